@@ -1,0 +1,181 @@
+// Package catalog reads the definitions of toolchains, sysroots and recipes that are embedded in the binary, and chooses among their sources by version
+// constraint. It holds data alone: it downloads nothing and knows no compiler.
+package catalog
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/BurntSushi/toml"
+
+	"xbuild/recipes"
+	"xbuild/sysroots"
+	"xbuild/toolchains"
+)
+
+// A Catalog is every definition, sorted by name.
+type Catalog struct {
+	Toolchains []*Toolchain
+	Sysroots   []*Sysroot
+	Recipes    []*Recipe
+}
+
+// A Toolchain defines programs that run on the host. The placeholder {slot} in its fields stands for the slot of the source that was chosen.
+type Toolchain struct {
+	Name     string            `toml:"name" json:"name"`
+	Summary  string            `toml:"summary" json:"summary"`
+	Home     string            `toml:"home" json:"home"`
+	Test     []string          `toml:"test" json:"-"`     // a command that proves that it runs
+	Package  string            `toml:"package" json:"-"`  // the package whose version is the toolchain's
+	Packages []string          `toml:"packages" json:"-"` // what is fetched, with its dependencies
+	Skip     []string          `toml:"skip" json:"-"`     // globs of packages that are left out
+	Keep     []string          `toml:"keep" json:"-"`     // globs of files that are kept; none means all
+	Drop     []string          `toml:"drop" json:"-"`     // globs of files that are left out
+	RPath    []string          `toml:"rpath" json:"-"`    // library directories beside usr/lib/<multiarch>
+	Sources  []Source          `toml:"source" json:"sources"`
+	Programs map[string]string `toml:"programs" json:"programs"` // name on PATH -> path in the tree
+}
+
+// A Source is one place that a toolchain comes from.
+type Source struct {
+	Archive string `toml:"archive" json:"archive"` // the kind of archive: debian
+	Suite   string `toml:"suite" json:"suite"`
+	Slot    string `toml:"slot" json:"slot,omitempty"` // what the archive writes into the package names: 19, 1.24
+}
+
+// In returns the definition with {slot} filled in.
+func (t *Toolchain) In(s Source) *Toolchain {
+	in := *t
+	fill := strings.NewReplacer("{slot}", s.Slot)
+	all := func(list []string) []string {
+		out := make([]string, len(list))
+		for i, v := range list {
+			out[i] = fill.Replace(v)
+		}
+		return out
+	}
+	in.Package = fill.Replace(t.Package)
+	in.Packages, in.Skip, in.Keep, in.Drop, in.RPath = all(t.Packages), all(t.Skip), all(t.Keep), all(t.Drop), all(t.RPath)
+	in.Sources = []Source{s}
+	in.Programs = make(map[string]string, len(t.Programs))
+	for name, file := range t.Programs {
+		in.Programs[name] = fill.Replace(file)
+	}
+	return &in
+}
+
+// A Sysroot defines where the headers and libraries of the platforms come from.
+type Sysroot struct {
+	Name     string   `toml:"name" json:"name"`
+	Summary  string   `toml:"summary" json:"summary"`
+	Libc     string   `toml:"libc" json:"libc"`
+	Packages []string `toml:"packages" json:"-"`
+	Skip     []string `toml:"skip" json:"-"`
+	Drop     []string `toml:"drop" json:"-"`
+	Prefer   []string `toml:"prefer" json:"-"` // suites in the order of choice where the user asks for none
+	Suites   []Suite  `toml:"suite" json:"suites"`
+}
+
+// A Suite is one release of the archive as a source of sysroots, oldest first in its Sysroot.
+type Suite struct {
+	Name          string   `toml:"name" json:"name"`
+	Glibc         string   `toml:"glibc" json:"glibc"`
+	GCC           string   `toml:"gcc" json:"-"` // {gcc} in the package names
+	Architectures []string `toml:"architectures" json:"architectures"`
+}
+
+// Roots returns the suite's package names.
+func (s *Sysroot) Roots(suite Suite) []string {
+	out := make([]string, len(s.Packages))
+	for i, p := range s.Packages {
+		out[i] = strings.ReplaceAll(p, "{gcc}", suite.GCC)
+	}
+	return out
+}
+
+// Suite returns the suite of that name.
+func (s *Sysroot) Suite(name string) (Suite, bool) {
+	i := slices.IndexFunc(s.Suites, func(x Suite) bool { return x.Name == name })
+	if i < 0 {
+		return Suite{}, false
+	}
+	return s.Suites[i], true
+}
+
+// Load reads the embedded definitions, once.
+var Load = sync.OnceValues(func() (*Catalog, error) {
+	c := &Catalog{}
+	var err error
+	if c.Toolchains, err = read(toolchains.Files, "toolchains", func(t *Toolchain) string { return t.Name }); err != nil {
+		return nil, err
+	}
+	if c.Sysroots, err = read(sysroots.Files, "sysroots", func(s *Sysroot) string { return s.Name }); err != nil {
+		return nil, err
+	}
+	if c.Recipes, err = read(recipes.Files, "recipes", func(r *Recipe) string { return r.Name }); err != nil {
+		return nil, err
+	}
+	return c, nil
+})
+
+func read[T any](files fs.FS, dir string, name func(*T) string) ([]*T, error) {
+	paths, err := fs.Glob(files, "*.toml")
+	if err != nil {
+		return nil, err
+	}
+	var out []*T
+	for _, p := range paths {
+		data, err := fs.ReadFile(files, p)
+		if err != nil {
+			return nil, err
+		}
+		v := new(T)
+		meta, err := toml.NewDecoder(bytes.NewReader(data)).Decode(v)
+		if err != nil {
+			return nil, fmt.Errorf("%s/%s: %w", dir, p, err)
+		}
+		if keys := meta.Undecoded(); len(keys) > 0 {
+			return nil, fmt.Errorf("%s/%s: unknown key %q", dir, p, keys[0].String())
+		}
+		if want := strings.TrimSuffix(path.Base(p), ".toml"); name(v) != want {
+			return nil, fmt.Errorf("%s/%s: name is %q, want %q as the file's", dir, p, name(v), want)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// Toolchain returns the definition of that name, nil where there is none.
+func (c *Catalog) Toolchain(name string) *Toolchain {
+	for _, t := range c.Toolchains {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// Recipe returns the definition of that name, nil where there is none.
+func (c *Catalog) Recipe(name string) *Recipe {
+	for _, r := range c.Recipes {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// Sysroot returns the definition for a libc, nil where there is none.
+func (c *Catalog) Sysroot(libc string) *Sysroot {
+	for _, s := range c.Sysroots {
+		if s.Libc == libc {
+			return s
+		}
+	}
+	return nil
+}

@@ -1,0 +1,250 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Recipe defines how one kind of project is built: what it needs, the options that a target may set, and the commands.
+// Words in braces are placeholders that package plan fills in.
+type Recipe struct {
+	Name       string           `toml:"name" json:"name"`
+	Summary    string           `toml:"summary" json:"summary"`
+	CopySource bool             `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
+	Root       []string         `toml:"root" json:"-"`        // the nearest directory upwards that holds one of these files is the source that is watched for changes
+	Needs      []Need           `toml:"needs" json:"-"`
+	Options    []Option         `toml:"option" json:"options"`
+	Lists      []List           `toml:"list" json:"-"`
+	Env        map[string]Value `toml:"env" json:"-"`
+	Fetch      []Step           `toml:"fetch" json:"-"` // what brings in the project's own dependencies before an offline build
+	Steps      []Step           `toml:"step" json:"-"`
+	Outputs    []Output         `toml:"output" json:"-"`
+}
+
+// A Need names what has to be there before the commands run.
+type Need struct {
+	When       string   `toml:"when"`
+	Toolchains []string `toml:"toolchains"`
+	Sysroot    bool     `toml:"sysroot"`
+}
+
+// An Option is one key that a target of the recipe may set.
+type Option struct {
+	Name     string   `toml:"name" json:"name"`
+	Type     string   `toml:"type" json:"type"` // string, bool, int, strings, table
+	Required bool     `toml:"required" json:"required,omitempty"`
+	Default  any      `toml:"default" json:"default,omitempty"`
+	Choices  []string `toml:"choices" json:"choices,omitempty"`
+	Help     string   `toml:"help" json:"help"`
+}
+
+// A List is a variable put together from parts that may be conditional.
+type List struct {
+	Name  string `toml:"name"`
+	Items []Arg  `toml:"items"`
+}
+
+// A Step is one command, or one a source file.
+type Step struct {
+	Name        string            `toml:"name"`
+	When        string            `toml:"when"`
+	WhenMissing string            `toml:"when_missing"` // run only while this file does not exist
+	Foreach     string            `toml:"foreach"`      // the list variable whose items the command runs for, side by side
+	Dir         string            `toml:"dir"`
+	Env         map[string]string `toml:"env"`
+	Command     []Arg             `toml:"command"`
+	Stdout      string            `toml:"stdout"`  // the file that takes standard output
+	Output      string            `toml:"output"`  // the file that the command makes: with Depfile, what decides whether it runs at all
+	Depfile     string            `toml:"depfile"` // Makefile-style list of what was read
+	Remove      []string          `toml:"remove"`  // files deleted first
+}
+
+// An Output is a file that the recipe promises where the target names none: a path in the build directory, or all that was installed into the stage.
+type Output struct {
+	When  string `toml:"when"`
+	Path  string `toml:"path"`
+	Stage bool   `toml:"stage"`
+}
+
+// An Arg is one argument or, under a condition, several.
+type Arg struct {
+	When string
+	Args []string
+}
+
+// UnmarshalTOML accepts "argument" and { when = "…", args = ["…"] }.
+func (a *Arg) UnmarshalTOML(v any) error {
+	switch v := v.(type) {
+	case string:
+		a.Args = []string{v}
+		return nil
+	case map[string]any:
+		for key, val := range v {
+			switch key {
+			case "when":
+				s, ok := val.(string)
+				if !ok {
+					return fmt.Errorf("when: want a string")
+				}
+				a.When = s
+			case "args":
+				list, ok := val.([]any)
+				if !ok {
+					return fmt.Errorf("args: want a list")
+				}
+				for _, x := range list {
+					s, ok := x.(string)
+					if !ok {
+						return fmt.Errorf("args: want strings")
+					}
+					a.Args = append(a.Args, s)
+				}
+			default:
+				return fmt.Errorf("unknown key %q", key)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("want a string or a table with when and args")
+}
+
+// A Value is a string, or one of two by a condition.
+type Value struct {
+	When, Then, Else string
+}
+
+// UnmarshalTOML accepts "value" and { when = "…", then = "…", else = "…" }.
+func (w *Value) UnmarshalTOML(v any) error {
+	switch v := v.(type) {
+	case string:
+		w.Then = v
+		return nil
+	case map[string]any:
+		for key, dst := range map[string]*string{"when": &w.When, "then": &w.Then, "else": &w.Else} {
+			if s, ok := v[key].(string); ok {
+				*dst = s
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("want a string or a table with when, then, else")
+}
+
+// Vars are the values that placeholders and conditions see: string, bool, int64, []string or map[string]string.
+type Vars map[string]any
+
+// List returns a variable as a list: a table as sorted KEY=VALUE, an empty string or false as nothing.
+func (v Vars) List(name string) ([]string, error) {
+	switch x := v[name].(type) {
+	case []string:
+		return x, nil
+	case map[string]string:
+		out := make([]string, 0, len(x))
+		for k, val := range x {
+			out = append(out, k+"="+val)
+		}
+		slices.Sort(out)
+		return out, nil
+	case string:
+		return []string{x}, nil
+	case int64:
+		return []string{fmt.Sprint(x)}, nil
+	case bool:
+		return []string{fmt.Sprint(x)}, nil
+	}
+	return nil, fmt.Errorf("placeholder {%s} is unknown", name)
+}
+
+// Holds evaluates a condition: words that must all hold, each NAME (set, true, not empty) or NAME=VALUE, negated by a leading "!".
+func (v Vars) Holds(when string) (bool, error) {
+	for _, word := range strings.Fields(when) {
+		word, not := strings.CutPrefix(word, "!")
+		name, want, compare := strings.Cut(word, "=")
+		x, ok := v[name]
+		if !ok {
+			return false, fmt.Errorf("condition %q names the unknown %q", when, name)
+		}
+		var holds bool
+		switch x := x.(type) {
+		case bool:
+			holds = x
+		case string:
+			holds = x != "" && (!compare || x == want)
+		case []string:
+			holds = len(x) > 0
+		case map[string]string:
+			holds = len(x) > 0
+		case int64:
+			holds = x != 0
+		}
+		if holds == not {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// Expand fills the placeholders of one argument. A list makes as many arguments as it has items, none where it is empty; {name|,} joins a list by a comma.
+func (v Vars) Expand(arg string) ([]string, error) {
+	out := []string{""}
+	for {
+		before, rest, found := strings.Cut(arg, "{")
+		for i := range out {
+			out[i] += before
+		}
+		if !found {
+			return out, nil
+		}
+		name, after, found := strings.Cut(rest, "}")
+		if !found {
+			return nil, fmt.Errorf("argument %q: no } after {", arg)
+		}
+		name, sep, join := strings.Cut(name, "|")
+		items, err := v.List(name)
+		if err != nil {
+			return nil, err
+		}
+		if join {
+			items = []string{strings.Join(items, sep)}
+		}
+		next := make([]string, 0, len(out)*len(items))
+		for _, o := range out {
+			for _, item := range items {
+				next = append(next, o+item)
+			}
+		}
+		out, arg = next, after
+	}
+}
+
+// ExpandOne fills the placeholders of a string that must stay one string.
+func (v Vars) ExpandOne(s string) (string, error) {
+	out, err := v.Expand(s)
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(out, " "), nil
+}
+
+// ExpandAll fills the placeholders of a command, leaving out what its conditions exclude.
+func (v Vars) ExpandAll(args []Arg) ([]string, error) {
+	var out []string
+	for _, a := range args {
+		ok, err := v.Holds(a.When)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		for _, s := range a.Args {
+			more, err := v.Expand(s)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+		}
+	}
+	return out, nil
+}
