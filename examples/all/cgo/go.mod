@@ -1,0 +1,3 @@
+module example.com/all/hello-cgo
+
+go 1.24

@@ -1,0 +1,3 @@
+module example.com/all/hello-go
+
+go 1.24
