@@ -1,0 +1,161 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// Lock takes the named lock for this goroutine alone, among all processes. It
+// waits until the lock is free or ctx ends; OnWait hears of a longer wait. The
+// kernel frees the lock of a killed process.
+func (s *Store) Lock(ctx context.Context, name string) (unlock func(), err error) {
+	if err := checkKey(name); err != nil || name == "use" {
+		return nil, fmt.Errorf("%q cannot be a lock's name", name)
+	}
+	path := s.path("locks", name)
+	var l *flock.Flock
+	err = s.wait(ctx, name, path, func() (bool, error) {
+		l = flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o644))
+		return tryLock(l)
+	})
+	if err != nil {
+		return nil, s.explain(err, 0)
+	}
+	// Only for whom it concerns to read; a failure here loses nothing.
+	_ = os.WriteFile(path, []byte(whoami()), 0o644)
+	return func() {
+		// Removed while held: who waits for the old file sees that it is gone
+		// and starts over, so lock files do not pile up.
+		_ = os.Remove(path)
+		_ = l.Unlock()
+	}, nil
+}
+
+// Use says that what the store holds is in use until release is called: GC
+// waits for that. It waits for a GC that is running.
+func (s *Store) Use(ctx context.Context) (release func(), err error) {
+	path := s.path("locks", "use")
+	l := flock.New(path, flock.SetFlag(os.O_RDONLY)) // works in a read-only store
+	if err := s.wait(ctx, "use", path, l.TryRLock); err != nil {
+		return nil, s.explain(err, 0)
+	}
+	return func() { _ = l.Unlock() }, nil
+}
+
+// exclusive is the other side of Use.
+func (s *Store) exclusive(ctx context.Context) (release func(), err error) {
+	path := s.path("locks", "use")
+	l := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	if err := s.wait(ctx, "use", path, l.TryLock); err != nil {
+		return nil, s.explain(err, 0)
+	}
+	return func() { _ = l.Unlock() }, nil
+}
+
+// wait asks again and again: a blocking flock could not be cancelled.
+func (s *Store) wait(ctx context.Context, name, path string, try func() (bool, error)) error {
+	start, said := time.Now(), false
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		if err := ctxErr(ctx); err != nil {
+			return err
+		}
+		if ok, err := try(); err != nil || ok {
+			return err
+		}
+		if !said && s.OnWait != nil && time.Since(start) >= time.Second {
+			said = true
+			holder, _ := os.ReadFile(path)
+			if len(holder) == 0 {
+				holder = []byte("another process")
+			}
+			s.OnWait(name, string(holder))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+// tryLock locks a file or folder that others may remove or rename: true means
+// that the path still leads to what is locked.
+func tryLock(l *flock.Flock) (bool, error) {
+	ok, err := l.TryLock()
+	if err != nil || !ok {
+		_ = l.Close()
+		return false, err
+	}
+	mine, err := l.Stat()
+	if err == nil {
+		var there os.FileInfo
+		if there, err = os.Lstat(l.Path()); err == nil && os.SameFile(mine, there) {
+			return true, nil
+		}
+	}
+	_ = l.Close()
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	return false, err
+}
+
+func whoami() string {
+	args := []string{filepath.Base(os.Args[0])}
+	if len(os.Args) > 1 {
+		args = append(args, os.Args[1])
+	}
+	return fmt.Sprintf("process %d (%s)", os.Getpid(), strings.Join(args, " "))
+}
+
+// TempDir makes a folder in the store's own file system, which done removes.
+// Should this process be killed, a later Open removes it.
+func (s *Store) TempDir(prefix string) (dir string, done func(), err error) {
+	for range 100 {
+		dir, err := os.MkdirTemp(s.path("tmp"), prefix+"-")
+		if err != nil {
+			return "", nil, s.explain(err, 0)
+		}
+		l := flock.New(dir, flock.SetFlag(os.O_RDONLY))
+		// A sweep may come between the two; then another folder is tried.
+		ok, err := tryLock(l)
+		if ok {
+			return dir, func() {
+				_ = removeAll(dir)
+				_ = l.Unlock()
+			}, nil
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			_ = os.Remove(dir)
+			return "", nil, s.explain(err, 0)
+		}
+	}
+	return "", nil, fmt.Errorf("no temporary folder can be kept in %s: something removes them", s.path("tmp"))
+}
+
+// sweep removes what in tmp/ is not locked. It is housekeeping: what it cannot
+// remove does no harm, and Info counts it.
+func (s *Store) sweep() {
+	entries, err := os.ReadDir(s.path("tmp"))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		path := s.path("tmp", e.Name())
+		if !e.IsDir() && !e.Type().IsRegular() {
+			_ = os.Remove(path) // a link has no lock
+			continue
+		}
+		l := flock.New(path, flock.SetFlag(os.O_RDONLY))
+		if ok, _ := tryLock(l); ok {
+			_ = removeAll(path)
+			_ = l.Unlock()
+		}
+	}
+}
