@@ -1,0 +1,175 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	getter "github.com/hashicorp/go-getter/v2"
+)
+
+var (
+	errStalled = errors.New("no byte came")
+	errNoRange = errors.New("the server does not resume")
+	errBody    = errors.New("the connection was cut")
+)
+
+// A transfer is one URL on its way to one file. To go-getter it is the
+// transport, for that is the one place where status, sizes and each byte can
+// be seen.
+type transfer struct {
+	base  http.RoundTripper
+	stall time.Duration
+	size  int64  // expected; 0 if not known
+	max   int64  // allowed; 0 is any
+	track *track // may be nil
+
+	resumed  bool // a part was fetched by range
+	noResume bool // the server said no to that
+}
+
+// get lets go-getter download u to dst. A part of it may lie there; go-getter
+// then asks for the rest.
+func (t *transfer) get(ctx context.Context, u, dst string) error {
+	src, err := clean(u)
+	if err != nil {
+		return err
+	}
+	// The HEAD tells go-getter whether the server knows ranges, and is needed
+	// for nothing else.
+	fresh := size(dst) == 0 || t.noResume
+	client := &getter.Client{
+		Getters: []getter.Getter{
+			&getter.HttpGetter{
+				Client:                &http.Client{Transport: t},
+				DoNotCheckHeadFirst:   fresh,
+				XTerraformGetDisabled: true,
+			},
+			&getter.FileGetter{},
+		},
+		Decompressors: map[string]getter.Decompressor{}, // nil would mean all
+	}
+	t.track.at(0)
+	_, err = client.Get(ctx, &getter.Request{Src: src, Dst: dst, GetMode: getter.ModeFile, Copy: true})
+	var in *url.Error
+	if errors.As(err, &in) {
+		err = in.Err // the URL is named by whoever reports the attempt
+	}
+	return err
+}
+
+// RoundTrip is http.RoundTripper.
+func (t *transfer) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	stalled := fmt.Errorf("%w for %s", errStalled, t.stall)
+	timer := time.AfterFunc(t.stall, func() { cancel(stalled) })
+	end := func() {
+		timer.Stop()
+		cancel(nil)
+	}
+	resp, err := t.base.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		end()
+		return nil, err
+	}
+	if err := t.check(req, resp); err != nil {
+		resp.Body.Close()
+		end()
+		return nil, err
+	}
+	resp.Body = &body{ReadCloser: resp.Body, t: t, ctx: ctx, timer: timer, end: end, at: offset(req)}
+	return resp, nil
+}
+
+// check refuses an answer before any of it is written.
+func (t *transfer) check(req *http.Request, resp *http.Response) error {
+	switch {
+	case resp.StatusCode >= 400:
+		return &StatusError{Code: resp.StatusCode, RetryAfter: retryAfter(resp)}
+	case resp.StatusCode >= 300:
+		return nil // http.Client follows
+	case req.Method != http.MethodGet:
+		return nil
+	}
+	from := offset(req)
+	if from > 0 {
+		// go-getter would append whatever comes.
+		if resp.StatusCode != http.StatusPartialContent ||
+			!strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", from)) {
+			return errNoRange
+		}
+		t.resumed = true
+	}
+	t.track.at(from)
+	if resp.ContentLength < 0 {
+		return nil
+	}
+	if n := from + resp.ContentLength; t.size > 0 && n != t.size {
+		return &sizeError{want: t.size, got: n}
+	} else if t.max > 0 && n > t.max {
+		return &tooLargeError{max: t.max}
+	}
+	return nil
+}
+
+func offset(req *http.Request) int64 {
+	s, _ := strings.CutPrefix(req.Header.Get("Range"), "bytes=")
+	n, _ := strconv.ParseInt(strings.TrimSuffix(s, "-"), 10, 64)
+	return n
+}
+
+func retryAfter(resp *http.Response) time.Duration {
+	n, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+	if err != nil || n < 0 || n > 3600 {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+// A body counts what comes, and notices when nothing does.
+type body struct {
+	io.ReadCloser
+	t     *transfer
+	ctx   context.Context
+	timer *time.Timer
+	end   func()
+	at    int64
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.timer.Reset(b.t.stall)
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop() // writing to a slow disk is no stall
+	b.at += int64(n)
+	b.t.track.add(n)
+	switch limit := max(b.t.size, b.t.max); {
+	case limit > 0 && b.at > limit && b.t.size > 0:
+		return n, &sizeError{want: b.t.size, got: b.at, more: true}
+	case limit > 0 && b.at > limit:
+		return n, &tooLargeError{max: b.t.max}
+	}
+	if err != nil && err != io.EOF {
+		if cause := context.Cause(b.ctx); cause != nil {
+			return n, cause
+		}
+		// net/http has no common type for the ways a connection ends.
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			err = fmt.Errorf("%w: %w", errBody, err)
+		}
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	b.end()
+	return b.ReadCloser.Close()
+}
