@@ -1,0 +1,115 @@
+package platform
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// key is a spelling without what people vary: case, and which of "/", "_" and "-" separates.
+func key(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '/' || r == '_':
+			return '-'
+		case 'A' <= r && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
+// Parse returns the platform that s spells, in any tool's spelling. A libc in it (aarch64-linux-musl) is not part of
+// the platform. Where a spelling is not clear the lower baseline is meant, except that bare "arm" is v7, as in Docker.
+func Parse(s string) (Platform, error) {
+	t := platforms()
+	if i, ok := t.byKey[key(strings.TrimSpace(s))]; ok {
+		return t.all[i], nil
+	}
+	hint := ""
+	if n := nearest(key(s), spellings()); n != "" {
+		hint = fmt.Sprintf("; did you mean %q?", t.all[t.byKey[n]].Name)
+	}
+	return Platform{}, fmt.Errorf("platform %q is unknown%s (xbuild platforms lists them)", s, hint)
+}
+
+var spellings = sync.OnceValue(func() []string {
+	t := platforms()
+	var keys []string
+	for _, p := range t.all { // names first: on a tie the printed spelling wins
+		keys = append(keys, key(p.Name))
+	}
+	for _, p := range t.all {
+		for _, s := range append([]string{p.Triplet, p.LLVM, p.Rust, p.RustMusl, p.Musl, p.Debian}, p.Aliases...) {
+			if s != "" {
+				keys = append(keys, key(s))
+			}
+		}
+	}
+	return keys
+})
+
+// glibc is at version 2 since 1997, and so a floor can be told from the dot of a variant (arm64/v8.2).
+var floorRE = regexp.MustCompile(`^(.+)\.(2\.[0-9]{1,3})$`)
+
+// ParseFloor is Parse for a spelling that may end in a glibc floor, as cargo-zigbuild writes it:
+// aarch64-linux-gnu.2.17, linux/arm64.2.31, linux/arm64/v8.2.2.31. Without one the floor is empty.
+func ParseFloor(s string) (p Platform, floor string, err error) {
+	p, err = Parse(s)
+	if err == nil {
+		return p, "", nil
+	}
+	m := floorRE.FindStringSubmatch(strings.TrimSpace(s))
+	if m == nil {
+		return Platform{}, "", err
+	}
+	p, err = Parse(m[1])
+	if err != nil {
+		return Platform{}, "", err
+	}
+	switch {
+	case !p.HasC():
+		return Platform{}, "", fmt.Errorf("platform %q has a glibc floor, and %s has no glibc here", s, p)
+	case strings.Contains(m[1], "musl"):
+		return Platform{}, "", fmt.Errorf("platform %q has a glibc floor, and its libc is musl", s)
+	}
+	return p, m[2], nil
+}
+
+// nearest is the word that takes the fewest edits from s, or "" when none is near.
+func nearest(s string, words []string) string {
+	if len(s) > 64 { // no spelling is that long
+		return ""
+	}
+	best, least := "", len(s)/3+2 // a third of it may be wrong
+	for _, w := range words {
+		if d := distance(s, w, least); d < least {
+			best, least = w, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's, given up at limit.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
