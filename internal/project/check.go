@@ -1,0 +1,102 @@
+package project
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+)
+
+var (
+	envName     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`) // Debian Policy, 5.6.7
+	targetName  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]*$`)
+	versionText = regexp.MustCompile(`[0-9]+(\.([0-9]+|[xX*]))*`)
+	prerelease  = regexp.MustCompile(`[0-9]-[0-9A-Za-z]`)
+)
+
+// checkConstraint says whether a version could satisfy a constraint.
+func checkConstraint(text string) error {
+	if text == "" {
+		return nil
+	}
+	c, err := semver.NewConstraint(text)
+	if err != nil {
+		return fmt.Errorf("%q is not a version constraint (such as %q, %q or %q)", text, "^19", ">=1.24", "~3.25")
+	}
+	// The versions that satisfy a constraint form intervals, and an interval's
+	// lowest version is 0, a version in the text, or the next patch, minor or
+	// major one after it. Prereleases have no next one: believe those.
+	if prerelease.MatchString(text) {
+		return nil
+	}
+	candidates := []*semver.Version{semver.New(0, 0, 0, "", "")}
+	for _, s := range versionText.FindAllString(text, -1) {
+		v, err := semver.NewVersion(strings.NewReplacer(".x", ".0", ".X", ".0", ".*", ".0").Replace(s))
+		if err != nil {
+			continue
+		}
+		patch, minor, major := v.IncPatch(), v.IncMinor(), v.IncMajor()
+		candidates = append(candidates, v, &patch, &minor, &major)
+	}
+	if !slices.ContainsFunc(candidates, c.Check) {
+		return fmt.Errorf("no version can satisfy %q", text)
+	}
+	return nil
+}
+
+// checkGlibc says whether a floor is a version that some sysroot is built for,
+// or a later one.
+func checkGlibc(text string, schema Schema) error {
+	if slices.Contains(schema.Suites, text) {
+		return fmt.Errorf("glibc wants a version, and %q is a suite; write suite = %q", text, text)
+	}
+	floor, ok := glibcMinor(text)
+	if !ok {
+		return fmt.Errorf("glibc %q is not a version of glibc%s", text, meant(text, schema.Glibc, "such as"))
+	}
+	if len(schema.Glibc) == 0 {
+		return nil
+	}
+	lowest := slices.MinFunc(schema.Glibc, func(a, b string) int {
+		x, _ := glibcMinor(a)
+		y, _ := glibcMinor(b)
+		return x - y
+	})
+	if x, _ := glibcMinor(lowest); floor < x {
+		return fmt.Errorf("no sysroot has a glibc as old as %s; the oldest has %s", text, lowest)
+	}
+	return nil
+}
+
+// glibcMinor is 31 for 2.31. There is no glibc 1 on any platform, and no 3.
+func glibcMinor(text string) (int, bool) {
+	minor, ok := strings.CutPrefix(text, "2.")
+	n, err := strconv.ParseUint(minor, 10, 16)
+	return int(n), ok && err == nil && minor == strconv.Itoa(int(n))
+}
+
+func checkMirror(text string) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return errors.New("is not a URL")
+	}
+	switch u.Scheme {
+	case "http", "https":
+		if u.Host == "" {
+			return errors.New("names no host")
+		}
+	case "file":
+		if !strings.HasPrefix(u.Path, "/") {
+			return errors.New("wants an absolute path, file:///…")
+		}
+	default:
+		return errors.New("wants a URL that starts with https://, http:// or file://")
+	}
+	return nil
+}

@@ -1,0 +1,241 @@
+// Package project reads xbuild.toml: what is to be built, for which platforms
+// and with what. A file and the names that it may use go in, a Project with
+// every default filled in comes out, or all that is wrong with the file, each
+// with its line. It never changes the file, and reads nothing else.
+package project
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"xbuild/internal/platform"
+)
+
+// FileName is the name of a project's file.
+const FileName = "xbuild.toml"
+
+// A Schema holds the names that a project may use, as the definitions have
+// them.
+type Schema struct {
+	Recipes    map[string][]Option
+	Toolchains []string
+	Suites     []string
+	Glibc      []string // versions there is a sysroot for; a floor may lie between them
+	Archives   []string // names that [mirrors] may have; debian if empty
+}
+
+// An Option is a key that a recipe adds to its targets. Its fields are those
+// of catalog.Option, so that one converts to the other.
+type Option struct {
+	Name     string
+	Type     string // string, bool, int, strings or table
+	Required bool
+	Default  any
+	Choices  []string
+	Help     string
+}
+
+// A Project is an xbuild.toml with every default filled in.
+type Project struct {
+	File           string // the path it was read from, as messages show it
+	Dir            string // its folder, absolute
+	Name           string
+	Platforms      []platform.Platform
+	Dist           string // relative to Dir; DistDir is the absolute path
+	Build          string // relative to Dir; BuildDir is the absolute path
+	Toolchains     map[string]ToolchainRequest
+	Sysroot        SysrootRequest
+	PlatformConfig map[string]PlatformConfig // as written, by the platform's printed name; Config merges
+	Mirrors        map[string][]string       // URLs, by archive
+	Targets        []Target                  // in the file's order
+}
+
+// A ToolchainRequest is what the project asks of one toolchain.
+type ToolchainRequest struct {
+	Constraint string // a semver constraint; empty for any version
+	Source     string // "archive" or "host"
+	Line       int
+}
+
+// A SysrootRequest is what the project asks of its sysroots. Glibc and Suite
+// are never both set; with neither, the newest suite is meant.
+type SysrootRequest struct {
+	Glibc    string
+	Suite    string
+	Libc     string
+	Packages []string
+}
+
+// A PlatformConfig holds settings of one platform.
+type PlatformConfig struct {
+	CPU      string
+	Features []string
+	CFlags   []string
+	CXXFlags []string
+	LDFlags  []string
+	Env      map[string]string
+	Sysroot  SysrootRequest
+	Line     int // 0 if the file has none for this platform
+}
+
+// A Target is a named thing that a recipe builds.
+type Target struct {
+	Name      string
+	Recipe    string
+	Source    string // relative to the project's folder
+	Platforms []platform.Platform
+	Env       map[string]string
+	Strip     bool
+	Static    *bool // nil where the file does not say
+	Opt       string
+	Outputs   []Output
+	Dest      string
+	Inputs    []string
+	Options   map[string]any // string, bool, int64, []string or map[string]string
+	Line      int
+}
+
+// An Output is a file that goes from the build directory to dist.
+type Output struct {
+	Path string // in the build directory: a glob, or one file if Dist names it
+	Dist string // below dist/<platform>/<dest>; empty for the file's own name
+}
+
+// DistDir is the absolute path of the folder that artifacts go to.
+func (p *Project) DistDir() string { return filepath.Join(p.Dir, filepath.FromSlash(p.Dist)) }
+
+// BuildDir is the absolute path of the scratch folder.
+func (p *Project) BuildDir() string { return filepath.Join(p.Dir, filepath.FromSlash(p.Build)) }
+
+// SourceDir is the absolute path of a target's source.
+func (p *Project) SourceDir(t Target) string {
+	return filepath.Join(p.Dir, filepath.FromSlash(t.Source))
+}
+
+// Target finds a target by its name.
+func (p *Project) Target(name string) (Target, bool) {
+	for _, t := range p.Targets {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return Target{}, false
+}
+
+// Nearest is the name of the target that was probably meant by an unknown
+// one, or "".
+func (p *Project) Nearest(name string) string {
+	var names []string
+	for _, t := range p.Targets {
+		names = append(names, t.Name)
+	}
+	return nearest(name, names)
+}
+
+// Config is all that the file says about one platform. Key by key, a
+// platform's own table wins over its base platform's (linux/arm64 for
+// linux/arm64/v8.2), and that over [sysroot]; packages add to those of
+// [sysroot].
+func (p *Project) Config(pl platform.Platform) PlatformConfig {
+	c := PlatformConfig{Sysroot: p.Sysroot, Env: map[string]string{}}
+	var packages []string
+	for _, name := range configNames(pl) {
+		own, ok := p.PlatformConfig[name]
+		if !ok {
+			continue
+		}
+		c.Line = own.Line
+		override(&c.CPU, own.CPU)
+		overrideList(&c.Features, own.Features)
+		overrideList(&c.CFlags, own.CFlags)
+		overrideList(&c.CXXFlags, own.CXXFlags)
+		overrideList(&c.LDFlags, own.LDFlags)
+		overrideList(&packages, own.Sysroot.Packages)
+		maps.Copy(c.Env, own.Env)
+		override(&c.Sysroot.Libc, own.Sysroot.Libc)
+		if own.Sysroot.Glibc != "" || own.Sysroot.Suite != "" { // one choice in two spellings
+			c.Sysroot.Glibc, c.Sysroot.Suite = own.Sysroot.Glibc, own.Sysroot.Suite
+		}
+	}
+	c.Sysroot.Packages = nil
+	for _, name := range slices.Concat(p.Sysroot.Packages, packages) {
+		if !slices.Contains(c.Sysroot.Packages, name) {
+			c.Sysroot.Packages = append(c.Sysroot.Packages, name)
+		}
+	}
+	return c
+}
+
+func override(dst *string, own string) {
+	if own != "" {
+		*dst = own
+	}
+}
+
+// overrideList takes an empty list for a setting, and a nil one for none.
+func overrideList(dst *[]string, own []string) {
+	if own != nil {
+		*dst = slices.Clone(own)
+	}
+}
+
+// configNames are the platforms whose settings apply to pl, its own last.
+func configNames(pl platform.Platform) []string {
+	name := pl.String()
+	if parts := strings.Split(name, "/"); len(parts) == 3 {
+		short := parts[0] + "/" + parts[1]
+		// linux/arm is a short spelling of linux/arm/v7 and no base of v5.
+		if base, err := platform.Parse(short); err == nil && base.String() == short {
+			return []string{short, name}
+		}
+	}
+	return []string{name}
+}
+
+// Find is the path of the xbuild.toml in dir or the nearest folder above it.
+// The error is an fs.ErrNotExist if there is none.
+func Find(dir string) (string, error) {
+	// Without links, so that "../" in a relative answer means the folder above.
+	start, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if start, err = filepath.EvalSymlinks(start); err != nil {
+		return "", err
+	}
+	for at := start; ; at = filepath.Dir(at) {
+		file := filepath.Join(at, FileName)
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+			return shown(file, dir), nil
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		if at == filepath.Dir(at) {
+			return "", fmt.Errorf("no %s in %s or a folder above it: %w", FileName, start, fs.ErrNotExist)
+		}
+	}
+}
+
+// shown spells a path as the user spelled the folder: relative or absolute.
+func shown(file, dir string) string {
+	if filepath.IsAbs(dir) {
+		return file
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return file
+	}
+	if wd, err = filepath.EvalSymlinks(wd); err != nil {
+		return file
+	}
+	if rel, err := filepath.Rel(wd, file); err == nil {
+		return rel
+	}
+	return file
+}

@@ -1,0 +1,308 @@
+package project
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"xbuild/internal/platform"
+)
+
+func (r *reader) target(name string, t *table) Target {
+	if !targetName.MatchString(name) {
+		r.report.at(t.pos, "target name %q may have only letters, digits and _ . + -, and starts with a letter, a digit or _", name)
+	}
+	out := Target{
+		Name:      name,
+		Recipe:    t.string("recipe", ""),
+		Source:    r.source(t),
+		Platforms: r.platforms(t, "platforms"),
+		Env:       r.env(t),
+		Static:    t.bool("static"),
+		Opt:       t.choice("opt", optimise[0], optimise),
+		Outputs:   r.outputs(t),
+		Dest:      r.dest(t),
+		Inputs:    r.globs(t, "inputs"),
+		Line:      t.pos.line,
+	}
+	if strip := t.bool("strip"); strip != nil {
+		out.Strip = *strip
+	}
+	if len(out.Platforms) == 0 {
+		out.Platforms = slices.Clone(r.project.Platforms)
+	}
+	recipes := slices.Collect(maps.Keys(r.schema.Recipes))
+	options, ok := r.schema.Recipes[out.Recipe]
+	if !ok {
+		// Which other keys are right, only the recipe knows.
+		if v, given := t.values["recipe"]; !given {
+			r.report.at(t.pos, "target %q has no recipe%s", name, meant("", recipes, "want"))
+		} else if _, isString := v.(string); isString {
+			r.report.at(t.pos.key("recipe"), "recipe %q is unknown%s", out.Recipe, meant(out.Recipe, recipes, "want"))
+		}
+		return out
+	}
+	out.Options = map[string]any{}
+	for _, o := range options {
+		if v := r.option(t, o, out.Recipe); v != nil {
+			out.Options[o.Name] = v
+		}
+	}
+	t.end("recipe " + out.Recipe + " allows")
+	return out
+}
+
+// source is the folder of a target's source. It may lie beside the project:
+// only what is built must not.
+func (r *reader) source(t *table) string {
+	source := t.string("source", ".")
+	pos := t.pos.key("source")
+	if source == "" || filepath.IsAbs(source) || hasNUL(source) {
+		r.report.at(pos, "source %q in %s must be relative to the folder of %s", source, t.name, FileName)
+		return ""
+	}
+	clean := filepath.Clean(source)
+	info, err := os.Stat(filepath.Join(r.project.Dir, clean))
+	switch {
+	case err == nil && !info.IsDir():
+		r.report.at(pos, "source %q in %s is not a folder", source, t.name)
+	case errors.Is(err, fs.ErrNotExist):
+		r.report.at(pos, "source %q in %s does not exist", source, t.name)
+	case err != nil:
+		r.report.at(pos, "source %q in %s: %v", source, t.name, cause(err))
+	}
+	return clean
+}
+
+// dest is a folder below dist/<platform>/.
+func (r *reader) dest(t *table) string {
+	dest := t.string("dest", "")
+	if dest == "" {
+		return ""
+	}
+	if !filepath.IsLocal(dest) || hasNUL(dest) {
+		r.report.at(t.pos.key("dest"), "dest %q in %s must lie inside dist/<platform>", dest, t.name)
+		return ""
+	}
+	if clean := filepath.Clean(dest); clean != "." {
+		return clean
+	}
+	return ""
+}
+
+// outputs are a list of globs, or a table of dist path = built path.
+func (r *reader) outputs(t *table) []Output {
+	var out []Output
+	if _, ok := t.values["outputs"].(map[string]any); ok {
+		files := t.stringMap("outputs")
+		pos := t.pos.key("outputs")
+		for _, dist := range slices.Sorted(maps.Keys(files)) {
+			built := files[dist]
+			if !insideFile(dist) {
+				r.report.at(pos.key(dist), "outputs in %s: %q must be a file inside dist/<platform>", t.name, dist)
+			}
+			if !insideFile(built) {
+				r.report.at(pos.key(dist), "outputs in %s: %q must be a file inside the build directory", t.name, built)
+			}
+			out = append(out, Output{Path: filepath.Clean(built), Dist: filepath.Clean(dist)})
+		}
+		return out
+	}
+	for _, e := range t.elements("outputs") {
+		if !insideFile(e.string) {
+			r.report.at(e.pos, "outputs in %s: %q must be a file inside the build directory", t.name, e.string)
+		} else if !doublestar.ValidatePattern(e.string) {
+			r.report.at(e.pos, "outputs in %s: %q is not a glob", t.name, e.string)
+		}
+		out = append(out, Output{Path: e.string})
+	}
+	return out
+}
+
+// insideFile tells a path that stays inside and is more than the folder itself.
+func insideFile(path string) bool {
+	return filepath.IsLocal(path) && filepath.Clean(path) != "." && !strings.HasSuffix(path, "/") && !hasNUL(path)
+}
+
+func (r *reader) globs(t *table, key string) []string {
+	list := t.elements(key)
+	for _, e := range list {
+		switch {
+		case e.string == "" || filepath.IsAbs(e.string) || hasNUL(e.string):
+			r.report.at(e.pos, "%s in %s: %q must be a relative path", key, t.name, e.string)
+		case !doublestar.ValidatePattern(e.string):
+			r.report.at(e.pos, "%s in %s: %q is not a glob", key, t.name, e.string)
+		}
+	}
+	return plain(list)
+}
+
+// option reads what a recipe declares, as the type that it declares: string,
+// bool, int64, []string or map[string]string. It is nil without a default.
+func (r *reader) option(t *table, o Option, recipe string) any {
+	if _, ok := t.values[o.Name]; !ok {
+		t.take(o.Name)
+		if o.Required {
+			r.report.at(t.pos, "%s lacks %q, which recipe %s needs: %s", t.name, o.Name, recipe, o.Help)
+		}
+		return optionDefault(o)
+	}
+	switch o.Type {
+	case "string":
+		s := t.string(o.Name, "")
+		if _, ok := t.values[o.Name].(string); ok {
+			r.chosen(t, o, element{s, t.pos.key(o.Name)})
+		}
+		return s
+	case "bool":
+		if b := t.bool(o.Name); b != nil {
+			return *b
+		}
+	case "int":
+		if i, ok := t.int(o.Name); ok {
+			return i
+		}
+	case "strings":
+		list := t.elements(o.Name)
+		for _, e := range list {
+			r.chosen(t, o, e)
+		}
+		return plain(list)
+	case "table":
+		return t.stringMap(o.Name)
+	default:
+		t.take(o.Name)
+		r.report.at(t.pos.key(o.Name), "recipe %s declares %s with the unknown type %q", recipe, o.Name, o.Type)
+	}
+	return nil
+}
+
+func (r *reader) chosen(t *table, o Option, e element) {
+	if len(o.Choices) > 0 && !slices.Contains(o.Choices, e.string) {
+		r.report.at(e.pos, "%s in %s cannot be %q%s", o.Name, t.name, e.string, meant(e.string, o.Choices, "want"))
+	}
+}
+
+// optionDefault is a copy of a default as the option's type; what decodes
+// definitions has lists as []any.
+func optionDefault(o Option) any {
+	switch v := o.Default.(type) {
+	case []any:
+		list := make([]string, 0, len(v))
+		for _, x := range v {
+			list = append(list, fmt.Sprint(x))
+		}
+		return list
+	case []string:
+		return slices.Clone(v)
+	case map[string]any:
+		m := make(map[string]string, len(v))
+		for k, x := range v {
+			m[k] = fmt.Sprint(x)
+		}
+		return m
+	case map[string]string:
+		return maps.Clone(v)
+	case int:
+		return int64(v)
+	}
+	return o.Default
+}
+
+// baselines checks cpu and features of every platform in use.
+func (r *reader) baselines(configs *table) {
+	checked := map[string]bool{}
+	check := func(pl platform.Platform, pos *node) {
+		if checked[pl.String()] {
+			return
+		}
+		checked[pl.String()] = true
+		c := r.project.Config(pl)
+		if c.CPU == "" && len(c.Features) == 0 {
+			return
+		}
+		if _, err := pl.Baseline(c.CPU, c.Features); err != nil {
+			r.baseline(pl, c, err, pos)
+		}
+	}
+	for _, key := range configs.keys() {
+		if pl, err := platform.Parse(key); err == nil {
+			check(pl, configs.pos.key(key))
+		}
+	}
+	// A platform without a table of its own may have its base's settings.
+	inherit := func(pl platform.Platform) {
+		if base := configNames(pl)[0]; r.project.PlatformConfig[base].Line > 0 {
+			check(pl, &node{line: r.project.PlatformConfig[base].Line})
+		}
+	}
+	for _, pl := range r.project.Platforms {
+		inherit(pl)
+	}
+	for _, t := range r.project.Targets {
+		for _, pl := range t.Platforms {
+			inherit(pl)
+		}
+	}
+}
+
+// baseline reports what Baseline refuses at the setting that it is about.
+func (r *reader) baseline(pl platform.Platform, c PlatformConfig, err error, pos *node) {
+	if _, cpuErr := pl.Baseline(c.CPU, nil); c.CPU != "" && cpuErr != nil {
+		r.report.at(pos.key("cpu"), "%v", cpuErr)
+		return
+	}
+	found := false
+	for i, f := range c.Features {
+		if _, featureErr := pl.Baseline(c.CPU, []string{f}); featureErr != nil {
+			r.report.at(pos.key("features").item(i), "%v", featureErr)
+			found = true
+		}
+	}
+	if !found {
+		r.report.at(pos, "%v", err)
+	}
+}
+
+// sameOutput reports two targets that would write the same file.
+func (r *reader) sameOutput(targets *table) {
+	type place struct{ platform, path string }
+	first := map[place]Target{}
+	for _, t := range r.project.Targets {
+		reported := map[string]bool{}
+		for _, o := range t.Outputs {
+			path := o.Dist
+			if path == "" {
+				if strings.ContainsAny(o.Path, `*?[{\`) {
+					continue // only the build knows what it will match
+				}
+				path = filepath.Base(o.Path)
+			}
+			path = filepath.Join(t.Dest, path)
+			for _, pl := range t.Platforms {
+				at := place{pl.String(), path}
+				if before, ok := first[at]; ok && !reported[path] {
+					reported[path] = true
+					r.report.at(targets.pos.key(t.Name).key("outputs"), "target %q and target %q (line %d) both make %s for %s; give one of them another dest", t.Name, before.Name, before.Line, path, pl)
+					continue
+				}
+				first[at] = t
+			}
+		}
+	}
+}
+
+// cause is an error without the path that it repeats.
+func cause(err error) error {
+	if pathErr, ok := err.(*fs.PathError); ok {
+		return pathErr.Err
+	}
+	return err
+}
