@@ -1,0 +1,217 @@
+package lock
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/BurntSushi/toml"
+)
+
+// maxSize bounds what is read: a lock of every platform has 100 kB.
+const maxSize = 16 << 20
+
+// Read reads a lock. A file that does not exist is an empty lock.
+func Read(path string) (*Lock, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Lock{Version: Version}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxSize {
+		return nil, fmt.Errorf("%s: larger than %d bytes", path, maxSize)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return parse(path, text)
+}
+
+func parse(file string, text []byte) (*Lock, error) {
+	l, ok := canonical(string(text))
+	if !ok {
+		if line := conflict(text); line > 0 {
+			return nil, fmt.Errorf("%s:%d: unresolved merge conflict; take either side whole and run \"xbuild lock\", which adds what the other side needs", file, line)
+		}
+		var err error
+		if l, err = decode(file, text); err != nil {
+			return nil, err
+		}
+	}
+	if where, err := check(*l); err != nil {
+		return nil, fmt.Errorf("%s%s: %w", file, where.line(text), err)
+	}
+	return l, nil
+}
+
+// decode reads any TOML that is a lock.
+func decode(file string, text []byte) (*Lock, error) {
+	var l Lock
+	md, err := toml.Decode(string(text), &l)
+	if err != nil {
+		// A newer format may well have other types: say that first.
+		if newer := newerVersion(text); newer != nil {
+			return nil, fmt.Errorf("%s: %w", file, newer)
+		}
+		var syntax toml.ParseError
+		if errors.As(err, &syntax) && syntax.Position.Line > 0 {
+			return nil, fmt.Errorf("%s:%d: not a lock: %s", file, syntax.Position.Line, syntax.Message)
+		}
+		return nil, fmt.Errorf("%s: not a lock: %s", file, strings.TrimPrefix(err.Error(), "toml: "))
+	}
+	if !md.IsDefined("version") {
+		return nil, fmt.Errorf("%s: has no version, so it is not a lock", file)
+	}
+	if l.Version > Version {
+		return nil, fmt.Errorf("%s: %w", file, errVersion(l.Version))
+	}
+	if unknown := md.Undecoded(); len(unknown) > 0 {
+		return nil, fmt.Errorf("%s: unknown key %s", file, unknown[0])
+	}
+	return &l, nil
+}
+
+func errVersion(v int) error {
+	return fmt.Errorf("version %d of the format is newer than this xbuild, which reads version %d; use the xbuild that wrote it", v, Version)
+}
+
+func newerVersion(text []byte) error {
+	var v struct {
+		Version int `toml:"version"`
+	}
+	if _, err := toml.Decode(string(text), &v); err == nil && v.Version > Version {
+		return errVersion(v.Version)
+	}
+	return nil
+}
+
+// conflict is the line of the first mark that a merge left, or 0.
+func conflict(text []byte) int {
+	for i, line := range bytes.Split(text, []byte("\n")) {
+		for _, mark := range []string{"<<<<<<< ", "||||||| ", ">>>>>>> "} {
+			if bytes.HasPrefix(line, []byte(mark)) {
+				return i + 1
+			}
+		}
+		if string(bytes.TrimSuffix(line, []byte("\r"))) == "=======" {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// A place is the value that a fault is in. Its line is where the text first
+// has it, since decoding keeps no positions.
+type place string
+
+func (p place) line(text []byte) string {
+	if p == "" {
+		return ""
+	}
+	w := &writer{}
+	w.quoted(string(p))
+	i := bytes.Index(text, w.Bytes())
+	if i < 0 {
+		return ""
+	}
+	return fmt.Sprintf(":%d", bytes.Count(text[:i], []byte("\n"))+1)
+}
+
+// check says what no lock may hold: whoever uses a lock's paths and sizes
+// relies on it.
+func check(l Lock) (place, error) {
+	if l.Version != Version {
+		return "", fmt.Errorf("version %d of the format is unknown (want %d)", l.Version, Version)
+	}
+	for i, t := range l.Toolchains {
+		if t.Name == "" || t.Host == "" || t.Version == "" {
+			return "", fmt.Errorf("toolchain %q for host %q, version %q: each of the three is needed", t.Name, t.Host, t.Version)
+		}
+		what := fmt.Sprintf("toolchain %s for host %s", t.Name, t.Host)
+		if slices.ContainsFunc(l.Toolchains[:i], func(o Toolchain) bool { return compareToolchains(t, o) == 0 }) {
+			return "", fmt.Errorf("%s is locked twice", what)
+		}
+		if where, err := checkFiles(what, t.Files, t.Roots, t.Constraint, t.Archive, t.Suite, t.Version, t.Name, t.Host); err != nil {
+			return where, err
+		}
+	}
+	for i, s := range l.Sysroots {
+		if s.Name == "" || s.Arch == "" || s.Version == "" {
+			return "", fmt.Errorf("sysroot %q for %q, version %q: each of the three is needed", s.Name, s.Arch, s.Version)
+		}
+		what := fmt.Sprintf("sysroot %s for %s", s.Name, s.Arch)
+		if slices.ContainsFunc(l.Sysroots[:i], func(o Sysroot) bool { return compareSysroots(s, o) == 0 }) {
+			return "", fmt.Errorf("%s from %s with the packages %s is locked twice", what, s.Suite, strings.Join(s.Roots, " "))
+		}
+		if where, err := checkFiles(what, s.Files, s.Roots, s.Archive, s.Suite, s.Version, s.Name, s.Arch); err != nil {
+			return where, err
+		}
+	}
+	for i, e := range l.Exact {
+		if e.Name == "" || e.Version == "" {
+			return "", fmt.Errorf("exact version %q of %q: both are needed", e.Version, e.Name)
+		}
+		if slices.ContainsFunc(l.Exact[:i], func(o Exact) bool { return compareExact(e, o) == 0 }) {
+			return "", fmt.Errorf("the exact version of %s is locked twice", e.Name)
+		}
+		if where, err := checkText("exact version of "+e.Name, e.Name, e.Version, e.Constraint, e.Sum); err != nil {
+			return where, err
+		}
+	}
+	return "", nil
+}
+
+func checkFiles(what string, files []File, roots []string, texts ...string) (place, error) {
+	if where, err := checkText(what, texts...); err != nil {
+		return where, err
+	}
+	if where, err := checkText(what, roots...); err != nil {
+		return where, err
+	}
+	paths := make(map[string]bool, len(files))
+	for _, f := range files {
+		if where, err := checkText(what, f.Name, f.Version, f.Arch); err != nil {
+			return where, err
+		}
+		switch {
+		case f.Name == "":
+			return place(f.Path), fmt.Errorf("%s: the file %q has no name", what, f.Path)
+		case !relative(f.Path):
+			return place(f.Path), fmt.Errorf("%s: the path %q of %s is not a clean path below the archive's root", what, f.Path, f.Name)
+		case paths[f.Path]:
+			return place(f.Path), fmt.Errorf("%s: the file %s is locked twice", what, f.Path)
+		case len(f.SHA256) != 64 || strings.Trim(f.SHA256, "0123456789abcdef") != "":
+			return place(f.Path), fmt.Errorf("%s: sha256 %q of %s is not 64 lower-case hexadecimal digits", what, f.SHA256, f.Name)
+		case f.Size <= 0:
+			return place(f.Path), fmt.Errorf("%s: size %d of %s is not that of a file", what, f.Size, f.Name)
+		}
+		paths[f.Path] = true
+	}
+	return "", nil
+}
+
+// checkText keeps out what a line of the lock cannot show as it is.
+func checkText(what string, texts ...string) (place, error) {
+	for _, s := range texts {
+		if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return place(s), fmt.Errorf("%s: %q has characters that no name or version has", what, s)
+		}
+	}
+	return "", nil
+}
+
+// relative tells a clean path that stays below the root. Backslashes and
+// percent signs would mean something else to a URL or another system.
+func relative(p string) bool {
+	return p != "" && p != "." && p == path.Clean(p) && !path.IsAbs(p) && p != ".." && !strings.HasPrefix(p, "../") &&
+		utf8.ValidString(p) && !strings.ContainsAny(p, "\\?#") && !strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
