@@ -109,36 +109,41 @@ func conflict(text []byte) int {
 	return 0
 }
 
-// A place is the value that a fault is in. Its line is where the text first
-// has it, since decoding keeps no positions.
-type place string
+// A place is what stands on the line that a fault is in, since decoding keeps
+// no positions. The line of an edited file may not be found, and is left out.
+type place []string
+
+func quote(s string) string {
+	w := &writer{}
+	w.quoted(s)
+	return w.String()
+}
 
 func (p place) line(text []byte) string {
-	if p == "" {
+	if p == nil {
 		return ""
 	}
-	w := &writer{}
-	w.quoted(string(p))
-	i := bytes.Index(text, w.Bytes())
-	if i < 0 {
-		return ""
+	for i, line := range bytes.Split(text, []byte("\n")) {
+		if !slices.ContainsFunc(p, func(s string) bool { return !bytes.Contains(line, []byte(s)) }) {
+			return fmt.Sprintf(":%d", i+1)
+		}
 	}
-	return fmt.Sprintf(":%d", bytes.Count(text[:i], []byte("\n"))+1)
+	return ""
 }
 
 // check says what no lock may hold: whoever uses a lock's paths and sizes
 // relies on it.
 func check(l Lock) (place, error) {
 	if l.Version != Version {
-		return "", fmt.Errorf("version %d of the format is unknown (want %d)", l.Version, Version)
+		return nil, fmt.Errorf("version %d of the format is unknown (want %d)", l.Version, Version)
 	}
 	for i, t := range l.Toolchains {
 		if t.Name == "" || t.Host == "" || t.Version == "" {
-			return "", fmt.Errorf("toolchain %q for host %q, version %q: each of the three is needed", t.Name, t.Host, t.Version)
+			return nil, fmt.Errorf("toolchain %q for host %q, version %q: each of the three is needed", t.Name, t.Host, t.Version)
 		}
 		what := fmt.Sprintf("toolchain %s for host %s", t.Name, t.Host)
 		if slices.ContainsFunc(l.Toolchains[:i], func(o Toolchain) bool { return compareToolchains(t, o) == 0 }) {
-			return "", fmt.Errorf("%s is locked twice", what)
+			return nil, fmt.Errorf("%s is locked twice", what)
 		}
 		if where, err := checkFiles(what, t.Files, t.Roots, t.Constraint, t.Archive, t.Suite, t.Version, t.Name, t.Host); err != nil {
 			return where, err
@@ -146,11 +151,11 @@ func check(l Lock) (place, error) {
 	}
 	for i, s := range l.Sysroots {
 		if s.Name == "" || s.Arch == "" || s.Version == "" {
-			return "", fmt.Errorf("sysroot %q for %q, version %q: each of the three is needed", s.Name, s.Arch, s.Version)
+			return nil, fmt.Errorf("sysroot %q for %q, version %q: each of the three is needed", s.Name, s.Arch, s.Version)
 		}
 		what := fmt.Sprintf("sysroot %s for %s", s.Name, s.Arch)
 		if slices.ContainsFunc(l.Sysroots[:i], func(o Sysroot) bool { return compareSysroots(s, o) == 0 }) {
-			return "", fmt.Errorf("%s from %s with the packages %s is locked twice", what, s.Suite, strings.Join(s.Roots, " "))
+			return nil, fmt.Errorf("%s from %s with the packages %s is locked twice", what, s.Suite, strings.Join(s.Roots, " "))
 		}
 		if where, err := checkFiles(what, s.Files, s.Roots, s.Archive, s.Suite, s.Version, s.Name, s.Arch); err != nil {
 			return where, err
@@ -158,16 +163,16 @@ func check(l Lock) (place, error) {
 	}
 	for i, e := range l.Exact {
 		if e.Name == "" || e.Version == "" {
-			return "", fmt.Errorf("exact version %q of %q: both are needed", e.Version, e.Name)
+			return nil, fmt.Errorf("exact version %q of %q: both are needed", e.Version, e.Name)
 		}
 		if slices.ContainsFunc(l.Exact[:i], func(o Exact) bool { return compareExact(e, o) == 0 }) {
-			return "", fmt.Errorf("the exact version of %s is locked twice", e.Name)
+			return nil, fmt.Errorf("the exact version of %s is locked twice", e.Name)
 		}
 		if where, err := checkText("exact version of "+e.Name, e.Name, e.Version, e.Constraint, e.Sum); err != nil {
 			return where, err
 		}
 	}
-	return "", nil
+	return nil, nil
 }
 
 func checkFiles(what string, files []File, roots []string, texts ...string) (place, error) {
@@ -184,29 +189,29 @@ func checkFiles(what string, files []File, roots []string, texts ...string) (pla
 		}
 		switch {
 		case f.Name == "":
-			return place(f.Path), fmt.Errorf("%s: the file %q has no name", what, f.Path)
+			return place{quote(f.Path), quote("")}, fmt.Errorf("%s: the file %q has no name", what, f.Path)
 		case !relative(f.Path):
-			return place(f.Path), fmt.Errorf("%s: the path %q of %s is not a clean path below the archive's root", what, f.Path, f.Name)
+			return place{quote(f.Path)}, fmt.Errorf("%s: the path %q of %s is not a clean path below the archive's root", what, f.Path, f.Name)
 		case paths[f.Path]:
-			return place(f.Path), fmt.Errorf("%s: the file %s is locked twice", what, f.Path)
+			return nil, fmt.Errorf("%s: the file %s is locked twice", what, f.Path)
 		case len(f.SHA256) != 64 || strings.Trim(f.SHA256, "0123456789abcdef") != "":
-			return place(f.Path), fmt.Errorf("%s: sha256 %q of %s is not 64 lower-case hexadecimal digits", what, f.SHA256, f.Name)
+			return place{quote(f.Path), quote(f.SHA256)}, fmt.Errorf("%s: sha256 %q of %s is not 64 lower-case hexadecimal digits", what, f.SHA256, f.Name)
 		case f.Size <= 0:
-			return place(f.Path), fmt.Errorf("%s: size %d of %s is not that of a file", what, f.Size, f.Name)
+			return place{quote(f.Path), fmt.Sprintf("size = %d,", f.Size)}, fmt.Errorf("%s: size %d of %s is not that of a file", what, f.Size, f.Name)
 		}
 		paths[f.Path] = true
 	}
-	return "", nil
+	return nil, nil
 }
 
 // checkText keeps out what a line of the lock cannot show as it is.
 func checkText(what string, texts ...string) (place, error) {
 	for _, s := range texts {
 		if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return place(s), fmt.Errorf("%s: %q has characters that no name or version has", what, s)
+			return place{quote(s)}, fmt.Errorf("%s: %q has characters that no name or version has", what, s)
 		}
 	}
-	return "", nil
+	return nil, nil
 }
 
 // relative tells a clean path that stays below the root. Backslashes and

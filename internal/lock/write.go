@@ -29,7 +29,7 @@ func (l *Lock) Write(path string) error {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+FileName+"-*")
 	if err != nil {
-		return err
+		return fmt.Errorf("%s not written: %w", path, err)
 	}
 	defer os.Remove(f.Name()) // no longer there once renamed
 	_, err = f.Write(text)
