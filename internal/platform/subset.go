@@ -9,7 +9,7 @@ import (
 // The tables are read at every start of xbuild, and a full TOML decoder takes 2 ms for them, a seventh of what
 // `xbuild env` may cost. This reader takes the part of TOML that they are written in, in a fiftieth of that:
 // [table] and [[table]] headers, one `key = value` a line, and values that are a string without escapes, a list of
-// such on one line, an integer, true or false. A test holds it against a full decoder.
+// such on one line, an integer, true or false, or an inline table of these. A test holds it against a full decoder.
 
 // A section is one table; its keys keep their order.
 type section struct {
@@ -22,7 +22,8 @@ type entry struct {
 	key  string
 	text string   // a string, or the literal of an integer or a boolean
 	list []string // a list
-	kind byte     // 's'tring, 'l'ist, 'n'umber, 'b'oolean
+	keys []entry  // an inline table
+	kind byte     // 's'tring, 'l'ist, 'n'umber, 'b'oolean, 't'able
 }
 
 // sections reads data, handing each table to f in the file's order.
@@ -68,34 +69,69 @@ func sections(data string, f func(section) error) error {
 func unquote(s string) string { return strings.ReplaceAll(s, `"`, "") }
 
 func parseValue(v string) (entry, error) {
-	switch {
-	case v == "true" || v == "false":
-		return entry{text: v, kind: 'b'}, nil
-	case v[0] == '"':
+	e, rest, err := cutValue(v)
+	if err == nil && rest != "" {
+		err = fmt.Errorf("want one value, have %s", v)
+	}
+	return e, err
+}
+
+// cutValue takes a value off the front of v.
+func cutValue(v string) (e entry, rest string, err error) {
+	if v == "" {
+		return e, "", fmt.Errorf("want a value")
+	}
+	switch v[0] {
+	case '"':
 		s, rest, ok := cutString(v)
-		if !ok || rest != "" {
-			return entry{}, fmt.Errorf("want one string, have %s", v)
+		if !ok {
+			return e, "", fmt.Errorf("want a string without escapes, have %s", v)
 		}
-		return entry{text: s, kind: 's'}, nil
-	case v[0] == '[':
-		e := entry{kind: 'l', list: make([]string, 0, 1+strings.Count(v, ","))}
-		v = v[1:]
-		for {
+		return entry{text: s, kind: 's'}, rest, nil
+	case '[':
+		e = entry{kind: 'l', list: make([]string, 0, 4)}
+		for v = v[1:]; ; {
 			v = strings.TrimLeft(v, ", ")
-			if v == "]" {
-				return e, nil
+			if rest, ok := strings.CutPrefix(v, "]"); ok {
+				return e, rest, nil
 			}
 			s, rest, ok := cutString(v)
 			if !ok {
-				return entry{}, fmt.Errorf("want a list of strings on one line")
+				return e, "", fmt.Errorf("want a list of strings on one line")
 			}
 			e.list, v = append(e.list, s), rest
 		}
+	case '{':
+		e = entry{kind: 't'}
+		for v = v[1:]; ; {
+			v = strings.TrimLeft(v, ", ")
+			if rest, ok := strings.CutPrefix(v, "}"); ok {
+				return e, rest, nil
+			}
+			k, value, ok := strings.Cut(v, " = ")
+			if !ok {
+				return e, "", fmt.Errorf("want key = value in {}")
+			}
+			in, rest, err := cutValue(value)
+			if err != nil {
+				return e, "", err
+			}
+			in.key = unquote(k)
+			e.keys, v = append(e.keys, in), rest
+		}
 	}
-	if _, err := strconv.ParseInt(v, 0, 64); err != nil {
-		return entry{}, fmt.Errorf("want a string, a list, an integer, true or false, have %s", v)
+	end := strings.IndexAny(v, ",} ")
+	if end < 0 {
+		end = len(v)
 	}
-	return entry{text: v, kind: 'n'}, nil
+	text := v[:end]
+	if text == "true" || text == "false" {
+		return entry{text: text, kind: 'b'}, v[end:], nil
+	}
+	if _, err := strconv.ParseInt(text, 0, 64); err != nil {
+		return e, "", fmt.Errorf("want a string, a list, an integer, true or false, have %s", v)
+	}
+	return entry{text: text, kind: 'n'}, v[end:], nil
 }
 
 // cutString takes a quoted string without escapes off the front of v.

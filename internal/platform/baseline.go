@@ -1,0 +1,456 @@
+package platform
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Baseline is the instruction set that a build may use: what the platform promises and what the user adds with a CPU
+// and features. It is a set of features; the flags of each compiler follow from it.
+type Baseline struct {
+	platform Platform
+	cpu      string
+	set      map[string]bool
+	c        []string
+	rust     []string
+	env      []string
+	qemu     string
+	noQEMU   string
+}
+
+// Baseline adds the user's CPU ("" for none) and features to what p promises. The error says what does not fit and
+// what would.
+func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
+	t := baselines()
+	l := t.levels[p.level]
+	a := t.arches[l.arch]
+	b := Baseline{platform: p, cpu: cpu, set: map[string]bool{}}
+	a.close(b.set, l.features...)
+	promised := maps.Clone(b.set)
+
+	asked, err := t.asked(p, a, features)
+	if err != nil {
+		return Baseline{}, err
+	}
+	var c cpuModel
+	if cpu != "" {
+		if c, err = t.chosen(p, a, cpu); err != nil {
+			return Baseline{}, err
+		}
+		b.set = map[string]bool{}
+		a.close(b.set, c.features...)
+		var lacks []string
+		for _, f := range a.features {
+			if promised[f.name] && !b.set[f.name] {
+				lacks = append(lacks, f.name)
+			}
+		}
+		if len(lacks) > 0 {
+			return Baseline{}, fmt.Errorf("cpu %q has no %s, which %s promises", cpu, strings.Join(lacks, ", "), p)
+		}
+	}
+	has := maps.Clone(b.set) // what the -march or -mcpu already means
+	a.close(b.set, asked...)
+	for _, f := range a.features {
+		if b.set[f.name] && !f.allows(p) {
+			return Baseline{}, fmt.Errorf("%s, which %s does not promise (%s can have it)", whatNeeds(f, a, asked, cpu), p, strings.Join(f.on, ", "))
+		}
+	}
+	if cpu != "" {
+		// A cpu is one -mcpu; what would need another one is a contradiction, unless its parts can be named.
+		if asked, err = a.parts(asked, has, cpu); err != nil {
+			return Baseline{}, err
+		}
+	}
+	if p.HasC() {
+		b.c = a.cFlags(l, c, has, asked, b.set)
+	}
+	b.rust = a.rustFlags(l, c, promised, asked)
+	b.env = a.goEnv(l, b.set)
+	b.qemu, b.noQEMU = t.model(p, a, promised, b.set)
+	return b, nil
+}
+
+// Platform is the platform that the baseline is of.
+func (b Baseline) Platform() Platform { return b.platform }
+
+// Features are the names of all that code of this baseline may use, sorted.
+func (b Baseline) Features() []string { return slices.Sorted(maps.Keys(b.set)) }
+
+// CFlags are clang's flags, for its configuration file. A platform without a C toolchain has none.
+func (b Baseline) CFlags() []string { return slices.Clone(b.c) }
+
+// RustFlags are rustc's flags.
+func (b Baseline) RustFlags() []string { return slices.Clone(b.rust) }
+
+// GoEnv are Go's variables, such as GOARM=7.
+func (b Baseline) GoEnv() []string { return slices.Clone(b.env) }
+
+// QEMUCPU is the CPU model with the least beyond the baseline; empty where QEMU has none, and then QEMUReason says why.
+func (b Baseline) QEMUCPU() string { return b.qemu }
+
+// QEMUReason says why QEMUCPU is empty.
+func (b Baseline) QEMUReason() string { return b.noQEMU }
+
+// asked returns the user's features, aliases resolved, in the table's order: the order given does not change a flag.
+func (t *baselineTable) asked(p Platform, a *arch, features []string) ([]string, error) {
+	want := map[string]bool{}
+	for _, name := range features {
+		n := strings.ToLower(strings.TrimSpace(name))
+		if names, ok := a.alias[n]; ok {
+			for _, n := range names {
+				want[n] = true
+			}
+			continue
+		}
+		if _, ok := a.feature[n]; !ok {
+			return nil, t.noFeature(p, a, name, n)
+		}
+		want[n] = true
+	}
+	var asked []string
+	for _, f := range a.features {
+		if want[f.name] {
+			asked = append(asked, f.name)
+		}
+	}
+	return asked, nil
+}
+
+func (t *baselineTable) noFeature(p Platform, a *arch, name, n string) error {
+	var others []string
+	for _, o := range t.order {
+		_, is := o.feature[n]
+		_, alias := o.alias[n]
+		if is || alias {
+			others = append(others, o.name)
+		}
+	}
+	if len(others) > 0 {
+		return fmt.Errorf("feature %q is not one of %s: %s", name, p, haveIt(others))
+	}
+	if len(a.features) == 0 {
+		return fmt.Errorf("feature %q is unknown; %s has none to choose", name, p)
+	}
+	words := slices.Sorted(maps.Keys(a.alias))
+	all := make([]string, 0, len(a.features))
+	for _, f := range a.features {
+		all = append(all, f.name)
+	}
+	hint := ""
+	if w := nearest(n, append(slices.Clone(all), words...)); w != "" {
+		hint = fmt.Sprintf("; did you mean %q?", w)
+	}
+	return fmt.Errorf("feature %q is unknown%s (%s has %s)", name, hint, a.name, strings.Join(all, ", "))
+}
+
+func haveIt(names []string) string {
+	if len(names) == 1 {
+		return names[0] + " has it"
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1] + " have it"
+}
+
+// chosen is the user's CPU.
+func (t *baselineTable) chosen(p Platform, a *arch, name string) (cpuModel, error) {
+	cpus := cpuTable()
+	if c, ok := cpus[a.id][name]; ok {
+		if c.refused != "" {
+			return cpuModel{}, fmt.Errorf("cpu %q is refused: %s", name, c.refused)
+		}
+		return c, nil
+	}
+	if name == "native" {
+		return cpuModel{}, fmt.Errorf("cpu %q is the machine that builds, and not one that %s promises; name the cpu", name, p)
+	}
+	var others []string
+	for _, o := range t.order {
+		if _, ok := cpus[o.id][name]; ok {
+			others = append(others, o.name)
+		}
+	}
+	if len(others) > 0 {
+		return cpuModel{}, fmt.Errorf("cpu %q is not one of %s: %s", name, p, haveIt(others))
+	}
+	words := slices.Sorted(maps.Keys(cpus[a.id]))
+	if len(words) == 0 {
+		return cpuModel{}, fmt.Errorf("cpu %q is unknown; %s has none to choose", name, p)
+	}
+	hint := ""
+	if w := nearest(name, words); w != "" {
+		hint = fmt.Sprintf("; did you mean %q?", w)
+	}
+	return cpuModel{}, fmt.Errorf("cpu %q is unknown%s (%s has %s)", name, hint, a.name, strings.Join(words, ", "))
+}
+
+// allows says whether p may have the feature.
+func (f *feature) allows(p Platform) bool {
+	return len(f.on) == 0 || slices.Contains(f.on, p.Name) || !p.HasC()
+}
+
+// whatNeeds names what the user wrote that brings f in.
+func whatNeeds(f *feature, a *arch, asked []string, cpu string) string {
+	for _, n := range asked {
+		set := map[string]bool{}
+		a.close(set, n)
+		if n == f.name {
+			return fmt.Sprintf("feature %q needs more", n)
+		}
+		if set[f.name] {
+			return fmt.Sprintf("feature %q needs %s", n, f.name)
+		}
+	}
+	return fmt.Sprintf("cpu %q has %s", cpu, f.name)
+}
+
+// parts replaces features that stand for a whole -march by their parts.
+func (a *arch) parts(asked []string, has map[string]bool, cpu string) ([]string, error) {
+	var out []string
+	seen := map[string]bool{}
+	var take func(names []string, of string) error
+	take = func(names []string, of string) error {
+		for _, n := range names {
+			if has[n] || seen[n] {
+				continue
+			}
+			seen[n] = true
+			f := a.feature[n]
+			set := map[string]bool{}
+			a.close(set, n)
+			whole := false // f or what it needs is a -march
+			for m := range set {
+				whole = whole || !has[m] && a.feature[m].base != ""
+			}
+			if !whole {
+				out = append(out, n)
+				continue
+			}
+			if len(f.implies) == 0 || !a.partsOnly {
+				return fmt.Errorf("feature %q is more than cpu %q has; leave one of them out", of, cpu)
+			}
+			if err := take(f.implies, of); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, n := range asked {
+		if has[n] {
+			out = append(out, n)
+			continue
+		}
+		if err := take([]string{n}, n); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// close adds names and all that they imply to set.
+func (a *arch) close(set map[string]bool, names ...string) {
+	for _, n := range names {
+		if set[n] {
+			continue
+		}
+		set[n] = true
+		a.close(set, a.feature[n].implies...)
+	}
+}
+
+// cFlags: one -march or -mcpu, the features that it does not mean already, the floating-point unit.
+func (a *arch) cFlags(l level, c cpuModel, has map[string]bool, asked []string, set map[string]bool) []string {
+	var suffix, own []string
+	for _, n := range asked {
+		if has[n] {
+			continue
+		}
+		f := a.feature[n]
+		words := f.c
+		if words == nil {
+			words = []string{strings.Replace(a.c, "%", n, 1)}
+		}
+		for _, w := range words {
+			if strings.HasPrefix(w, "-") {
+				own = join(own, w)
+			} else {
+				suffix = append(suffix, w)
+			}
+		}
+	}
+	flags := slices.Clone(l.c)
+	switch {
+	case c.name == "":
+		flag, value, _ := strings.Cut(flags[0], "=")
+		most := 0
+		for _, f := range a.features { // of several the one that means most
+			if f.base == "" || has[f.name] || !set[f.name] {
+				continue
+			}
+			s := map[string]bool{}
+			a.close(s, f.name)
+			if len(s) > most {
+				most, value = len(s), f.base
+			}
+		}
+		flags[0] = flag + "=" + value + strings.Join(suffix, "")
+	case c.march != "" && len(suffix) > 0: // RISC-V's -mcpu takes no suffix
+		flags = append([]string{"-march=" + c.march + strings.Join(suffix, ""), "-mtune=" + c.name}, flags[1:]...)
+	default:
+		for _, n := range c.without { // optional in the core, and not asked for
+			if !slices.Contains(asked, n) && a.fpu == nil {
+				suffix = append([]string{"+no" + n}, suffix...)
+			}
+		}
+		flags[0] = a.cpu + c.name + strings.Join(suffix, "")
+	}
+	if l.float != "" {
+		float := l.float
+		for _, u := range a.fpu {
+			if u.in(set) {
+				flags = append(flags, "-mfpu="+u.value)
+				if float == "soft" {
+					float = "softfp" // the registers, in the same calling convention
+				}
+				break
+			}
+		}
+		flags = append(flags, "-mfloat-abi="+float)
+	}
+	return append(flags, own...)
+}
+
+// join appends flag, or adds its value to that of the same flag: -mbranch-protection=bti+pac-ret.
+func join(flags []string, flag string) []string {
+	k, v, ok := strings.Cut(flag, "=")
+	for i, f := range flags {
+		if ok && strings.HasPrefix(f, k+"=") {
+			flags[i] = f + "+" + v
+			return flags
+		}
+	}
+	return append(flags, flag)
+}
+
+func (a *arch) rustFlags(l level, c cpuModel, promised map[string]bool, asked []string) []string {
+	var features []string
+	seen := map[string]bool{}
+	var name func(names []string)
+	name = func(names []string) {
+		for _, n := range names {
+			if seen[n] {
+				continue
+			}
+			seen[n] = true
+			f := a.feature[n]
+			switch {
+			case f.rust == nil:
+				features = append(features, "+"+n)
+			case len(f.rust) > 0:
+				for _, r := range f.rust {
+					features = append(features, "+"+r)
+				}
+			default:
+				for _, i := range f.implies {
+					if !promised[i] {
+						name([]string{i})
+					}
+				}
+			}
+		}
+	}
+	cpu := l.rustCPU
+	if c.name != "" {
+		if c.rust != none {
+			cpu = c.rust
+		}
+		if c.rust == none || a.rustNamesCPU {
+			for _, n := range c.features {
+				if !promised[n] {
+					name([]string{n})
+				}
+			}
+		}
+		for _, n := range c.without {
+			if !slices.Contains(asked, n) {
+				for _, r := range a.feature[n].rust {
+					if r != "v8" {
+						features = append(features, "-"+r)
+					}
+				}
+			}
+		}
+	} else {
+		for _, n := range l.features {
+			if len(a.feature[n].rust) > 0 {
+				name([]string{n})
+			}
+		}
+	}
+	name(asked)
+	var flags []string
+	if cpu != "" {
+		flags = append(flags, "-C", "target-cpu="+cpu)
+	}
+	seenFlag := map[string]bool{}
+	features = slices.DeleteFunc(features, func(f string) bool {
+		twice := seenFlag[f]
+		seenFlag[f] = true
+		return twice
+	})
+	if len(features) > 0 {
+		flags = append(flags, "-C", "target-feature="+strings.Join(features, ","))
+	}
+	return flags
+}
+
+func (a *arch) goEnv(l level, set map[string]bool) []string {
+	variable, values := a.goVar, a.goLevels
+	if l.goVar != "" {
+		variable, values = l.goVar, l.goLevels
+	}
+	for _, v := range values {
+		needed := map[string]bool{}
+		a.close(needed, v.needs...)
+		if !subset(needed, set) {
+			continue
+		}
+		value := v.value
+		for _, f := range a.goFeatures {
+			if set[f] && !needed[f] {
+				value += "," + f
+			}
+		}
+		return []string{variable + "=" + value}
+	}
+	return nil
+}
+
+// model is the least CPU model of QEMU that has the whole set.
+func (t *baselineTable) model(p Platform, a *arch, promised, set map[string]bool) (model, reason string) {
+	q, ok := t.qemu[p.Arch]
+	switch {
+	case p.QEMU == "" || !ok:
+		return "", fmt.Sprintf("QEMU runs no programs of %s", p)
+	case len(promised) == len(set) && p.QEMUCPU != "":
+		return p.QEMUCPU, ""
+	}
+	for _, m := range q.models {
+		has := map[string]bool{}
+		a.close(has, m.needs...)
+		if subset(set, has) {
+			return m.value, ""
+		}
+	}
+	return "", q.why
+}
+
+func subset(of, in map[string]bool) bool {
+	for n := range of {
+		if !in[n] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,252 @@
+package platform
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+//go:embed baseline.toml
+var baselineTOML string
+
+//go:embed cpus.toml
+var cpusTOML string
+
+// An arch is an instruction set with its features, in baseline.toml's order.
+type arch struct {
+	id, name     string
+	cpu          string // the flag that takes a cpu
+	c            string // how clang is given a feature, % its name
+	goVar        string
+	goLevels     []choice
+	goFeatures   []string
+	fpu          []choice
+	rustNamesCPU bool
+	partsOnly    bool
+
+	features []*feature
+	feature  map[string]*feature
+	alias    map[string][]string
+}
+
+type feature struct {
+	name    string
+	implies []string
+	c, rust []string // nil: the feature's own name; empty: none
+	base    string   // the -march or -mcpu value that has it
+	on      []string // the only platforms that can have it
+}
+
+type level struct {
+	arch     string
+	features []string
+	c        []string
+	float    string // -mfloat-abi
+	rustCPU  string
+	goVar    string
+	goLevels []choice
+}
+
+// A choice is a value with the features that it needs, or has.
+type choice struct {
+	value string
+	needs []string
+}
+
+func (c choice) in(set map[string]bool) bool {
+	return !slices.ContainsFunc(c.needs, func(n string) bool { return !set[n] })
+}
+
+type models struct {
+	why    string // what to say when none fits
+	models []choice
+}
+
+type baselineTable struct {
+	order  []*arch
+	arches map[string]*arch
+	levels map[string]level
+	qemu   map[string]models // by Platform.Arch
+}
+
+type cpuModel struct {
+	name     string
+	features []string
+	without  []string // optional in the core: compilers assume it, devices may lack it
+	rust     string   // rustc's name, "none" where it has none
+	march    string   // RISC-V: the ISA string
+	refused  string
+}
+
+var baselines = sync.OnceValue(func() *baselineTable {
+	t, err := loadBaselines(baselineTOML)
+	if err != nil {
+		panic("baseline.toml: " + err.Error()) // embedded, and a test loads it
+	}
+	return t
+})
+
+var cpuTable = sync.OnceValue(func() map[string]map[string]cpuModel {
+	t, err := loadCPUs(cpusTOML, baselines())
+	if err != nil {
+		panic("cpus.toml: " + err.Error())
+	}
+	return t
+})
+
+func choices(lines []string) []choice {
+	var out []choice
+	for _, l := range lines {
+		w := strings.Fields(l)
+		out = append(out, choice{w[0], w[1:]})
+	}
+	return out
+}
+
+func loadBaselines(data string) (*baselineTable, error) {
+	t := &baselineTable{arches: map[string]*arch{}, levels: map[string]level{}, qemu: map[string]models{}}
+	err := sections(data, func(s section) error {
+		kind, name, _ := strings.Cut(s.name, ".")
+		if kind != "arch" && kind != "level" && kind != "qemu" && t.arches[name] == nil {
+			return fmt.Errorf("line %d: [%s] of no arch", s.line, s.name)
+		}
+		switch kind {
+		case "arch":
+			a := &arch{id: name, feature: map[string]*feature{}, alias: map[string][]string{}}
+			t.order, t.arches[name] = append(t.order, a), a
+			var levels, fpu []string
+			err := s.bind(map[string]any{"name": &a.name, "cpu": &a.cpu, "c": &a.c, "go": &a.goVar, "go_levels": &levels,
+				"go_features": &a.goFeatures, "fpu": &fpu, "rust_names_cpu": &a.rustNamesCPU, "parts": &a.partsOnly})
+			a.goLevels, a.fpu = choices(levels), choices(fpu)
+			return err
+		case "level":
+			var l level
+			var levels []string
+			err := s.bind(map[string]any{"arch": &l.arch, "features": &l.features, "c": &l.c, "float": &l.float,
+				"rust_cpu": &l.rustCPU, "go": &l.goVar, "go_levels": &levels})
+			l.goLevels = choices(levels)
+			t.levels[name] = l
+			return err
+		case "feature":
+			a := t.arches[name]
+			for _, e := range s.keys {
+				f := &feature{name: e.key}
+				in := section{name: s.name + "." + e.key, line: s.line, keys: e.keys}
+				err := in.bind(map[string]any{"implies": &f.implies, "c": &f.c, "rust": &f.rust, "base": &f.base, "on": &f.on})
+				if err != nil {
+					return err
+				}
+				a.features, a.feature[f.name] = append(a.features, f), f
+			}
+		case "alias":
+			for _, e := range s.keys {
+				t.arches[name].alias[e.key] = e.list
+			}
+		case "qemu":
+			var m models
+			for _, e := range s.keys {
+				if e.key == "why" {
+					m.why = e.text
+					continue
+				}
+				m.models = append(m.models, choice{e.key, e.list})
+			}
+			t.qemu[name] = m
+		default:
+			return fmt.Errorf("line %d: no table is called [%s]", s.line, s.name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t, t.check()
+}
+
+// check sees to it that every name in the table is one of a feature.
+func (t *baselineTable) check() error {
+	known := func(a *arch, where string, names ...string) error {
+		for _, n := range names {
+			if a.feature[n] == nil {
+				return fmt.Errorf("%s: %s has no feature %s", where, a.name, n)
+			}
+		}
+		return nil
+	}
+	for _, a := range t.order {
+		for _, f := range a.features {
+			if err := known(a, f.name, f.implies...); err != nil {
+				return err
+			}
+		}
+		for n, to := range a.alias {
+			if err := known(a, n, to...); err != nil {
+				return err
+			}
+		}
+		for _, c := range slices.Concat(a.goLevels, a.fpu) {
+			if err := known(a, c.value, c.needs...); err != nil {
+				return err
+			}
+		}
+		if err := known(a, "go_features", a.goFeatures...); err != nil {
+			return err
+		}
+	}
+	for n, l := range t.levels {
+		a := t.arches[l.arch]
+		if a == nil {
+			return fmt.Errorf("level %s is of no arch", n)
+		}
+		if err := known(a, n, l.features...); err != nil {
+			return err
+		}
+		for _, c := range l.goLevels {
+			if err := known(a, n, c.needs...); err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range platforms().all {
+		l, ok := t.levels[p.level]
+		if !ok {
+			return fmt.Errorf("%s is at level %s, which has no table", p, p.level)
+		}
+		for _, m := range t.qemu[p.Arch].models {
+			if err := known(t.arches[l.arch], "qemu "+m.value, m.needs...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func loadCPUs(data string, t *baselineTable) (map[string]map[string]cpuModel, error) {
+	out := map[string]map[string]cpuModel{}
+	err := sections(data, func(s section) error {
+		_, id, _ := strings.Cut(s.name, ".")
+		a := t.arches[id]
+		if a == nil {
+			return fmt.Errorf("line %d: [%s] of no arch", s.line, s.name)
+		}
+		out[id] = make(map[string]cpuModel, len(s.keys))
+		for _, e := range s.keys {
+			c := cpuModel{name: e.key, rust: e.key}
+			in := section{name: s.name + "." + e.key, line: s.line, keys: e.keys}
+			err := in.bind(map[string]any{"features": &c.features, "without": &c.without, "rust": &c.rust, "march": &c.march, "refused": &c.refused})
+			if err != nil {
+				return err
+			}
+			for _, f := range slices.Concat(c.features, c.without) {
+				if a.feature[f] == nil {
+					return fmt.Errorf("%s: %s has no feature %s", c.name, a.name, f)
+				}
+			}
+			out[id][c.name] = c
+		}
+		return nil
+	})
+	return out, err
+}
