@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // The test binary is also the other process: with STORE_HELPER set it does
@@ -512,6 +514,32 @@ func TestLock(t *testing.T) {
 		t.Errorf("%d had the lock at once", most.Load())
 	}
 	clean(t, s)
+}
+
+// Between opening and locking, the holder may have removed the file, and
+// another process made and locked a new one.
+func TestLockOfRemovedFileIsNone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	l := flock.New(path)
+	if ok, err := tryLock(l); !ok || err != nil {
+		t.Fatalf("a free lock is not to be had: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := tryLock(l); ok || err != nil {
+		t.Errorf("the lock of a removed file: %v, %v, want none", ok, err)
+	}
+	l = flock.New(path)
+	if ok, err := tryLock(l); !ok || err != nil {
+		t.Fatalf("a free lock is not to be had: %v", err)
+	}
+	if err := errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := tryLock(l); ok || err != nil {
+		t.Errorf("the lock of a replaced file: %v, %v, want none", ok, err)
+	}
 }
 
 func TestVerify(t *testing.T) {
