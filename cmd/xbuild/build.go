@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"xbuild/internal/execute"
+	"xbuild/internal/plan"
+)
+
+// Selecting are the flags that choose targets and platforms.
+type Selecting struct {
+	Targets   []string `arg:"" optional:"" name:"target" help:"Targets of xbuild.toml; none means all."`
+	Platforms []string `short:"p" name:"platform" placeholder:"PLATFORM" help:"Platforms in any spelling; none means the project's. In a Dockerfile stage, TARGETPLATFORM." env:"XBUILD_PLATFORM,TARGETPLATFORM"`
+}
+
+func (c *Selecting) selection(s *session) (plan.Selection, error) {
+	ps, err := s.platforms(c.Platforms)
+	return plan.Selection{Targets: c.Targets, Platforms: ps}, err
+}
+
+// planned locks and plans a selection.
+func (s *session) planned(sel plan.Selection) (*plan.Plan, error) {
+	req, err := s.Require(sel)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.resolved(req, false, false); err != nil {
+		return nil, err
+	}
+	return s.New(sel)
+}
+
+// BuildCmd is xbuild build.
+type BuildCmd struct {
+	Selecting
+	Jobs int    `short:"j" placeholder:"N" help:"Processes at once (default: one a core)." env:"XBUILD_JOBS"`
+	Out  string `short:"o" name:"output" type:"path" placeholder:"DIR" help:"Directory for the artifacts instead of dist." env:"XBUILD_OUTPUT"`
+}
+
+// Help is the long help.
+func (*BuildCmd) Help() string {
+	return "Builds every target for every platform side by side, into dist/<os>/<arch>[/<variant>]/ and lists them in dist/artifacts.json. " +
+		"What is not locked yet is locked, what is not in the store is fetched. A platform that fails does not stop the others.\n\n" +
+		"Example: xbuild build -p linux/arm64 -p linux/riscv64"
+}
+
+// Run builds.
+func (c *BuildCmd) Run(g *Globals) error {
+	s, err := g.open(true)
+	if err != nil {
+		return err
+	}
+	sel, err := c.selection(s)
+	if err != nil {
+		return err
+	}
+	p, err := s.planned(sel)
+	if err != nil {
+		return err
+	}
+	release, err := s.store.Use(s.ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := s.composer().All(s.ctx, p.Toolchains, p.Sysroots, p.Views); err != nil {
+		return err
+	}
+	opt := s.executeOptions(c.Jobs)
+	if c.Out != "" {
+		rebase(p, opt.Dist, c.Out)
+		opt.Dist = c.Out
+	}
+	start := time.Now()
+	built, upToDate := 0, 0
+	opt.Done = func(r execute.Result) {
+		switch {
+		case errors.Is(r.Err, context.Canceled):
+		case r.Err != nil:
+			s.note("%-18s %s: failed", r.Action.OCI, r.Action.Target)
+		case r.Cached:
+			upToDate++
+		default:
+			built++
+			s.note("%-18s %s: built in %.1f s", r.Action.OCI, r.Action.Target, r.Took.Seconds())
+		}
+	}
+	results, err := execute.Run(s.ctx, p, opt)
+	if err != nil {
+		return err
+	}
+	var failed []string
+	for _, r := range results {
+		if r.Err == nil {
+			continue
+		}
+		failed = append(failed, fmt.Sprintf("%s for %s: %v", r.Action.Target, r.Action.OCI, r.Err))
+		fmt.Fprintf(os.Stderr, "\n--- %s for %s: %v\n%s", r.Action.Target, r.Action.OCI, r.Err, r.Log)
+		if r.Log != "" && !strings.HasSuffix(r.Log, "\n") {
+			fmt.Fprintln(os.Stderr)
+		}
+	}
+	if len(failed) > 0 {
+		fmt.Fprintln(os.Stderr)
+		return fmt.Errorf("%d of %d failed:\n%s", len(failed), len(results), strings.Join(failed, "\n"))
+	}
+	s.note("%d built, %d up to date in %.1f s, in %s", built, upToDate, time.Since(start).Seconds(), relative(opt.Dist))
+	return nil
+}
+
+func (s *session) executeOptions(jobs int) execute.Options {
+	return execute.Options{
+		Jobs: jobs, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Environ: s.Environ, PathTail: os.Getenv("PATH"), XBuild: s.self, Offline: s.Offline,
+	}
+}
+
+// rebase moves the artifacts of a plan to another directory.
+func rebase(p *plan.Plan, from, to string) {
+	for _, a := range p.Actions {
+		if rel, err := filepath.Rel(from, a.Dist); err == nil {
+			a.Dist = filepath.Join(to, rel)
+		}
+	}
+}
+
+func relative(path string) string {
+	if dir, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(dir, path); err == nil && !strings.HasPrefix(rel, "..") {
+			return rel
+		}
+	}
+	return path
+}
+
+// PlanCmd is xbuild plan.
+type PlanCmd struct{ Selecting }
+
+// Run prints the plan.
+func (c *PlanCmd) Run(g *Globals) error {
+	s, err := g.open(true)
+	if err != nil {
+		return err
+	}
+	sel, err := c.selection(s)
+	if err != nil {
+		return err
+	}
+	p, err := s.planned(sel)
+	if err != nil {
+		return err
+	}
+	return printJSON(p)
+}
+
+func printJSON(v any) error {
+	e := json.NewEncoder(os.Stdout)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// LockCmd is xbuild lock.
+type LockCmd struct {
+	Update bool `help:"Choose everything anew, newest versions that the constraints admit."`
+}
+
+// Run locks the whole project, and the emulator that xbuild run needs.
+func (c *LockCmd) Run(g *Globals) error {
+	s, err := g.open(true)
+	if err != nil {
+		return err
+	}
+	req, err := s.Require(plan.Selection{})
+	if err != nil {
+		return err
+	}
+	qemu, err := s.RequireToolchain("qemu")
+	if err != nil {
+		return err
+	}
+	req.Toolchains = append(req.Toolchains, qemu.Toolchains...)
+	if err := s.resolved(req, c.Update, true); err != nil {
+		return err
+	}
+	s.note("%s holds %d toolchains and %d sysroots", relative(s.lockPath), len(s.Planner.Lock.Toolchains), len(s.Planner.Lock.Sysroots))
+	return nil
+}
+
+// FetchCmd is xbuild fetch.
+type FetchCmd struct {
+	Selecting
+	Host string `placeholder:"HOST" help:"Fetch the toolchains of another host (linux/amd64 or linux/arm64)." env:"XBUILD_HOST"`
+	QEMU bool   `name:"qemu" help:"Fetch the emulators of xbuild run too."`
+}
+
+// Run fetches.
+func (c *FetchCmd) Run(g *Globals) error {
+	s, err := g.open(true)
+	if err != nil {
+		return err
+	}
+	sel, err := c.selection(s)
+	if err != nil {
+		return err
+	}
+	native := s.Host
+	if c.Host != "" {
+		if s.Host, err = s.one(c.Host); err != nil {
+			return err
+		}
+	}
+	p, err := s.planned(sel)
+	if err != nil {
+		return err
+	}
+	toolchains := p.Toolchains
+	if c.QEMU {
+		req, err := s.RequireToolchain("qemu")
+		if err != nil {
+			return err
+		}
+		if err := s.resolved(req, false, false); err != nil {
+			return err
+		}
+		t, err := s.Toolchain("qemu")
+		if err != nil {
+			return err
+		}
+		toolchains = append(toolchains, t)
+	}
+	if s.Host.Name != native.Name {
+		// Another host's toolchains are composed there: a tree names its own place on that host.
+		return s.composer().DownloadAll(s.ctx, toolchains, p.Sysroots)
+	}
+	if err := s.composer().All(s.ctx, toolchains, p.Sysroots, p.Views); err != nil {
+		return err
+	}
+	return execute.Fetch(s.ctx, p, s.executeOptions(0), func(m string) { s.note("%s", m) })
+}

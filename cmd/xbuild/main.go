@@ -1,0 +1,106 @@
+// Command xbuild builds Go, C and C++ projects for every platform on one machine, without emulation.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker (-X main.version=…).
+var version = "development"
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// CLI is the command line.
+type CLI struct {
+	Globals
+
+	Build      BuildCmd      `cmd:"" help:"Build targets for platforms into dist/."`
+	Run        RunCmd        `cmd:"" passthrough:"" help:"Run a program of a platform: by itself where the host can, else under QEMU."`
+	Exec       ExecCmd       `cmd:"" passthrough:"" help:"Run a command whose compilers build for a platform."`
+	Env        EnvCmd        `cmd:"" help:"Print the environment that makes any build system build for a platform."`
+	Flags      FlagsCmd      `cmd:"" help:"Print the compiler flags of a platform's baseline."`
+	Lock       LockCmd       `cmd:"" help:"Write xbuild.lock: the exact files behind every toolchain and sysroot in use."`
+	Fetch      FetchCmd      `cmd:"" help:"Fetch all that a later build with --offline needs."`
+	Plan       PlanCmd       `cmd:"" help:"Print what a build would do, as JSON."`
+	Platforms  PlatformsCmd  `cmd:"" help:"List the platforms."`
+	Toolchains ToolchainsCmd `cmd:"" help:"List the toolchains."`
+	Sysroots   SysrootsCmd   `cmd:"" help:"List the sysroots."`
+	Recipes    RecipesCmd    `cmd:"" help:"List the recipes and their options."`
+	Store      StoreCmd      `cmd:"" help:"Look after the store of fetched and composed things."`
+	Version    VersionCmd    `cmd:"" help:"Print the version."`
+}
+
+// An exitError carries the exit code of a child.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	var cli CLI
+	code := -1
+	parser, err := kong.New(&cli,
+		kong.Name("xbuild"),
+		kong.Description("Builds C, C++ and Go for every platform on one machine, without emulation.\n\nxbuild.toml says what to build; docs/xbuild-toml.md is its reference."),
+		kong.UsageOnError(),
+		kong.Exit(func(c int) { code = c }),
+		kong.Vars{"formats": "sh,fish,json,dotenv,make"},
+	)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "xbuild:", err)
+		return exitFailed
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cli.ctx = ctx
+	parsed, err := parser.Parse(args)
+	if code >= 0 {
+		return code // --help was answered
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "xbuild:", err)
+		fmt.Fprintln(os.Stderr, "xbuild: hint: run \"xbuild --help\"")
+		return exitUsage
+	}
+	err = parsed.Run(&cli.Globals)
+	var exit exitError
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return int(exit)
+	case errors.As(err, &usage):
+		report(err)
+		return exitUsage
+	case ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "xbuild: interrupted")
+		return 128 + int(syscall.SIGINT)
+	}
+	report(err)
+	return exitFailed
+}
+
+// A usageError says that the command line asks for what cannot be.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func report(err error) {
+	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {
+		fmt.Fprintln(os.Stderr, "xbuild:", line)
+	}
+}

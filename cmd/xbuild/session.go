@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"xbuild/internal/catalog"
+	"xbuild/internal/compose"
+	"xbuild/internal/env"
+	"xbuild/internal/fetch"
+	"xbuild/internal/lock"
+	"xbuild/internal/plan"
+	"xbuild/internal/platform"
+	"xbuild/internal/project"
+	"xbuild/internal/resolve"
+	"xbuild/internal/store"
+)
+
+// Globals are the flags of every command.
+type Globals struct {
+	Dir          string   `short:"C" name:"directory" type:"path" placeholder:"DIR" help:"Work as if started in DIR." env:"XBUILD_DIRECTORY"`
+	StoreDir     string   `name:"store" type:"path" placeholder:"DIR" help:"Directory of fetched and composed things (default: $XBUILD_STORE, $XDG_CACHE_HOME/xbuild or ~/.cache/xbuild)." env:"XBUILD_STORE"`
+	DebianMirror []string `name:"debian-mirror" placeholder:"URL" help:"Mirror of the Debian archive; before [mirrors], the host's apt sources and the public ones." env:"XBUILD_DEBIAN_MIRROR"`
+	Locked       bool     `help:"Fail rather than write xbuild.lock." env:"XBUILD_LOCKED"`
+	Offline      bool     `help:"Use no network: what is not in the store is an error." env:"XBUILD_OFFLINE"`
+	Quiet        bool     `short:"q" help:"No progress on stderr." env:"XBUILD_QUIET"`
+
+	ctx context.Context
+}
+
+// A session is what a command works with: the project, or none, and the store.
+type session struct {
+	*Globals
+	plan.Planner
+	store    *store.Store
+	lockPath string
+	self     string
+}
+
+// open loads the project that lies in the directory or above. Without one, where the command can do without, the lock lies in the store.
+func (g *Globals) open(needProject bool) (*session, error) {
+	dir := g.Dir
+	if dir == "" {
+		var err error
+		if dir, err = os.Getwd(); err != nil {
+			return nil, err
+		}
+	}
+	s := &session{Globals: g}
+	var err error
+	if s.Catalog, err = catalog.Load(); err != nil {
+		return nil, err
+	}
+	if g.StoreDir == "" {
+		if g.StoreDir, err = store.DefaultDir(); err != nil {
+			return nil, err
+		}
+	}
+	if s.store, err = store.Open(g.StoreDir); err != nil {
+		return nil, err
+	}
+	s.store.OnWait = func(name, owner string) { s.note("waiting for another xbuild (%s) that works on %s", owner, name) }
+	s.Planner.Store = s.store.Dir()
+	s.Host = platform.Host()
+	if s.self, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	s.XBuild = s.self
+	s.Environ = callerEnv()
+	file, err := project.Find(dir)
+	switch {
+	case err == nil:
+		if s.Project, err = project.Load(file, schema(s.Catalog)); err != nil {
+			return nil, err
+		}
+		s.lockPath = filepath.Join(s.Project.Dir, lock.FileName)
+	case needProject:
+		return nil, err
+	case errors.Is(err, os.ErrNotExist):
+		s.Project = &project.Project{File: project.FileName, Dir: dir, Dist: "dist", Build: ".xbuild", Platforms: []platform.Platform{s.Host}}
+		s.lockPath = filepath.Join(s.store.Dir(), lock.FileName)
+	default:
+		return nil, err
+	}
+	s.Planner.Lock, err = lock.Read(s.lockPath)
+	return s, err
+}
+
+// schema is what the definitions allow a project to name.
+func schema(c *catalog.Catalog) project.Schema {
+	s := project.Schema{Recipes: map[string][]project.Option{}}
+	for _, r := range c.Recipes {
+		s.Recipes[r.Name] = []project.Option{}
+		for _, o := range r.Options {
+			s.Recipes[r.Name] = append(s.Recipes[r.Name], project.Option(o))
+		}
+	}
+	for _, t := range c.Toolchains {
+		s.Toolchains = append(s.Toolchains, t.Name)
+	}
+	for _, r := range c.Sysroots {
+		for _, suite := range r.Suites {
+			s.Suites = append(s.Suites, suite.Name)
+			s.Glibc = append(s.Glibc, suite.Glibc)
+		}
+	}
+	return s
+}
+
+// note says something on stderr.
+func (g *Globals) note(format string, args ...any) {
+	if !g.Quiet {
+		fmt.Fprintf(os.Stderr, "xbuild: "+format+"\n", args...)
+	}
+}
+
+// callerEnv are the variables of the caller that every build sees: where things are, which proxy, and how the languages' own tools are configured. All else is left
+// out, so that the same project builds the same way everywhere.
+func callerEnv() env.Environment {
+	var e env.Environment
+	for _, kv := range os.Environ() {
+		name, value, _ := strings.Cut(kv, "=")
+		if slices.Contains(passed, name) || slices.ContainsFunc(passedPrefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			e.Set(name, value)
+		}
+	}
+	if e.Lookup("LANG") == "" {
+		e.Set("LANG", "C.UTF-8")
+	}
+	return e
+}
+
+var passed = []string{
+	"HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "LANG", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR",
+	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+	"GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOVCS", "GOAUTH", "GOENV", "GOCACHE", "GOMODCACHE", "GOTOOLCHAIN", "GOPATH",
+}
+
+var passedPrefixes = []string{"GIT_SSL", "NETRC"}
+
+// mirrors are where the archive is read, the best first.
+func (s *session) mirrors() []string {
+	var out []string
+	switch {
+	case len(s.DebianMirror) > 0:
+		out = slices.Clone(s.DebianMirror)
+	case len(s.Project.Mirrors["debian"]) > 0:
+		out = slices.Clone(s.Project.Mirrors["debian"])
+	default:
+		out = append(resolve.HostMirrors("/"), resolve.Public...)
+	}
+	for i, m := range out {
+		out[i] = strings.TrimRight(m, "/")
+	}
+	return out
+}
+
+func (s *session) fetchOptions() fetch.Options {
+	return fetch.Options{Progress: fetch.NewProgress(os.Stderr, s.Quiet), Offline: s.Offline}
+}
+
+// resolved makes sure that the lock holds what is requested, and writes it where that is new.
+func (s *session) resolved(req resolve.Requests, update, prune bool) error {
+	if !update && !prune && s.holds(req) {
+		return nil
+	}
+	if s.Locked {
+		return fmt.Errorf("%s does not hold all that is needed (%s) and --locked forbids to change it\nhint: run \"xbuild lock\" and commit the file", s.lockPath, s.lacking(req))
+	}
+	if s.Offline {
+		return fmt.Errorf("%s does not hold all that is needed (%s) and --offline forbids to look it up\nhint: run \"xbuild fetch\" while there is a network", s.lockPath, s.lacking(req))
+	}
+	// Two builds of one project may resolve at once: one after the other, on what the first wrote.
+	sum := sha256.Sum256([]byte(s.lockPath))
+	unlock, err := s.store.Lock(s.ctx, "project-"+hex.EncodeToString(sum[:8]))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if s.Planner.Lock, err = lock.Read(s.lockPath); err != nil {
+		return err
+	}
+	a := s.archive()
+	next, err := a.Update(s.ctx, s.Planner.Lock, req, update, prune)
+	if err != nil {
+		return err
+	}
+	if err := next.Write(s.lockPath); err != nil {
+		return err
+	}
+	s.Planner.Lock = next
+	return nil
+}
+
+func (s *session) archive() *resolve.Archive {
+	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Fetch: s.fetchOptions(), Notice: func(m string) { s.note("%s", m) }}
+}
+
+func (s *session) holds(req resolve.Requests) bool { return s.lacking(req) == "" }
+
+func (s *session) lacking(req resolve.Requests) string {
+	var out []string
+	for _, r := range req.Toolchains {
+		for _, host := range resolve.Hosts {
+			if _, ok := resolve.FindToolchain(s.Planner.Lock, r, host); !ok {
+				out = append(out, "toolchain "+r.Def.Name+" for host "+host)
+			}
+		}
+	}
+	for _, r := range req.Sysroots {
+		if _, ok := resolve.FindSysroot(s.Planner.Lock, r); !ok {
+			out = append(out, "sysroot for "+r.Where)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func (s *session) composer() *compose.Composer {
+	mirrors := s.mirrors()
+	return &compose.Composer{Store: s.store, Fetch: s.fetchOptions(), URLs: func(f lock.File) []string {
+		urls := make([]string, 0, len(mirrors)+1)
+		for _, m := range mirrors {
+			urls = append(urls, m+"/"+f.Path)
+		}
+		return urls
+	}}
+}
+
+// view locks, fetches and composes the compiler view of a platform.
+func (s *session) view(p platform.Platform) (compose.View, error) {
+	req, err := s.RequireView([]platform.Platform{p})
+	if err != nil {
+		return compose.View{}, err
+	}
+	if err := s.resolved(req, false, false); err != nil {
+		return compose.View{}, err
+	}
+	v, err := s.View(p)
+	if err != nil {
+		return compose.View{}, err
+	}
+	if _, ok := s.store.HasTree(v.Key); ok {
+		return v, s.composer().All(s.ctx, []compose.Toolchain{v.Clang, v.Pkgconf}, []compose.Sysroot{v.Sysroot}, nil)
+	}
+	return v, s.composer().All(s.ctx, []compose.Toolchain{v.Clang, v.Pkgconf}, []compose.Sysroot{v.Sysroot}, []compose.View{v})
+}
+
+// toolchain locks, fetches and composes one toolchain.
+func (s *session) toolchain(name string) (compose.Toolchain, error) {
+	req, err := s.RequireToolchain(name)
+	if err != nil {
+		return compose.Toolchain{}, err
+	}
+	if err := s.resolved(req, false, false); err != nil {
+		return compose.Toolchain{}, err
+	}
+	t, err := s.Toolchain(name)
+	if err != nil {
+		return t, err
+	}
+	return t, s.composer().All(s.ctx, []compose.Toolchain{t}, nil, nil)
+}
+
+// platforms parses what -p was given; a floor suffix ("linux/arm64.2.31") sets the platform's glibc.
+func (s *session) platforms(names []string) ([]platform.Platform, error) {
+	var out []platform.Platform
+	for _, name := range names {
+		p, floor, err := platform.ParseFloor(strings.TrimSpace(name))
+		if err != nil {
+			return nil, usageError{err}
+		}
+		if floor != "" {
+			cfg := maps.Clone(s.Project.PlatformConfig)
+			if cfg == nil {
+				cfg = map[string]project.PlatformConfig{}
+			}
+			c := cfg[p.Name]
+			c.Sysroot.Glibc, c.Sysroot.Suite = floor, ""
+			cfg[p.Name] = c
+			s.Project.PlatformConfig = cfg
+		}
+		if !slices.ContainsFunc(out, func(q platform.Platform) bool { return q.Name == p.Name }) {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// one parses the platform of a command that takes one; none given means the host's.
+func (s *session) one(name string) (platform.Platform, error) {
+	if name == "" {
+		return s.Host, nil
+	}
+	ps, err := s.platforms([]string{name})
+	if err != nil {
+		return platform.Platform{}, err
+	}
+	return ps[0], nil
+}

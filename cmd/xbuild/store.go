@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"xbuild/internal/store"
+)
+
+// StoreInfoCmd is xbuild store info.
+type StoreInfoCmd struct {
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// Run prints what the store holds.
+func (c *StoreInfoCmd) Run(g *Globals) error {
+	s, err := g.open(false)
+	if err != nil {
+		return err
+	}
+	info, err := s.store.Info()
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(info)
+	}
+	fmt.Printf("directory  %s\nfiles      %d, %.1f MB\ntrees      %d, %.1f MB\ntemporary  %d, %.1f MB\nfree       %.1f MB\n", info.Dir, info.Files.Count, mb(info.Files.Bytes),
+		info.Trees.Count, mb(info.Trees.Bytes), info.Temporary.Count, mb(info.Temporary.Bytes), mb(info.Free))
+	return nil
+}
+
+func mb(n int64) float64 { return float64(n) / 1e6 }
+
+// StoreVerifyCmd is xbuild store verify.
+type StoreVerifyCmd struct {
+	Remove bool `help:"Remove what is damaged, so that it is fetched and composed anew."`
+}
+
+// Run hashes everything in the store.
+func (c *StoreVerifyCmd) Run(g *Globals) error {
+	s, err := g.open(false)
+	if err != nil {
+		return err
+	}
+	sum, err := s.store.Verify(s.ctx, c.Remove, func(p store.Problem) { fmt.Fprintln(os.Stderr, "xbuild:", p) })
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d files and %d trees, %.1f MB: %d damaged\n", sum.Files, sum.Trees, mb(sum.Bytes), sum.Problems)
+	if sum.Problems > 0 && !c.Remove {
+		return fmt.Errorf("the store is damaged\nhint: run \"xbuild store verify --remove\"")
+	}
+	return nil
+}
+
+// StoreGCCmd is xbuild store gc.
+type StoreGCCmd struct {
+	OlderThan time.Duration `default:"720h" help:"Remove what was not used for so long (default: 30 days)."`
+}
+
+// Run removes what was not used.
+func (c *StoreGCCmd) Run(g *Globals) error {
+	s, err := g.open(false)
+	if err != nil {
+		return err
+	}
+	got, err := s.store.GC(s.ctx, nil, c.OlderThan)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("removed %d files, %.1f MB, and %d trees, %.1f MB\n", got.Files.Count, mb(got.Files.Bytes), got.Trees.Count, mb(got.Trees.Bytes))
+	return nil
+}

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+
+	"xbuild/internal/compose"
+	"xbuild/internal/emulate"
+	"xbuild/internal/env"
+	"xbuild/internal/platform"
+)
+
+// OnePlatform is the flag that chooses one platform.
+type OnePlatform struct {
+	Platform string `short:"p" placeholder:"PLATFORM" help:"The platform in any spelling, a glibc floor as suffix (default: TARGETPLATFORM, else the host's)." env:"XBUILD_PLATFORM,TARGETPLATFORM"`
+}
+
+// environment is what makes any build system build for a platform; path goes in front of PATH.
+func (s *session) environment(p platform.Platform) (e env.Environment, path []string, err error) {
+	cfg := s.Project.Config(p)
+	b, err := s.Baseline(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.HasC() {
+		v, err := s.view(p)
+		if err != nil {
+			return nil, nil, err
+		}
+		e = env.ForC(v, env.Settings{CFlags: cfg.CFlags, CXXFlags: cfg.CXXFlags, LDFlags: cfg.LDFlags}, s.self)
+		path = append(path, v.Bin())
+		// Toolchains that the project names are at hand too.
+		for name := range s.Project.Toolchains {
+			if name == "clang" || name == "pkgconf" || s.Project.Toolchains[name].Source == "host" {
+				continue
+			}
+			t, err := s.toolchain(name)
+			if err != nil {
+				return nil, nil, err
+			}
+			path = append(path, t.Bin())
+		}
+		slices.Sort(path[1:])
+	}
+	if p.GOOS != "" {
+		e = e.Merge(env.ForGo(p, b))
+		if p.HasC() {
+			e.Set("CGO_ENABLED", "1")
+		} else {
+			e.Set("CGO_ENABLED", "0")
+		}
+	}
+	return e.With(cfg.Env), path, nil
+}
+
+// EnvCmd is xbuild env.
+type EnvCmd struct {
+	OnePlatform
+	Format string `short:"f" enum:"${formats}" default:"sh" help:"One of ${enum}." env:"XBUILD_FORMAT"`
+}
+
+// Help is the long help.
+func (*EnvCmd) Help() string {
+	return "Example: eval \"$(xbuild env -p linux/arm64)\" && make"
+}
+
+// Run prints the environment.
+func (c *EnvCmd) Run(g *Globals) error {
+	s, err := g.open(false)
+	if err != nil {
+		return err
+	}
+	p, err := s.one(c.Platform)
+	if err != nil {
+		return err
+	}
+	e, path, err := s.environment(p)
+	if err != nil {
+		return err
+	}
+	text, err := e.Format(c.Format, strings.Join(path, ":"))
+	if err != nil {
+		return err
+	}
+	fmt.Print(text)
+	return nil
+}
+
+// ExecCmd is xbuild exec.
+type ExecCmd struct {
+	OnePlatform
+	Command []string `arg:"" name:"command" help:"The command and its arguments."`
+}
+
+// Help is the long help.
+func (*ExecCmd) Help() string {
+	return "cc, gcc, clang, c++, ar, ld, pkg-config and their like are the platform's inside, by these names and with the triplet in front. make, cmake, ninja and go are fetched where they are the command.\n\n" +
+		"Example: xbuild exec -p linux/riscv64 -- make CC=cc"
+}
+
+// Run replaces this process by the command.
+func (c *ExecCmd) Run(g *Globals) error {
+	command := c.Command
+	if len(command) > 0 && command[0] == "--" {
+		command = command[1:]
+	}
+	if len(command) == 0 {
+		return usageError{fmt.Errorf("exec: no command")}
+	}
+	s, err := g.open(false)
+	if err != nil {
+		return err
+	}
+	p, err := s.one(c.Platform)
+	if err != nil {
+		return err
+	}
+	e, path, err := s.environment(p)
+	if err != nil {
+		return err
+	}
+	for _, name := range providers(s, command[0]) {
+		t, err := s.toolchain(name)
+		if err != nil {
+			return err
+		}
+		path = append(path, t.Bin())
+	}
+	os.Setenv("PATH", strings.Join(append(path, os.Getenv("PATH")), ":"))
+	for _, v := range e {
+		os.Setenv(v.Name, v.Value)
+	}
+	// Variables by which a compiler of the host would be led astray lead the platform's astray too.
+	for _, name := range []string{"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX"} {
+		os.Unsetenv(name)
+	}
+	return replace(command)
+}
+
+// providers are the toolchains that bring a program, with those that it works with.
+func providers(s *session, program string) []string {
+	if strings.Contains(program, "/") {
+		return nil
+	}
+	for _, t := range s.Catalog.Toolchains {
+		if _, ok := t.Programs[program]; ok && t.Name != "clang" && t.Name != "pkgconf" {
+			if _, named := s.Project.Toolchains[t.Name]; named {
+				return nil // at hand already, or the host's by the user's word
+			}
+			if t.Name == "cmake" {
+				return []string{"cmake", "ninja", "make"}
+			}
+			return []string{t.Name}
+		}
+	}
+	return nil
+}
+
+// replace starts a program in place of this process, so that its exit code and its signals are the caller's.
+func replace(argv []string) error {
+	program, err := exec.LookPath(argv[0])
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "xbuild: %v\n", err)
+		return exitError(127) // as a shell says it
+	}
+	err = syscall.Exec(program, argv, os.Environ())
+	fmt.Fprintf(os.Stderr, "xbuild: %s: %v\n", program, err)
+	return exitError(126)
+}
+
+// FlagsCmd is xbuild flags.
+type FlagsCmd struct {
+	OnePlatform
+	Lang     string   `short:"l" enum:"c,c++,rust,go" default:"c" help:"One of ${enum}."`
+	CPU      string   `name:"cpu" help:"A CPU of the platform instead of the project's."`
+	Features []string `name:"features" help:"Instruction set features beside the project's."`
+}
+
+// Run prints the flags.
+func (c *FlagsCmd) Run(g *Globals) error {
+	s, err := g.open(false)
+	if err != nil {
+		return err
+	}
+	p, err := s.one(c.Platform)
+	if err != nil {
+		return err
+	}
+	cfg := s.Project.Config(p)
+	if c.CPU != "" {
+		cfg.CPU = c.CPU
+	}
+	b, err := p.Baseline(cfg.CPU, append(slices.Clone(cfg.Features), c.Features...))
+	if err != nil {
+		return usageError{err}
+	}
+	switch c.Lang {
+	case "rust":
+		fmt.Println(strings.Join(b.RustFlags(), " "))
+	case "go":
+		fmt.Println(strings.Join(b.GoEnv(), "\n"))
+	default:
+		fmt.Println(strings.Join(b.CFlags(), " "))
+	}
+	return nil
+}
+
+// RunCmd is xbuild run.
+type RunCmd struct {
+	OnePlatform
+	Emulate bool     `help:"Use QEMU even where the host runs the program itself." env:"XBUILD_EMULATE"`
+	Command []string `arg:"" name:"file" help:"The program and its arguments."`
+}
+
+// Help is the long help.
+func (*RunCmd) Help() string {
+	return "Without -p the program's own header says what it is for. Under QEMU the CPU is the platform's baseline: an instruction that it does not promise is an illegal instruction here.\n\n" +
+		"Example: xbuild run -p linux/arm64 dist/linux/arm64/hello"
+}
+
+// Run replaces this process by the program or its emulator.
+func (c *RunCmd) Run(g *Globals) error {
+	command := c.Command
+	if len(command) > 0 && command[0] == "--" {
+		command = command[1:]
+	}
+	if len(command) == 0 {
+		return usageError{fmt.Errorf("run: no program")}
+	}
+	program, err := emulate.Open(command[0])
+	if err != nil {
+		return err
+	}
+	s, err := g.open(false)
+	if err != nil {
+		return err
+	}
+	var p platform.Platform
+	if c.Platform == "" {
+		p, err = program.Platform()
+	} else {
+		p, err = s.one(c.Platform)
+	}
+	if err != nil {
+		return err
+	}
+	if !program.Matches(p) {
+		return fmt.Errorf("%s is for %v %v %v, not for %s", command[0], program.Machine, program.Class, program.Data, p.Name)
+	}
+	sysroot := ""
+	if program.Interp != "" && p.HasC() {
+		root, err := s.sysroot(p)
+		if err != nil {
+			return err
+		}
+		sysroot = root.Dir
+	}
+	if !c.Emulate && emulate.Native(s.Host, p) {
+		return replace(emulate.Direct(program, sysroot, p, command[1:]))
+	}
+	b, err := s.Baseline(p)
+	if err != nil {
+		return err
+	}
+	qemu, err := s.toolchain("qemu")
+	if err != nil {
+		return err
+	}
+	argv, err := emulate.Emulated(program, qemu.Bin(), sysroot, p, b, command[1:])
+	if err != nil {
+		return err
+	}
+	return replace(argv)
+}
+
+// sysroot locks, fetches and composes a platform's sysroot.
+func (s *session) sysroot(p platform.Platform) (compose.Sysroot, error) {
+	req, err := s.RequireSysroot(p)
+	if err != nil {
+		return compose.Sysroot{}, err
+	}
+	if err := s.resolved(req, false, false); err != nil {
+		return compose.Sysroot{}, err
+	}
+	root, err := s.Sysroot(p)
+	if err != nil {
+		return root, err
+	}
+	return root, s.composer().All(s.ctx, nil, []compose.Sysroot{root}, nil)
+}
+
+// StoreCmd is xbuild store.
+type StoreCmd struct {
+	Info   StoreInfoCmd   `cmd:"" help:"Say where the store is and what it holds."`
+	Verify StoreVerifyCmd `cmd:"" help:"Check every file and tree against its hashes."`
+	GC     StoreGCCmd     `cmd:"" name:"gc" help:"Remove what was not used for a time."`
+}

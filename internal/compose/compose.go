@@ -1,0 +1,285 @@
+// Package compose turns packages of an archive into toolchains and sysroots in the store that run from wherever they lie, and into the compiler view of a
+// platform: the directory of <triplet>-clang, cc, ar, … that compile for this platform and no other. It needs no root, writes no wrapper script and starts no
+// program.
+//
+// What a tree will contain and where it will lie is known before it exists: the values of this package are pure, Composer alone touches the disk.
+package compose
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"xbuild/internal/archive"
+	"xbuild/internal/catalog"
+	"xbuild/internal/fetch"
+	"xbuild/internal/lock"
+	"xbuild/internal/platform"
+	"xbuild/internal/store"
+)
+
+// generation is part of every key: it changes when this package composes trees differently, so that old trees are not taken for new ones.
+const generation = "1"
+
+// A Toolchain is programs for the host, in a tree of the store.
+type Toolchain struct {
+	Name, Version string
+	Key, Dir      string // the tree's key, and its directory
+	Slot          string
+	def           *catalog.Toolchain
+	files         []lock.File
+	host          platform.Platform
+}
+
+// NewToolchain says what the tree of a locked toolchain will be in the store at root. def is the definition with its slot filled in.
+func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (Toolchain, error) {
+	host, err := platform.Parse(locked.Host)
+	if err != nil {
+		return Toolchain{}, err
+	}
+	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: locked.Files, host: host}
+	if len(def.Sources) == 1 {
+		t.Slot = def.Sources[0].Slot
+	}
+	// The programs name their loader by an absolute path, so that a store at another place is another tree.
+	t.Key = key("toolchain-"+locked.Name+"-"+locked.Version, append([]string{root, host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}, hashes(locked.Files)...))
+	t.Dir = treeDir(root, t.Key)
+	return t, nil
+}
+
+// Bin is the directory of the toolchain's programs.
+func (t Toolchain) Bin() string { return filepath.Join(t.Dir, "bin") }
+
+// Program is the path of one of its programs.
+func (t Toolchain) Program(name string) string { return filepath.Join(t.Dir, "bin", name) }
+
+// A Sysroot is headers and libraries of a platform, in a tree of the store.
+type Sysroot struct {
+	Arch, Suite, Version string
+	Key, Dir             string
+	drop                 []string
+	files                []lock.File
+}
+
+// NewSysroot says what the tree of a locked sysroot will be in the store at root.
+func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot {
+	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, drop: def.Drop, files: locked.Files}
+	s.Key = key("sysroot-"+locked.Arch+"-"+locked.Suite, append([]string{fmt.Sprint(def.Drop)}, hashes(locked.Files)...))
+	s.Dir = treeDir(root, s.Key)
+	return s
+}
+
+func treeDir(root, key string) string { return filepath.Join(root, "trees", key) }
+
+func hashes(files []lock.File) []string {
+	out := make([]string, len(files))
+	for i, f := range files {
+		out[i] = f.SHA256
+	}
+	return out
+}
+
+// key is a name that people can read, with the hash of everything that decides the content.
+func key(name string, parts []string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n", generation, name)
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s\n", len(p), p)
+	}
+	return name + "-" + hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// A Composer puts trees into a store.
+type Composer struct {
+	Store *store.Store
+	// URLs returns where a file of the lock can be fetched, the best first.
+	URLs  func(lock.File) []string
+	Fetch fetch.Options
+}
+
+// All fetches and composes what is not in the store yet: every download first and side by side, then the trees.
+func (c *Composer) All(ctx context.Context, toolchains []Toolchain, sysroots []Sysroot, views []View) error {
+	var wanted []lock.File
+	var missingT []Toolchain
+	for _, t := range toolchains {
+		if _, ok := c.Store.HasTree(t.Key); !ok && !slices.ContainsFunc(missingT, func(x Toolchain) bool { return x.Key == t.Key }) {
+			missingT = append(missingT, t)
+			wanted = append(wanted, t.files...)
+		}
+	}
+	var missingS []Sysroot
+	for _, s := range sysroots {
+		if _, ok := c.Store.HasTree(s.Key); !ok && !slices.ContainsFunc(missingS, func(x Sysroot) bool { return x.Key == s.Key }) {
+			missingS = append(missingS, s)
+			wanted = append(wanted, s.files...)
+		}
+	}
+	if err := c.Download(ctx, wanted); err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(2, runtime.NumCPU()))
+	for _, t := range missingT {
+		g.Go(func() error { return c.toolchain(gctx, t) })
+	}
+	for _, s := range missingS {
+		g.Go(func() error { return c.sysroot(gctx, s) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for _, v := range views {
+		if err := c.view(ctx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DownloadAll fetches the packages of toolchains and sysroots without composing them.
+func (c *Composer) DownloadAll(ctx context.Context, toolchains []Toolchain, sysroots []Sysroot) error {
+	var files []lock.File
+	for _, t := range toolchains {
+		files = append(files, t.files...)
+	}
+	for _, s := range sysroots {
+		files = append(files, s.files...)
+	}
+	return c.Download(ctx, files)
+}
+
+// Download fetches files of the lock into the store.
+func (c *Composer) Download(ctx context.Context, files []lock.File) error {
+	seen := map[string]bool{}
+	var items []fetch.Item
+	for _, f := range files {
+		if seen[f.SHA256] {
+			continue
+		}
+		seen[f.SHA256] = true
+		items = append(items, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: c.URLs(f), SHA256: f.SHA256, Size: f.Size})
+	}
+	return fetch.Files(ctx, c.Store, items, c.Fetch)
+}
+
+func (c *Composer) toolchain(ctx context.Context, t Toolchain) error {
+	_, err := c.Store.Tree(ctx, t.Key, func(tmp, final string) error {
+		if err := c.unpack(ctx, tmp, t.files, archive.UnpackOptions{Keep: t.def.Keep, Drop: append(slices.Clone(t.def.Drop), "usr/share/doc/**", "usr/lib/*/gconv/**"), UsrMerge: true}); err != nil {
+			return err
+		}
+		if err := relocateTree(tmp, final, t.host.Multiarch, t.def.RPath); err != nil {
+			return err
+		}
+		if err := os.Mkdir(filepath.Join(tmp, "bin"), 0o755); err != nil {
+			return err
+		}
+		for name, file := range t.def.Programs {
+			if _, err := os.Stat(filepath.Join(tmp, file)); err != nil {
+				return fmt.Errorf("toolchain %s %s: its packages hold no %s", t.Name, t.Version, file)
+			}
+			if err := os.Symlink(filepath.Join("..", file), filepath.Join(tmp, "bin", name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
+	_, err := c.Store.Tree(ctx, s.Key, func(tmp, _ string) error {
+		if err := c.unpack(ctx, tmp, s.files, archive.UnpackOptions{Drop: s.drop, UsrMerge: true}); err != nil {
+			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
+		}
+		return nil
+	})
+	return err
+}
+
+func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, opt archive.UnpackOptions) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(2, runtime.NumCPU()))
+	// The largest first: they decide when the last one ends.
+	files = slices.SortedFunc(slices.Values(files), func(a, b lock.File) int { return int(b.Size - a.Size) })
+	for _, f := range files {
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			path, ok := c.Store.File(f.SHA256)
+			if !ok {
+				return fmt.Errorf("%s %s: vanished from the store", f.Name, f.Version)
+			}
+			deb, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer deb.Close()
+			if err := archive.Unpack(deb, f.Size, dir, opt); err != nil {
+				return fmt.Errorf("%s %s %s: %w", f.Name, f.Version, f.Arch, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return archive.UsrMergeLinks(dir)
+}
+
+// relocateTree points every program below tmp at the loader and the libraries of the tree, which will lie at final.
+func relocateTree(tmp, final, multiarch string, more []string) error {
+	libs := filepath.Join("usr/lib", multiarch)
+	rpath := filepath.Join(final, libs)
+	for _, dir := range more {
+		rpath += ":" + filepath.Join(final, dir)
+	}
+	rpath += ":" + filepath.Join(final, "usr/lib")
+	interp := ""
+	for _, pattern := range []string{libs + "/ld-linux-*.so.*", "usr/lib/ld-linux-*.so.*"} {
+		found, err := filepath.Glob(filepath.Join(tmp, pattern))
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			rel, err := filepath.Rel(tmp, found[0])
+			if err != nil {
+				return err
+			}
+			interp = filepath.Join(final, rel)
+			break
+		}
+	}
+	return filepath.WalkDir(tmp, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		if strings.HasPrefix(d.Name(), "ld-linux") || strings.HasSuffix(path, ".o") {
+			return nil
+		}
+		head := make([]byte, 4)
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		n, _ := f.Read(head)
+		f.Close()
+		if n < 4 || string(head) != "\x7fELF" {
+			return nil
+		}
+		if interp == "" {
+			// A package without the loader is one of static programs alone (QEMU's): relocate leaves those as they are, and tells where that is wrong.
+			return relocate(path, "", "")
+		}
+		return relocate(path, interp, rpath)
+	})
+}

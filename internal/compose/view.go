@@ -1,0 +1,164 @@
+package compose
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"xbuild/internal/platform"
+)
+
+// A View is a directory of compiler and binary tools that work for one platform, whatever name they are called by.
+//
+// It holds copies of the clang driver, because clang looks for its configuration file beside its own program with links resolved
+// (Clang User's Manual, "Configuration files"); all else in it is links.
+type View struct {
+	Platform platform.Platform
+	Flags    []string // the baseline's flags
+	Clang    Toolchain
+	Pkgconf  Toolchain
+	Sysroot  Sysroot
+	Key, Dir string
+}
+
+// NewView says what the view of a platform will be in the store at root.
+func NewView(root string, p platform.Platform, flags []string, clang, pkgconf Toolchain, sysroot Sysroot) View {
+	v := View{Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot}
+	v.Key = key("view-"+strings.ReplaceAll(p.Name, "/", "-"), []string{p.Triplet, v.config(p.LLVM), v.cmake(), clang.Key, pkgconf.Key, sysroot.Key})
+	v.Dir = treeDir(root, v.Key)
+	return v
+}
+
+// Bin is the directory that goes first on PATH.
+func (v View) Bin() string { return filepath.Join(v.Dir, "bin") }
+
+// Tool is the path of <triplet>-NAME.
+func (v View) Tool(name string) string { return filepath.Join(v.Dir, "bin", v.Platform.Triplet+"-"+name) }
+
+// CMakeToolchain is the path of the view's toolchain file (cmake-toolchains(7)).
+func (v View) CMakeToolchain() string { return filepath.Join(v.Dir, "toolchain.cmake") }
+
+// drivers are the names of the compiler, with the mode that clang takes from each (cc, gcc: C; the rest C++ or the preprocessor).
+var drivers = []string{"clang", "gcc", "cc", "clang++", "g++", "c++", "cpp", "c89", "c99", "clang-cpp"}
+
+// tools are the names of the binary tools and the LLVM program behind each; every one of these programs knows by its name what it is to do.
+var tools = map[string]string{
+	"ar": "llvm-ar", "ranlib": "llvm-ranlib", "nm": "llvm-nm", "strip": "llvm-strip", "objcopy": "llvm-objcopy", "readelf": "llvm-readelf",
+	"size": "llvm-size", "strings": "llvm-strings", "c++filt": "llvm-cxxfilt", "ld": "ld.lld", "ld.lld": "ld.lld",
+	"gcc-ar": "llvm-ar", "gcc-ranlib": "llvm-ranlib", "gcc-nm": "llvm-nm",
+	"llvm-ar": "llvm-ar", "llvm-ranlib": "llvm-ranlib", "llvm-nm": "llvm-nm", "llvm-strip": "llvm-strip", "llvm-objcopy": "llvm-objcopy",
+}
+
+// config is the content of the configuration file: everything that makes the driver compile for the platform, relative to itself.
+func (v View) config(target string) string {
+	var b strings.Builder
+	tree := func(t string) string { return "<CFGDIR>/../../" + t }
+	fmt.Fprintf(&b, "# %s: made by xbuild\n", v.Platform.Name)
+	fmt.Fprintf(&b, "--target=%s\n", target)
+	fmt.Fprintf(&b, "--sysroot=%s\n", tree(v.Sysroot.Key))
+	fmt.Fprintf(&b, "-resource-dir=%s\n", tree(v.Clang.Key)+"/usr/lib/llvm-"+v.Clang.Slot+"/lib/clang/"+v.Clang.Slot)
+	fmt.Fprintf(&b, "--ld-path=%s\n", tree(v.Clang.Key)+"/usr/lib/llvm-"+v.Clang.Slot+"/bin/ld.lld")
+	for _, f := range v.Flags {
+		fmt.Fprintln(&b, f)
+	}
+	// The same sources give the same bytes wherever the store lies.
+	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/%s\n", tree(v.Sysroot.Key), v.Platform.Triplet)
+	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/clang\n", tree(v.Clang.Key))
+	fmt.Fprintln(&b, "-Wl,--build-id=sha1")
+	return b.String()
+}
+
+// cmake is the content of the toolchain file. What is found by find_program is the host's, all else the sysroot's.
+func (v View) cmake() string {
+	return fmt.Sprintf(`# %[1]s: made by xbuild
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR %[2]s)
+set(CMAKE_C_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-clang")
+set(CMAKE_CXX_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-clang++")
+set(CMAKE_ASM_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-clang")
+set(CMAKE_AR "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ar" CACHE FILEPATH "")
+set(CMAKE_RANLIB "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ranlib" CACHE FILEPATH "")
+set(CMAKE_NM "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-nm" CACHE FILEPATH "")
+set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-strip" CACHE FILEPATH "")
+set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-objcopy" CACHE FILEPATH "")
+set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-readelf" CACHE FILEPATH "")
+set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ld" CACHE FILEPATH "")
+set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../%[4]s")
+set(CMAKE_LIBRARY_ARCHITECTURE %[5]s)
+set(CMAKE_C_LIBRARY_ARCHITECTURE %[5]s)
+set(CMAKE_CXX_LIBRARY_ARCHITECTURE %[5]s)
+set(CMAKE_FIND_ROOT_PATH "${CMAKE_SYSROOT}")
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(PKG_CONFIG_EXECUTABLE "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-pkg-config" CACHE FILEPATH "")
+if(DEFINED ENV{XBUILD})
+  set(CMAKE_CROSSCOMPILING_EMULATOR "$ENV{XBUILD};run;-p;%[1]s")
+else()
+  set(CMAKE_CROSSCOMPILING_EMULATOR "xbuild;run;-p;%[1]s")
+endif()
+`, v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch)
+}
+
+func (c *Composer) view(ctx context.Context, v View) error {
+	_, err := c.Store.Tree(ctx, v.Key, func(tmp, _ string) error {
+		bin := filepath.Join(tmp, "bin")
+		if err := os.Mkdir(bin, 0o755); err != nil {
+			return err
+		}
+		stub := filepath.Join(bin, v.Platform.Triplet+"-clang")
+		if err := copyFile(filepath.Join(v.Clang.Dir, "usr/lib/llvm-"+v.Clang.Slot+"/bin/clang"), stub); err != nil {
+			return err
+		}
+		for _, name := range drivers {
+			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
+				if p := filepath.Join(bin, n); p != stub {
+					if err := os.Link(stub, p); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		for name, program := range tools {
+			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
+				if err := os.Symlink(filepath.Join("../..", v.Clang.Key, "bin", program), filepath.Join(bin, n)); err != nil {
+					return err
+				}
+			}
+		}
+		for _, n := range []string{"pkg-config", "pkgconf", v.Platform.Triplet + "-pkg-config"} {
+			if err := os.Symlink(filepath.Join("../..", v.Pkgconf.Key, "bin/pkg-config"), filepath.Join(bin, n)); err != nil {
+				return err
+			}
+		}
+		// cc and the other names without a triplet ask for the file of the triple that clang was built for, <triplet>-clang for the platform's own.
+		for _, triple := range []string{v.Platform.LLVM, v.Clang.host.LLVM, strings.Replace(v.Clang.host.LLVM, "-unknown-", "-pc-", 1)} {
+			if err := os.WriteFile(filepath.Join(bin, triple+".cfg"), []byte(v.config(v.Platform.LLVM)), 0o644); err != nil {
+				return err
+			}
+		}
+		return os.WriteFile(filepath.Join(tmp, "toolchain.cmake"), []byte(v.cmake()), 0o644)
+	})
+	return err
+}
+
+func copyFile(from, to string) error {
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(dst, src); err != nil {
+		dst.Close()
+		return err
+	}
+	return dst.Close()
+}

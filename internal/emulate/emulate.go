@@ -1,0 +1,123 @@
+// Package emulate says how a program of a platform is started on this host: by itself, through the loader of its sysroot, or under QEMU's user mode with the CPU
+// model of the platform's baseline, so that an instruction which the platform does not promise ends the program here. It starts nothing itself.
+package emulate
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/cpu"
+
+	"xbuild/internal/platform"
+)
+
+// A Program is an ELF file that is to be run.
+type Program struct {
+	Path    string
+	Machine elf.Machine
+	Class   elf.Class
+	Data    elf.Data
+	Interp  string // the dynamic loader that it asks for; "" for a static program
+}
+
+// ErrNotELF says that a file is no ELF program.
+var ErrNotELF = errors.New("not an ELF program")
+
+// Open reads a program's header.
+func Open(path string) (Program, error) {
+	f, err := elf.Open(path)
+	if err != nil {
+		var format *elf.FormatError
+		if errors.As(err, &format) || strings.Contains(err.Error(), "EOF") {
+			return Program{}, fmt.Errorf("%s: %w", path, ErrNotELF)
+		}
+		return Program{}, err
+	}
+	defer f.Close()
+	p := Program{Path: path, Machine: f.Machine, Class: f.Class, Data: f.Data}
+	for _, prog := range f.Progs {
+		if prog.Type == elf.PT_INTERP {
+			name := make([]byte, min(prog.Filesz, 4096))
+			if _, err := prog.ReadAt(name, 0); err != nil {
+				return Program{}, fmt.Errorf("%s: PT_INTERP: %w", path, err)
+			}
+			p.Interp = strings.TrimRight(string(name), "\x00")
+		}
+	}
+	return p, nil
+}
+
+// Platform is the platform that a program's header names, without variants: 32-bit ARM counts as v7 unless its loader is the soft-float one.
+func (p Program) Platform() (platform.Platform, error) {
+	var found []platform.Platform
+	for _, c := range platform.All() {
+		if c.HasC() && c.Machine == p.Machine && c.Class == p.Class && c.Data == p.Data {
+			found = append(found, c)
+		}
+	}
+	if len(found) == 0 {
+		return platform.Platform{}, fmt.Errorf("%s is for %v, which xbuild has no platform for", p.Path, p.Machine)
+	}
+	if i := slices.IndexFunc(found, func(c platform.Platform) bool { return p.Interp != "" && c.Interp == p.Interp }); i >= 0 {
+		return found[i], nil
+	}
+	if p.Machine == elf.EM_ARM {
+		return platform.Parse("linux/arm/v7")
+	}
+	return found[0].Base(), nil
+}
+
+// Matches reports whether the program is for a platform's machine.
+func (p Program) Matches(pl platform.Platform) bool {
+	return p.Machine == pl.Machine && p.Class == pl.Class && p.Data == pl.Data
+}
+
+// Native reports whether this host runs the platform's programs itself.
+func Native(host, p platform.Platform) bool {
+	if p.OS != host.OS || p.Arch != host.Arch {
+		return false
+	}
+	switch p.Name {
+	case "linux/amd64/v2":
+		return cpu.X86.HasSSE42 && cpu.X86.HasPOPCNT && cpu.X86.HasSSSE3
+	case "linux/amd64/v3":
+		return v3()
+	case "linux/amd64/v4":
+		return v3() && cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512CD && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL
+	}
+	return p.Name == p.Base().Name
+}
+
+func v3() bool {
+	return cpu.X86.HasAVX2 && cpu.X86.HasBMI1 && cpu.X86.HasBMI2 && cpu.X86.HasFMA && cpu.X86.HasSSE42 && cpu.X86.HasPOPCNT
+}
+
+// Direct is the command of a program that the host runs itself. A dynamic one goes through the loader and the libraries of its sysroot, because the host may
+// have others or none.
+func Direct(p Program, sysroot string, pl platform.Platform, args []string) []string {
+	if p.Interp == "" || sysroot == "" {
+		return append([]string{p.Path}, args...)
+	}
+	argv := []string{filepath.Join(sysroot, p.Interp), "--library-path", filepath.Join(sysroot, "usr/lib", pl.Multiarch) + ":" + filepath.Join(sysroot, "usr/lib"), p.Path}
+	return append(argv, args...)
+}
+
+// Emulated is the command of a program under QEMU. qemu is the directory of the emulators, sysroot may be empty for a static program.
+func Emulated(p Program, qemu, sysroot string, pl platform.Platform, b platform.Baseline, args []string) ([]string, error) {
+	if pl.QEMU == "" {
+		return nil, fmt.Errorf("platform %q has no emulator", pl.Name)
+	}
+	model := b.QEMUCPU()
+	if model == "" {
+		return nil, fmt.Errorf("platform %q cannot be emulated faithfully: %s", pl.Name, b.QEMUReason())
+	}
+	argv := []string{filepath.Join(qemu, pl.QEMU), "-cpu", model}
+	if sysroot != "" {
+		argv = append(argv, "-L", sysroot)
+	}
+	return append(append(argv, p.Path), args...), nil
+}

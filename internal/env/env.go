@@ -1,0 +1,225 @@
+// Package env says in what environment a platform's compilers are used: which variables every build system and language convention reads, with which values.
+// It is pure: it touches no disk and reads no variable of this process.
+package env
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"xbuild/internal/compose"
+	"xbuild/internal/platform"
+)
+
+// A Var is one environment variable.
+type Var struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// An Environment is variables in the order in which they were set; each name stands once.
+type Environment []Var
+
+// Set adds a variable or replaces its value.
+func (e *Environment) Set(name, value string) {
+	if i := slices.IndexFunc(*e, func(v Var) bool { return v.Name == name }); i >= 0 {
+		(*e)[i].Value = value
+		return
+	}
+	*e = append(*e, Var{name, value})
+}
+
+// Lookup returns a variable's value, "" where there is none.
+func (e Environment) Lookup(name string) string {
+	for _, v := range e {
+		if v.Name == name {
+			return v.Value
+		}
+	}
+	return ""
+}
+
+// Strings returns NAME=VALUE lines as execve(2) wants them.
+func (e Environment) Strings() []string {
+	out := make([]string, len(e))
+	for i, v := range e {
+		out[i] = v.Name + "=" + v.Value
+	}
+	return out
+}
+
+// Settings are what a project adds to the environment of a platform.
+type Settings struct {
+	CFlags, CXXFlags, LDFlags []string
+	// Env is set last and therefore wins.
+	Env map[string]string
+}
+
+// ForC returns the variables that C and C++ build systems read, those of Go's cgo and of cargo's C crates included. xbuild is the path of the xbuild program,
+// which CMake's toolchain file calls as the emulator.
+func ForC(v compose.View, s Settings, xbuild string) Environment {
+	var e Environment
+	p := v.Platform
+	e.Set("XBUILD", xbuild)
+	e.Set("XBUILD_PLATFORM", p.Name)
+	for _, tool := range []struct{ name, tool string }{
+		{"CC", "clang"}, {"CXX", "clang++"}, {"CPP", "cpp"}, {"LD", "ld"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"STRIP", "strip"},
+		{"OBJCOPY", "objcopy"}, {"READELF", "readelf"}, {"SIZE", "size"}, {"STRINGS", "strings"},
+	} {
+		e.Set(tool.name, v.Tool(tool.tool))
+	}
+	e.Set("CROSS_COMPILE", v.Bin()+"/"+p.Triplet+"-")
+	for _, f := range []struct {
+		name  string
+		flags []string
+	}{{"CFLAGS", s.CFlags}, {"CXXFLAGS", s.CXXFlags}, {"LDFLAGS", s.LDFlags}} {
+		if len(f.flags) > 0 {
+			e.Set(f.name, strings.Join(f.flags, " "))
+		}
+	}
+	// The cc crate's names (docs.rs/cc, "External configuration via environment variables") and bindgen's.
+	rust := strings.ReplaceAll(p.Rust, "-", "_")
+	if rust != "" {
+		e.Set("CC_"+rust, v.Tool("clang"))
+		e.Set("CXX_"+rust, v.Tool("clang++"))
+		e.Set("AR_"+rust, v.Tool("ar"))
+		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_LINKER", v.Tool("clang"))
+		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_RUNNER", xbuild+" run -p "+p.Name)
+		e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+rust, "--target="+p.LLVM+" --sysroot="+v.Sysroot.Dir)
+		e.Set("CMAKE_TOOLCHAIN_FILE_"+rust, v.CMakeToolchain())
+	}
+	e.Set("CMAKE_TOOLCHAIN_FILE", v.CMakeToolchain())
+	e.Set("PKG_CONFIG", v.Tool("pkg-config"))
+	e.Set("PKG_CONFIG_SYSROOT_DIR", v.Sysroot.Dir)
+	e.Set("PKG_CONFIG_LIBDIR", v.Sysroot.Dir+"/usr/lib/"+p.Multiarch+"/pkgconfig:"+v.Sysroot.Dir+"/usr/share/pkgconfig")
+	// Set and empty: a path of the host's own must not come in beside it.
+	e.Set("PKG_CONFIG_PATH", "")
+	e.Set("PKG_CONFIG_ALLOW_CROSS", "1")
+	e.Set("QEMU_LD_PREFIX", v.Sysroot.Dir)
+	e.Set("SOURCE_DATE_EPOCH", "0")
+	return e
+}
+
+// ForGo returns the variables that choose Go's platform and instruction set.
+func ForGo(p platform.Platform, b platform.Baseline) Environment {
+	var e Environment
+	for _, kv := range b.GoEnv() {
+		name, value, _ := strings.Cut(kv, "=")
+		e.Set(name, value)
+	}
+	return e
+}
+
+// Merge returns e with every variable of more set over it.
+func (e Environment) Merge(more Environment) Environment {
+	out := slices.Clone(e)
+	for _, v := range more {
+		out.Set(v.Name, v.Value)
+	}
+	return out
+}
+
+// With returns e with the variables of a table set over it, in the order of their names.
+func (e Environment) With(table map[string]string) Environment {
+	out := slices.Clone(e)
+	names := make([]string, 0, len(table))
+	for n := range table {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		out.Set(n, table[n])
+	}
+	return out
+}
+
+// Formats are the names that Format takes.
+var Formats = []string{"sh", "fish", "json", "dotenv", "make"}
+
+// Format writes the environment for a shell, a program or a build tool to read. prependPath, where it is not empty, is put in front of PATH.
+func (e Environment) Format(format, prependPath string) (string, error) {
+	var b strings.Builder
+	switch format {
+	case "sh":
+		for _, v := range e {
+			fmt.Fprintf(&b, "export %s=%s\n", v.Name, quoteShell(v.Value))
+		}
+		if prependPath != "" {
+			fmt.Fprintf(&b, "export PATH=%s\"${PATH:+:$PATH}\"\n", quoteShell(prependPath))
+		}
+	case "fish":
+		for _, v := range e {
+			fmt.Fprintf(&b, "set -gx %s %s\n", v.Name, quoteFish(v.Value))
+		}
+		if prependPath != "" {
+			b.WriteString("set -gx PATH")
+			for dir := range strings.SplitSeq(prependPath, ":") {
+				b.WriteString(" " + quoteFish(dir))
+			}
+			b.WriteString(" $PATH\n")
+		}
+	case "json":
+		m := map[string]string{}
+		for _, v := range e {
+			m[v.Name] = v.Value
+		}
+		if prependPath != "" {
+			m["XBUILD_PATH"] = prependPath
+		}
+		data, err := json.MarshalIndent(m, "", "  ")
+		if err != nil {
+			return "", err
+		}
+		b.Write(data)
+		b.WriteByte('\n')
+	case "dotenv":
+		for _, v := range e {
+			fmt.Fprintf(&b, "%s=%s\n", v.Name, quoteDotenv(v.Value))
+		}
+		if prependPath != "" {
+			fmt.Fprintf(&b, "XBUILD_PATH=%s\n", quoteDotenv(prependPath))
+		}
+	case "make":
+		for _, v := range e {
+			fmt.Fprintf(&b, "export %s := %s\n", v.Name, quoteMake(v.Value))
+		}
+		if prependPath != "" {
+			fmt.Fprintf(&b, "export PATH := %s:$(PATH)\n", quoteMake(prependPath))
+		}
+	default:
+		return "", fmt.Errorf("unknown format %q (want %s)", format, strings.Join(Formats, ", "))
+	}
+	return b.String(), nil
+}
+
+func plain(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:,+=@%", r))
+	})
+}
+
+func quoteShell(s string) string {
+	if plain(s) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func quoteFish(s string) string {
+	if plain(s) {
+		return s
+	}
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
+}
+
+func quoteDotenv(s string) string {
+	if plain(s) || s == "" {
+		return s
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "\n", `\n`, "`", "\\`").Replace(s) + `"`
+}
+
+func quoteMake(s string) string {
+	return strings.NewReplacer("$", "$$", "#", `\#`, "\n", " ").Replace(s)
+}

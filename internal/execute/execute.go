@@ -1,0 +1,369 @@
+// Package execute runs a plan's actions side by side and puts what they made into dist. An action whose commands, tools and inputs are those of its last success
+// is not run again. It writes into the project's build and dist directories alone, and ends every process that it started.
+//
+// Each action has a directory <build>/<platform>/<target> with a lock, a log and state.json. The state is removed before the first command runs and written after
+// the last: where it is missing, what lies in the directory may be half of something and is deleted.
+package execute
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+	"golang.org/x/sync/errgroup"
+
+	"xbuild/internal/env"
+	"xbuild/internal/plan"
+)
+
+// Options say how a plan is run.
+type Options struct {
+	Jobs     int             // processes at once; 0 means one a core
+	Build    string          // the project's build directory
+	Dist     string          // the project's dist directory
+	Environ  env.Environment // variables of the caller that go into every command
+	PathTail string          // PATH behind the toolchains' directories
+	XBuild   string          // the xbuild program, exported as XBUILD
+	Offline  bool            // for Go's modules: GOPROXY=off
+	Done     func(Result)    // called after each action, one at a time
+}
+
+// A Result is what became of one action.
+type Result struct {
+	Action    *plan.Action
+	Artifacts []Artifact
+	Cached    bool
+	Err       error
+	Log       string // what the commands printed, where Err is set
+	Took      time.Duration
+}
+
+// Run runs the actions and writes artifacts.json. Actions that fail do not stop others; the results are in the plan's order.
+func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
+	if opt.Jobs <= 0 {
+		opt.Jobs = runtime.NumCPU()
+	}
+	if err := prepareBuildDir(opt.Build); err != nil {
+		return nil, err
+	}
+	// What an earlier run of this process's kind left half written; a run that is at work holds a lock beside its own.
+	r := &runner{opt: opt, inputs: newInputs(opt.Build, opt.Dist), slots: make(chan struct{}, opt.Jobs)}
+	r.each = max(1, opt.Jobs/max(1, len(p.Actions)))
+	results := make([]Result, len(p.Actions))
+	var g errgroup.Group
+	g.SetLimit(opt.Jobs)
+	var mu sync.Mutex
+	for i, a := range p.Actions {
+		g.Go(func() error {
+			start := time.Now()
+			res := r.action(ctx, a)
+			res.Action, res.Took = a, time.Since(start)
+			results[i] = res
+			if opt.Done != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				opt.Done(res)
+			}
+			return nil
+		})
+	}
+	g.Wait()
+	if err := ctx.Err(); err != nil {
+		return results, err
+	}
+	return results, writeArtifacts(opt.Dist, results)
+}
+
+// Fetch runs the commands that bring in the projects' own dependencies, each distinct one once.
+func Fetch(ctx context.Context, p *plan.Plan, opt Options, note func(string)) error {
+	r := &runner{opt: opt, slots: make(chan struct{}, 1), each: 1}
+	seen := map[string]bool{}
+	for _, a := range p.Actions {
+		for _, s := range a.Fetch {
+			id := s.Dir + "\x00" + strings.Join(s.Command, "\x00")
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
+			note(fmt.Sprintf("%s (%s)", s.Name, a.Target))
+			var log bytes.Buffer
+			if err := r.command(ctx, a, s, &log); err != nil {
+				return fmt.Errorf("target %q: %s: %w\n%s", a.Target, s.Name, err, log.String())
+			}
+		}
+	}
+	return nil
+}
+
+type runner struct {
+	opt    Options
+	inputs *inputs
+	slots  chan struct{} // one a process
+	each   int           // jobs that one command may run
+}
+
+func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
+	if err := ctx.Err(); err != nil {
+		return Result{Err: err}
+	}
+	dir := filepath.Dir(a.Build)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Result{Err: err}
+	}
+	lock := flock.New(filepath.Join(dir, "lock"))
+	if ok, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil || !ok {
+		return Result{Err: fmt.Errorf("%s: %w", lock.Path(), err)}
+	}
+	defer lock.Unlock()
+
+	inputs, err := r.inputs.of(a)
+	if err != nil {
+		return Result{Err: err}
+	}
+	st := readState(a.State)
+	if st != nil && st.ID == a.ID && !st.Failed {
+		same, err := r.inputs.unchanged(a, st, inputs)
+		if err != nil {
+			return Result{Err: err}
+		}
+		if same && st.outputsThere(a) {
+			arts, changed, err := publish(a, st)
+			if err != nil {
+				return Result{Err: err}
+			}
+			if changed || st.touched {
+				if err := st.write(a.State); err != nil {
+					return Result{Err: err}
+				}
+			}
+			return Result{Artifacts: arts, Cached: true}
+		}
+	}
+
+	if st == nil || st.ID != a.ID {
+		for _, d := range []string{a.Build, a.Stage} {
+			if err := removeAll(d); err != nil {
+				return Result{Err: err}
+			}
+		}
+	}
+	if err := os.Remove(a.State); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return Result{Err: err}
+	}
+	next := &state{ID: a.ID, Stat: inputs.stat}
+	if st != nil {
+		next.Steps, next.Dist = st.Steps, st.Dist
+		if st.ID != a.ID {
+			next.Steps = nil
+		}
+	}
+	if next.Content, err = r.inputs.content(inputs); err != nil {
+		return Result{Err: err}
+	}
+	log := &bytes.Buffer{}
+	err = r.run(ctx, a, next, log)
+	if werr := os.WriteFile(filepath.Join(dir, "log"), log.Bytes(), 0o644); werr != nil && err == nil {
+		err = werr
+	}
+	if ctx.Err() != nil {
+		return Result{Err: ctx.Err()}
+	}
+	var arts []Artifact
+	if err == nil {
+		err = next.collect(a)
+	}
+	if err == nil {
+		arts, _, err = publish(a, next)
+	}
+	next.Failed = err != nil
+	if werr := next.write(a.State); werr != nil && err == nil {
+		err = werr
+	}
+	return Result{Artifacts: arts, Err: err, Log: log.String()}
+}
+
+func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writer) error {
+	if a.Copy {
+		if err := copyTree(a.Source, a.Build, r.inputs.skip); err != nil {
+			return fmt.Errorf("copy of the source: %w", err)
+		}
+	}
+	if err := os.MkdirAll(a.Build, 0o755); err != nil {
+		return err
+	}
+	if err := removeAll(a.Stage); err != nil {
+		return err
+	}
+	if st.Steps == nil {
+		st.Steps = map[string]stepState{}
+	}
+	for i := 0; i < len(a.Steps); {
+		j := i
+		for j < len(a.Steps) && a.Steps[j].Group == a.Steps[i].Group {
+			j++
+		}
+		var mu sync.Mutex // the log's and the state's
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(cap(r.slots))
+		for _, s := range a.Steps[i:j] {
+			g.Go(func() error {
+				mu.Lock()
+				done := st.stepDone(s)
+				mu.Unlock()
+				if done {
+					return nil
+				}
+				var out bytes.Buffer
+				err := r.command(gctx, a, s, &out)
+				mu.Lock()
+				defer mu.Unlock()
+				if gctx.Err() != nil && errors.Is(err, gctx.Err()) {
+					return err
+				}
+				log.Write(out.Bytes())
+				if err != nil {
+					return fmt.Errorf("%s: %w", s.Name, err)
+				}
+				return st.stepSucceeded(s)
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		i = j
+	}
+	return nil
+}
+
+// command runs one step. Its processes are a group of their own, which ends with ctx and with this process.
+func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log io.Writer) error {
+	if s.WhenMissing != "" {
+		if _, err := os.Stat(s.WhenMissing); err == nil {
+			return nil
+		}
+	}
+	for _, f := range s.Remove {
+		if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	for _, f := range []string{s.Output, s.Stdout} {
+		if f != "" {
+			if err := os.MkdirAll(filepath.Dir(f), 0o755); err != nil {
+				return err
+			}
+		}
+	}
+	select {
+	case r.slots <- struct{}{}:
+		defer func() { <-r.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	argv := make([]string, len(s.Command))
+	for i, arg := range s.Command {
+		argv[i] = strings.ReplaceAll(arg, plan.Jobs, strconv.Itoa(r.each))
+	}
+	fmt.Fprintf(log, "+ %s\n", strings.Join(argv, " "))
+	e := r.opt.Environ.Merge(a.Env).Merge(s.Env)
+	e.Set("XBUILD", r.opt.XBuild)
+	e.Set("PATH", strings.Join(append(slices.Clone(a.Path), r.opt.PathTail), ":"))
+	if r.opt.Offline {
+		e.Set("GOPROXY", "off")
+	}
+	program, err := lookPath(argv[0], e.Lookup("PATH"))
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, program, argv[1:]...)
+	cmd.Args[0] = argv[0]
+	cmd.Dir = s.Dir
+	cmd.Env = e.Strings()
+	cmd.Stdout, cmd.Stderr = log, log
+	var out *os.File
+	if s.Stdout != "" {
+		if out, err = os.Create(s.Stdout); err != nil {
+			return err
+		}
+		defer out.Close()
+		cmd.Stdout = out
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	diesWithParent(cmd.SysProcAttr)
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 3 * time.Second
+	// The kernel sends the parent-death signal when the thread that started the child ends, so the thread stays ours until the child is gone.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			if cmd.Process != nil {
+				syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			}
+			return ctx.Err()
+		}
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return fmt.Errorf("%s ended with %s", filepath.Base(argv[0]), exit.ProcessState)
+		}
+		return err
+	}
+	return nil
+}
+
+// lookPath finds a program on the action's PATH, not on this process's.
+func lookPath(name, path string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, nil
+	}
+	for dir := range strings.SplitSeq(path, ":") {
+		if dir == "" {
+			continue
+		}
+		p := filepath.Join(dir, name)
+		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("program %q is neither in xbuild's toolchains for this target nor on PATH", name)
+}
+
+func prepareBuildDir(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "CACHEDIR.TAG")); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "CACHEDIR.TAG"), []byte("Signature: 8a477f597d28d172789f06886806bc55\n# xbuild's build directory; see https://bford.info/cachedir/\n"), 0o644)
+}
+
+// removeAll deletes a tree whose directories may be read-only, as installed ones sometimes are.
+func removeAll(dir string) error {
+	if err := os.RemoveAll(dir); err == nil {
+		return nil
+	}
+	filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			os.Chmod(p, 0o755)
+		}
+		return nil
+	})
+	return os.RemoveAll(dir)
+}

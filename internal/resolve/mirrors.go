@@ -1,0 +1,55 @@
+package resolve
+
+import (
+	"bufio"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Public are the mirrors of the Debian archive that are used where neither the caller, the project nor the host's own apt names one.
+var Public = []string{"https://ftp.debian.org/debian", "https://mirrors.kernel.org/debian"}
+
+// HostMirrors returns the Debian mirrors that the host's apt is configured with (sources.list(5), both formats), where root is "/".
+func HostMirrors(root string) []string {
+	var out []string
+	add := func(uri string) {
+		uri = strings.TrimRight(uri, "/")
+		if (strings.HasPrefix(uri, "http://") || strings.HasPrefix(uri, "https://")) && path.Base(uri) == "debian" && !slices.Contains(out, uri) {
+			out = append(out, uri)
+		}
+	}
+	lists, _ := filepath.Glob(filepath.Join(root, "etc/apt/sources.list.d/*"))
+	for _, file := range append([]string{filepath.Join(root, "etc/apt/sources.list")}, lists...) {
+		f, err := os.Open(file)
+		if err != nil {
+			continue // no apt, or a file that is not for us to read
+		}
+		scan := bufio.NewScanner(f)
+		for scan.Scan() {
+			line := strings.TrimSpace(scan.Text())
+			switch {
+			case strings.HasSuffix(file, ".sources"):
+				if rest, ok := strings.CutPrefix(line, "URIs:"); ok {
+					for _, uri := range strings.Fields(rest) {
+						add(uri)
+					}
+				}
+			case strings.HasSuffix(file, ".list"):
+				if rest, ok := strings.CutPrefix(line, "deb "); ok {
+					// deb [ options ] uri suite component…
+					if i := strings.Index(rest, "]"); strings.HasPrefix(strings.TrimSpace(rest), "[") && i >= 0 {
+						rest = rest[i+1:]
+					}
+					if words := strings.Fields(rest); len(words) > 0 {
+						add(words[0])
+					}
+				}
+			}
+		}
+		f.Close()
+	}
+	return out
+}

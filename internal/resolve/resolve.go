@@ -1,0 +1,432 @@
+// Package resolve turns requests (a toolchain by version constraint, a sysroot by suite) into lock entries: the exact files with their hashes, chosen from
+// signed indexes of an archive. It downloads indexes, never packages.
+//
+// Trust: InRelease is verified with the embedded keys, every index by the hash that it names, every package later by the hash that the index names.
+package resolve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Masterminds/semver/v3"
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"golang.org/x/sync/errgroup"
+
+	"xbuild/internal/archive"
+	"xbuild/internal/catalog"
+	"xbuild/internal/fetch"
+	"xbuild/internal/lock"
+	"xbuild/internal/store"
+)
+
+// Hosts are the platforms that xbuild runs on; the lock holds the toolchains of each, so that it is the same whoever writes it.
+var Hosts = []string{"linux/amd64", "linux/arm64"}
+
+// aliases are the names by which an archive serves a suite beside its codename. They move at each Debian release: the signed Codename decides.
+var aliases = []string{"stable", "oldstable", "testing", "oldoldstable"}
+
+// maxRelease bounds an InRelease file; Debian's are under 200 kB.
+const maxRelease = 8 << 20
+
+// A ToolchainRequest asks for a toolchain on every host.
+type ToolchainRequest struct {
+	Def        *catalog.Toolchain
+	Constraint string // semver; "" takes the definition's first source
+	Where      string // file:line of the constraint, for errors
+}
+
+// A SysrootRequest asks for a sysroot.
+type SysrootRequest struct {
+	Def      *catalog.Sysroot
+	Arch     string // Debian's name
+	Suite    string
+	Packages []string // beyond the definition's
+	Where    string   // the platform and what asks for it, for errors
+}
+
+// Requests are all that a project needs.
+type Requests struct {
+	Toolchains []ToolchainRequest
+	Sysroots   []SysrootRequest
+}
+
+// An Archive reads the indexes of a Debian-format archive through mirrors. Indexes are kept in the store by hash.
+type Archive struct {
+	Store   *store.Store
+	Mirrors []string // base URLs, the best first
+	Fetch   fetch.Options
+	Keyring openpgp.EntityList // nil: the embedded keys
+	Notice  func(string)       // takes remarks for the user
+
+	mu      sync.Mutex
+	indexes map[string]*indexOnce
+}
+
+type indexOnce struct {
+	once  sync.Once
+	index *archive.Index
+	date  time.Time
+	err   error
+}
+
+// Update returns the lock with an entry for every request. Entries that are there stay; with update they are all chosen anew. Entries that no request
+// asks for are dropped where prune is set.
+func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, update, prune bool) (*lock.Lock, error) {
+	out := &lock.Lock{Version: old.Version}
+	if !prune {
+		*out = *old
+		out.Toolchains, out.Sysroots = slices.Clone(old.Toolchains), slices.Clone(old.Sysroots)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(4)
+	var mu sync.Mutex
+	for _, r := range req.Toolchains {
+		for _, host := range Hosts {
+			if e, ok := FindToolchain(old, r, host); ok && !update {
+				mu.Lock()
+				out.PutToolchain(e)
+				mu.Unlock()
+				continue
+			}
+			g.Go(func() error {
+				e, err := a.Toolchain(ctx, r, host)
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				out.PutToolchain(e)
+				return nil
+			})
+		}
+	}
+	for _, r := range req.Sysroots {
+		if e, ok := FindSysroot(old, r); ok && !update {
+			mu.Lock()
+			out.PutSysroot(e)
+			mu.Unlock()
+			continue
+		}
+		g.Go(func() error {
+			e, err := a.Sysroot(ctx, r)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out.PutSysroot(e)
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// FindToolchain returns the lock's entry that answers a request: same definition, a version that the constraint admits, the packages of one of its sources.
+func FindToolchain(l *lock.Lock, r ToolchainRequest, host string) (lock.Toolchain, bool) {
+	for _, e := range l.Toolchains {
+		if e.Name != r.Def.Name || e.Host != host {
+			continue
+		}
+		if _, ok := SourceOf(r.Def, e); !ok {
+			continue
+		}
+		if ok, err := admits(r.Constraint, e.Version); err != nil || !ok {
+			continue
+		}
+		e.Constraint = r.Constraint
+		return e, true
+	}
+	return lock.Toolchain{}, false
+}
+
+// SourceOf returns the definition filled in for the source that a locked toolchain came from.
+func SourceOf(def *catalog.Toolchain, e lock.Toolchain) (*catalog.Toolchain, bool) {
+	for _, s := range def.Sources {
+		if in := def.In(s); s.Suite == e.Suite && s.Archive == e.Archive && slices.Equal(slices.Sorted(slices.Values(in.Packages)), slices.Sorted(slices.Values(e.Roots))) {
+			return in, true
+		}
+	}
+	return nil, false
+}
+
+// FindSysroot returns the lock's entry that answers a request.
+func FindSysroot(l *lock.Lock, r SysrootRequest) (lock.Sysroot, bool) {
+	suite, ok := r.Def.Suite(r.Suite)
+	if !ok {
+		return lock.Sysroot{}, false
+	}
+	roots := rootsOf(r, suite)
+	for _, e := range l.Sysroots {
+		if e.Name == r.Def.Name && e.Arch == r.Arch && e.Suite == r.Suite && slices.Equal(slices.Sorted(slices.Values(e.Roots)), roots) {
+			return e, true
+		}
+	}
+	return lock.Sysroot{}, false
+}
+
+func rootsOf(r SysrootRequest, suite catalog.Suite) []string {
+	roots := append(r.Def.Roots(suite), r.Packages...)
+	slices.Sort(roots)
+	return slices.Compact(roots)
+}
+
+// upstream is the version that a semver constraint is held against: Debian's without epoch, revision and what the packager added (deb-version(7)).
+var upstream = regexp.MustCompile(`^(?:[0-9]+:)?([0-9]+(?:\.[0-9]+){0,2})`)
+
+// Upstream returns the upstream version of a Debian version, at most three numbers.
+func Upstream(debian string) string {
+	m := upstream.FindStringSubmatch(debian)
+	if m == nil {
+		return debian
+	}
+	return m[1]
+}
+
+func admits(constraint, version string) (bool, error) {
+	if constraint == "" {
+		return true, nil
+	}
+	c, err := semver.NewConstraint(constraint)
+	if err != nil {
+		return false, fmt.Errorf("constraint %q: %w", constraint, err)
+	}
+	v, err := semver.NewVersion(version)
+	if err != nil {
+		return false, fmt.Errorf("version %q: %w", version, err)
+	}
+	return c.Check(v), nil
+}
+
+// ErrNoVersion says that no source of a toolchain has a version that the constraint admits.
+var ErrNoVersion = errors.New("no such version")
+
+// Toolchain chooses the first source that serves the host with a version that the constraint admits.
+func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string) (lock.Toolchain, error) {
+	_, arch, _ := strings.Cut(host, "/") // Debian and OCI agree on the hosts' names
+	var seen []string
+	for _, s := range r.Def.Sources {
+		def := r.Def.In(s)
+		ix, _, err := a.Index(ctx, s.Suite, arch)
+		if err != nil {
+			return lock.Toolchain{}, fmt.Errorf("toolchain %s for host %s: %w", r.Def.Name, host, err)
+		}
+		pkgs, err := ix.Lookup(def.Package)
+		if errors.Is(err, archive.ErrNoPackage) {
+			continue
+		}
+		if err != nil {
+			return lock.Toolchain{}, err
+		}
+		version := Upstream(pkgs[0].Version)
+		ok, err := admits(r.Constraint, version)
+		if err != nil {
+			return lock.Toolchain{}, err
+		}
+		if !ok {
+			seen = append(seen, version+" ("+s.Suite+")")
+			continue
+		}
+		files, err := closure(ix, def.Packages, archive.ResolveOptions{Skip: def.Skip, Suite: s.Suite, Arch: arch})
+		if err != nil {
+			return lock.Toolchain{}, fmt.Errorf("toolchain %s for host %s, suite %s: %w", r.Def.Name, host, s.Suite, err)
+		}
+		return lock.Toolchain{Name: r.Def.Name, Version: version, Host: host, Archive: s.Archive, Suite: s.Suite,
+			Constraint: r.Constraint, Roots: slices.Sorted(slices.Values(def.Packages)), Files: files}, nil
+	}
+	where := r.Where
+	if where != "" {
+		where += ": "
+	}
+	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %q; there are %s", where, ErrNoVersion, r.Def.Name, host, r.Constraint, strings.Join(seen, ", "))
+}
+
+// Sysroot locks the packages of a sysroot with their dependencies.
+func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, error) {
+	suite, ok := r.Def.Suite(r.Suite)
+	if !ok {
+		return lock.Sysroot{}, fmt.Errorf("%s: sysroot %s has no suite %q", r.Where, r.Def.Name, r.Suite)
+	}
+	ix, _, err := a.Index(ctx, r.Suite, r.Arch)
+	if err != nil {
+		return lock.Sysroot{}, fmt.Errorf("sysroot of %s: %w", r.Where, err)
+	}
+	roots := rootsOf(r, suite)
+	files, err := closure(ix, roots, archive.ResolveOptions{Skip: r.Def.Skip, Suite: r.Suite, Arch: r.Arch})
+	if err != nil {
+		return lock.Sysroot{}, fmt.Errorf("sysroot of %s (%s, suite %s): %w", r.Where, r.Arch, r.Suite, err)
+	}
+	return lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Version: suite.Glibc, Archive: "debian", Roots: roots, Files: files}, nil
+}
+
+func closure(ix *archive.Index, roots []string, opt archive.ResolveOptions) ([]lock.File, error) {
+	pkgs, err := archive.Resolve(ix, roots, opt)
+	if err != nil {
+		return nil, err
+	}
+	files := make([]lock.File, len(pkgs))
+	for i, p := range pkgs {
+		files[i] = lock.File{Name: p.Name, Version: p.Version, Arch: p.Architecture, Path: p.Filename, Size: p.Size, SHA256: p.SHA256}
+	}
+	return files, nil
+}
+
+// Index returns the verified package index of a suite and architecture and the date of the Release that names it, read once.
+func (a *Archive) Index(ctx context.Context, suite, arch string) (*archive.Index, time.Time, error) {
+	a.mu.Lock()
+	if a.indexes == nil {
+		a.indexes = map[string]*indexOnce{}
+	}
+	o := a.indexes[suite+"/"+arch]
+	if o == nil {
+		o = &indexOnce{}
+		a.indexes[suite+"/"+arch] = o
+	}
+	a.mu.Unlock()
+	o.once.Do(func() {
+		var path string
+		path, o.date, o.err = a.File(ctx, suite, func(r *archive.Release) (string, archive.FileHash, error) {
+			_, byHash, hash, err := r.Index("main", arch)
+			return byHash, hash, err
+		})
+		if o.err != nil {
+			return
+		}
+		o.index, o.err = archive.ReadPackages(path)
+	})
+	return o.index, o.date, o.err
+}
+
+// File fetches a file that a suite's Release names by hash, trying each mirror, and on each the suite's alias where the Release of that name cannot be used:
+// a mirror in the midst of an update serves a Release whose indexes it does not have yet.
+func (a *Archive) File(ctx context.Context, suite string, pick func(*archive.Release) (path string, hash archive.FileHash, err error)) (string, time.Time, error) {
+	keyring := a.Keyring
+	if keyring == nil {
+		var err error
+		if keyring, err = archive.Keyring(); err != nil {
+			return "", time.Time{}, err
+		}
+	}
+	newest := a.seen(suite)
+	var faults []error
+	type old struct {
+		base, name string
+		release    *archive.Release
+	}
+	var olds []old
+	use := func(base, name string, r *archive.Release) (string, error) {
+		path, hash, err := pick(r)
+		if err != nil {
+			return "", fmt.Errorf("%s/dists/%s: Release of %s: %w", base, name, r.Date.UTC().Format(time.RFC3339), err)
+		}
+		path = "dists/" + name + "/" + path
+		if err := fetch.Files(ctx, a.Store, []fetch.Item{{Name: suite + " index", URLs: []string{base + "/" + path}, SHA256: hash.SHA256, Size: hash.Size}}, a.Fetch); err != nil {
+			return "", fmt.Errorf("%s/dists/%s: its Release of %s names %s, which is not to be had (the mirror is in the middle of an update?): %w",
+				base, name, r.Date.UTC().Format(time.RFC3339), path, err)
+		}
+		file, ok := a.Store.File(hash.SHA256)
+		if !ok {
+			return "", fmt.Errorf("index %s vanished from the store", hash.SHA256)
+		}
+		a.remember(suite, r.Date)
+		return file, nil
+	}
+	for _, base := range a.Mirrors {
+		for _, name := range append([]string{suite}, aliases...) {
+			if err := ctx.Err(); err != nil {
+				return "", time.Time{}, err
+			}
+			data, url, err := fetch.Bytes(ctx, []string{base + "/dists/" + name + "/InRelease"}, maxRelease)
+			if err != nil {
+				faults = append(faults, err)
+				continue
+			}
+			text, err := archive.VerifyInRelease(keyring, data)
+			if err != nil {
+				return "", time.Time{}, fmt.Errorf("%s: %w", url, err)
+			}
+			r, err := archive.ParseRelease(text)
+			if err != nil {
+				return "", time.Time{}, fmt.Errorf("%s: %w", url, err)
+			}
+			if r.Codename != suite {
+				if name == suite {
+					return "", time.Time{}, fmt.Errorf("%s: codename is %q, want %q", url, r.Codename, suite)
+				}
+				continue
+			}
+			if r.Date.Before(newest) {
+				olds = append(olds, old{base, name, r})
+				continue
+			}
+			path, err := use(base, name, r)
+			if err == nil {
+				return path, r.Date, nil
+			}
+			faults = append(faults, err)
+		}
+	}
+	// A Release older than one seen before may be a replayed one: taken only where no newer one can be used, and said.
+	for _, o := range olds {
+		path, err := use(o.base, o.name, o.release)
+		if err == nil {
+			if a.Notice != nil {
+				a.Notice(fmt.Sprintf("%s/dists/%s: Release of %s is older than one seen before (%s), and no newer one can be used", o.base, o.name,
+					o.release.Date.UTC().Format(time.RFC3339), newest.UTC().Format(time.RFC3339)))
+			}
+			return path, o.release.Date, nil
+		}
+		faults = append(faults, err)
+	}
+	if len(a.Mirrors) == 0 {
+		return "", time.Time{}, errors.New("no mirror of the debian archive is configured; set XBUILD_DEBIAN_MIRROR or [mirrors] debian")
+	}
+	return "", time.Time{}, fmt.Errorf("suite %s: no mirror serves a usable index; name another with XBUILD_DEBIAN_MIRROR or [mirrors] debian, or try later:\n%w", suite, errors.Join(faults...))
+}
+
+// The newest Release seen of each suite is kept in the store, beside the trees: it is what tells a downgrade.
+func (a *Archive) seenFile() string { return filepath.Join(a.Store.Dir(), "releases.json") }
+
+func (a *Archive) seen(suite string) time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.readSeen()[suite]
+}
+
+func (a *Archive) readSeen() map[string]time.Time {
+	m := map[string]time.Time{}
+	data, err := os.ReadFile(a.seenFile())
+	if err == nil && json.Unmarshal(data, &m) != nil {
+		return map[string]time.Time{}
+	}
+	return m
+}
+
+func (a *Archive) remember(suite string, date time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	m := a.readSeen()
+	if !date.After(m[suite]) {
+		return
+	}
+	m[suite] = date
+	data, err := json.Marshal(m)
+	if err != nil {
+		return
+	}
+	tmp := fmt.Sprintf("%s.%d", a.seenFile(), os.Getpid())
+	if os.WriteFile(tmp, data, 0o644) == nil {
+		os.Rename(tmp, a.seenFile())
+	}
+}
