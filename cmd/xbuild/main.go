@@ -27,8 +27,8 @@ type CLI struct {
 	Globals
 
 	Build      BuildCmd      `cmd:"" help:"Build targets for platforms into dist/."`
-	Run        RunCmd        `cmd:"" passthrough:"" help:"Run a program of a platform: by itself where the host can, else under QEMU."`
-	Exec       ExecCmd       `cmd:"" passthrough:"" help:"Run a command whose compilers build for a platform."`
+	Run        RunCmd        `cmd:"" help:"Run a program of a platform: by itself where the host can, else under QEMU."`
+	Exec       ExecCmd       `cmd:"" help:"Run a command whose compilers build for a platform."`
 	Env        EnvCmd        `cmd:"" help:"Print the environment that makes any build system build for a platform."`
 	Flags      FlagsCmd      `cmd:"" help:"Print the compiler flags of a platform's baseline."`
 	Lock       LockCmd       `cmd:"" help:"Write xbuild.lock: the exact files behind every toolchain and sysroot in use."`

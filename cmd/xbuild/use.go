@@ -93,7 +93,7 @@ func (c *EnvCmd) Run(g *Globals) error {
 // ExecCmd is xbuild exec.
 type ExecCmd struct {
 	OnePlatform
-	Command []string `arg:"" name:"command" help:"The command and its arguments."`
+	Command []string `arg:"" passthrough:"" name:"command" help:"The command and its arguments."`
 }
 
 // Help is the long help.
@@ -213,7 +213,7 @@ func (c *FlagsCmd) Run(g *Globals) error {
 type RunCmd struct {
 	OnePlatform
 	Emulate bool     `help:"Use QEMU even where the host runs the program itself." env:"XBUILD_EMULATE"`
-	Command []string `arg:"" name:"file" help:"The program and its arguments."`
+	Command []string `arg:"" passthrough:"" name:"file" help:"The program and its arguments."`
 }
 
 // Help is the long help.

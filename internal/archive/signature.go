@@ -36,7 +36,15 @@ var keyring []byte
 
 // Keyring is the archive keys that xbuild trusts from the start.
 func Keyring() (openpgp.EntityList, error) {
-	return openpgp.ReadKeyRing(bytes.NewReader(keyring))
+	return ReadKeyring(keyring)
+}
+
+// ReadKeyring reads keys as a keyring file holds them, binary or armored.
+func ReadKeyring(data []byte) (openpgp.EntityList, error) {
+	if bytes.HasPrefix(data, []byte("-----BEGIN")) {
+		return openpgp.ReadArmoredKeyRing(bytes.NewReader(data))
+	}
+	return openpgp.ReadKeyRing(bytes.NewReader(data))
 }
 
 // ErrSignature is what an InRelease that cannot be trusted fails with.

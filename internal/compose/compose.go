@@ -57,10 +57,10 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 }
 
 // Bin is the directory of the toolchain's programs.
-func (t Toolchain) Bin() string { return filepath.Join(t.Dir, "bin") }
+func (t Toolchain) Bin() string { return filepath.Join(t.Dir, "programs") }
 
 // Program is the path of one of its programs.
-func (t Toolchain) Program(name string) string { return filepath.Join(t.Dir, "bin", name) }
+func (t Toolchain) Program(name string) string { return filepath.Join(t.Dir, "programs", name) }
 
 // A Sysroot is headers and libraries of a platform, in a tree of the store.
 type Sysroot struct {
@@ -179,14 +179,14 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain) error {
 		if err := relocateTree(tmp, final, t.host.Multiarch, t.def.RPath); err != nil {
 			return err
 		}
-		if err := os.Mkdir(filepath.Join(tmp, "bin"), 0o755); err != nil {
+		if err := os.Mkdir(filepath.Join(tmp, "programs"), 0o755); err != nil {
 			return err
 		}
 		for name, file := range t.def.Programs {
 			if _, err := os.Stat(filepath.Join(tmp, file)); err != nil {
 				return fmt.Errorf("toolchain %s %s: its packages hold no %s", t.Name, t.Version, file)
 			}
-			if err := os.Symlink(filepath.Join("..", file), filepath.Join(tmp, "bin", name)); err != nil {
+			if err := os.Symlink(filepath.Join("..", file), filepath.Join(tmp, "programs", name)); err != nil {
 				return err
 			}
 		}

@@ -125,13 +125,13 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		}
 		for name, program := range tools {
 			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
-				if err := os.Symlink(filepath.Join("../..", v.Clang.Key, "bin", program), filepath.Join(bin, n)); err != nil {
+				if err := os.Symlink(filepath.Join("../..", v.Clang.Key, "programs", program), filepath.Join(bin, n)); err != nil {
 					return err
 				}
 			}
 		}
 		for _, n := range []string{"pkg-config", "pkgconf", v.Platform.Triplet + "-pkg-config"} {
-			if err := os.Symlink(filepath.Join("../..", v.Pkgconf.Key, "bin/pkg-config"), filepath.Join(bin, n)); err != nil {
+			if err := os.Symlink(filepath.Join("../..", v.Pkgconf.Key, "programs/pkg-config"), filepath.Join(bin, n)); err != nil {
 				return err
 			}
 		}

@@ -43,7 +43,7 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 		a.close(b.set, c.features...)
 		var lacks []string
 		for _, f := range a.features {
-			if promised[f.name] && !b.set[f.name] {
+			if promised[f.name] && !b.set[f.name] && (f.base == "" || len(l.features) == 1 && len(a.feature[l.features[0]].implies) == 0) {
 				lacks = append(lacks, f.name)
 			}
 		}
@@ -67,7 +67,7 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 	if p.HasC() {
 		b.c = a.cFlags(l, c, has, asked, b.set)
 	}
-	b.rust = a.rustFlags(l, c, promised, asked)
+	b.rust = a.rustFlags(l, c, promised, asked, b.set)
 	b.env = a.goEnv(l, b.set)
 	b.qemu, b.noQEMU = t.model(p, a, promised, b.set)
 	return b, nil
@@ -178,11 +178,10 @@ func (t *baselineTable) chosen(p Platform, a *arch, name string) (cpuModel, erro
 	if len(words) == 0 {
 		return cpuModel{}, fmt.Errorf("cpu %q is unknown; %s has none to choose", name, p)
 	}
-	hint := ""
-	if w := nearest(name, words); w != "" {
-		hint = fmt.Sprintf("; did you mean %q?", w)
+	if w := nearest(name, words); w != "" { // up to a hundred names are no help beside the right one
+		return cpuModel{}, fmt.Errorf("cpu %q is unknown; did you mean %q?", name, w)
 	}
-	return cpuModel{}, fmt.Errorf("cpu %q is unknown%s (%s has %s)", name, hint, a.name, strings.Join(words, ", "))
+	return cpuModel{}, fmt.Errorf("cpu %q is unknown (%s has %s)", name, a.name, strings.Join(words, ", "))
 }
 
 // allows says whether p may have the feature.
@@ -268,7 +267,7 @@ func (a *arch) cFlags(l level, c cpuModel, has map[string]bool, asked []string, 
 		}
 		f := a.feature[n]
 		words := f.c
-		if words == nil {
+		if words == nil && f.base == "" {
 			words = []string{strings.Replace(a.c, "%", n, 1)}
 		}
 		for _, w := range words {
@@ -283,16 +282,8 @@ func (a *arch) cFlags(l level, c cpuModel, has map[string]bool, asked []string, 
 	switch {
 	case c.name == "":
 		flag, value, _ := strings.Cut(flags[0], "=")
-		most := 0
-		for _, f := range a.features { // of several the one that means most
-			if f.base == "" || has[f.name] || !set[f.name] {
-				continue
-			}
-			s := map[string]bool{}
-			a.close(s, f.name)
-			if len(s) > most {
-				most, value = len(s), f.base
-			}
+		if f := a.most(has, set); f != nil {
+			value = f.base
 		}
 		flags[0] = flag + "=" + value + strings.Join(suffix, "")
 	case c.march != "" && len(suffix) > 0: // RISC-V's -mcpu takes no suffix
@@ -305,6 +296,7 @@ func (a *arch) cFlags(l level, c cpuModel, has map[string]bool, asked []string, 
 		}
 		flags[0] = a.cpu + c.name + strings.Join(suffix, "")
 	}
+	flags = append(flags, c.flags...)
 	if l.float != "" {
 		float := l.float
 		for _, u := range a.fpu {
@@ -321,6 +313,23 @@ func (a *arch) cFlags(l level, c cpuModel, has map[string]bool, asked []string, 
 	return append(flags, own...)
 }
 
+// most is the feature with a base of its own that means most of what set has beyond has; nil where there is none.
+func (a *arch) most(has, set map[string]bool) *feature {
+	var best *feature
+	size := 0
+	for _, f := range a.features {
+		if f.base == "" || has[f.name] || !set[f.name] {
+			continue
+		}
+		s := map[string]bool{}
+		a.close(s, f.name)
+		if len(s) > size {
+			best, size = f, len(s)
+		}
+	}
+	return best
+}
+
 // join appends flag, or adds its value to that of the same flag: -mbranch-protection=bti+pac-ret.
 func join(flags []string, flag string) []string {
 	k, v, ok := strings.Cut(flag, "=")
@@ -333,7 +342,9 @@ func join(flags []string, flag string) []string {
 	return append(flags, flag)
 }
 
-func (a *arch) rustFlags(l level, c cpuModel, promised map[string]bool, asked []string) []string {
+// rustFlags: one target-cpu, and by name what it does not mean.
+func (a *arch) rustFlags(l level, c cpuModel, promised map[string]bool, asked []string, set map[string]bool) []string {
+	promised = maps.Clone(promised)
 	var features []string
 	seen := map[string]bool{}
 	var name func(names []string)
@@ -361,30 +372,31 @@ func (a *arch) rustFlags(l level, c cpuModel, promised map[string]bool, asked []
 		}
 	}
 	cpu := l.rustCPU
-	if c.name != "" {
+	if c.name == "" {
+		if f := a.most(promised, set); f != nil && f.rustCPU != "" {
+			cpu = f.rustCPU
+			a.close(promised, f.name)
+			asked = slices.DeleteFunc(slices.Clone(asked), func(n string) bool { return n == f.name })
+		}
+		name(l.features)
+	} else {
 		if c.rust != none {
 			cpu = c.rust
 		}
 		if c.rust == none || a.rustNamesCPU {
-			for _, n := range c.features {
-				if !promised[n] {
-					name([]string{n})
+			of := map[string]bool{}
+			a.close(of, c.features...)
+			for _, f := range a.features {
+				if of[f.name] && !promised[f.name] {
+					name([]string{f.name})
 				}
 			}
 		}
 		for _, n := range c.without {
 			if !slices.Contains(asked, n) {
 				for _, r := range a.feature[n].rust {
-					if r != "v8" {
-						features = append(features, "-"+r)
-					}
+					features = append(features, "-"+r)
 				}
-			}
-		}
-	} else {
-		for _, n := range l.features {
-			if len(a.feature[n].rust) > 0 {
-				name([]string{n})
 			}
 		}
 	}

@@ -36,6 +36,7 @@ type feature struct {
 	implies []string
 	c, rust []string // nil: the feature's own name; empty: none
 	base    string   // the -march or -mcpu value that has it
+	rustCPU string   // and rustc's target-cpu
 	on      []string // the only platforms that can have it
 }
 
@@ -76,6 +77,7 @@ type cpuModel struct {
 	features []string
 	without  []string // optional in the core: compilers assume it, devices may lack it
 	rust     string   // rustc's name, "none" where it has none
+	flags    []string // what clang needs beside the name
 	march    string   // RISC-V: the ISA string
 	refused  string
 }
@@ -134,7 +136,7 @@ func loadBaselines(data string) (*baselineTable, error) {
 			for _, e := range s.keys {
 				f := &feature{name: e.key}
 				in := section{name: s.name + "." + e.key, line: s.line, keys: e.keys}
-				err := in.bind(map[string]any{"implies": &f.implies, "c": &f.c, "rust": &f.rust, "base": &f.base, "on": &f.on})
+				err := in.bind(map[string]any{"implies": &f.implies, "c": &f.c, "rust": &f.rust, "base": &f.base, "rust_cpu": &f.rustCPU, "on": &f.on})
 				if err != nil {
 					return err
 				}
@@ -235,7 +237,7 @@ func loadCPUs(data string, t *baselineTable) (map[string]map[string]cpuModel, er
 		for _, e := range s.keys {
 			c := cpuModel{name: e.key, rust: e.key}
 			in := section{name: s.name + "." + e.key, line: s.line, keys: e.keys}
-			err := in.bind(map[string]any{"features": &c.features, "without": &c.without, "rust": &c.rust, "march": &c.march, "refused": &c.refused})
+			err := in.bind(map[string]any{"features": &c.features, "without": &c.without, "flags": &c.flags, "rust": &c.rust, "march": &c.march, "refused": &c.refused})
 			if err != nil {
 				return err
 			}

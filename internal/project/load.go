@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -55,7 +54,7 @@ func parse(file, dir, text string, schema Schema) (*Project, error) {
 	if _, err := toml.Decode(text, &values); err != nil {
 		var syntax toml.ParseError
 		if errors.As(err, &syntax) {
-			return nil, Errors{{File: file, Line: max(1, syntax.Position.Line), Col: syntax.Position.Col, Message: "not TOML: " + syntax.Message}}
+			return nil, Errors{{File: file, Line: max(1, syntax.Position.Line), Col: syntax.Position.Col, Message: "not TOML: " + sentence(syntax.Message)}}
 		}
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -65,6 +64,12 @@ func parse(file, dir, text string, schema Schema) (*Project, error) {
 		return nil, r.report.errs.sorted()
 	}
 	return r.project, nil
+}
+
+// sentence takes the form of this package's messages.
+func sentence(message string) string {
+	message = strings.TrimSuffix(message, ".")
+	return strings.ToLower(message[:min(1, len(message))]) + message[min(1, len(message)):]
 }
 
 // A reader fills in one project.
@@ -117,10 +122,7 @@ func (r *reader) settings(t *table) {
 	}
 	p.Platforms = r.platforms(t, "platforms")
 	if len(p.Platforms) == 0 {
-		// What Go builds for is a platform, so the host has one.
-		if host, err := platform.Parse(runtime.GOOS + "/" + runtime.GOARCH); err == nil {
-			p.Platforms = []platform.Platform{host}
-		}
+		p.Platforms = []platform.Platform{platform.Host()}
 	}
 	p.Dist = r.folder(t, "dist", "dist")
 	p.Build = r.folder(t, "build", ".xbuild")

@@ -218,29 +218,33 @@ func optionDefault(o Option) any {
 
 // baselines checks cpu and features of every platform in use.
 func (r *reader) baselines(configs *table) {
-	checked := map[string]bool{}
+	checked := map[string]bool{} // whether it was right
+	tables := map[string]*node{}
 	check := func(pl platform.Platform, pos *node) {
-		if checked[pl.String()] {
+		if _, done := checked[pl.String()]; done {
 			return
 		}
-		checked[pl.String()] = true
 		c := r.project.Config(pl)
+		checked[pl.String()] = true
 		if c.CPU == "" && len(c.Features) == 0 {
 			return
 		}
 		if _, err := pl.Baseline(c.CPU, c.Features); err != nil {
+			checked[pl.String()] = false
 			r.baseline(pl, c, err, pos)
 		}
 	}
 	for _, key := range configs.keys() {
 		if pl, err := platform.Parse(key); err == nil {
+			tables[pl.String()] = configs.pos.key(key)
 			check(pl, configs.pos.key(key))
 		}
 	}
 	// A platform without a table of its own may have its base's settings.
 	inherit := func(pl platform.Platform) {
-		if base := configNames(pl)[0]; r.project.PlatformConfig[base].Line > 0 {
-			check(pl, &node{line: r.project.PlatformConfig[base].Line})
+		base := configNames(pl)[0]
+		if pos, ok := tables[base]; ok && checked[base] {
+			check(pl, pos)
 		}
 	}
 	for _, pl := range r.project.Platforms {
