@@ -263,7 +263,7 @@ func relocateTree(tmp, final, multiarch string, more []string) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
-		if strings.HasPrefix(d.Name(), "ld-linux") || strings.HasSuffix(path, ".o") {
+		if strings.HasPrefix(d.Name(), "ld-linux") {
 			return nil
 		}
 		head := make([]byte, 4)

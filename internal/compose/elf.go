@@ -57,6 +57,9 @@ func relocated(data []byte, interp, rpath string) ([]byte, error) {
 	if err := binary.Read(bytes.NewReader(data), le, &head); err != nil {
 		return nil, err
 	}
+	if t := elf.Type(head.Type); t != elf.ET_EXEC && t != elf.ET_DYN {
+		return nil, errNotDynamic
+	}
 	size := uint64(len(data))
 	if head.Phentsize != 56 || head.Phoff > size || uint64(head.Phnum)*56 > size-head.Phoff {
 		return nil, fmt.Errorf("program headers lie outside of the file")

@@ -103,7 +103,7 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 
 // ForGo returns the variables that choose Go's platform and instruction set.
 func ForGo(p platform.Platform, b platform.Baseline) Environment {
-	var e Environment
+	e := Environment{{"GOOS", p.GOOS}, {"GOARCH", p.GOARCH}}
 	for _, kv := range b.GoEnv() {
 		name, value, _ := strings.Cut(kv, "=")
 		e.Set(name, value)
