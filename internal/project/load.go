@@ -66,10 +66,14 @@ func parse(file, dir, text string, schema Schema) (*Project, error) {
 	return r.project, nil
 }
 
-// sentence takes the form of this package's messages.
+// sentence takes the form of this package's messages: "Key" becomes "key",
+// and "TOML" stays.
 func sentence(message string) string {
 	message = strings.TrimSuffix(message, ".")
-	return strings.ToLower(message[:min(1, len(message))]) + message[min(1, len(message)):]
+	if len(message) > 1 && message[1] >= 'a' && message[1] <= 'z' {
+		return strings.ToLower(message[:1]) + message[1:]
+	}
+	return message
 }
 
 // A reader fills in one project.
