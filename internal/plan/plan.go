@@ -519,7 +519,8 @@ func (pl *Planner) action(out *Plan, views map[string]*compose.View, globbed map
 		}
 		vars[l.Name] = items
 	}
-	for name, value := range recipe.Env {
+	for _, name := range slices.Sorted(maps.Keys(recipe.Env)) {
+		value := recipe.Env[name]
 		s := value.Then
 		if ok, err := vars.Holds(value.When); err != nil {
 			return nil, err
@@ -554,11 +555,11 @@ func (pl *Planner) action(out *Plan, views map[string]*compose.View, globbed map
 
 // goEnv adds where Go keeps its caches (the store, unless the user says otherwise) and which release runs.
 func (pl *Planner) goEnv(e env.Environment) env.Environment {
-	for name, dir := range map[string]string{"GOCACHE": "go-build", "GOMODCACHE": "go-mod"} {
-		if v := pl.Environ.Lookup(name); v != "" {
-			e.Set(name, v)
+	for _, c := range []env.Var{{Name: "GOCACHE", Value: "go-build"}, {Name: "GOMODCACHE", Value: "go-mod"}} {
+		if v := pl.Environ.Lookup(c.Name); v != "" {
+			e.Set(c.Name, v)
 		} else {
-			e.Set(name, filepath.Join(pl.Store, "cache", dir))
+			e.Set(c.Name, filepath.Join(pl.Store, "cache", c.Value))
 		}
 	}
 	asked := pl.Project.Toolchains["go"]
@@ -577,7 +578,6 @@ func (pl *Planner) goEnv(e env.Environment) env.Environment {
 			e.Set("CGO_LDFLAGS", ld)
 		}
 	}
-	slices.SortFunc(e, func(a, b env.Var) int { return strings.Compare(a.Name, b.Name) })
 	return e
 }
 
