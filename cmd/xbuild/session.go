@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
@@ -201,7 +202,17 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 }
 
 func (s *session) archive() *resolve.Archive {
-	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Fetch: s.fetchOptions(), Notice: func(m string) { s.note("%s", m) }}
+	var mu sync.Mutex
+	said := map[string]bool{}
+	notice := func(m string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !said[m] {
+			said[m] = true
+			s.note("%s", m)
+		}
+	}
+	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Fetch: s.fetchOptions(), Notice: notice}
 }
 
 func (s *session) holds(req resolve.Requests) bool { return s.lacking(req) == "" }

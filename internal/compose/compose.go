@@ -28,7 +28,7 @@ import (
 )
 
 // generation is part of every key: it changes when this package composes trees differently, so that old trees are not taken for new ones.
-const generation = "1"
+const generation = "2"
 
 // A Toolchain is programs for the host, in a tree of the store.
 type Toolchain struct {
@@ -200,7 +200,12 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 		if err := c.unpack(ctx, tmp, s.files, archive.UnpackOptions{Drop: s.drop, UsrMerge: true}); err != nil {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
 		}
-		return nil
+		// QEMU looks a file up in the sysroot and then on the host. An empty cache here keeps the guest's loader from reading the host's, which lists the host's
+		// libraries of the same machine (ld.so(8)).
+		if err := os.MkdirAll(filepath.Join(tmp, "etc"), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(tmp, "etc/ld.so.cache"), nil, 0o644)
 	})
 	return err
 }

@@ -64,6 +64,9 @@ func (v View) config(target string) string {
 	for _, f := range v.Flags {
 		fmt.Fprintln(&b, f)
 	}
+	for _, f := range v.Platform.Driver {
+		fmt.Fprintln(&b, f)
+	}
 	// The same sources give the same bytes wherever the store lies.
 	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/%s\n", tree(v.Sysroot.Key), v.Platform.Triplet)
 	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/clang\n", tree(v.Clang.Key))

@@ -102,7 +102,7 @@ func Direct(p Program, sysroot string, pl platform.Platform, args []string) []st
 	if p.Interp == "" || sysroot == "" {
 		return append([]string{p.Path}, args...)
 	}
-	argv := []string{filepath.Join(sysroot, p.Interp), "--library-path", filepath.Join(sysroot, "usr/lib", pl.Multiarch) + ":" + filepath.Join(sysroot, "usr/lib"), p.Path}
+	argv := []string{filepath.Join(sysroot, p.Interp), "--inhibit-cache", "--library-path", filepath.Join(sysroot, "usr/lib", pl.Multiarch) + ":" + filepath.Join(sysroot, "usr/lib"), p.Path}
 	return append(argv, args...)
 }
 

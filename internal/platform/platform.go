@@ -52,6 +52,9 @@ type Platform struct {
 	MesonFamily string
 	MesonCPU    string
 
+	// Driver are flags that every compilation and link of the platform needs beside its baseline's.
+	Driver []string
+
 	Static bool // programs are linked statically unless the project says otherwise
 
 	level string
@@ -66,7 +69,7 @@ type row struct {
 	name, like, docker, goName, machine, level      string
 	triplet, multiarch, musl, llvm, rust, rustMusl  string
 	node, gyp, debian, qemu, qemuCPU, interp, cmake string
-	aliases, suites, meson                          []string
+	aliases, suites, meson, driver                  []string
 	detected, big, static                           bool
 	bits                                            int
 	elfFlags, elfMask                               uint32
@@ -80,6 +83,7 @@ func (r *row) columns() map[string]any {
 		"suites": &r.suites, "qemu": &r.qemu, "qemu_cpu": &r.qemuCPU, "machine": &r.machine, "bits": &r.bits,
 		"big": &r.big, "elf_flags": &r.elfFlags, "elf_mask": &r.elfMask, "interp": &r.interp, "cmake": &r.cmake,
 		"meson": &r.meson, "level": &r.level, "static": &r.static,
+		"driver": &r.driver,
 	}
 }
 
@@ -234,6 +238,9 @@ func (r row) fill(p *Platform) error {
 	set(&p.CMake, r.cmake)
 	if len(r.meson) == 2 {
 		p.MesonFamily, p.MesonCPU = r.meson[0], r.meson[1]
+	}
+	if r.driver != nil {
+		p.Driver = r.driver
 	}
 	p.Static = p.Static || r.static
 	set(&p.level, r.level)
