@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -231,7 +232,12 @@ func (c *RunCmd) Run(g *Globals) error {
 	if len(command) == 0 {
 		return usageError{fmt.Errorf("run: no program")}
 	}
-	program, err := emulate.Open(command[0])
+	// Absolute, because a loader takes a name without a slash for a library's.
+	path, err := filepath.Abs(command[0])
+	if err != nil {
+		return err
+	}
+	program, err := emulate.Open(path)
 	if err != nil {
 		return err
 	}
