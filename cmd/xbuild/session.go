@@ -236,10 +236,24 @@ func (s *session) lacking(req resolve.Requests) string {
 
 func (s *session) composer() *compose.Composer {
 	mirrors := s.mirrors()
+	dates := map[string]string{}
+	for _, t := range s.Planner.Lock.Toolchains {
+		for _, f := range t.Files {
+			dates[f.SHA256] = t.Date
+		}
+	}
+	for _, r := range s.Planner.Lock.Sysroots {
+		for _, f := range r.Files {
+			dates[f.SHA256] = r.Date
+		}
+	}
 	return &compose.Composer{Store: s.store, Fetch: s.fetchOptions(), URLs: func(f lock.File) []string {
 		urls := make([]string, 0, len(mirrors)+1)
 		for _, m := range mirrors {
 			urls = append(urls, m+"/"+f.Path)
+		}
+		if date := dates[f.SHA256]; date != "" {
+			urls = append(urls, resolve.Snapshot+"/"+date+"/"+f.Path)
 		}
 		return urls
 	}}

@@ -36,7 +36,9 @@ func NewView(root string, p platform.Platform, flags []string, clang, pkgconf To
 func (v View) Bin() string { return filepath.Join(v.Dir, "bin") }
 
 // Tool is the path of <triplet>-NAME.
-func (v View) Tool(name string) string { return filepath.Join(v.Dir, "bin", v.Platform.Triplet+"-"+name) }
+func (v View) Tool(name string) string {
+	return filepath.Join(v.Dir, "bin", v.Platform.Triplet+"-"+name)
+}
 
 // CMakeToolchain is the path of the view's toolchain file (cmake-toolchains(7)).
 func (v View) CMakeToolchain() string { return filepath.Join(v.Dir, "toolchain.cmake") }

@@ -23,6 +23,7 @@ func canonical(text string) (*Lock, bool) {
 				Constraint: r.text("constraint"),
 				Archive:    r.text("archive"),
 				Suite:      r.text("suite"),
+				Date:       r.text("date"),
 				Roots:      r.list("roots"),
 				Files:      r.files(),
 			})
@@ -33,6 +34,7 @@ func canonical(text string) (*Lock, bool) {
 				Version: r.text("version"),
 				Archive: r.text("archive"),
 				Suite:   r.text("suite"),
+				Date:    r.text("date"),
 				Roots:   r.list("roots"),
 				Files:   r.files(),
 			})

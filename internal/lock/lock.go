@@ -42,6 +42,7 @@ type Toolchain struct {
 	Constraint string   `toml:"constraint"` // what the project asked for
 	Archive    string   `toml:"archive"`
 	Suite      string   `toml:"suite"`
+	Date       string   `toml:"date"`  // of the suite's Release, as the snapshot archive spells it: 20261121T091544Z
 	Roots      []string `toml:"roots"` // the packages that the definition asks for
 	Files      []File   `toml:"files"`
 }
@@ -53,6 +54,7 @@ type Sysroot struct {
 	Version string   `toml:"version"` // of the libc
 	Archive string   `toml:"archive"`
 	Suite   string   `toml:"suite"`
+	Date    string   `toml:"date"`  // as in Toolchain
 	Roots   []string `toml:"roots"` // the packages that the definition and the project ask for
 	Files   []File   `toml:"files"`
 }

@@ -23,11 +23,11 @@ const example = "testdata/example.lock"
 func small() *Lock {
 	var l Lock
 	l.PutExact(Exact{Name: "go", Constraint: ">=1.24", Version: "1.26.1", Sum: "h1:q80="})
-	l.PutSysroot(Sysroot{Name: "glibc", Arch: "riscv64", Version: "2.41", Archive: "debian", Suite: "trixie", Roots: []string{"libc6-dev", "libc6"},
+	l.PutSysroot(Sysroot{Name: "glibc", Arch: "riscv64", Version: "2.41", Archive: "debian", Suite: "trixie", Date: "20261121T091544Z", Roots: []string{"libc6-dev", "libc6"},
 		Files: []File{file("libc6-dev", "riscv64"), file("libc6", "riscv64")}})
 	l.PutSysroot(Sysroot{Name: "glibc", Arch: "arm64", Version: "2.31", Archive: "debian", Suite: "bullseye", Roots: []string{"libc6"}, Files: []File{file("libc6", "arm64")}})
-	l.PutToolchain(Toolchain{Name: "clang", Version: "19.1.7", Host: "linux/arm64", Constraint: "^19", Archive: "debian", Suite: "trixie", Roots: []string{"clang-19"}, Files: []File{file("clang-19", "arm64")}})
-	l.PutToolchain(Toolchain{Name: "clang", Version: "19.1.7", Host: "linux/amd64", Constraint: "^19", Archive: "debian", Suite: "trixie", Roots: []string{"lld-19", "clang-19", "lld-19"},
+	l.PutToolchain(Toolchain{Name: "clang", Version: "19.1.7", Host: "linux/arm64", Constraint: "^19", Archive: "debian", Suite: "trixie", Date: "20261121T091544Z", Roots: []string{"clang-19"}, Files: []File{file("clang-19", "arm64")}})
+	l.PutToolchain(Toolchain{Name: "clang", Version: "19.1.7", Host: "linux/amd64", Constraint: "^19", Archive: "debian", Suite: "trixie", Date: "20261121T091544Z", Roots: []string{"lld-19", "clang-19", "lld-19"},
 		Files: []File{file("lld-19", "amd64"), file("clang-19", "amd64")}})
 	return &l
 }
@@ -193,8 +193,8 @@ func TestReadErrors(t *testing.T) {
 		return head + `arch = "riscv64"` + strings.Replace(tail, old, now, 1)
 	}
 	for _, c := range []struct{ name, text, want string }{
-		{"conflict", change("[[sysroot]]", "<<<<<<< HEAD\n[[sysroot]]"), `xbuild.lock:30: unresolved merge conflict; take either side whole and run "xbuild lock", which adds what the other side needs`},
-		{"rest of a conflict", change("[[sysroot]]", "=======\n[[sysroot]]"), `xbuild.lock:30: unresolved merge conflict; take either side whole and run "xbuild lock", which adds what the other side needs`},
+		{"conflict", change("[[sysroot]]", "<<<<<<< HEAD\n[[sysroot]]"), `xbuild.lock:32: unresolved merge conflict; take either side whole and run "xbuild lock", which adds what the other side needs`},
+		{"rest of a conflict", change("[[sysroot]]", "=======\n[[sysroot]]"), `xbuild.lock:32: unresolved merge conflict; take either side whole and run "xbuild lock", which adds what the other side needs`},
 		{"newer", change("version = 1", "version = 2"), `xbuild.lock: version 2 of the format is newer than this xbuild, which reads version 1; use the xbuild that wrote it`},
 		{"newer with other types", "version = 3\ntoolchain = 1\n", `xbuild.lock: version 3 of the format is newer than this xbuild, which reads version 1; use the xbuild that wrote it`},
 		{"older", change("version = 1", "version = 0"), `xbuild.lock: version 0 of the format is unknown (want 1)`},
@@ -204,12 +204,12 @@ func TestReadErrors(t *testing.T) {
 		{"wrong type", "version = 1\n[[exact]]\nname = 1\n", `xbuild.lock: not a lock: line 3 (last key "exact.name"): incompatible types: TOML value has type int64; destination has type string`},
 		{"unknown key", change("version = 1", "version = 1\nverion = 2"), `xbuild.lock: unknown key verion`},
 		{"unknown key of a file", riscv("size =", "hash = 1, size ="), `xbuild.lock: unknown key sysroot.files.hash`},
-		{"short sum", change(sum, sum[1:]), `xbuild.lock:49: sysroot glibc for riscv64: sha256 "` + sum[1:] + `" of libc6 is not 64 lower-case hexadecimal digits`},
-		{"upper-case sum", change(sum, strings.ToUpper(sum)), `xbuild.lock:49: sysroot glibc for riscv64: sha256 "` + strings.ToUpper(sum) + `" of libc6 is not 64 lower-case hexadecimal digits`},
-		{"no size", riscv("size = 12345", "size = 0"), `xbuild.lock:49: sysroot glibc for riscv64: size 0 of libc6 is not that of a file`},
-		{"climbing path", riscv("pool/main/l/libc6/", "pool/../../"), `xbuild.lock:49: sysroot glibc for riscv64: the path "pool/../../libc6_1.2.3-4+deb13u1_riscv64.deb" of libc6 is not a clean path below the archive's root`},
-		{"absolute path", riscv("pool/main/l/libc6/", "/pool/"), `xbuild.lock:49: sysroot glibc for riscv64: the path "/pool/libc6_1.2.3-4+deb13u1_riscv64.deb" of libc6 is not a clean path below the archive's root`},
-		{"no name of a file", riscv(`name = "libc6"`, `name = ""`), `xbuild.lock:49: sysroot glibc for riscv64: the file "pool/main/l/libc6/libc6_1.2.3-4+deb13u1_riscv64.deb" has no name`},
+		{"short sum", change(sum, sum[1:]), `xbuild.lock:53: sysroot glibc for riscv64: sha256 "` + sum[1:] + `" of libc6 is not 64 lower-case hexadecimal digits`},
+		{"upper-case sum", change(sum, strings.ToUpper(sum)), `xbuild.lock:53: sysroot glibc for riscv64: sha256 "` + strings.ToUpper(sum) + `" of libc6 is not 64 lower-case hexadecimal digits`},
+		{"no size", riscv("size = 12345", "size = 0"), `xbuild.lock:53: sysroot glibc for riscv64: size 0 of libc6 is not that of a file`},
+		{"climbing path", riscv("pool/main/l/libc6/", "pool/../../"), `xbuild.lock:53: sysroot glibc for riscv64: the path "pool/../../libc6_1.2.3-4+deb13u1_riscv64.deb" of libc6 is not a clean path below the archive's root`},
+		{"absolute path", riscv("pool/main/l/libc6/", "/pool/"), `xbuild.lock:53: sysroot glibc for riscv64: the path "/pool/libc6_1.2.3-4+deb13u1_riscv64.deb" of libc6 is not a clean path below the archive's root`},
+		{"no name of a file", riscv(`name = "libc6"`, `name = ""`), `xbuild.lock:53: sysroot glibc for riscv64: the file "pool/main/l/libc6/libc6_1.2.3-4+deb13u1_riscv64.deb" has no name`},
 		{"file twice", riscv("libc6-dev/libc6-dev_", "libc6/libc6_"), `xbuild.lock: sysroot glibc for riscv64: the file pool/main/l/libc6/libc6_1.2.3-4+deb13u1_riscv64.deb is locked twice`},
 		{"toolchain twice", change("linux/arm64", "linux/amd64"), `xbuild.lock: toolchain clang for host linux/amd64 is locked twice`},
 		{"sysroot twice", text + text[strings.Index(text, "\n[[sysroot]]"):strings.Index(text, "\n[[exact]]")], `xbuild.lock: sysroot glibc for arm64 from bullseye with the packages libc6 is locked twice`},
@@ -217,7 +217,7 @@ func TestReadErrors(t *testing.T) {
 		{"no host", change(`host = "linux/amd64"`, `host = ""`), `xbuild.lock: toolchain "clang" for host "", version "19.1.7": each of the three is needed`},
 		{"no arch", change("arch = \"arm64\"\nversion", "version"), `xbuild.lock: sysroot "glibc" for "", version "2.31": each of the three is needed`},
 		{"no exact version", change(`"1.26.1"`, `""`), `xbuild.lock: exact version "" of "go": both are needed`},
-		{"control character", change(`"1.26.1"`, `"1.26.1\u0000"`), `xbuild.lock:56: exact version of go: "1.26.1\x00" has characters that no name or version has`},
+		{"control character", change(`"1.26.1"`, `"1.26.1\u0000"`), `xbuild.lock:60: exact version of go: "1.26.1\x00" has characters that no name or version has`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.text == text {
@@ -284,8 +284,8 @@ func TestRoundTrip(t *testing.T) {
 	for range 300 {
 		var l Lock
 		for range random.IntN(4) {
-			l.PutToolchain(Toolchain{word(), word(), word(), word(), word(), word(), words(), files()})
-			l.PutSysroot(Sysroot{word(), word(), word(), word(), word(), words(), files()})
+			l.PutToolchain(Toolchain{word(), word(), word(), word(), word(), word(), word(), words(), files()})
+			l.PutSysroot(Sysroot{word(), word(), word(), word(), word(), word(), words(), files()})
 			l.PutExact(Exact{word(), word(), word(), word()})
 		}
 		text := l.encode()
@@ -401,7 +401,7 @@ func large() *Lock {
 	var l Lock
 	for _, host := range []string{"linux/amd64", "linux/arm64"} {
 		for i := range 6 {
-			t := Toolchain{Name: fmt.Sprintf("tool%d", i), Version: "19.1.7", Host: host, Constraint: "^19", Archive: "debian", Suite: "trixie", Roots: []string{"clang-19", "lld-19"}}
+			t := Toolchain{Name: fmt.Sprintf("tool%d", i), Version: "19.1.7", Host: host, Constraint: "^19", Archive: "debian", Suite: "trixie", Date: "20261121T091544Z", Roots: []string{"clang-19", "lld-19"}}
 			for j := range 30 {
 				t.Files = append(t.Files, file(fmt.Sprintf("package-%d-%d", i, j), host[6:]))
 			}
@@ -409,7 +409,7 @@ func large() *Lock {
 		}
 	}
 	for i := range 12 {
-		s := Sysroot{Name: "glibc", Arch: fmt.Sprintf("arch%d", i), Version: "2.41", Archive: "debian", Suite: "trixie", Roots: []string{"libc6-dev"}}
+		s := Sysroot{Name: "glibc", Arch: fmt.Sprintf("arch%d", i), Version: "2.41", Archive: "debian", Suite: "trixie", Date: "20261121T091544Z", Roots: []string{"libc6-dev"}}
 		for j := range 10 {
 			s.Files = append(s.Files, file(fmt.Sprintf("lib-%d", j), s.Arch))
 		}

@@ -145,7 +145,7 @@ func check(l Lock) (place, error) {
 		if slices.ContainsFunc(l.Toolchains[:i], func(o Toolchain) bool { return compareToolchains(t, o) == 0 }) {
 			return nil, fmt.Errorf("%s is locked twice", what)
 		}
-		if where, err := checkFiles(what, t.Files, t.Roots, t.Constraint, t.Archive, t.Suite, t.Version, t.Name, t.Host); err != nil {
+		if where, err := checkFiles(what, t.Files, t.Roots, t.Constraint, t.Archive, t.Suite, t.Date, t.Version, t.Name, t.Host); err != nil {
 			return where, err
 		}
 	}
@@ -157,7 +157,7 @@ func check(l Lock) (place, error) {
 		if slices.ContainsFunc(l.Sysroots[:i], func(o Sysroot) bool { return compareSysroots(s, o) == 0 }) {
 			return nil, fmt.Errorf("%s from %s with the packages %s is locked twice", what, s.Suite, strings.Join(s.Roots, " "))
 		}
-		if where, err := checkFiles(what, s.Files, s.Roots, s.Archive, s.Suite, s.Version, s.Name, s.Arch); err != nil {
+		if where, err := checkFiles(what, s.Files, s.Roots, s.Archive, s.Suite, s.Date, s.Version, s.Name, s.Arch); err != nil {
 			return where, err
 		}
 	}

@@ -67,6 +67,7 @@ func (l *Lock) encode() []byte {
 		w.text("constraint", t.Constraint)
 		w.text("archive", t.Archive)
 		w.text("suite", t.Suite)
+		w.text("date", t.Date)
 		w.list("roots", t.Roots)
 		w.files(t.Files)
 	}
@@ -77,6 +78,7 @@ func (l *Lock) encode() []byte {
 		w.text("version", s.Version)
 		w.text("archive", s.Archive)
 		w.text("suite", s.Suite)
+		w.text("date", s.Date)
 		w.list("roots", s.Roots)
 		w.files(s.Files)
 	}

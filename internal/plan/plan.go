@@ -755,7 +755,9 @@ func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
 // id hashes all that the action is made of. The path of xbuild itself is left out: it is not what decides the result.
 func (a *Action) id() string {
 	c := *a
-	c.Env = slices.DeleteFunc(slices.Clone(a.Env), func(v env.Var) bool { return v.Name == "XBUILD" || strings.HasPrefix(v.Name, "CARGO_TARGET_") && strings.HasSuffix(v.Name, "_RUNNER") })
+	c.Env = slices.DeleteFunc(slices.Clone(a.Env), func(v env.Var) bool {
+		return v.Name == "XBUILD" || strings.HasPrefix(v.Name, "CARGO_TARGET_") && strings.HasSuffix(v.Name, "_RUNNER")
+	})
 	c.Dist = ""
 	data, err := json.Marshal(c)
 	if err != nil {

@@ -218,7 +218,7 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 	var seen []string
 	for _, s := range r.Def.Sources {
 		def := r.Def.In(s)
-		ix, _, err := a.Index(ctx, s.Suite, arch)
+		ix, date, err := a.Index(ctx, s.Suite, arch)
 		if err != nil {
 			return lock.Toolchain{}, fmt.Errorf("toolchain %s for host %s: %w", r.Def.Name, host, err)
 		}
@@ -242,7 +242,7 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 		if err != nil {
 			return lock.Toolchain{}, fmt.Errorf("toolchain %s for host %s, suite %s: %w", r.Def.Name, host, s.Suite, err)
 		}
-		return lock.Toolchain{Name: r.Def.Name, Version: version, Host: host, Archive: s.Archive, Suite: s.Suite,
+		return lock.Toolchain{Name: r.Def.Name, Version: version, Host: host, Archive: s.Archive, Suite: s.Suite, Date: stamp(date),
 			Constraint: r.Constraint, Roots: slices.Sorted(slices.Values(def.Packages)), Files: files}, nil
 	}
 	where := r.Where
@@ -258,7 +258,7 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 	if !ok {
 		return lock.Sysroot{}, fmt.Errorf("%s: sysroot %s has no suite %q", r.Where, r.Def.Name, r.Suite)
 	}
-	ix, _, err := a.Index(ctx, r.Suite, r.Arch)
+	ix, date, err := a.Index(ctx, r.Suite, r.Arch)
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("sysroot of %s: %w", r.Where, err)
 	}
@@ -267,8 +267,11 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("sysroot of %s (%s, suite %s): %w", r.Where, r.Arch, r.Suite, err)
 	}
-	return lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Version: suite.Glibc, Archive: "debian", Roots: roots, Files: files}, nil
+	return lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Date: stamp(date), Version: suite.Glibc, Archive: "debian", Roots: roots, Files: files}, nil
 }
+
+// stamp is a time as the snapshot archive writes it into its URLs.
+func stamp(t time.Time) string { return t.UTC().Format("20060102T150405Z") }
 
 func closure(ix *archive.Index, roots []string, opt archive.ResolveOptions) ([]lock.File, error) {
 	pkgs, err := archive.Resolve(ix, roots, opt)
