@@ -19,9 +19,12 @@ var (
 )
 
 const (
-	maxEntries   = 2 << 20  // of one tar
-	maxUnpacked  = 32 << 30 // bytes of one tar
-	maxEntryName = 4096     // PATH_MAX
+	maxEntries   = 2 << 20 // of one tar
+	maxEntryName = 4096    // PATH_MAX
+	// A tar may hold 16 MiB and a thousand times what it takes compressed: no
+	// package comes near, and a sparse file of terabytes fills no disk.
+	maxRatio    = 1000
+	maxUnpacked = 16 << 20
 )
 
 // UnpackOptions say what of a package is kept, and where.
@@ -92,7 +95,8 @@ func UnpackTar(file io.ReaderAt, size int64, dir string, opt UnpackOptions) erro
 		return err
 	}
 	defer t.close()
-	u := &unpacker{opt: opt, keep: keep, drop: drop, tree: t, written: map[string]bool{}, wanted: map[string][]string{}}
+	u := &unpacker{opt: opt, keep: keep, drop: drop, tree: t, written: map[string]bool{}, wanted: map[string][]string{},
+		limit: maxUnpacked + min(size, 1<<40)*maxRatio}
 	if err := u.pass(file, size, u.entry); err != nil {
 		return err
 	}
@@ -116,7 +120,8 @@ type unpacker struct {
 	written    map[string]bool     // regular files of this tar that were kept, by place
 	wanted     map[string][]string // hard links to files that were not kept, by place before MapPath
 	buf        [256 << 10]byte
-	total      int64
+	total      int64 // bytes of files so far
+	limit      int64
 }
 
 // pass reads the tar once from end to end, so that its checksums are checked.
@@ -224,8 +229,8 @@ func (u *unpacker) entry(h *tar.Header, body io.Reader) error {
 		_, err := u.tree.dir(to)
 		return err
 	case tar.TypeReg, tar.TypeGNUSparse:
-		if u.total += h.Size; h.Size < 0 || u.total > maxUnpacked {
-			return fmt.Errorf("the archive holds more than %d bytes", int64(maxUnpacked))
+		if err := u.count(h.Size); err != nil {
+			return err
 		}
 		u.written[to] = true
 		return u.tree.file(to, h, body, u.buf[:])
@@ -235,6 +240,14 @@ func (u *unpacker) entry(h *tar.Header, body io.Reader) error {
 		return u.link(h, to)
 	}
 	return fmt.Errorf("has the unknown type %q", h.Typeflag)
+}
+
+func (u *unpacker) count(size int64) error {
+	if size < 0 || size > u.limit-u.total {
+		return fmt.Errorf("the archive would unpack to more than %d bytes, which its own size does not warrant", u.limit)
+	}
+	u.total += size
+	return nil
 }
 
 // symlink makes a link that stays inside, whatever is unpacked later: its
@@ -320,8 +333,8 @@ func (u *unpacker) lateLink(h *tar.Header, body io.Reader) error {
 		return nil
 	}
 	delete(u.wanted, name)
-	if u.total += h.Size; h.Size < 0 || u.total > maxUnpacked {
-		return fmt.Errorf("the archive holds more than %d bytes", int64(maxUnpacked))
+	if err := u.count(h.Size); err != nil {
+		return err
 	}
 	if err := u.tree.file(links[0], h, body, u.buf[:]); err != nil {
 		return err
