@@ -1,0 +1,392 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"xbuild/internal/catalog"
+	"xbuild/internal/compose"
+	"xbuild/internal/env"
+	"xbuild/internal/platform"
+	"xbuild/internal/project"
+)
+
+// vars are the values that the conditions and placeholders of a recipe see before anything is known of directories.
+func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
+	vars := catalog.Vars{}
+	maps.Copy(vars, t.Options)
+	for _, o := range pl.Catalog.Recipe(t.Recipe).Options {
+		if vars[o.Name] == nil {
+			switch o.Type {
+			case "strings":
+				vars[o.Name] = []string{}
+			case "table":
+				vars[o.Name] = map[string]string{}
+			case "bool":
+				vars[o.Name] = false
+			default:
+				vars[o.Name] = ""
+			}
+		}
+	}
+	static := p.Static
+	if t.Static != nil {
+		static = *t.Static
+	}
+	vars["name"], vars["static"], vars["strip"], vars["opt"] = t.Name, static, t.Strip, t.Opt
+	vars["platform"], vars["triplet"] = p.Name, p.Triplet
+	vars["exe"] = ""
+	if strings.HasPrefix(p.Name, "windows/") {
+		vars["exe"] = ".exe"
+	}
+	return vars
+}
+
+func (pl *Planner) action(out *Plan, views map[string]*compose.View, globbed map[string][]string, t project.Target, p platform.Platform) (*Action, error) {
+	recipe := pl.Catalog.Recipe(t.Recipe)
+	cfg := pl.Project.Config(p)
+	vars := pl.vars(t, p)
+	source := filepath.Join(pl.Project.Dir, filepath.FromSlash(t.Source))
+	work := filepath.Join(pl.Project.BuildDir(), filepath.FromSlash(p.Name), t.Name)
+	a := &Action{
+		Target: t.Name, Platform: p, OCI: p.Name, Recipe: t.Recipe, Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
+		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
+		Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
+	}
+	for _, in := range t.Inputs {
+		a.Inputs = append(a.Inputs, filepath.Join(pl.Project.Dir, filepath.FromSlash(in)))
+	}
+	if _, err := os.Stat(source); err != nil {
+		return nil, fmt.Errorf("source: %w", err)
+	}
+	prefixMap := "-ffile-prefix-map=" + source + "=."
+	if recipe.CopySource {
+		prefixMap = "-ffile-prefix-map=" + a.Build + "=."
+	}
+	common := []string{"-O" + t.Opt, prefixMap}
+	settings := env.Settings{
+		CFlags: append(slices.Clone(common), cfg.CFlags...), CXXFlags: append(slices.Clone(common), cfg.CXXFlags...), LDFlags: cfg.LDFlags,
+	}
+
+	// What the action stands on: toolchains on PATH, and the view where the recipe compiles C.
+	needView := false
+	for _, need := range recipe.Needs {
+		if ok, err := vars.Holds(need.When); err != nil {
+			return nil, err
+		} else if !ok {
+			continue
+		}
+		needView = needView || need.Sysroot
+		for _, name := range need.Toolchains {
+			if pl.Project.Toolchains[name].Source == "host" {
+				continue
+			}
+			tc, err := pl.Toolchain(name)
+			if err != nil {
+				return nil, err
+			}
+			if !slices.ContainsFunc(out.Toolchains, func(x compose.Toolchain) bool { return x.Key == tc.Key }) {
+				out.Toolchains = append(out.Toolchains, tc)
+			}
+			a.Path = append(a.Path, tc.Bin())
+		}
+	}
+	if needView {
+		v := views[p.Name]
+		if v == nil {
+			made, err := pl.View(p)
+			if err != nil {
+				return nil, err
+			}
+			v = &made
+			views[p.Name] = v
+			out.Views = append(out.Views, made)
+			out.Sysroots = append(out.Sysroots, made.Sysroot)
+			for _, tc := range []compose.Toolchain{made.Clang, made.Pkgconf} {
+				if !slices.ContainsFunc(out.Toolchains, func(x compose.Toolchain) bool { return x.Key == tc.Key }) {
+					out.Toolchains = append(out.Toolchains, tc)
+				}
+			}
+		}
+		a.Path = append([]string{v.Bin()}, a.Path...)
+		a.Env = env.ForC(*v, settings, pl.XBuild)
+		vars["cmake_toolchain"] = v.CMakeToolchain()
+		if t.Strip {
+			a.Strip = v.Tool("strip")
+		}
+	}
+	if slices.ContainsFunc(recipe.Needs, func(n catalog.Need) bool { return slices.Contains(n.Toolchains, "go") }) {
+		b, err := pl.Baseline(p)
+		if err != nil {
+			return nil, err
+		}
+		a.Env = pl.goEnv(a.Env.Merge(env.ForGo(p, b)))
+	}
+	a.Env = a.Env.With(cfg.Env).With(t.Env)
+
+	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, Jobs
+	vars["env.LDFLAGS"] = settings.LDFlags
+	for _, l := range recipe.Lists {
+		items, err := vars.ExpandAll(l.Items)
+		if err != nil {
+			return nil, fmt.Errorf("recipes/%s.toml: %s: %w", recipe.Name, l.Name, err)
+		}
+		vars[l.Name] = items
+	}
+	for _, name := range slices.Sorted(maps.Keys(recipe.Env)) {
+		value := recipe.Env[name]
+		s := value.Then
+		if ok, err := vars.Holds(value.When); err != nil {
+			return nil, err
+		} else if !ok {
+			s = value.Else
+		}
+		s, err := vars.ExpandOne(s)
+		if err != nil {
+			return nil, err
+		}
+		if _, user := t.Env[name]; user {
+			continue
+		}
+		a.Env = a.Env.With(map[string]string{name: strings.TrimSpace(s)})
+	}
+	if err := pl.outputs(a, recipe, t, vars); err != nil {
+		return nil, err
+	}
+	if err := sourceVars(vars, t, source, settings, p, globbed); err != nil {
+		return nil, err
+	}
+	var err error
+	if a.Fetch, err = steps(recipe.Fetch, vars, a); err != nil {
+		return nil, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
+	}
+	if a.Steps, err = steps(recipe.Steps, vars, a); err != nil {
+		return nil, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
+	}
+	a.ID = a.id()
+	return a, nil
+}
+
+// goEnv adds where Go keeps its caches (the store, unless the user says otherwise) and which release runs.
+func (pl *Planner) goEnv(e env.Environment) env.Environment {
+	for _, c := range []env.Var{{Name: "GOCACHE", Value: "go-build"}, {Name: "GOMODCACHE", Value: "go-mod"}} {
+		if v := pl.Environ.Lookup(c.Name); v != "" {
+			e.Set(c.Name, v)
+		} else {
+			e.Set(c.Name, filepath.Join(pl.Store, "cache", c.Value))
+		}
+	}
+	asked := pl.Project.Toolchains["go"]
+	switch exact := exactGo(asked.Constraint); {
+	case pl.Environ.Lookup("GOTOOLCHAIN") != "" && exact == "":
+		e.Set("GOTOOLCHAIN", pl.Environ.Lookup("GOTOOLCHAIN"))
+	case exact != "" && asked.Source != "host":
+		e.Set("GOTOOLCHAIN", "go"+exact)
+	default:
+		e.Set("GOTOOLCHAIN", "auto")
+	}
+	if flags := strings.Join(strings.Fields(e.Lookup("CFLAGS")), " "); flags != "" {
+		e.Set("CGO_CFLAGS", "-g "+flags)
+		e.Set("CGO_CXXFLAGS", "-g "+e.Lookup("CXXFLAGS"))
+		if ld := e.Lookup("LDFLAGS"); ld != "" {
+			e.Set("CGO_LDFLAGS", ld)
+		}
+	}
+	return e
+}
+
+// watched is the directory that holds all of a target's own inputs: its source, or the nearest directory upwards with one of the recipe's root files.
+func watched(source string, roots []string) string {
+	for dir := source; ; dir = filepath.Dir(dir) {
+		for _, name := range roots {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				return dir
+			}
+		}
+		if dir == filepath.Dir(dir) {
+			return source
+		}
+	}
+}
+
+func (pl *Planner) outputs(a *Action, recipe *catalog.Recipe, t project.Target, vars catalog.Vars) error {
+	vars["artifact"] = t.Name
+	for _, o := range recipe.Outputs {
+		ok, err := vars.Holds(o.When)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		p, err := vars.ExpandOne(o.Path)
+		if err != nil {
+			return err
+		}
+		if p != "" {
+			vars["artifact"] = p
+		}
+		if len(t.Outputs) == 0 {
+			a.Output = append(a.Output, Output{Path: p, Stage: o.Stage})
+		}
+	}
+	for _, o := range t.Outputs {
+		a.Output = append(a.Output, Output{Path: o.Path, Dist: o.Dist})
+	}
+	if len(a.Output) == 0 {
+		return fmt.Errorf("recipe %q cannot know what it builds: name the files with outputs = [\"path\"]%s", recipe.Name, installHint(recipe))
+	}
+	return nil
+}
+
+func installHint(r *catalog.Recipe) string {
+	for _, o := range r.Options {
+		if o.Name == "install" {
+			if o.Type == "bool" {
+				return " or set install = true"
+			}
+			return ` or set install = "install"`
+		}
+	}
+	return ""
+}
+
+var cxxSuffixes = []string{".cc", ".cpp", ".cxx", ".c++", ".C", ".mm"}
+
+// sourceVars expands the globs of the option "sources" and says of each file which driver and flags compile it.
+func sourceVars(vars catalog.Vars, t project.Target, source string, s env.Settings, p platform.Platform, globbed map[string][]string) error {
+	globs, ok := vars["sources"].([]string)
+	if !ok {
+		return nil
+	}
+	files, done := globbed[t.Name]
+	if !done {
+		for _, g := range globs {
+			found, err := doublestar.Glob(os.DirFS(source), path.Clean(g), doublestar.WithFilesOnly())
+			if err != nil {
+				return fmt.Errorf("sources: %q: %w", g, err)
+			}
+			if len(found) == 0 {
+				return fmt.Errorf("sources: %q matches no file in %s", g, source)
+			}
+			slices.Sort(found)
+			files = append(files, found...)
+		}
+		files = dedupe(files)
+		globbed[t.Name] = files
+	}
+	vars["sources"] = files
+	objects := make([]string, len(files))
+	link := p.Triplet + "-clang"
+	for i, f := range files {
+		objects[i] = vars["build"].(string) + "/obj/" + f + ".o"
+		if slices.Contains(cxxSuffixes, path.Ext(f)) {
+			link = p.Triplet + "-clang++"
+		}
+	}
+	vars["sources.objects"], vars["link.driver"] = objects, link
+	vars["item.c"], vars["item.cxx"] = s.CFlags, s.CXXFlags
+	return nil
+}
+
+func dedupe(list []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(list, func(s string) bool {
+		dup := seen[s]
+		seen[s] = true
+		return dup
+	})
+}
+
+func steps(defs []catalog.Step, vars catalog.Vars, a *Action) ([]Step, error) {
+	var out []Step
+	for group, def := range defs {
+		ok, err := vars.Holds(def.When)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		items := []string{""}
+		if def.Foreach != "" {
+			if items, err = vars.List(def.Foreach); err != nil {
+				return nil, err
+			}
+		}
+		for _, item := range items {
+			if def.Foreach != "" {
+				vars["item"] = item
+				if slices.Contains(cxxSuffixes, path.Ext(item)) {
+					vars["item.driver"], vars["item.flags"], vars["item.options"] = a.Platform.Triplet+"-clang++", vars["item.cxx"], vars["cxxflags"]
+				} else {
+					vars["item.driver"], vars["item.flags"], vars["item.options"] = a.Platform.Triplet+"-clang", vars["item.c"], vars["cflags"]
+				}
+			}
+			s, err := step(def, vars, a)
+			if err != nil {
+				return nil, fmt.Errorf("step %q: %w", def.Name, err)
+			}
+			s.Group = group
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
+	s := Step{Dir: a.Build}
+	var err error
+	for _, f := range []struct {
+		to   *string
+		from string
+	}{{&s.Name, def.Name}, {&s.Dir, def.Dir}, {&s.Stdout, def.Stdout}, {&s.Output, def.Output}, {&s.Depfile, def.Depfile}, {&s.WhenMissing, def.WhenMissing}} {
+		if f.from == "" {
+			continue
+		}
+		if *f.to, err = vars.ExpandOne(f.from); err != nil {
+			return s, err
+		}
+	}
+	for _, r := range def.Remove {
+		r, err := vars.ExpandOne(r)
+		if err != nil {
+			return s, err
+		}
+		s.Remove = append(s.Remove, r)
+	}
+	more := map[string]string{}
+	for name, value := range def.Env {
+		if more[name], err = vars.ExpandOne(value); err != nil {
+			return s, err
+		}
+	}
+	s.Env = env.Environment{}.With(more)
+	s.Command, err = vars.ExpandAll(def.Command)
+	return s, err
+}
+
+// id hashes all that the action is made of. The path of xbuild itself is left out: it is not what decides the result.
+func (a *Action) id() string {
+	c := *a
+	c.Env = slices.DeleteFunc(slices.Clone(a.Env), func(v env.Var) bool {
+		return v.Name == "XBUILD" || strings.HasPrefix(v.Name, "CARGO_TARGET_") && strings.HasSuffix(v.Name, "_RUNNER")
+	})
+	c.Dist = ""
+	data, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // strings and lists alone
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

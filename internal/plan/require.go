@@ -1,0 +1,242 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"xbuild/internal/catalog"
+	"xbuild/internal/compose"
+	"xbuild/internal/platform"
+	"xbuild/internal/resolve"
+)
+
+// Require says what the lock has to hold for a selection.
+func (pl *Planner) Require(sel Selection) (resolve.Requests, error) {
+	var req resolve.Requests
+	targets, err := pl.Choose(sel)
+	if err != nil {
+		return req, err
+	}
+	for _, t := range targets {
+		recipe := pl.Catalog.Recipe(t.Recipe)
+		for _, p := range t.Platforms {
+			vars := pl.vars(t, p)
+			for _, need := range recipe.Needs {
+				ok, err := vars.Holds(need.When)
+				if err != nil {
+					return req, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
+				}
+				if !ok {
+					continue
+				}
+				for _, name := range need.Toolchains {
+					if err := pl.requireToolchain(&req, name); err != nil {
+						return req, err
+					}
+				}
+				if need.Sysroot {
+					if err := pl.requireSysroot(&req, p); err != nil {
+						return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
+					}
+				}
+			}
+		}
+	}
+	return req, nil
+}
+
+// RequireView says what the lock has to hold for the compiler view of platforms, and for further toolchains.
+func (pl *Planner) RequireView(platforms []platform.Platform, toolchains ...string) (resolve.Requests, error) {
+	var req resolve.Requests
+	for _, name := range append([]string{"clang", "pkgconf"}, toolchains...) {
+		if err := pl.requireToolchain(&req, name); err != nil {
+			return req, err
+		}
+	}
+	for _, p := range platforms {
+		if err := pl.requireSysroot(&req, p); err != nil {
+			return req, err
+		}
+	}
+	return req, nil
+}
+
+// RequireToolchain says what the lock has to hold for one toolchain.
+func (pl *Planner) RequireToolchain(name string) (resolve.Requests, error) {
+	var req resolve.Requests
+	err := pl.requireToolchain(&req, name)
+	return req, err
+}
+
+func (pl *Planner) requireToolchain(req *resolve.Requests, name string) error {
+	if slices.ContainsFunc(req.Toolchains, func(r resolve.ToolchainRequest) bool { return r.Def.Name == name }) {
+		return nil
+	}
+	def := pl.Catalog.Toolchain(name)
+	if def == nil {
+		return fmt.Errorf("toolchain %q is unknown (xbuild toolchains lists them)", name)
+	}
+	asked := pl.Project.Toolchains[name]
+	if asked.Source == "host" {
+		return nil
+	}
+	r := resolve.ToolchainRequest{Def: def, Constraint: asked.Constraint}
+	if asked.Line > 0 {
+		r.Where = fmt.Sprintf("%s:%d", pl.Project.File, asked.Line)
+	}
+	// Go fetches an exact release itself: the archive's newest that there is starts it.
+	if name == "go" && exactGo(asked.Constraint) != "" {
+		r.Constraint = ""
+	}
+	req.Toolchains = append(req.Toolchains, r)
+	return nil
+}
+
+// exactGo returns the release that a constraint names exactly, "" where it names a range.
+func exactGo(constraint string) string {
+	v, err := semver.StrictNewVersion(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(constraint), "=")))
+	if err != nil {
+		return ""
+	}
+	return v.String()
+}
+
+// Suite chooses the suite whose packages are the sysroot of a platform.
+func (pl *Planner) Suite(p platform.Platform) (*catalog.Sysroot, catalog.Suite, error) {
+	cfg := pl.Project.Config(p)
+	libc := cfg.Sysroot.Libc
+	if libc == "" {
+		libc = "gnu"
+	}
+	def := pl.Catalog.Sysroot(libc)
+	if def == nil {
+		return nil, catalog.Suite{}, fmt.Errorf("no sysroot for libc %q", libc)
+	}
+	if !p.HasC() {
+		return nil, catalog.Suite{}, fmt.Errorf("platform %q has no C toolchain or sysroot; it is for Go without cgo alone", p.Name)
+	}
+	has := func(s catalog.Suite) bool { return slices.Contains(s.Architectures, p.Debian) }
+	var having []string
+	for _, s := range def.Suites {
+		if has(s) {
+			having = append(having, fmt.Sprintf("%s (glibc %s)", s.Name, s.Glibc))
+		}
+	}
+	switch {
+	case cfg.Sysroot.Suite != "":
+		s, ok := def.Suite(cfg.Sysroot.Suite)
+		if !ok || !has(s) {
+			return nil, catalog.Suite{}, fmt.Errorf("suite %q has no packages for %s; there are %s: write them as [platform.%q] suite = …", cfg.Sysroot.Suite, p.Name, strings.Join(having, ", "), p.Name)
+		}
+		return def, s, nil
+	case cfg.Sysroot.Glibc != "":
+		floor, err := semver.NewVersion(cfg.Sysroot.Glibc)
+		if err != nil {
+			return nil, catalog.Suite{}, fmt.Errorf("glibc %q is no version", cfg.Sysroot.Glibc)
+		}
+		for _, s := range slices.Backward(def.Suites) {
+			if v, err := semver.NewVersion(s.Glibc); err == nil && has(s) && !v.GreaterThan(floor) {
+				return def, s, nil
+			}
+		}
+		return nil, catalog.Suite{}, fmt.Errorf("no sysroot for %s has glibc %s or older; there are %s: raise the floor for this platform with [platform.%q] glibc = …", p.Name, cfg.Sysroot.Glibc, strings.Join(having, ", "), p.Name)
+	}
+	for _, name := range def.Prefer {
+		if s, ok := def.Suite(name); ok && has(s) {
+			return def, s, nil
+		}
+	}
+	return nil, catalog.Suite{}, fmt.Errorf("no sysroot for %s", p.Name)
+}
+
+func (pl *Planner) sysrootRequest(p platform.Platform) (resolve.SysrootRequest, error) {
+	def, suite, err := pl.Suite(p)
+	if err != nil {
+		return resolve.SysrootRequest{}, err
+	}
+	return resolve.SysrootRequest{Def: def, Arch: p.Debian, Suite: suite.Name, Packages: pl.Project.Config(p).Sysroot.Packages, Where: p.Name}, nil
+}
+
+func (pl *Planner) requireSysroot(req *resolve.Requests, p platform.Platform) error {
+	r, err := pl.sysrootRequest(p)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(req.Sysroots, func(x resolve.SysrootRequest) bool {
+		return x.Def == r.Def && x.Arch == r.Arch && x.Suite == r.Suite && slices.Equal(x.Packages, r.Packages)
+	}) {
+		req.Sysroots = append(req.Sysroots, r)
+	}
+	return nil
+}
+
+// ErrNotLocked says that the lock lacks an entry that the plan needs.
+var ErrNotLocked = errors.New("xbuild.lock does not hold it")
+
+// Toolchain returns a toolchain for the host as the lock has it.
+func (pl *Planner) Toolchain(name string) (compose.Toolchain, error) {
+	var req resolve.Requests
+	if err := pl.requireToolchain(&req, name); err != nil {
+		return compose.Toolchain{}, err
+	}
+	if len(req.Toolchains) == 0 {
+		return compose.Toolchain{}, fmt.Errorf("toolchain %s is the host's own", name)
+	}
+	e, ok := resolve.FindToolchain(pl.Lock, req.Toolchains[0], pl.Host.Name)
+	if !ok {
+		return compose.Toolchain{}, fmt.Errorf("toolchain %s for host %s: %w", name, pl.Host.Name, ErrNotLocked)
+	}
+	def, _ := resolve.SourceOf(req.Toolchains[0].Def, e)
+	return compose.NewToolchain(pl.Store, def, e)
+}
+
+// Sysroot returns a platform's sysroot as the lock has it.
+func (pl *Planner) Sysroot(p platform.Platform) (compose.Sysroot, error) {
+	r, err := pl.sysrootRequest(p)
+	if err != nil {
+		return compose.Sysroot{}, err
+	}
+	e, ok := resolve.FindSysroot(pl.Lock, r)
+	if !ok {
+		return compose.Sysroot{}, fmt.Errorf("sysroot for %s: %w", p.Name, ErrNotLocked)
+	}
+	return compose.NewSysroot(pl.Store, r.Def, e), nil
+}
+
+// Baseline is the instruction set that a platform promises in this project.
+func (pl *Planner) Baseline(p platform.Platform) (platform.Baseline, error) {
+	cfg := pl.Project.Config(p)
+	return p.Baseline(cfg.CPU, cfg.Features)
+}
+
+// View returns a platform's compiler view as the lock has it.
+func (pl *Planner) View(p platform.Platform) (compose.View, error) {
+	b, err := pl.Baseline(p)
+	if err != nil {
+		return compose.View{}, err
+	}
+	clang, err := pl.Toolchain("clang")
+	if err != nil {
+		return compose.View{}, err
+	}
+	pkgconf, err := pl.Toolchain("pkgconf")
+	if err != nil {
+		return compose.View{}, err
+	}
+	sysroot, err := pl.Sysroot(p)
+	if err != nil {
+		return compose.View{}, err
+	}
+	return compose.NewView(pl.Store, p, b.CFlags(), clang, pkgconf, sysroot), nil
+}
+
+// RequireSysroot says what the lock has to hold for a platform's sysroot.
+func (pl *Planner) RequireSysroot(p platform.Platform) (resolve.Requests, error) {
+	var req resolve.Requests
+	err := pl.requireSysroot(&req, p)
+	return req, err
+}
