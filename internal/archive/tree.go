@@ -139,30 +139,38 @@ func (t *tree) file(p string, h *tar.Header, body io.Reader, buf []byte) error {
 		return err
 	}
 	mode := fs.FileMode(h.Mode)&0o777 | 0o600
-	f, err := dir.OpenFile(base, os.O_WRONLY|os.O_CREATE|os.O_EXCL, unfinished)
-	if errors.Is(err, fs.ErrExist) {
-		return same(dir, base, mode, body, buf)
-	}
-	if err != nil {
+	for {
+		f, err := dir.OpenFile(base, os.O_WRONLY|os.O_CREATE|os.O_EXCL, unfinished)
+		if errors.Is(err, fs.ErrExist) {
+			st, err := finished(dir, base)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // whoever was writing it gave up
+			}
+			if err != nil {
+				return err
+			}
+			return same(dir, base, st, mode, body, buf)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = io.CopyBuffer(onlyWriter{f}, body, buf)
+		if err == nil && !h.ModTime.IsZero() {
+			// Before the mode, which says that all is done.
+			err = dir.Chtimes(base, h.ModTime, h.ModTime)
+		}
+		if err == nil {
+			err = f.Chmod(mode)
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			dir.Remove(base) // or another package would wait for it
+		}
 		return err
 	}
-	_, err = io.CopyBuffer(onlyWriter{f}, body, buf)
-	if err == nil && !h.ModTime.IsZero() {
-		// Before the mode, which says that all is done.
-		err = dir.Chtimes(base, h.ModTime, h.ModTime)
-	}
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	return errors.Join(err, f.Close())
 }
 
 // same checks that a file has the content that a second package would give it.
-func same(dir *os.Root, base string, mode fs.FileMode, body io.Reader, buf []byte) error {
-	st, err := finished(dir, base)
-	if err != nil {
-		return err
-	}
+func same(dir *os.Root, base string, st fs.FileInfo, mode fs.FileMode, body io.Reader, buf []byte) error {
 	if !st.Mode().IsRegular() || st.Mode().Perm() != mode {
 		return fmt.Errorf("%w: mode %v, want %v", ErrClash, st.Mode(), mode)
 	}
@@ -289,7 +297,7 @@ func (t *tree) link(target, p string) error {
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	have, err := t.root.Lstat(to)
+	have, err := finished(t.root, to)
 	if err != nil || os.SameFile(st, have) {
 		return err
 	}
@@ -298,7 +306,7 @@ func (t *tree) link(target, p string) error {
 		return err
 	}
 	defer f.Close()
-	return same(t.root, to, st.Mode().Perm(), f, make([]byte, 64<<10))
+	return same(t.root, to, have, st.Mode().Perm(), f, make([]byte, 64<<10))
 }
 
 // patterns are doublestar globs; those that are a plain path or a whole

@@ -378,6 +378,24 @@ func TestUsrMergeLinks(t *testing.T) {
 	}
 }
 
+// A package that fails half way leaves nothing that another would wait for.
+func TestUnpackAfterFailure(t *testing.T) {
+	data, err := archivetest.Tar([]file{{Name: "./x", Body: string(sample(10_000))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := UnpackTar(bytes.NewReader(data[:5000]), 5000, dir, UnpackOptions{}); err == nil {
+		t.Fatal("a tar that is cut short was unpacked")
+	}
+	if got := listing(t, dir); got != "" {
+		t.Errorf("half a file is left: %.40s", got)
+	}
+	if err := UnpackTar(bytes.NewReader(data), int64(len(data)), dir, UnpackOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
 // A header can promise any size, and a sparse file delivers it out of nothing.
 func TestUnpackBomb(t *testing.T) {
 	var b bytes.Buffer
