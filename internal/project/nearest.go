@@ -16,7 +16,8 @@ func nearest(word string, choices []string) string {
 		if d > (max(len(word), len(c))+1)/3 {
 			continue
 		}
-		if bestDistance < 0 || d < bestDistance {
+		// Of two as near, the one as long: "sourcse" is sources, not source.
+		if bestDistance < 0 || d < bestDistance || d == bestDistance && len(c) == len(word) && len(best) != len(word) {
 			best, bestDistance = c, d
 		}
 	}
