@@ -26,9 +26,8 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 	t := baselines()
 	l := t.levels[p.level]
 	a := t.arches[l.arch]
-	b := Baseline{platform: p, cpu: cpu, set: map[string]bool{}}
-	a.close(b.set, l.features...)
-	promised := maps.Clone(b.set)
+	promised := t.promised(p)
+	b := Baseline{platform: p, cpu: cpu, set: maps.Clone(promised)}
 
 	asked, err := t.asked(p, a, features)
 	if err != nil {
@@ -41,13 +40,7 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 		}
 		b.set = map[string]bool{}
 		a.close(b.set, c.features...)
-		var lacks []string
-		for _, f := range a.features {
-			if promised[f.name] && !b.set[f.name] && (f.base == "" || len(l.features) == 1 && len(a.feature[l.features[0]].implies) == 0) {
-				lacks = append(lacks, f.name)
-			}
-		}
-		if len(lacks) > 0 {
+		if lacks := a.lacks(promised, b.set); len(lacks) > 0 {
 			return Baseline{}, fmt.Errorf("cpu %q has no %s, which %s promises", cpu, strings.Join(lacks, ", "), p)
 		}
 	}
@@ -75,6 +68,9 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 
 // Platform is the platform that the baseline is of.
 func (b Baseline) Platform() Platform { return b.platform }
+
+// CPU is the user's CPU, empty for none.
+func (b Baseline) CPU() string { return b.cpu }
 
 // Features are the names of all that code of this baseline may use, sorted.
 func (b Baseline) Features() []string { return slices.Sorted(maps.Keys(b.set)) }
@@ -120,16 +116,17 @@ func (t *baselineTable) asked(p Platform, a *arch, features []string) ([]string,
 }
 
 func (t *baselineTable) noFeature(p Platform, a *arch, name, n string) error {
-	var others []string
-	for _, o := range t.order {
-		_, is := o.feature[n]
-		_, alias := o.alias[n]
-		if is || alias {
-			others = append(others, o.name)
+	has := t.platformsWhere(func(q Platform, o *arch) bool {
+		names := o.alias[n]
+		if o.feature[n] != nil {
+			names = []string{n}
 		}
-	}
-	if len(others) > 0 {
-		return fmt.Errorf("feature %q is not one of %s: %s", name, p, haveIt(others))
+		set := map[string]bool{}
+		o.close(set, names...)
+		return len(names) > 0 && o.allow(set, q)
+	})
+	if len(has) > 0 {
+		return fmt.Errorf("feature %q is not one of %s: %s", name, p, haveIt(has))
 	}
 	if len(a.features) == 0 {
 		return fmt.Errorf("feature %q is unknown; %s has none to choose", name, p)
@@ -144,6 +141,25 @@ func (t *baselineTable) noFeature(p Platform, a *arch, name, n string) error {
 		hint = fmt.Sprintf("; did you mean %q?", w)
 	}
 	return fmt.Errorf("feature %q is unknown%s (%s has %s)", name, hint, a.name, strings.Join(all, ", "))
+}
+
+// promised are the features of p's own level.
+func (t *baselineTable) promised(p Platform) map[string]bool {
+	l := t.levels[p.level]
+	set := map[string]bool{}
+	t.arches[l.arch].close(set, l.features...)
+	return set
+}
+
+// platformsWhere lists the platforms with a C toolchain that ok holds for, variants left out.
+func (t *baselineTable) platformsWhere(ok func(Platform, *arch) bool) []string {
+	var names []string
+	for _, p := range platforms().all {
+		if p.HasC() && p.base == "" && ok(p, t.arches[t.levels[p.level].arch]) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 func haveIt(names []string) string {
@@ -165,14 +181,14 @@ func (t *baselineTable) chosen(p Platform, a *arch, name string) (cpuModel, erro
 	if name == "native" {
 		return cpuModel{}, fmt.Errorf("cpu %q is the machine that builds, and not one that %s promises; name the cpu", name, p)
 	}
-	var others []string
-	for _, o := range t.order {
-		if _, ok := cpus[o.id][name]; ok {
-			others = append(others, o.name)
-		}
-	}
-	if len(others) > 0 {
-		return cpuModel{}, fmt.Errorf("cpu %q is not one of %s: %s", name, p, haveIt(others))
+	is := t.platformsWhere(func(q Platform, o *arch) bool {
+		c, ok := cpus[o.id][name]
+		set := map[string]bool{}
+		o.close(set, c.features...)
+		return ok && subset(t.promised(q), set) && o.allow(set, q)
+	})
+	if len(is) > 0 {
+		return cpuModel{}, fmt.Errorf("cpu %q is not one of %s: %s", name, p, haveIt(is))
 	}
 	words := slices.Sorted(maps.Keys(cpus[a.id]))
 	if len(words) == 0 {
@@ -187,6 +203,34 @@ func (t *baselineTable) chosen(p Platform, a *arch, name string) (cpuModel, erro
 // allows says whether p may have the feature.
 func (f *feature) allows(p Platform) bool {
 	return len(f.on) == 0 || slices.Contains(f.on, p.Name) || !p.HasC()
+}
+
+// lacks lists what of promised is not in set: instructions rather than the levels that they make, where there are some.
+func (a *arch) lacks(promised, set map[string]bool) []string {
+	var names, levels []string
+	for _, f := range a.features {
+		switch {
+		case !promised[f.name] || set[f.name]:
+		case f.base == "":
+			names = append(names, f.name)
+		default:
+			levels = append(levels, f.name)
+		}
+	}
+	if names == nil {
+		return levels
+	}
+	return names
+}
+
+// allow says whether p may have the whole set.
+func (a *arch) allow(set map[string]bool, p Platform) bool {
+	for n := range set {
+		if !a.feature[n].allows(p) {
+			return false
+		}
+	}
+	return true
 }
 
 // whatNeeds names what the user wrote that brings f in.
@@ -261,6 +305,10 @@ func (a *arch) close(set map[string]bool, names ...string) {
 // cFlags: one -march or -mcpu, the features that it does not mean already, the floating-point unit.
 func (a *arch) cFlags(l level, c cpuModel, has map[string]bool, asked []string, set map[string]bool) []string {
 	var suffix, own []string
+	best := a.most(has, set)
+	if a.partsOnly {
+		asked = a.spelled(asked, best)
+	}
 	for _, n := range asked {
 		if has[n] {
 			continue
@@ -282,8 +330,8 @@ func (a *arch) cFlags(l level, c cpuModel, has map[string]bool, asked []string, 
 	switch {
 	case c.name == "":
 		flag, value, _ := strings.Cut(flags[0], "=")
-		if f := a.most(has, set); f != nil {
-			value = f.base
+		if best != nil {
+			value = best.base
 		}
 		flags[0] = flag + "=" + value + strings.Join(suffix, "")
 	case c.march != "" && len(suffix) > 0: // RISC-V's -mcpu takes no suffix
@@ -311,6 +359,22 @@ func (a *arch) cFlags(l level, c cpuModel, has map[string]bool, asked []string, 
 		flags = append(flags, "-mfloat-abi="+float)
 	}
 	return append(flags, own...)
+}
+
+// spelled are names and all that they imply, less what best, a -march of its own, stands for.
+func (a *arch) spelled(names []string, best *feature) []string {
+	all, covered := map[string]bool{}, map[string]bool{}
+	a.close(all, names...)
+	if best != nil {
+		a.close(covered, best.implies...)
+	}
+	var out []string
+	for _, f := range a.features {
+		if all[f.name] && !covered[f.name] && (f.base == "" || f == best) {
+			out = append(out, f.name)
+		}
+	}
+	return out
 }
 
 // most is the feature with a base of its own that means most of what set has beyond has; nil where there is none.
@@ -360,7 +424,10 @@ func (a *arch) rustFlags(l level, c cpuModel, promised map[string]bool, asked []
 				features = append(features, "+"+n)
 			case len(f.rust) > 0:
 				for _, r := range f.rust {
-					features = append(features, "+"+r)
+					r, only, ok := strings.Cut(r, " if ")
+					if !ok || set[only] {
+						features = append(features, "+"+r)
+					}
 				}
 			default:
 				for _, i := range f.implies {
@@ -395,7 +462,9 @@ func (a *arch) rustFlags(l level, c cpuModel, promised map[string]bool, asked []
 		for _, n := range c.without {
 			if !slices.Contains(asked, n) {
 				for _, r := range a.feature[n].rust {
-					features = append(features, "-"+r)
+					if !slices.Contains(features, "+"+r) { // what the cpu has anyway
+						features = append(features, "-"+r)
+					}
 				}
 			}
 		}
