@@ -142,6 +142,10 @@ func decodeManifest(text []byte) (manifest, error) {
 		}
 		list = append(list, e)
 	}
+	// There is one way to write a manifest; any other is damage.
+	if !bytes.Equal(list.encode(), text) {
+		return nil, errManifest
+	}
 	return list, nil
 }
 
