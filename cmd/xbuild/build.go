@@ -31,6 +31,9 @@ func (s *session) planned(sel plan.Selection) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.hostGo(); err != nil {
+		return nil, err
+	}
 	if err := s.resolved(req, false, false); err != nil {
 		return nil, err
 	}

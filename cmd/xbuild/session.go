@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -93,6 +94,27 @@ func (g *Globals) open(needProject bool) (*session, error) {
 	}
 	s.Planner.Lock, err = lock.Read(s.lockPath)
 	return s, err
+}
+
+// hostGo holds the host's own Go, where the project asks for that, against the constraint.
+func (s *session) hostGo() error {
+	asked := s.Project.Toolchains["go"]
+	if asked.Source != "host" || asked.Constraint == "" {
+		return nil
+	}
+	out, err := exec.CommandContext(s.ctx, "go", "env", "GOVERSION").Output()
+	if err != nil {
+		return fmt.Errorf("%s:%d: go with source = \"host\": %w", s.Project.File, asked.Line, err)
+	}
+	version := strings.TrimPrefix(strings.TrimSpace(string(out)), "go")
+	ok, err := resolve.Admits(asked.Constraint, version)
+	if err == nil && !ok {
+		err = fmt.Errorf("the host's go is %s, which %q does not admit; leave source away and xbuild fetches one", version, asked.Constraint)
+	}
+	if err != nil {
+		return fmt.Errorf("%s:%d: %w", s.Project.File, asked.Line, err)
+	}
+	return nil
 }
 
 // schema is what the definitions allow a project to name.

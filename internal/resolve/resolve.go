@@ -142,7 +142,7 @@ func FindToolchain(l *lock.Lock, r ToolchainRequest, host string) (lock.Toolchai
 		if _, ok := SourceOf(r.Def, e); !ok {
 			continue
 		}
-		if ok, err := admits(r.Constraint, e.Version); err != nil || !ok {
+		if ok, err := Admits(r.Constraint, e.Version); err != nil || !ok {
 			continue
 		}
 		e.Constraint = r.Constraint
@@ -194,7 +194,8 @@ func Upstream(debian string) string {
 	return m[1]
 }
 
-func admits(constraint, version string) (bool, error) {
+// Admits tells whether a version satisfies a semver constraint; an empty one admits all.
+func Admits(constraint, version string) (bool, error) {
 	if constraint == "" {
 		return true, nil
 	}
@@ -230,7 +231,7 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 			return lock.Toolchain{}, err
 		}
 		version := Upstream(pkgs[0].Version)
-		ok, err := admits(r.Constraint, version)
+		ok, err := Admits(r.Constraint, version)
 		if err != nil {
 			return lock.Toolchain{}, err
 		}
