@@ -77,7 +77,11 @@ func (g *Globals) open(needProject bool) (*session, error) {
 	}
 	s.XBuild = s.self
 	s.Environ = callerEnv()
-	file, err := project.Find(dir)
+	start := dir
+	if g.Dir == "" {
+		start = "." // messages then name the file as seen from here
+	}
+	file, err := project.Find(start)
 	switch {
 	case err == nil:
 		if s.Project, err = project.Load(file, schema(s.Catalog)); err != nil {
@@ -196,10 +200,10 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 		return nil
 	}
 	if s.Locked {
-		return fmt.Errorf("%s does not hold all that is needed (%s) and --locked forbids to change it\nhint: run \"xbuild lock\" and commit the file", s.lockPath, s.lacking(req))
+		return fmt.Errorf("%s does not hold all that is needed (%s) and --locked forbids to change it\nhint: run \"xbuild lock\" and commit the file", relative(s.lockPath), s.lacking(req))
 	}
 	if s.Offline {
-		return fmt.Errorf("%s does not hold all that is needed (%s) and --offline forbids to look it up\nhint: run \"xbuild fetch\" while there is a network", s.lockPath, s.lacking(req))
+		return fmt.Errorf("%s does not hold all that is needed (%s) and --offline forbids to look it up\nhint: run \"xbuild fetch\" while there is a network", relative(s.lockPath), s.lacking(req))
 	}
 	// Two builds of one project may resolve at once: one after the other, on what the first wrote.
 	sum := sha256.Sum256([]byte(s.lockPath))
