@@ -1,0 +1,162 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"xbuild/internal/platform"
+	"xbuild/internal/store"
+)
+
+// TestDocker builds examples/all into images for every platform and runs each program of each image, through binfmt_misc and the QEMU that xbuild fetched:
+// first what `xbuild build` left in dist is copied (Dockerfile), then `xbuild build` runs inside a stage (Dockerfile.build).
+func TestDocker(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a Docker engine")
+	}
+	e := startEngine(t)
+
+	context := t.TempDir()
+	if err := os.CopyFS(context, os.DirFS("../examples/all")); err != nil {
+		t.Fatal(err)
+	}
+	// Of a developer's checkout only the sources count.
+	for _, made := range []string{"dist", ".xbuild", "xbuild.lock"} {
+		if err := os.RemoveAll(filepath.Join(context, made)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	xbuild := filepath.Join(context, "xbuild")
+	build := exec.Command("go", "build", "-o", xbuild, "xbuild/cmd/xbuild")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // it has to run in any base image
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	command := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command(xbuild, args...)
+		cmd.Dir = context
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("xbuild %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	command("build")
+
+	programs := readArtifacts(t, filepath.Join(context, "dist"))
+	var platforms []platform.Platform
+	for _, p := range platform.All() {
+		if len(programs[p.Name]) == 0 {
+			if p.HasC() && p.Name == p.Base().Name {
+				t.Errorf("examples/all has no program for %s", p)
+			}
+			continue
+		}
+		// The first run of a platform fetches its emulator.
+		command("run", "-p", p.Name, filepath.Join("dist", programs[p.Name][0]))
+		platforms = append(platforms, p)
+	}
+	registerBinfmt(t, fetchedEmulators(t), platforms)
+
+	check := func(t *testing.T, p platform.Platform, tag string) {
+		t.Helper()
+		if len(programs[p.Name]) == 0 {
+			t.Fatalf("examples/all has no program for %s", p)
+		}
+		for _, file := range programs[p.Name] {
+			name := path.Base(file)
+			out := e.run(t, p, tag, "/"+strings.TrimPrefix(file, p.Docker+"/"))
+			want := "hello from " + strings.TrimPrefix(name, "hello-") + " on " + strings.TrimPrefix(p.Name, "linux/") + "\nwork: crc32 30e544a7, sum 1.643935, "
+			if !strings.HasPrefix(out, want) {
+				t.Errorf("%s of the image for %s printed\n%s\nwant it to begin with\n%s", name, p, out, want)
+			}
+		}
+	}
+
+	for _, p := range platforms {
+		t.Run("dist/"+p.Name, func(t *testing.T) {
+			tag := "dist:" + strings.ReplaceAll(p.Name, "/", "-")
+			e.build(t, context, "Dockerfile", p.Docker, tag)
+			check(t, p, tag)
+		})
+	}
+
+	archive := hostArchive(t)
+	e.debianImage(t, archive, "base")
+	args := []string{"BASE=base", "XBUILD_DEBIAN_MIRROR=" + archive.site}
+	for _, name := range []string{"GOPROXY", "GOSUMDB"} {
+		out, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, name+"="+string(bytes.TrimSpace(out)))
+	}
+	// BuildKit knows these by name and keeps them out of the image.
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"} {
+		if v := os.Getenv(name); v != "" {
+			args = append(args, name+"="+v)
+		}
+	}
+	// The machine's own, one with a variant in its path, one of the other byte order: in a stage the compilers are the same, each fetched once more.
+	for _, name := range []string{"linux/amd64", "linux/arm/v6", "linux/s390x"} {
+		t.Run("stage/"+name, func(t *testing.T) {
+			p, err := platform.Parse(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tag := "stage:" + strings.ReplaceAll(name, "/", "-")
+			e.build(t, context, "Dockerfile.build", p.Docker, tag, args...)
+			check(t, p, tag)
+		})
+	}
+}
+
+// readArtifacts returns the paths below dist that artifacts.json lists for each platform.
+func readArtifacts(t *testing.T, dist string) map[string][]string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dist, "artifacts.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var artifacts []struct{ Platform, Path string }
+	if err := json.Unmarshal(data, &artifacts); err != nil {
+		t.Fatalf("artifacts.json: %v", err)
+	}
+	paths := map[string][]string{}
+	for _, a := range artifacts {
+		paths[a.Platform] = append(paths[a.Platform], a.Path)
+	}
+	return paths
+}
+
+// fetchedEmulators is the directory in the store that was changed last of those with QEMU's user mode programs.
+func fetchedEmulators(t *testing.T) string {
+	t.Helper()
+	root, err := store.DefaultDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found string
+	var newest int64
+	err = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "qemu-aarch64" || !d.Type().IsRegular() {
+			return nil // others may be changing the store meanwhile
+		}
+		if st, err := os.Stat(filepath.Dir(file)); err == nil && st.ModTime().UnixNano() > newest {
+			newest, found = st.ModTime().UnixNano(), filepath.Dir(file)
+		}
+		return nil
+	})
+	if err != nil || found == "" {
+		t.Fatalf("no qemu-aarch64 in the store %s after xbuild run (%v)", root, err)
+	}
+	return found
+}
