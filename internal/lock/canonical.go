@@ -38,13 +38,6 @@ func canonical(text string) (*Lock, bool) {
 				Roots:   r.list("roots"),
 				Files:   r.files(),
 			})
-		case r.accept("\n[[exact]]\n"):
-			l.Exact = append(l.Exact, Exact{
-				Name:       r.text("name"),
-				Constraint: r.text("constraint"),
-				Version:    r.text("version"),
-				Sum:        r.text("sum"),
-			})
 		default:
 			r.failed = true
 		}

@@ -21,7 +21,6 @@ type Lock struct {
 	Version    int         `toml:"version"`
 	Toolchains []Toolchain `toml:"toolchain"`
 	Sysroots   []Sysroot   `toml:"sysroot"`
-	Exact      []Exact     `toml:"exact"`
 }
 
 // A File is one file of an archive.
@@ -59,15 +58,6 @@ type Sysroot struct {
 	Files   []File   `toml:"files"`
 }
 
-// An Exact is a version that a toolchain chooses and fetches by itself, as Go
-// does by its toolchain switching.
-type Exact struct {
-	Name       string `toml:"name"`
-	Constraint string `toml:"constraint"` // what the project asked for
-	Version    string `toml:"version"`
-	Sum        string `toml:"sum"` // the tool's own checksum of it, where it has one
-}
-
 // FindToolchain finds what was locked for exactly this request. An entry for
 // another constraint or other roots does not answer it.
 func (l *Lock) FindToolchain(name, host, constraint string, roots []string) (Toolchain, bool) {
@@ -100,16 +90,6 @@ func (l *Lock) FindSysroot(name, arch, suite string, roots []string) (Sysroot, b
 	return Sysroot{}, false
 }
 
-// FindExact finds the exact version that was locked for a constraint.
-func (l *Lock) FindExact(name, constraint string) (Exact, bool) {
-	for _, e := range l.Exact {
-		if e.Name == name {
-			return e, e.Constraint == constraint
-		}
-	}
-	return Exact{}, false
-}
-
 // PutToolchain puts an entry in the place of the one with its name and host.
 func (l *Lock) PutToolchain(t Toolchain) {
 	t = t.ordered()
@@ -121,11 +101,6 @@ func (l *Lock) PutToolchain(t Toolchain) {
 func (l *Lock) PutSysroot(s Sysroot) {
 	s = s.ordered()
 	l.Sysroots = put(l.Sysroots, s, compareSysroots)
-}
-
-// PutExact puts an entry in the place of the one with its name.
-func (l *Lock) PutExact(e Exact) {
-	l.Exact = put(l.Exact, e, compareExact)
 }
 
 // put leaves the list that others may hold as it is.
@@ -163,10 +138,8 @@ func (l *Lock) ordered() Lock {
 	for _, s := range l.Sysroots {
 		c.Sysroots = append(c.Sysroots, s.ordered())
 	}
-	c.Exact = slices.Clone(l.Exact)
 	slices.SortStableFunc(c.Toolchains, compareToolchains)
 	slices.SortStableFunc(c.Sysroots, compareSysroots)
-	slices.SortStableFunc(c.Exact, compareExact)
 	return c
 }
 
@@ -207,5 +180,3 @@ func compareSysroots(a, b Sysroot) int {
 		slices.Compare(sortedSet(a.Roots), sortedSet(b.Roots)),
 	)
 }
-
-func compareExact(a, b Exact) int { return cmp.Compare(a.Name, b.Name) }

@@ -22,7 +22,6 @@ const example = "testdata/example.lock"
 // small has one of everything, put in the wrong order.
 func small() *Lock {
 	var l Lock
-	l.PutExact(Exact{Name: "go", Constraint: ">=1.24", Version: "1.26.1", Sum: "h1:q80="})
 	l.PutSysroot(Sysroot{Name: "glibc", Arch: "riscv64", Version: "2.41", Archive: "debian", Suite: "trixie", Date: "20261121T091544Z", Roots: []string{"libc6-dev", "libc6"},
 		Files: []File{file("libc6-dev", "riscv64"), file("libc6", "riscv64")}})
 	l.PutSysroot(Sysroot{Name: "glibc", Arch: "arm64", Version: "2.31", Archive: "debian", Suite: "bullseye", Roots: []string{"libc6"}, Files: []File{file("libc6", "arm64")}})
@@ -71,9 +70,9 @@ func TestWrite(t *testing.T) {
 	if info, _ := os.Stat(path); !info.ModTime().Equal(old) {
 		t.Error("a lock that says the same was written again")
 	}
-	e, _ := l.FindExact("go", ">=1.24")
-	e.Version = "1.26.2"
-	l.PutExact(e)
+	e, _ := l.Toolchain("clang", "linux/amd64")
+	e.Version = "19.1.8"
+	l.PutToolchain(e)
 	if err := l.Write(path); err != nil {
 		t.Fatal(err)
 	}
@@ -95,9 +94,9 @@ func TestWrite(t *testing.T) {
 func TestWriteRefusesWhatReadWould(t *testing.T) {
 	path := filepath.Join(t.TempDir(), FileName)
 	for name, l := range map[string]*Lock{
+		"text that is no text": {Toolchains: []Toolchain{{Name: "go", Host: "linux/amd64", Version: "\xff"}}},
+		"line in a name":       {Toolchains: []Toolchain{{Name: "go\n", Host: "linux/amd64", Version: "1"}}},
 		"path that climbs":     {Sysroots: []Sysroot{{Name: "glibc", Arch: "arm64", Version: "2.41", Files: []File{{Name: "a", Path: "../a", Size: 1, SHA256: strings.Repeat("a", 64)}}}}},
-		"text that is no text": {Exact: []Exact{{Name: "go", Version: "\xff"}}},
-		"line in a name":       {Exact: []Exact{{Name: "go\n", Version: "1"}}},
 	} {
 		if err := l.Write(path); err == nil {
 			t.Errorf("%s: written", name)
@@ -141,9 +140,6 @@ func TestPutAndFind(t *testing.T) {
 	}
 	if _, ok := l.FindSysroot("glibc", "arm64", "bullseye", []string{"libc6", "zlib1g"}); ok {
 		t.Error("FindSysroot found a sysroot with other packages")
-	}
-	if _, ok := l.FindExact("go", "^1.25"); ok {
-		t.Error("FindExact found the version for another constraint")
 	}
 
 	before := l.Toolchains
@@ -201,7 +197,6 @@ func TestReadErrors(t *testing.T) {
 		{"no version", change("version = 1\n", ""), `xbuild.lock: has no version, so it is not a lock`},
 		{"empty", "", `xbuild.lock: has no version, so it is not a lock`},
 		{"no TOML", "version = 1\nversion", "xbuild.lock:2: not a lock: unexpected EOF; expected key separator '='"},
-		{"wrong type", "version = 1\n[[exact]]\nname = 1\n", `xbuild.lock: not a lock: line 3 (last key "exact.name"): incompatible types: TOML value has type int64; destination has type string`},
 		{"unknown key", change("version = 1", "version = 1\nverion = 2"), `xbuild.lock: unknown key verion`},
 		{"unknown key of a file", riscv("size =", "hash = 1, size ="), `xbuild.lock: unknown key sysroot.files.hash`},
 		{"short sum", change(sum, sum[1:]), `xbuild.lock:53: sysroot glibc for riscv64: sha256 "` + sum[1:] + `" of libc6 is not 64 lower-case hexadecimal digits`},
@@ -212,12 +207,11 @@ func TestReadErrors(t *testing.T) {
 		{"no name of a file", riscv(`name = "libc6"`, `name = ""`), `xbuild.lock:53: sysroot glibc for riscv64: the file "pool/main/l/libc6/libc6_1.2.3-4+deb13u1_riscv64.deb" has no name`},
 		{"file twice", riscv("libc6-dev/libc6-dev_", "libc6/libc6_"), `xbuild.lock: sysroot glibc for riscv64: the file pool/main/l/libc6/libc6_1.2.3-4+deb13u1_riscv64.deb is locked twice`},
 		{"toolchain twice", change("linux/arm64", "linux/amd64"), `xbuild.lock: toolchain clang for host linux/amd64 is locked twice`},
-		{"sysroot twice", text + text[strings.Index(text, "\n[[sysroot]]"):strings.Index(text, "\n[[exact]]")], `xbuild.lock: sysroot glibc for arm64 from bullseye with the packages libc6 is locked twice`},
-		{"exact twice", text + text[strings.Index(text, "\n[[exact]]"):], `xbuild.lock: the exact version of go is locked twice`},
+		{"sysroot twice", text + text[strings.Index(text, "\n[[sysroot]]"):], `xbuild.lock: sysroot glibc for arm64 from bullseye with the packages libc6 is locked twice`},
 		{"no host", change(`host = "linux/amd64"`, `host = ""`), `xbuild.lock: toolchain "clang" for host "", version "19.1.7": each of the three is needed`},
+		{"wrong type", "version = 1\n[[toolchain]]\nname = 1\n", `xbuild.lock: not a lock: line 3 (last key "toolchain.name"): incompatible types: TOML value has type int64; destination has type string`},
+		{"control character", change(`"19.1.7"`, `"19.1.7\u0000"`), `xbuild.lock:7: toolchain clang for host linux/amd64: "19.1.7\x00" has characters that no name or version has`},
 		{"no arch", change("arch = \"arm64\"\nversion", "version"), `xbuild.lock: sysroot "glibc" for "", version "2.31": each of the three is needed`},
-		{"no exact version", change(`"1.26.1"`, `""`), `xbuild.lock: exact version "" of "go": both are needed`},
-		{"control character", change(`"1.26.1"`, `"1.26.1\u0000"`), `xbuild.lock:60: exact version of go: "1.26.1\x00" has characters that no name or version has`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.text == text {
@@ -286,7 +280,6 @@ func TestRoundTrip(t *testing.T) {
 		for range random.IntN(4) {
 			l.PutToolchain(Toolchain{word(), word(), word(), word(), word(), word(), word(), words(), files()})
 			l.PutSysroot(Sysroot{word(), word(), word(), word(), word(), word(), words(), files()})
-			l.PutExact(Exact{word(), word(), word(), word()})
 		}
 		text := l.encode()
 		bySlow, err := decode(FileName, text)
@@ -415,6 +408,5 @@ func large() *Lock {
 		}
 		l.PutSysroot(s)
 	}
-	l.PutExact(Exact{Name: "go", Constraint: ">=1.24", Version: "1.26.1", Sum: "h1:abc="})
 	return &l
 }

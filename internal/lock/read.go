@@ -161,17 +161,6 @@ func check(l Lock) (place, error) {
 			return where, err
 		}
 	}
-	for i, e := range l.Exact {
-		if e.Name == "" || e.Version == "" {
-			return nil, fmt.Errorf("exact version %q of %q: both are needed", e.Version, e.Name)
-		}
-		if slices.ContainsFunc(l.Exact[:i], func(o Exact) bool { return compareExact(e, o) == 0 }) {
-			return nil, fmt.Errorf("the exact version of %s is locked twice", e.Name)
-		}
-		if where, err := checkText("exact version of "+e.Name, e.Name, e.Version, e.Constraint, e.Sum); err != nil {
-			return where, err
-		}
-	}
 	return nil, nil
 }
 

@@ -82,13 +82,6 @@ func (l *Lock) encode() []byte {
 		w.list("roots", s.Roots)
 		w.files(s.Files)
 	}
-	for _, e := range c.Exact {
-		w.WriteString("\n[[exact]]\n")
-		w.text("name", e.Name)
-		w.text("constraint", e.Constraint)
-		w.text("version", e.Version)
-		w.text("sum", e.Sum)
-	}
 	return w.Bytes()
 }
 
