@@ -113,7 +113,7 @@ func (pl *Planner) Choose(sel Selection) ([]project.Target, error) {
 		}
 		if len(sel.Platforms) > 0 {
 			// What the caller names is built even where the project lists other platforms; a target with a list of its own keeps to that.
-			if len(pl.target(t.Name).Platforms) > 0 {
+			if t.Only {
 				t.Platforms = intersect(t.Platforms, sel.Platforms)
 			} else {
 				t.Platforms = sel.Platforms
@@ -127,11 +127,6 @@ func (pl *Planner) Choose(sel Selection) ([]project.Target, error) {
 		return nil, fmt.Errorf("%s: nothing to build: it names no target for the platforms asked for", pl.Project.File)
 	}
 	return out, nil
-}
-
-func (pl *Planner) target(name string) project.Target {
-	i := slices.IndexFunc(pl.Project.Targets, func(t project.Target) bool { return t.Name == name })
-	return pl.Project.Targets[i]
 }
 
 func intersect(a, b []platform.Platform) []platform.Platform {

@@ -90,6 +90,7 @@ type Target struct {
 	Recipe    string
 	Source    string // relative to the project's folder
 	Platforms []platform.Platform
+	Only      bool // Platforms are the target's own list: it is built for no other
 	Env       map[string]string
 	Strip     bool
 	Static    *bool // nil where the file does not say

@@ -150,7 +150,7 @@ func TestLoad(t *testing.T) {
 		}
 	}
 	want := []Target{
-		{Name: "tool", Recipe: "make", Source: "../shared", Env: map[string]string{"CFG": "x"}, Strip: true, Static: &off, Opt: "s",
+		{Name: "tool", Recipe: "make", Source: "../shared", Only: true, Env: map[string]string{"CFG": "x"}, Strip: true, Static: &off, Opt: "s",
 			Outputs: []Output{{"b", "bin/a"}, {"src/tool", "bin/tool"}}, Dest: "sub/dir", Inputs: []string{"../include/**"},
 			Options: map[string]any{"vars": map[string]string{"V": "2"}, "depth": int64(3), "checks": []string{"slow"}}, Line: 32},
 		{Name: "hello", Recipe: "cc", Source: ".", Opt: "2", Outputs: []Output{{Path: "hello"}, {Path: "lib*.so"}},

@@ -35,7 +35,8 @@ func (r *reader) target(name string, t *table) Target {
 	if strip := t.bool("strip"); strip != nil {
 		out.Strip = *strip
 	}
-	if len(out.Platforms) == 0 {
+	out.Only = len(out.Platforms) > 0
+	if !out.Only {
 		out.Platforms = slices.Clone(r.project.Platforms)
 	}
 	recipes := slices.Collect(maps.Keys(r.schema.Recipes))
