@@ -15,6 +15,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"xbuild/internal/lock"
 	"xbuild/internal/plan"
 )
 
@@ -307,6 +308,9 @@ func (set *inputSet) scan(a *plan.Action, skip []string) error {
 				return fs.SkipDir
 			}
 			return nil
+		}
+		if d.Name() == lock.FileName {
+			return nil // what an action takes from it is in its ID; another entry is no reason to build again
 		}
 		info, err := d.Info()
 		if err != nil {
