@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"xbuild/internal/archive"
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
@@ -24,6 +25,12 @@ import (
 	"xbuild/internal/project"
 	"xbuild/internal/resolve"
 	"xbuild/internal/store"
+)
+
+// What a release trusts and where it looks last. Variables for this package's tests alone, which have an archive of their own.
+var (
+	archiveKeys = archive.Keyring
+	snapshot    = resolve.Snapshot
 )
 
 // Globals are the flags of every command.
@@ -215,7 +222,10 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 	if s.Planner.Lock, err = lock.Read(s.lockPath); err != nil {
 		return err
 	}
-	a := s.archive()
+	a, err := s.archive()
+	if err != nil {
+		return err
+	}
 	next, err := a.Update(s.ctx, s.Planner.Lock, req, update, prune)
 	if err != nil {
 		return err
@@ -227,7 +237,11 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 	return nil
 }
 
-func (s *session) archive() *resolve.Archive {
+func (s *session) archive() (*resolve.Archive, error) {
+	keys, err := archiveKeys()
+	if err != nil {
+		return nil, err
+	}
 	var mu sync.Mutex
 	said := map[string]bool{}
 	notice := func(m string) {
@@ -238,7 +252,7 @@ func (s *session) archive() *resolve.Archive {
 			s.note("%s", m)
 		}
 	}
-	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Fetch: s.fetchOptions(), Notice: notice}
+	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Fetch: s.fetchOptions(), Keyring: keys, Notice: notice}, nil
 }
 
 func (s *session) holds(req resolve.Requests) bool { return s.lacking(req) == "" }
@@ -279,7 +293,7 @@ func (s *session) composer() *compose.Composer {
 			urls = append(urls, m+"/"+f.Path)
 		}
 		if date := dates[f.SHA256]; date != "" {
-			urls = append(urls, resolve.Snapshot+"/"+date+"/"+f.Path)
+			urls = append(urls, snapshot+"/"+date+"/"+f.Path)
 		}
 		return urls
 	}}

@@ -1,0 +1,369 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"debug/elf"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/alecthomas/kong"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"xbuild/internal/archive"
+	"xbuild/internal/archive/archivetest"
+	"xbuild/internal/execute"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// TestMain makes this test binary the program "xbuild" of the scripts, one that trusts the key of the test's own archive.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"xbuild": func() {
+		if file := os.Getenv("XBUILD_TEST_KEYRING"); file != "" {
+			archiveKeys = func() (openpgp.EntityList, error) {
+				data, err := os.ReadFile(file)
+				if err != nil {
+					return nil, err
+				}
+				return archive.ReadKeyring(data)
+			}
+		}
+		// Never the real one: these tests use no network.
+		snapshot = os.Getenv("XBUILD_TEST_SNAPSHOT")
+		main()
+	}})
+}
+
+// TestScripts runs testdata/script, one file a feature.
+func TestScripts(t *testing.T) {
+	goCache, err := exec.Command("go", "env", "GOCACHE").Output()
+	if err != nil {
+		t.Fatalf("these tests build with the host's go: %v", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			home := filepath.Join(e.WorkDir, "home")
+			for _, kv := range [][2]string{
+				{"HOME", home}, {"XBUILD_STORE", filepath.Join(e.WorkDir, "store")}, {"XBUILD_TEST_SNAPSHOT", "http://127.0.0.1:1/snapshot"},
+				{"GOCACHE", strings.TrimSpace(string(goCache))}, {"GOPROXY", "off"}, {"GOTOOLCHAIN", "local"}, {"GOFLAGS", ""},
+				// What a script does not set up must not come from the machine's own apt or a mirror of the world.
+				{"XBUILD_DEBIAN_MIRROR", "http://127.0.0.1:1/debian"},
+			} {
+				e.Setenv(kv[0], kv[1])
+			}
+			e.Values[archiveKey{}] = &scriptArchive{}
+			return os.Mkdir(home, 0o755)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"archive": archiveCmd, "exits": exitsCmd, "waitfile": waitfileCmd, "gone": goneCmd, "machine": machineCmd, "artifacts": artifactsCmd, "holds": holdsCmd,
+		},
+	})
+}
+
+// exits CODE COMMAND… runs a command that must end with this exit code.
+func exitsCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	code := 0
+	var exit *exec.ExitError
+	switch err := ts.Exec(args[1], args[2:]...); {
+	case errors.As(err, &exit):
+		code = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if want, err := strconv.Atoi(args[0]); err != nil || code != want {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// waitfile FILE waits until a file is there and not empty.
+func waitfileCmd(ts *testscript.TestScript, neg bool, args []string) {
+	for range 400 {
+		if info, err := os.Stat(ts.MkAbs(args[0])); err == nil && info.Size() > 0 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("%s did not come", args[0])
+}
+
+// gone FILE sees that the process whose id a file holds has ended.
+func goneCmd(ts *testscript.TestScript, neg bool, args []string) {
+	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[0])))
+	ts.Check(err)
+	for range 100 {
+		if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
+			return
+		}
+		// One that is dead and that nobody has waited for yet is gone too (proc(5): state Z).
+		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("process %d still runs", pid)
+}
+
+// machine FILE EM_… sees what an ELF file is for.
+func machineCmd(ts *testscript.TestScript, neg bool, args []string) {
+	f, err := elf.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	if got := f.Machine.String(); got != args[1] {
+		ts.Fatalf("%s is for %s, want %s", args[0], got, args[1])
+	}
+}
+
+// artifacts DIR PATH… sees that DIR/artifacts.json lists these files and no other, in this order, as they lie there.
+func artifactsCmd(ts *testscript.TestScript, neg bool, args []string) {
+	var list []execute.Artifact
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(filepath.Join(args[0], "artifacts.json"))), &list))
+	var got []string
+	for _, a := range list {
+		got = append(got, a.Path)
+		data, err := os.ReadFile(ts.MkAbs(filepath.Join(args[0], a.Path)))
+		ts.Check(err)
+		sum := sha256.Sum256(data)
+		if a.Size != int64(len(data)) || a.SHA256 != hex.EncodeToString(sum[:]) {
+			ts.Fatalf("artifacts.json says %d bytes, sha256 %s of %s: it has %d, %x", a.Size, a.SHA256, a.Path, len(data), sum)
+		}
+	}
+	if !slices.Equal(got, args[1:]) {
+		ts.Fatalf("artifacts.json lists %q, want %q", got, args[1:])
+	}
+}
+
+// holds DIR N sees how many files lie directly in a directory.
+func holdsCmd(ts *testscript.TestScript, neg bool, args []string) {
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if want, err := strconv.Atoi(args[1]); err != nil || len(names) != want {
+		ts.Fatalf("%s holds %d: %q, want %s", args[0], len(names), names, args[1])
+	}
+}
+
+type archiveKey struct{}
+
+// A scriptArchive is a script's own Debian archive.
+type scriptArchive struct {
+	*archivetest.Archive
+	dir string
+}
+
+// archive start | tamper-deb NAME | remove-deb NAME | remove-index SUITE ARCH | tamper-index SUITE ARCH | break-signature SUITE | other-key SUITE | date SUITE DATE | snapshot DATE
+func archiveCmd(ts *testscript.TestScript, neg bool, args []string) {
+	a := ts.Value(archiveKey{}).(*scriptArchive)
+	if args[0] == "start" {
+		a.dir = ts.MkAbs("archive")
+		ts.Check(os.MkdirAll(a.dir, 0o755))
+		var err error
+		a.Archive, err = archivetest.Build(a.dir, small()...)
+		ts.Check(err)
+		// The snapshot archive has a directory a date; a script fills it.
+		mux := http.NewServeMux()
+		mux.Handle("/debian/", http.StripPrefix("/debian", a.Handler()))
+		mux.Handle("/snapshot/", http.StripPrefix("/snapshot", http.FileServer(http.Dir(ts.MkAbs("snapshot")))))
+		server := httptest.NewServer(mux)
+		ts.Defer(server.Close)
+		ts.Setenv("XBUILD_DEBIAN_MIRROR", server.URL+"/debian")
+		ts.Setenv("XBUILD_TEST_SNAPSHOT", server.URL+"/snapshot")
+		ts.Setenv("XBUILD_TEST_KEYRING", a.KeyringFile)
+		return
+	}
+	var err error
+	switch args[0] {
+	case "tamper-deb":
+		err = a.TamperDeb(args[1])
+	case "remove-deb":
+		err = a.RemoveDeb(args[1])
+	case "remove-index":
+		err = a.RemoveIndex(args[1], args[2])
+	case "tamper-index":
+		err = a.TamperIndex(args[1], args[2])
+	case "break-signature":
+		err = a.BreakSignature(args[1])
+	case "other-key":
+		err = a.SignWithOtherKey(args[1])
+	case "date":
+		var d time.Time
+		if d, err = time.Parse(time.DateOnly, args[2]); err == nil {
+			err = a.SetDate(args[1], d, time.Time{})
+		}
+	case "snapshot":
+		err = os.CopyFS(filepath.Join(ts.MkAbs("snapshot"), args[1]), os.DirFS(a.dir))
+	default:
+		ts.Fatalf("archive: unknown %q", args[0])
+	}
+	ts.Check(err)
+}
+
+// small is an archive with all that xbuild locks for C and Go on two architectures. Its programs are scripts that say what they are.
+func small() []archivetest.Suite {
+	script := func(path string) archivetest.File {
+		return archivetest.File{Name: "./" + path, Body: "#!/bin/sh\necho \"$(basename \"$0\") of the small archive:\" \"$@\"\n", Mode: 0o755}
+	}
+	trixie := archivetest.Suite{Name: "trixie", Alias: "trixie", Version: "13.1"}
+	forky := archivetest.Suite{Name: "forky", Alias: "testing", Version: "14"}
+	for arch, triplet := range map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"} {
+		p := func(name, version, depends string, files ...archivetest.File) archivetest.Package {
+			return archivetest.Package{Name: name, Version: version, Arch: arch, Depends: depends, Files: files}
+		}
+		file := func(path string) archivetest.File {
+			return archivetest.File{Name: "./" + path, Body: path + " for " + arch + "\n"}
+		}
+		lib := "usr/lib/" + triplet + "/"
+		trixie.Packages = append(trixie.Packages,
+			p("golang-1.24-go", "1.24.4-1", "golang-1.24-src (>= 1.24.4)", script("usr/lib/go-1.24/bin/go"), script("usr/lib/go-1.24/bin/gofmt")),
+			p("golang-1.24-src", "1.24.4-1", "", file("usr/share/go-1.24/src/runtime/runtime.go")),
+			p("clang-19", "1:19.1.7-3", "libc6, libc6-dev", script("usr/lib/llvm-19/bin/clang")),
+			p("lld-19", "1:19.1.7-3", "", script("usr/lib/llvm-19/bin/ld.lld")),
+			p("llvm-19", "1:19.1.7-3", "", func() (tools []archivetest.File) {
+				for _, t := range []string{"ar", "ranlib", "nm", "objcopy", "strip", "readelf", "size", "strings", "cxxfilt", "dwarfdump"} {
+					tools = append(tools, script("usr/lib/llvm-19/bin/llvm-"+t))
+				}
+				return tools
+			}()...),
+			p("pkgconf-bin", "1.8.1-4", "libc6", script("usr/bin/pkgconf")),
+			p("libc6", "2.41-12", "", file(lib+"libc.so.6")),
+			p("libc6-dev", "2.41-12", "libc6 (= 2.41-12), linux-libc-dev", file("usr/include/stdio.h")),
+			p("linux-libc-dev", "6.12.38-1", "", file("usr/include/linux/types.h")),
+			p("libgcc-s1", "14.2.0-19", "libc6", file(lib+"libgcc_s.so.1")),
+			p("libgcc-14-dev", "14.2.0-19", "libgcc-s1", file("usr/lib/gcc/"+triplet+"/14/libgcc.a")),
+			p("libstdc++6", "14.2.0-19", "libc6", file(lib+"libstdc++.so.6")),
+			p("libstdc++-14-dev", "14.2.0-19", "libstdc++6, libc6-dev", file("usr/include/c++/14/vector")),
+			p("libatomic1", "14.2.0-19", "libc6", file(lib+"libatomic.so.1")),
+			p("zlib1g", "1:1.3.1-1", "libc6", file(lib+"libz.so.1")),
+			p("zlib1g-dev", "1:1.3.1-1", "zlib1g (= 1:1.3.1-1)", file("usr/include/zlib.h")),
+		)
+		qemu := p("qemu-user", "1:11.1.0+ds-1", "")
+		for _, m := range []string{"i386", "x86_64", "aarch64", "arm", "mips64el", "ppc64le", "s390x", "riscv64", "loongarch64"} {
+			qemu.Files = append(qemu.Files, script("usr/bin/qemu-"+m))
+		}
+		forky.Packages = append(forky.Packages, qemu)
+	}
+	// A mirror has the suite under its codename and under an alias; the two may be out of step.
+	stable := trixie
+	stable.Path, stable.Alias = "stable", "stable"
+	return []archivetest.Suite{trixie, stable, forky}
+}
+
+// TestHelp holds the help of every command against testdata/help.
+func TestHelp(t *testing.T) {
+	parser, err := kong.New(&CLI{}, kong.Vars{"formats": ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := [][]string{{}}
+	var walk func(n *kong.Node, path []string)
+	walk = func(n *kong.Node, path []string) {
+		for _, c := range n.Children {
+			p := append(slices.Clone(path), c.Name)
+			commands = append(commands, p)
+			walk(c, p)
+		}
+	}
+	walk(parser.Model.Node, nil)
+	golden := map[string]bool{}
+	for _, path := range commands {
+		name := strings.Join(append([]string{"xbuild"}, path...), "-") + ".txt"
+		golden[name] = true
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command("xbuild", append(path, "--help")...)
+			cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool {
+				return strings.HasPrefix(kv, "XBUILD_") || strings.HasPrefix(kv, "TARGETPLATFORM=") || strings.HasPrefix(kv, "COLUMNS=")
+			})
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			got, err := cmd.Output()
+			if err != nil || stderr.Len() > 0 {
+				t.Fatalf("--help: %v\n%s", err, stderr.Bytes())
+			}
+			file := filepath.Join("testdata/help", name)
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatalf("%v: write it with: go test ./cmd/xbuild -run TestHelp -update", err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("the help differs from %s (renew it with: go test ./cmd/xbuild -run TestHelp -update); it is now\n%s", file, got)
+			}
+		})
+	}
+	files, err := os.ReadDir("testdata/help")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !golden[f.Name()] {
+			t.Errorf("testdata/help/%s is of no command: remove it", f.Name())
+		}
+	}
+}
+
+// TestListsAsJSON sees that what --json prints is JSON of the listed things, one document and no more.
+func TestListsAsJSON(t *testing.T) {
+	for command, want := range map[string]struct {
+		key   string
+		names []string
+	}{
+		"platforms":  {"Name", []string{"linux/amd64", "linux/386", "linux/arm64", "linux/arm/v5", "linux/arm/v6", "linux/arm/v7", "linux/ppc64le", "linux/s390x", "linux/riscv64", "linux/mips64le", "linux/loong64"}},
+		"toolchains": {"name", []string{"clang", "cmake", "go", "make", "ninja", "pkgconf", "qemu"}},
+		"sysroots":   {"name", []string{"glibc"}},
+		"recipes":    {"name", []string{"cc", "cmake", "go", "make"}},
+	} {
+		t.Run(command, func(t *testing.T) {
+			out, err := exec.Command("xbuild", command, "--json").Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := json.NewDecoder(bytes.NewReader(out))
+			var list []map[string]any
+			if err := d.Decode(&list); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.Token(); err != io.EOF {
+				t.Errorf("something follows the JSON: %v", err)
+			}
+			var names []string
+			for _, x := range list {
+				names = append(names, fmt.Sprint(x[want.key]))
+			}
+			for _, n := range want.names {
+				if !slices.Contains(names, n) {
+					t.Errorf("xbuild %s --json has no %s %q (there are %s)", command, want.key, n, strings.Join(names, ", "))
+				}
+			}
+		})
+	}
+}
