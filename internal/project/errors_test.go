@@ -176,6 +176,10 @@ var faults = []struct{ name, text, want string }{
 	{"no recipe",
 		"[target.hello]\nsources = [\"a.c\"]\n",
 		`xbuild.toml:1: target "hello" has no recipe (want cc, go, make)`},
+	{"recipe misspelt",
+		"[target.hello]\nrecip = \"cc\"\nsources = [\"a.c\"]\n",
+		`xbuild.toml:1: target "hello" has no recipe (want cc, go, make)` + "\n" +
+			`xbuild.toml:2: unknown key "recip" in [target.hello]; did you mean "recipe"?`},
 	{"recipe of a wrong type",
 		"[target.hello]\nrecipe = [\"cc\"]\n",
 		`xbuild.toml:2: recipe in [target.hello] wants a string, not a list`},

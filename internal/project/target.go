@@ -44,6 +44,11 @@ func (r *reader) target(name string, t *table) Target {
 	if !ok {
 		// Which other keys are right, only the recipe knows.
 		if v, given := t.values["recipe"]; !given {
+			for _, key := range slices.Sorted(maps.Keys(t.values)) {
+				if !slices.Contains(t.known, key) && nearest(key, []string{"recipe"}) != "" {
+					r.report.at(t.pos.key(key), "unknown key %q in %s; did you mean \"recipe\"?", key, t.name)
+				}
+			}
 			r.report.at(t.pos, "target %q has no recipe%s", name, meant("", recipes, "want"))
 		} else if _, isString := v.(string); isString {
 			r.report.at(t.pos.key("recipe"), "recipe %q is unknown%s", out.Recipe, meant(out.Recipe, recipes, "want"))
