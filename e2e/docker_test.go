@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -20,36 +19,11 @@ import (
 // TestDocker builds examples/all into images for every platform and runs each program of each image, through binfmt_misc and the QEMU that xbuild fetched:
 // first what `xbuild build` left in dist is copied (Dockerfile), then `xbuild build` runs inside a stage (Dockerfile.build).
 func TestDocker(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a Docker engine")
-	}
+	needNetwork(t)
 	e := startEngine(t)
 
-	context := t.TempDir()
-	if err := os.CopyFS(context, os.DirFS("../examples/all")); err != nil {
-		t.Fatal(err)
-	}
-	// Of a developer's checkout only the sources count.
-	for _, made := range []string{"dist", ".xbuild", "xbuild.lock"} {
-		if err := os.RemoveAll(filepath.Join(context, made)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	xbuild := filepath.Join(context, "xbuild")
-	build := exec.Command("go", "build", "-o", xbuild, "xbuild/cmd/xbuild")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // it has to run in any base image
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	command := func(args ...string) {
-		t.Helper()
-		cmd := exec.Command(xbuild, args...)
-		cmd.Dir = context
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("xbuild %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-	}
-	command("build")
+	context := example(t, "all")
+	build(t, context)
 
 	programs := readArtifacts(t, filepath.Join(context, "dist"))
 	var platforms []platform.Platform
@@ -61,7 +35,9 @@ func TestDocker(t *testing.T) {
 			continue
 		}
 		// The first run of a platform fetches its emulator.
-		command("run", "-p", p.Name, filepath.Join("dist", programs[p.Name][0]))
+		if r := underQEMU(t, context, p.Name, filepath.Join("dist", programs[p.Name][0])); r.code != 0 {
+			t.Fatalf("xbuild run -p %s: %v", p, r)
+		}
 		platforms = append(platforms, p)
 	}
 	registerBinfmt(t, fetchedEmulators(t), platforms)
@@ -72,11 +48,9 @@ func TestDocker(t *testing.T) {
 			t.Fatalf("examples/all has no program for %s", p)
 		}
 		for _, file := range programs[p.Name] {
-			name := path.Base(file)
-			out := e.run(t, p, tag, "/"+strings.TrimPrefix(file, p.Docker+"/"))
-			want := "hello from " + strings.TrimPrefix(name, "hello-") + " on " + strings.TrimPrefix(p.Name, "linux/") + "\nwork: crc32 30e544a7, sum 1.643935, "
-			if !strings.HasPrefix(out, want) {
-				t.Errorf("%s of the image for %s printed\n%s\nwant it to begin with\n%s", name, p, out, want)
+			program := strings.TrimPrefix(file, p.Docker+"/")
+			if got, want := e.run(t, p, tag, "/"+program), greeting(program, p.Name); got != want {
+				t.Errorf("%s of the image for %s printed\n%s\nwant\n%s", program, p, got, want)
 			}
 		}
 	}
@@ -89,6 +63,18 @@ func TestDocker(t *testing.T) {
 		})
 	}
 
+	// The stage's own xbuild; it has to run in any base image.
+	file, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(context, "xbuild"), data, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	archive := hostArchive(t)
 	e.debianImage(t, archive, "base")
 	args := []string{"BASE=base", "XBUILD_DEBIAN_MIRROR=" + archive.site}
@@ -105,7 +91,7 @@ func TestDocker(t *testing.T) {
 			args = append(args, name+"="+v)
 		}
 	}
-	// The machine's own, one with a variant in its path, one of the other byte order: in a stage the compilers are the same, each fetched once more.
+	// The machine's own, one with a variant in its path, one of the other byte order: in a stage the compilers are the same.
 	for _, name := range []string{"linux/amd64", "linux/arm/v6", "linux/s390x"} {
 		t.Run("stage/"+name, func(t *testing.T) {
 			p, err := platform.Parse(name)
@@ -140,13 +126,16 @@ func readArtifacts(t *testing.T, dist string) map[string][]string {
 // fetchedEmulators is the directory in the store that was changed last of those with QEMU's user mode programs.
 func fetchedEmulators(t *testing.T) string {
 	t.Helper()
-	root, err := store.DefaultDir()
-	if err != nil {
-		t.Fatal(err)
+	root := os.Getenv("XBUILD_E2E_STORE")
+	if root == "" {
+		var err error
+		if root, err = store.DefaultDir(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var found string
 	var newest int64
-	err = filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.Name() != "qemu-aarch64" || !d.Type().IsRegular() {
 			return nil // others may be changing the store meanwhile
 		}

@@ -278,6 +278,7 @@ func binfmtEntry(name string, p platform.Platform, interpreter string) string {
 	magic = append(magic, make([]byte, 9)...)
 	mask := bytes.Repeat([]byte{0xff}, 20)
 	mask[7] = 0 // EI_OSABI: static programs with ifuncs have GNU's
+	mask[8] = 0 // EI_ABIVERSION: mips64le programs that are not position independent have 1
 	machine := []byte{byte(p.Machine), byte(p.Machine >> 8)}
 	if p.BigEndian() {
 		magic, mask[17] = append(magic, 0, 2, machine[1], machine[0]), 0xfe
