@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"debug/elf"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -63,9 +64,11 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
-			home := filepath.Join(e.WorkDir, "home")
+			// Outside of the script's directory, which is often a project whose files are watched.
+			aside := t.TempDir()
+			home, tmp := filepath.Join(aside, "home"), filepath.Join(aside, "tmp")
 			for _, kv := range [][2]string{
-				{"HOME", home}, {"XBUILD_STORE", filepath.Join(e.WorkDir, "store")}, {"XBUILD_TEST_SNAPSHOT", "http://127.0.0.1:1/snapshot"},
+				{"HOME", home}, {"TMPDIR", tmp}, {"XBUILD_STORE", filepath.Join(aside, "store")}, {"STORE", filepath.Join(aside, "store")}, {"ASIDE", aside}, {"XBUILD_TEST_SNAPSHOT", "http://127.0.0.1:1/snapshot"},
 				{"GOCACHE", strings.TrimSpace(string(goCache))}, {"GOPROXY", "off"}, {"GOTOOLCHAIN", "local"}, {"GOFLAGS", ""},
 				// What a script does not set up must not come from the machine's own apt or a mirror of the world.
 				{"XBUILD_DEBIAN_MIRROR", "http://127.0.0.1:1/debian"},
@@ -73,10 +76,10 @@ func TestScripts(t *testing.T) {
 				e.Setenv(kv[0], kv[1])
 			}
 			e.Values[archiveKey{}] = &scriptArchive{}
-			return os.Mkdir(home, 0o755)
+			return errors.Join(os.Mkdir(home, 0o755), os.Mkdir(tmp, 0o755))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"archive": archiveCmd, "exits": exitsCmd, "waitfile": waitfileCmd, "gone": goneCmd, "machine": machineCmd, "artifacts": artifactsCmd, "holds": holdsCmd,
+			"archive": archiveCmd, "exits": exitsCmd, "waitfile": waitfileCmd, "gone": goneCmd, "machine": machineCmd, "artifacts": artifactsCmd, "holds": holdsCmd, "elf": elfCmd,
 		},
 	})
 }
@@ -125,6 +128,16 @@ func goneCmd(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	ts.Fatalf("process %d still runs", pid)
+}
+
+// elf FILE writes the header of a program for linux/amd64, and nothing behind it.
+func elfCmd(ts *testscript.TestScript, neg bool, args []string) {
+	var b bytes.Buffer
+	ts.Check(binary.Write(&b, binary.LittleEndian, elf.Header64{
+		Ident: [16]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+		Type:  uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: uint32(elf.EV_CURRENT), Ehsize: 64, Phentsize: 56, Shentsize: 64,
+	}))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o755))
 }
 
 // machine FILE EM_… sees what an ELF file is for.
@@ -181,18 +194,19 @@ type scriptArchive struct {
 func archiveCmd(ts *testscript.TestScript, neg bool, args []string) {
 	a := ts.Value(archiveKey{}).(*scriptArchive)
 	if args[0] == "start" {
-		a.dir = ts.MkAbs("archive")
-		ts.Check(os.MkdirAll(a.dir, 0o755))
 		var err error
+		a.dir, err = os.MkdirTemp(ts.Getenv("ASIDE"), "archive-")
+		ts.Check(err)
 		a.Archive, err = archivetest.Build(a.dir, small()...)
 		ts.Check(err)
 		// The snapshot archive has a directory a date; a script fills it.
 		mux := http.NewServeMux()
 		mux.Handle("/debian/", http.StripPrefix("/debian", a.Handler()))
-		mux.Handle("/snapshot/", http.StripPrefix("/snapshot", http.FileServer(http.Dir(ts.MkAbs("snapshot")))))
+		mux.Handle("/snapshot/", http.StripPrefix("/snapshot", http.FileServer(http.Dir(a.dir+"-snapshot"))))
 		server := httptest.NewServer(mux)
 		ts.Defer(server.Close)
 		ts.Setenv("XBUILD_DEBIAN_MIRROR", server.URL+"/debian")
+		ts.Setenv("MIRROR", server.URL+"/debian")
 		ts.Setenv("XBUILD_TEST_SNAPSHOT", server.URL+"/snapshot")
 		ts.Setenv("XBUILD_TEST_KEYRING", a.KeyringFile)
 		return
@@ -217,7 +231,7 @@ func archiveCmd(ts *testscript.TestScript, neg bool, args []string) {
 			err = a.SetDate(args[1], d, time.Time{})
 		}
 	case "snapshot":
-		err = os.CopyFS(filepath.Join(ts.MkAbs("snapshot"), args[1]), os.DirFS(a.dir))
+		err = os.CopyFS(filepath.Join(a.dir+"-snapshot", args[1]), os.DirFS(a.dir))
 	default:
 		ts.Fatalf("archive: unknown %q", args[0])
 	}

@@ -103,7 +103,7 @@ func (g *Globals) open(needProject bool) (*session, error) {
 	default:
 		return nil, err
 	}
-	s.Planner.Lock, err = lock.Read(s.lockPath)
+	s.Planner.Lock, err = lock.Read(relative(s.lockPath))
 	return s, err
 }
 
