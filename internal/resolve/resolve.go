@@ -354,6 +354,9 @@ func (a *Archive) File(ctx context.Context, suite string, pick func(*archive.Rel
 			data, url, err := fetch.Bytes(ctx, []string{base + "/dists/" + name + "/InRelease"}, maxRelease)
 			if err != nil {
 				faults = append(faults, err)
+				if !errors.Is(err, fetch.ErrNotFound) {
+					break // the mirror itself does not answer: another name on it would not either
+				}
 				continue
 			}
 			text, err := archive.VerifyInRelease(keyring, data)
