@@ -27,7 +27,7 @@ func (e *MismatchError) Error() string {
 // File is the path of the file with that SHA-256, if the store has it. It was
 // verified when it came in; Verify looks again.
 func (s *Store) File(sha256 string) (path string, ok bool) {
-	if !shaRE.MatchString(sha256) {
+	if !isSHA256(sha256) {
 		return "", false
 	}
 	path = s.path("files", sha256)
@@ -45,7 +45,7 @@ func (s *Store) File(sha256 string) (path string, ok bool) {
 // not, the error is a MismatchError. Of all processes one writes, the others
 // wait.
 func (s *Store) AddFile(ctx context.Context, sha256 string, size int64, write func(tmpPath string) error) (path string, err error) {
-	if !shaRE.MatchString(sha256) {
+	if !isSHA256(sha256) {
 		return "", fmt.Errorf("%q is no sha256 (want 64 lower-case hexadecimal digits)", sha256)
 	}
 	if path, ok := s.File(sha256); ok {

@@ -32,7 +32,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -49,8 +48,6 @@ const (
 
 var (
 	folders = []string{"files", "trees", "locks", "tmp"}
-	keyRE   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+~-]{0,199}$`)
-	shaRE   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
 // A Store is an opened store. Its methods may be called from many goroutines.
@@ -205,8 +202,26 @@ func used(path string, st fs.FileInfo) {
 	}
 }
 
+// isKey tells names that are one safe path element: letters and digits, and after the first character also "._+~-", 200 at most. It is no regular expression,
+// because compiling one with such a bound costs every start of xbuild most of a millisecond.
+func isKey(s string) bool {
+	for i, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case i > 0 && strings.IndexByte("._+~-", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= 200
+}
+
+func isSHA256(s string) bool {
+	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
 func checkKey(key string) error {
-	if !keyRE.MatchString(key) || strings.HasSuffix(key, manifestSuffix) {
+	if !isKey(key) || strings.HasSuffix(key, manifestSuffix) {
 		return fmt.Errorf("%q cannot be a name in the store", key)
 	}
 	return nil
