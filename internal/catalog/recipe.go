@@ -121,10 +121,17 @@ func (w *Value) UnmarshalTOML(v any) error {
 		w.Then = v
 		return nil
 	case map[string]any:
-		for key, dst := range map[string]*string{"when": &w.When, "then": &w.Then, "else": &w.Else} {
-			if s, ok := v[key].(string); ok {
-				*dst = s
+		fields := map[string]*string{"when": &w.When, "then": &w.Then, "else": &w.Else}
+		for key, val := range v {
+			dst := fields[key]
+			if dst == nil {
+				return fmt.Errorf("unknown key %q", key)
 			}
+			s, ok := val.(string)
+			if !ok {
+				return fmt.Errorf("%s: want a string", key)
+			}
+			*dst = s
 		}
 		return nil
 	}
@@ -164,6 +171,9 @@ func (v Vars) Holds(when string) (bool, error) {
 		x, ok := v[name]
 		if !ok {
 			return false, fmt.Errorf("condition %q names the unknown %q", when, name)
+		}
+		if _, text := x.(string); compare && !text {
+			return false, fmt.Errorf("condition %q compares %q, which is no string", when, name)
 		}
 		var holds bool
 		switch x := x.(type) {

@@ -1,0 +1,424 @@
+package catalog
+
+import (
+	"io/fs"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/Masterminds/semver/v3"
+
+	"xbuild/internal/platform"
+	"xbuild/recipes"
+	"xbuild/sysroots"
+	"xbuild/toolchains"
+)
+
+func load(t *testing.T) *Catalog {
+	t.Helper()
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestLoad sees that every definition is read and found by its name.
+func TestLoad(t *testing.T) {
+	c := load(t)
+	for _, kind := range []struct {
+		files fs.FS
+		found func(name string) bool
+		count int
+	}{
+		{toolchains.Files, func(n string) bool { return c.Toolchain(n) != nil }, len(c.Toolchains)},
+		{recipes.Files, func(n string) bool { return c.Recipe(n) != nil }, len(c.Recipes)},
+		{sysroots.Files, func(n string) bool {
+			return slices.ContainsFunc(c.Sysroots, func(s *Sysroot) bool { return s.Name == n })
+		}, len(c.Sysroots)},
+	} {
+		files, err := fs.Glob(kind.files, "*.toml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) != kind.count || kind.count == 0 {
+			t.Errorf("%d definitions of %d files", kind.count, len(files))
+		}
+		for _, f := range files {
+			if !kind.found(strings.TrimSuffix(f, path.Ext(f))) {
+				t.Errorf("%s is not found by its name", f)
+			}
+		}
+	}
+	if c.Toolchain("none") != nil || c.Recipe("none") != nil || c.Sysroot("none") != nil {
+		t.Error("something is found that does not exist")
+	}
+	if c.Sysroot("gnu") == nil {
+		t.Error(`no sysroot for libc "gnu"`)
+	}
+}
+
+// TestDefinitionsSayWhereFactsComeFrom: each TOML starts with a comment.
+func TestDefinitionsSayWhereFactsComeFrom(t *testing.T) {
+	for _, files := range []fs.FS{toolchains.Files, sysroots.Files, recipes.Files} {
+		names, err := fs.Glob(files, "*.toml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range names {
+			data, err := fs.ReadFile(files, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasPrefix(string(data), "# ") {
+				t.Errorf("%s does not start with a comment that says where its facts come from", n)
+			}
+		}
+	}
+}
+
+// TestToolchains looks at what every toolchain must say.
+func TestToolchains(t *testing.T) {
+	for _, d := range load(t).Toolchains {
+		if d.Summary == "" || !strings.HasPrefix(d.Home, "https://") || d.Package == "" || len(d.Packages) == 0 || len(d.Sources) == 0 || len(d.Programs) == 0 {
+			t.Errorf("toolchains/%s.toml: summary, home, package, packages, source and programs are all needed", d.Name)
+		}
+		if len(d.Test) == 0 {
+			t.Errorf("toolchains/%s.toml: no test", d.Name)
+		} else if _, ok := d.Programs[d.Test[0]]; !ok {
+			t.Errorf("toolchains/%s.toml: test runs %q, which is none of its programs", d.Name, d.Test[0])
+		}
+		for i, s := range d.Sources {
+			if s.Archive != "debian" || s.Suite == "" {
+				t.Errorf("toolchains/%s.toml: source %d: archive %q, suite %q", d.Name, i, s.Archive, s.Suite)
+			}
+			if slices.Contains(d.Sources[:i], s) {
+				t.Errorf("toolchains/%s.toml: source %d is there twice", d.Name, i)
+			}
+			in := d.In(s)
+			if !slices.Contains(in.Packages, in.Package) {
+				t.Errorf("toolchains/%s.toml: package %s is not among its packages %q", d.Name, in.Package, in.Packages)
+			}
+			all := slices.Concat([]string{in.Package}, in.Packages, in.Skip, in.RPath, slices.Collect(maps.Values(in.Programs)))
+			for _, list := range [][]string{all, in.Keep, in.Drop} {
+				for _, v := range list {
+					if strings.Contains(v, "{slot}") || s.Slot == "" && strings.HasSuffix(v, "-") {
+						t.Errorf("toolchains/%s.toml: %q is not filled in for suite %s", d.Name, v, s.Suite)
+					}
+				}
+			}
+			if !slices.Equal(in.Sources, []Source{s}) {
+				t.Errorf("In: sources %v, want %v alone", in.Sources, s)
+			}
+		}
+		for name, file := range d.Programs {
+			if strings.ContainsAny(name, "/ ") || strings.HasPrefix(file, "/") || path.Clean(file) != file {
+				t.Errorf("toolchains/%s.toml: program %q = %q", d.Name, name, file)
+			}
+		}
+	}
+}
+
+// TestInLeavesTheDefinition: reading a definition for one source must not change it for the next.
+func TestInLeavesTheDefinition(t *testing.T) {
+	d := load(t).Toolchain("clang")
+	before := []string{d.Package, strings.Join(d.Packages, " "), strings.Join(d.Keep, " "), d.Programs["clang"]}
+	d.In(d.Sources[0])
+	d.In(d.Sources[1])
+	if after := []string{d.Package, strings.Join(d.Packages, " "), strings.Join(d.Keep, " "), d.Programs["clang"]}; !slices.Equal(before, after) {
+		t.Errorf("In changed the definition: %q, was %q", after, before)
+	}
+}
+
+// TestSysroots sees that suites are ordered by glibc and that every platform with C has one that is preferred.
+func TestSysroots(t *testing.T) {
+	for _, d := range load(t).Sysroots {
+		for i, s := range d.Suites {
+			v, err := semver.NewVersion(s.Glibc)
+			if err != nil {
+				t.Errorf("sysroots/%s.toml: suite %s: glibc %q: %v", d.Name, s.Name, s.Glibc, err)
+				continue
+			}
+			if i > 0 {
+				if last, err := semver.NewVersion(d.Suites[i-1].Glibc); err == nil && !v.GreaterThan(last) {
+					t.Errorf("sysroots/%s.toml: suite %s comes after %s, so its glibc must be newer", d.Name, s.Name, d.Suites[i-1].Name)
+				}
+			}
+			for _, root := range d.Roots(s) {
+				if strings.Contains(root, "{") {
+					t.Errorf("sysroots/%s.toml: package %q is not filled in for suite %s", d.Name, root, s.Name)
+				}
+			}
+			if got, ok := d.Suite(s.Name); !ok || got.Glibc != s.Glibc {
+				t.Errorf("suite %s is not found by its name", s.Name)
+			}
+		}
+		for _, name := range d.Prefer {
+			if _, ok := d.Suite(name); !ok {
+				t.Errorf("sysroots/%s.toml: prefer names the unknown suite %q", d.Name, name)
+			}
+		}
+		for _, p := range platform.All() {
+			if p.HasC() && !slices.ContainsFunc(d.Prefer, func(name string) bool {
+				s, _ := d.Suite(name)
+				return slices.Contains(s.Architectures, p.Debian)
+			}) {
+				t.Errorf("sysroots/%s.toml: no preferred suite has %s for %s", d.Name, p.Debian, p.Name)
+			}
+		}
+		if _, ok := d.Suite("potato"); ok {
+			t.Error(`suite "potato" is found`)
+		}
+	}
+}
+
+// filled are the placeholders and conditions that package plan has values for beside the options.
+var filled = []string{
+	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.LDFLAGS", "cmake_toolchain",
+	"sources.objects", "link.driver", "item", "item.driver", "item.flags", "item.options",
+}
+
+// TestRecipes sees that every placeholder and condition of a recipe means something, and that every option says what it is.
+func TestRecipes(t *testing.T) {
+	c := load(t)
+	for _, r := range c.Recipes {
+		vars := Vars{}
+		for _, name := range filled {
+			vars[name] = "x"
+		}
+		vars["static"], vars["strip"] = true, true
+		for _, o := range r.Options {
+			if vars[o.Name] != nil {
+				t.Errorf("recipes/%s.toml: option %q has the name of something that is there for every recipe", r.Name, o.Name)
+			}
+			switch o.Type {
+			case "string":
+				vars[o.Name] = "x"
+			case "bool":
+				vars[o.Name] = true
+			case "int":
+				vars[o.Name] = int64(1)
+			case "strings":
+				vars[o.Name] = []string{"x"}
+			case "table":
+				vars[o.Name] = map[string]string{"k": "v"}
+			default:
+				t.Errorf("recipes/%s.toml: option %q has the unknown type %q", r.Name, o.Name, o.Type)
+			}
+			if o.Help == "" {
+				t.Errorf("recipes/%s.toml: option %q has no help", r.Name, o.Name)
+			}
+			if o.Default != nil {
+				ok := false
+				switch o.Default.(type) {
+				case string:
+					ok = o.Type == "string"
+				case bool:
+					ok = o.Type == "bool"
+				case int64:
+					ok = o.Type == "int"
+				}
+				if !ok {
+					t.Errorf("recipes/%s.toml: option %q is a %s, its default %v a %T", r.Name, o.Name, o.Type, o.Default, o.Default)
+				}
+			}
+			if s, isString := o.Default.(string); len(o.Choices) > 0 && isString && !slices.Contains(o.Choices, s) {
+				t.Errorf("recipes/%s.toml: the default of %q is none of its choices", r.Name, o.Name)
+			}
+		}
+		holds := func(what, when string) {
+			if _, err := vars.Holds(when); err != nil {
+				t.Errorf("recipes/%s.toml: %s: %v", r.Name, what, err)
+			}
+		}
+		one := func(what, s string) {
+			if _, err := vars.ExpandOne(s); err != nil {
+				t.Errorf("recipes/%s.toml: %s: %v", r.Name, what, err)
+			}
+		}
+		for _, n := range r.Needs {
+			holds("needs", n.When)
+			for _, name := range n.Toolchains {
+				if c.Toolchain(name) == nil {
+					t.Errorf("recipes/%s.toml: needs the unknown toolchain %q", r.Name, name)
+				}
+			}
+		}
+		for _, l := range r.Lists {
+			vars[l.Name] = []string{"x"}
+			for _, a := range l.Items {
+				holds(l.Name, a.When)
+			}
+			if _, err := vars.ExpandAll(l.Items); err != nil {
+				t.Errorf("recipes/%s.toml: %s: %v", r.Name, l.Name, err)
+			}
+		}
+		for name, v := range r.Env {
+			holds(name, v.When)
+			one(name, v.Then)
+			one(name, v.Else)
+		}
+		if len(r.Steps) == 0 || r.Summary == "" {
+			t.Errorf("recipes/%s.toml: no steps or no summary", r.Name)
+		}
+		for _, s := range slices.Concat(r.Fetch, r.Steps) {
+			what := "step " + s.Name
+			holds(what, s.When)
+			for _, f := range append([]string{s.Name, s.Dir, s.Stdout, s.Output, s.Depfile, s.WhenMissing}, s.Remove...) {
+				one(what, f)
+			}
+			for name, v := range s.Env {
+				one(what+": "+name, v)
+			}
+			for _, a := range s.Command {
+				holds(what, a.When)
+				for _, arg := range a.Args {
+					one(what, arg)
+				}
+			}
+			if s.Foreach != "" {
+				if _, err := vars.List(s.Foreach); err != nil {
+					t.Errorf("recipes/%s.toml: %s: %v", r.Name, what, err)
+				}
+			}
+			if (s.Depfile == "") != (s.Output == "") {
+				t.Errorf("recipes/%s.toml: %s: output and depfile go together", r.Name, what)
+			}
+		}
+		for _, o := range r.Outputs {
+			holds("output", o.When)
+			one("output", o.Path)
+			if (o.Path == "") != o.Stage {
+				t.Errorf("recipes/%s.toml: an output is a path or the stage", r.Name)
+			}
+		}
+	}
+}
+
+func TestHolds(t *testing.T) {
+	v := Vars{"yes": true, "no": false, "kind": "shared", "empty": "", "list": []string{"a"}, "nolist": []string{}, "table": map[string]string{"a": "b"},
+		"notable": map[string]string{}, "one": int64(1), "zero": int64(0)}
+	for when, want := range map[string]bool{
+		"": true, "yes": true, "no": false, "!yes": false, "!no": true,
+		"kind": true, "kind=shared": true, "kind=static": false, "!kind=static": true, "!kind=shared": false, "empty": false, "!empty": true, "empty=": false,
+		"list": true, "nolist": false, "table": true, "notable": false, "one": true, "zero": false,
+		"yes kind=shared": true, "yes no": false, "no yes": false, "yes !no list": true, "  yes   one ": true,
+	} {
+		if got, err := v.Holds(when); err != nil || got != want {
+			t.Errorf("Holds(%q) = %v, %v, want %v", when, got, err, want)
+		}
+	}
+	for when, want := range map[string]string{
+		"unknown":       `condition "unknown" names the unknown "unknown"`,
+		"yes !unknown":  `condition "yes !unknown" names the unknown "unknown"`,
+		"no unknown":    "", // decided before it is looked at
+		"list=a":        `condition "list=a" compares "list", which is no string`,
+		"yes=true":      `condition "yes=true" compares "yes", which is no string`,
+		"unknown=value": `condition "unknown=value" names the unknown "unknown"`,
+	} {
+		_, err := v.Holds(when)
+		if got := message(err); got != want {
+			t.Errorf("Holds(%q): error %q, want %q", when, got, want)
+		}
+	}
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestExpand(t *testing.T) {
+	v := Vars{"name": "lua", "list": []string{"a", "b"}, "none": []string{}, "table": map[string]string{"Y": "2", "X": "1"}, "n": int64(7), "yes": true, "empty": ""}
+	for arg, want := range map[string][]string{
+		"plain":          {"plain"},
+		"":               {""},
+		"{name}":         {"lua"},
+		"lib{name}.so.1": {"liblua.so.1"},
+		"-I{list}":       {"-Ia", "-Ib"},
+		"{list}":         {"a", "b"},
+		"-l{none}":       {},
+		"{none}":         {},
+		"-D{table}":      {"-DX=1", "-DY=2"},
+		"{list|,}":       {"a,b"},
+		"-tags={none|,}": {"-tags="},
+		"{list}-{list}":  {"a-a", "a-b", "b-a", "b-b"},
+		"{n}{yes}":       {"7true"},
+		"x{empty}y":      {"xy"},
+		"{name}{none}":   {},
+		"{name| }":       {"lua"},
+	} {
+		if got, err := v.Expand(arg); err != nil || !slices.Equal(got, want) {
+			t.Errorf("Expand(%q) = %q, %v, want %q", arg, got, err, want)
+		}
+	}
+	for arg, want := range map[string]string{
+		"{missing}": "placeholder {missing} is unknown",
+		"a{b":       `argument "a{b": no } after {`,
+		"{}":        "placeholder {} is unknown",
+	} {
+		if _, err := v.Expand(arg); message(err) != want {
+			t.Errorf("Expand(%q): error %q, want %q", arg, message(err), want)
+		}
+	}
+	if got, err := v.ExpandOne("{list}"); err != nil || got != "a b" {
+		t.Errorf("ExpandOne = %q, %v", got, err)
+	}
+	got, err := v.ExpandAll([]Arg{{Args: []string{"cc", "-I{list}"}}, {When: "!yes", Args: []string{"{missing}"}}, {When: "yes", Args: []string{"-o", "{name}"}}})
+	if want := []string{"cc", "-Ia", "-Ib", "-o", "lua"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("ExpandAll = %q, %v, want %q", got, err, want)
+	}
+}
+
+// TestFaultyDefinitions shows what a definition may not be.
+func TestFaultyDefinitions(t *testing.T) {
+	for text, want := range map[string]string{
+		"name = 'x'\ncolour = 'red'\n":                                `recipes/x.toml: unknown key "colour"`,
+		"name = 'y'\n":                                                `recipes/x.toml: name is "y", want "x" as the file's`,
+		"name = 'x'\n[[step]]\ncommand = [1]\n":                       `want a string or a table with when and args`,
+		"name = 'x'\n[[step]]\ncommand = [{ wen = 'a' }]\n":           `unknown key "wen"`,
+		"name = 'x'\n[[step]]\ncommand = [{ when = 1 }]\n":            `when: want a string`,
+		"name = 'x'\n[[step]]\ncommand = [{ args = 'a' }]\n":          `args: want a list`,
+		"name = 'x'\n[[step]]\ncommand = [{ args = [1] }]\n":          `args: want strings`,
+		"name = 'x'\n[env]\nA = { wen = 'x', then = '1' }\n":          `unknown key "wen"`,
+		"name = 'x'\n[env]\nA = { when = true, then = '1' }\n":        `when: want a string`,
+		"name = 'x'\n[env]\nA = 1\n":                                  `want a string or a table with when, then, else`,
+		"name = 'x'\n[[option]]\nname = 'a'\ntype = 'bool'\nhlp = ''": `unknown key "option.hlp"`,
+		"name = ": `recipes/x.toml: `,
+	} {
+		_, err := read(fstest.MapFS{"x.toml": {Data: []byte(text)}}, "recipes", func(r *Recipe) string { return r.Name })
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want one with %q", text, err, want)
+		}
+	}
+}
+
+var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
+
+// FuzzExpand: no argument makes it panic, and what it returns holds no placeholder of the argument.
+func FuzzExpand(f *testing.F) {
+	for _, s := range []string{"", "{name}", "-I{list}", "{list|,}", "{", "}", "{}", "{|}", "{list}{list}{list}", "{{name}}"} {
+		f.Add(s)
+	}
+	v := Vars{"name": "lua", "list": []string{"a", "b"}, "none": []string{}}
+	f.Fuzz(func(t *testing.T, s string) {
+		if strings.Count(s, "{list}") > 8 {
+			return // as many arguments as the power of two says
+		}
+		out, err := v.Expand(s)
+		if err != nil {
+			return
+		}
+		for _, o := range out {
+			if p := placeholder.FindString(o); p == "{name}" || p == "{list}" {
+				t.Errorf("Expand(%q) left %q", s, o)
+			}
+		}
+	})
+}
