@@ -1,0 +1,241 @@
+package emulate
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"xbuild/internal/platform"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// program makes an ELF file of a platform: a header, and a PT_INTERP where it has a loader.
+func program(p platform.Platform, interp string) []byte {
+	var b bytes.Buffer
+	order := binary.ByteOrder(binary.LittleEndian)
+	if p.Data == elf.ELFDATA2MSB {
+		order = binary.BigEndian
+	}
+	ident := [16]byte{0x7f, 'E', 'L', 'F', byte(p.Class), byte(p.Data), byte(elf.EV_CURRENT)}
+	n := uint16(0)
+	if interp != "" {
+		n, interp = 1, interp+"\x00"
+	}
+	if p.Class == elf.ELFCLASS64 {
+		binary.Write(&b, order, elf.Header64{Ident: ident, Type: uint16(elf.ET_EXEC), Machine: uint16(p.Machine), Version: 1, Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: n, Shentsize: 64, Flags: p.ELFFlags})
+		if n > 0 {
+			binary.Write(&b, order, elf.Prog64{Type: uint32(elf.PT_INTERP), Off: 120, Filesz: uint64(len(interp))})
+		}
+	} else {
+		binary.Write(&b, order, elf.Header32{Ident: ident, Type: uint16(elf.ET_EXEC), Machine: uint16(p.Machine), Version: 1, Phoff: 52, Ehsize: 52, Phentsize: 32, Phnum: n, Shentsize: 40, Flags: p.ELFFlags})
+		if n > 0 {
+			binary.Write(&b, order, elf.Prog32{Type: uint32(elf.PT_INTERP), Off: 84, Filesz: uint32(len(interp))})
+		}
+	}
+	b.WriteString(interp)
+	return b.Bytes()
+}
+
+func save(t testing.TB, data []byte) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(file, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func withC() []platform.Platform {
+	return slices.DeleteFunc(platform.All(), func(p platform.Platform) bool { return !p.HasC() })
+}
+
+// TestOpen reads a program of each platform, static and dynamic, and finds out what it is for.
+func TestOpen(t *testing.T) {
+	for _, p := range withC() {
+		for _, interp := range []string{"", p.Interp} {
+			t.Run(strings.ReplaceAll(p.Name, "/", "-")+" "+interp, func(t *testing.T) {
+				got, err := Open(save(t, program(p, interp)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.Interp != interp || !got.Matches(p) {
+					t.Errorf("Open: %+v, want loader %q and %v %v %v", got, interp, p.Machine, p.Class, p.Data)
+				}
+				for _, q := range withC() {
+					if same := q.Machine == p.Machine && q.Class == p.Class && q.Data == p.Data; got.Matches(q) != same {
+						t.Errorf("a program of %s matches %s: %v", p.Name, q.Name, !same)
+					}
+				}
+				found, err := got.Platform()
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := p.Base().Name
+				switch {
+				case p.Machine != elf.EM_ARM:
+				case interp == "": // a header says nothing of VFP to debug/elf's reader
+					want = "linux/arm/v7"
+				case found.Interp == p.Interp:
+					want = found.Name // v5 and v6 share the soft-float loader
+				}
+				if found.Name != want {
+					t.Errorf("Platform() = %s, want %s", found.Name, want)
+				}
+			})
+		}
+	}
+}
+
+// TestOpenRefuses: what is no program says so; what cannot be read says why.
+func TestOpenRefuses(t *testing.T) {
+	amd64, err := platform.Parse("linux/amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := program(amd64, "/lib64/ld-linux-x86-64.so.2")
+	huge := bytes.Clone(good)
+	binary.LittleEndian.PutUint64(huge[64+32:], 1<<62) // Filesz of PT_INTERP
+	for name, data := range map[string][]byte{
+		"empty":     {},
+		"script":    []byte("#!/bin/sh\necho hello\n"),
+		"cut short": good[:40],
+		"magic":     []byte(elf.ELFMAG),
+	} {
+		if _, err := Open(save(t, data)); !errors.Is(err, ErrNotELF) {
+			t.Errorf("%s: error %v, want ErrNotELF", name, err)
+		}
+	}
+	for name, data := range map[string][]byte{"cut in the program headers": good[:70], "cut in PT_INTERP": good[:len(good)-4], "huge PT_INTERP": huge} {
+		if p, err := Open(save(t, data)); err == nil {
+			t.Errorf("%s: no error, but %+v", name, p)
+		}
+	}
+	if _, err := Open(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that is not there: error %v", err)
+	}
+	if _, err := (Program{Path: "x", Machine: elf.EM_SPARC, Class: elf.ELFCLASS64, Data: elf.ELFDATA2MSB}).Platform(); err == nil || !strings.Contains(err.Error(), "EM_SPARC") {
+		t.Errorf("a machine without a platform: error %v", err)
+	}
+}
+
+// TestCommands holds the command of each platform, under QEMU and by itself, against testdata/commands.golden.
+func TestCommands(t *testing.T) {
+	var b strings.Builder
+	for _, p := range withC() {
+		base, err := p.Baseline("", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prog := Program{Path: "/project/dist/hello", Machine: p.Machine, Class: p.Class, Data: p.Data, Interp: p.Interp}
+		fmt.Fprintf(&b, "%s\n", p.Name)
+		if argv, err := Emulated(prog, "/qemu", "/sysroot", p, base, []string{"-x", "a b"}); err != nil {
+			fmt.Fprintf(&b, "\tqemu: %v\n", err)
+		} else {
+			fmt.Fprintf(&b, "\tqemu: %q\n", argv)
+		}
+		fmt.Fprintf(&b, "\tself: %q\n", Direct(prog, "/sysroot", p, []string{"-x", "a b"}))
+	}
+	file := "testdata/commands.golden"
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v: write it with: go test ./internal/emulate -update", err)
+	}
+	if b.String() != string(want) {
+		t.Errorf("commands differ from %s (renew with: go test ./internal/emulate -update); now\n%s", file, b.String())
+	}
+}
+
+func TestStaticProgramsNeedNoSysroot(t *testing.T) {
+	p, err := platform.Parse("linux/riscv64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := p.Baseline("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prog := Program{Path: "/hello"}
+	if got := Direct(prog, "/sysroot", p, []string{"a"}); !slices.Equal(got, []string{"/hello", "a"}) {
+		t.Errorf("Direct = %q", got)
+	}
+	if got, err := Emulated(prog, "/qemu", "", p, b, nil); err != nil || slices.Contains(got, "-L") || got[len(got)-1] != "/hello" {
+		t.Errorf("Emulated = %q, %v", got, err)
+	}
+	windows, err := platform.Parse("windows/amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Emulated(prog, "/qemu", "", windows, platform.Baseline{}, nil); err == nil || !strings.Contains(err.Error(), `platform "windows/amd64" has no emulator`) {
+		t.Errorf("an emulator for windows: error %v", err)
+	}
+}
+
+func TestNative(t *testing.T) {
+	parse := func(s string) platform.Platform {
+		p, err := platform.Parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for _, c := range []struct {
+		host, p string
+		want    bool
+	}{
+		{"linux/amd64", "linux/amd64", true},
+		{"linux/amd64", "linux/arm64", false},
+		{"linux/amd64", "linux/386", false},
+		{"linux/amd64", "windows/amd64", false},
+		{"linux/arm64", "linux/arm64", true},
+		{"linux/arm64", "linux/arm/v7", false},
+		{"linux/arm64", "linux/arm64/v9.2", false}, // not known of every arm64 host
+	} {
+		if got := Native(parse(c.host), parse(c.p)); got != c.want {
+			t.Errorf("Native(%s, %s) = %v, want %v", c.host, c.p, got, c.want)
+		}
+	}
+}
+
+// FuzzOpen: no file, however hostile, makes Open panic or take more memory than the file's size warrants.
+func FuzzOpen(f *testing.F) {
+	for _, name := range []string{"linux/amd64", "linux/386", "linux/s390x", "linux/arm/v7"} {
+		p, err := platform.Parse(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		good := program(p, p.Interp)
+		f.Add(good)
+		f.Add(good[:len(good)-3])
+		for at := 16; at < len(good); at += 8 {
+			bad := bytes.Clone(good)
+			for i := at; i < min(at+8, len(bad)); i++ {
+				bad[i] = 0xff
+			}
+			f.Add(bad)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := Open(save(t, data))
+		if err != nil {
+			return
+		}
+		if len(p.Interp) > len(data) {
+			t.Errorf("a loader's name of %d bytes out of a file of %d", len(p.Interp), len(data))
+		}
+		p.Platform()
+	})
+}

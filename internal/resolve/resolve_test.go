@@ -1,0 +1,420 @@
+package resolve
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"xbuild/internal/archive"
+	"xbuild/internal/archive/archivetest"
+	"xbuild/internal/catalog"
+	"xbuild/internal/fetch"
+	"xbuild/internal/lock"
+	"xbuild/internal/store"
+)
+
+func TestUpstream(t *testing.T) {
+	for debian, want := range map[string]string{
+		"1:19.1.7-3+b1":             "19.1.7",
+		"1.24.4-1":                  "1.24.4",
+		"2:1.24~2":                  "1.24",
+		"1:11.1.0+ds-1":             "11.1.0",
+		"3.31.6-2":                  "3.31.6",
+		"4.4.1-2":                   "4.4.1",
+		"1.12.1-1+b1":               "1.12.1",
+		"1:22.1.0~++20260101-1~exp": "22.1.0",
+		"20.19.2+dfsg-1":            "20.19.2",
+		"5":                         "5",
+		"1.2.3.4-1":                 "1.2.3",
+		"r123":                      "r123",
+		"":                          "",
+	} {
+		if got := Upstream(debian); got != want {
+			t.Errorf("Upstream(%q) = %q, want %q", debian, got, want)
+		}
+	}
+}
+
+func TestAdmits(t *testing.T) {
+	for _, c := range []struct {
+		constraint, version string
+		want                bool
+		fault               string
+	}{
+		{"", "anything", true, ""},
+		{"^19", "19.1.7", true, ""},
+		{"^19", "21.0.0", false, ""},
+		{">=1.24", "1.24", true, ""},
+		{">=1.24, <1.26", "1.26.1", false, ""},
+		{"~3.25", "3.25.1", true, ""},
+		{"nineteen", "19.1.7", false, `constraint "nineteen"`},
+		{"^19", "r123", false, `version "r123"`},
+	} {
+		got, err := Admits(c.constraint, c.version)
+		if got != c.want || (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("Admits(%q, %q) = %v, %v, want %v, %q", c.constraint, c.version, got, err, c.want, c.fault)
+		}
+	}
+}
+
+// TestHostMirrors reads sources in both formats (sources.list(5)); what is no Debian mirror over HTTP is left out.
+func TestHostMirrors(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{
+		"etc/apt/sources.list": `# deb http://commented.example/debian trixie main
+deb http://one.example/debian/ trixie main contrib
+deb [arch=amd64 signed-by=/usr/share/keyrings/x.gpg] https://two.example/debian trixie main
+deb [ arch=amd64 ] https://spaced.example/debian trixie main
+deb-src http://source.example/debian trixie main
+deb http://security.example/debian-security trixie-security main
+deb cdrom:[Debian]/ trixie main
+deb file:/srv/debian trixie main
+deb http://one.example/debian trixie-updates main
+deb
+deb [broken
+`,
+		"etc/apt/sources.list.d/more.list": "deb http://three.example/mirror/debian bookworm main\n",
+		"etc/apt/sources.list.d/debian.sources": `# Four and five.
+Types: deb
+URIs: http://four.example/debian https://five.example/debian/
+Suites: trixie trixie-updates
+Components: main
+
+Types: deb
+URIs: http://security.example/debian-security
+Suites: trixie-security
+
+Types: deb
+URIs:http://six.example/debian
+`,
+		"etc/apt/sources.list.d/old.list.save": "deb http://saved.example/debian trixie main\n",
+	} {
+		file := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{
+		"http://one.example/debian", "https://two.example/debian", "https://spaced.example/debian",
+		"http://four.example/debian", "https://five.example/debian", "http://six.example/debian", "http://three.example/mirror/debian",
+	}
+	if got := HostMirrors(root); !slices.Equal(got, want) {
+		t.Errorf("HostMirrors:\n got %q\nwant %q", got, want)
+	}
+	if got := HostMirrors(t.TempDir()); got != nil {
+		t.Errorf("HostMirrors without apt = %q", got)
+	}
+}
+
+// hello is a toolchain of the test archive; its first source has version 1.0.
+var hello = &catalog.Toolchain{Name: "hello", Package: "hello", Packages: []string{"hello"}, Sources: []catalog.Source{{Archive: "debian", Suite: "trixie"}}}
+
+var headers = &catalog.Sysroot{Name: "small", Libc: "gnu", Packages: []string{"libhello-dev"}, Suites: []catalog.Suite{{Name: "trixie", Glibc: "2.41", Architectures: []string{"amd64", "arm64"}}}}
+
+func open(t *testing.T, test *archivetest.Archive) (*Archive, *[]string) {
+	t.Helper()
+	st, err := store.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	notices := &[]string{}
+	return &Archive{Store: st, Mirrors: []string{test.URL}, Keyring: test.Keys, Fetch: fetch.Options{Retries: -1}, Notice: func(m string) { *notices = append(*notices, m) }}, notices
+}
+
+// again is the same store, read by a new process.
+func again(a *Archive) *Archive {
+	return &Archive{Store: a.Store, Mirrors: a.Mirrors, Keyring: a.Keyring, Fetch: a.Fetch, Notice: a.Notice}
+}
+
+func names(files []lock.File) []string {
+	var out []string
+	for _, f := range files {
+		out = append(out, f.Name+"/"+f.Arch)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// TestUpdate locks a toolchain for both hosts and a sysroot, with what each depends on.
+func TestUpdate(t *testing.T) {
+	a, notices := open(t, archivetest.New(t))
+	req := Requests{
+		Toolchains: []ToolchainRequest{{Def: hello, Constraint: "^1"}},
+		Sysroots:   []SysrootRequest{{Def: headers, Arch: "arm64", Suite: "trixie", Where: "linux/arm64"}},
+	}
+	l, err := a.Update(t.Context(), &lock.Lock{Version: 1}, req, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range Hosts {
+		e, ok := FindToolchain(l, req.Toolchains[0], host)
+		if !ok {
+			t.Errorf("no toolchain for host %s", host)
+			continue
+		}
+		arch := strings.TrimPrefix(host, "linux/")
+		if e.Version != "1.0" || e.Suite != "trixie" || e.Date != "20260102T030405Z" || !slices.Equal(e.Roots, []string{"hello"}) {
+			t.Errorf("host %s: %+v", host, e)
+		}
+		if want := []string{"hello-data/all", "hello/" + arch, "libhello1/" + arch}; !slices.Equal(names(e.Files), want) {
+			t.Errorf("host %s: files %q, want %q", host, names(e.Files), want)
+		}
+	}
+	e, ok := FindSysroot(l, req.Sysroots[0])
+	if !ok || e.Version != "2.41" || !slices.Equal(names(e.Files), []string{"libhello-dev/arm64", "libhello1/arm64"}) {
+		t.Errorf("sysroot: %v, %+v", ok, e)
+	}
+	if len(*notices) > 0 {
+		t.Errorf("remarks without a reason: %q", *notices)
+	}
+
+	// What is there stays without a mirror; pruning drops what is not asked for.
+	off := again(a)
+	off.Mirrors = nil
+	same, err := off.Update(t.Context(), l, req, false, false)
+	if err != nil || !same.Equal(l) {
+		t.Errorf("an update of a whole lock: %v, equal %v", err, err == nil && same.Equal(l))
+	}
+	kept, err := off.Update(t.Context(), l, Requests{Sysroots: req.Sysroots}, false, false)
+	if err != nil || len(kept.Toolchains) != 2 {
+		t.Errorf("without prune: %v, %d toolchains, want 2", err, len(kept.Toolchains))
+	}
+	pruned, err := off.Update(t.Context(), l, Requests{Sysroots: req.Sysroots}, false, true)
+	if err != nil || len(pruned.Toolchains) != 0 || len(pruned.Sysroots) != 1 {
+		t.Errorf("with prune: %v, %+v", err, pruned)
+	}
+	if len(l.Toolchains) != 2 {
+		t.Error("Update changed the lock that it was given")
+	}
+	if _, err := off.Update(t.Context(), l, req, true, false); err == nil || !strings.Contains(err.Error(), "no mirror of the debian archive is configured") {
+		t.Errorf("update without a mirror: error %v", err)
+	}
+}
+
+// TestFind: an entry answers the requests that it was made for, and those that it satisfies all the same.
+func TestFind(t *testing.T) {
+	l := &lock.Lock{
+		Toolchains: []lock.Toolchain{{Name: "hello", Version: "1.0", Host: "linux/amd64", Archive: "debian", Suite: "trixie", Roots: []string{"hello"}}},
+		Sysroots:   []lock.Sysroot{{Name: "small", Arch: "arm64", Suite: "trixie", Roots: []string{"libhello-dev", "zlib"}}},
+	}
+	other := *hello
+	other.Packages = []string{"hello", "more"}
+	elsewhere := *hello
+	elsewhere.Sources = []catalog.Source{{Archive: "debian", Suite: "forky"}}
+	for _, c := range []struct {
+		name string
+		r    ToolchainRequest
+		host string
+		want bool
+	}{
+		{"any version", ToolchainRequest{Def: hello}, "linux/amd64", true},
+		{"a constraint that it satisfies", ToolchainRequest{Def: hello, Constraint: ">=0.9"}, "linux/amd64", true},
+		{"a constraint that it does not satisfy", ToolchainRequest{Def: hello, Constraint: "^2"}, "linux/amd64", false},
+		{"another host", ToolchainRequest{Def: hello}, "linux/arm64", false},
+		{"a definition with other packages", ToolchainRequest{Def: &other}, "linux/amd64", false},
+		{"a definition without the suite", ToolchainRequest{Def: &elsewhere}, "linux/amd64", false},
+	} {
+		e, ok := FindToolchain(l, c.r, c.host)
+		if ok != c.want || ok && e.Constraint != c.r.Constraint {
+			t.Errorf("%s: %v, %+v", c.name, ok, e)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		r    SysrootRequest
+		want bool
+	}{
+		{"the same packages", SysrootRequest{Def: headers, Arch: "arm64", Suite: "trixie", Packages: []string{"zlib"}}, true},
+		{"named twice", SysrootRequest{Def: headers, Arch: "arm64", Suite: "trixie", Packages: []string{"zlib", "libhello-dev", "zlib"}}, true},
+		{"fewer packages", SysrootRequest{Def: headers, Arch: "arm64", Suite: "trixie"}, false},
+		{"another architecture", SysrootRequest{Def: headers, Arch: "amd64", Suite: "trixie", Packages: []string{"zlib"}}, false},
+		{"a suite that does not exist", SysrootRequest{Def: headers, Arch: "arm64", Suite: "potato", Packages: []string{"zlib"}}, false},
+	} {
+		if _, ok := FindSysroot(l, c.r); ok != c.want {
+			t.Errorf("%s: %v, want %v", c.name, ok, c.want)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	a, _ := open(t, archivetest.New(t))
+	ctx := t.Context()
+	_, err := a.Toolchain(ctx, ToolchainRequest{Def: hello, Constraint: "^2", Where: "xbuild.toml:3"}, "linux/amd64")
+	if want := `xbuild.toml:3: no such version of hello for host linux/amd64 satisfies "^2"; there are 1.0 (trixie)`; !errors.Is(err, ErrNoVersion) || err.Error() != want {
+		t.Errorf("error %q, want %q", err, want)
+	}
+	gone := *hello
+	gone.Packages = []string{"hello", "goodbye"}
+	if _, err := a.Toolchain(ctx, ToolchainRequest{Def: &gone}, "linux/amd64"); err == nil || !strings.Contains(err.Error(), "goodbye") || !strings.Contains(err.Error(), "suite trixie") {
+		t.Errorf("a package that does not exist: error %v", err)
+	}
+	if _, err := a.Sysroot(ctx, SysrootRequest{Def: headers, Arch: "arm64", Suite: "trixie", Packages: []string{"libnone-dev"}, Where: "linux/arm64"}); err == nil ||
+		!strings.Contains(err.Error(), "linux/arm64") || !strings.Contains(err.Error(), "libnone-dev") {
+		t.Errorf("a sysroot's package that does not exist: error %v", err)
+	}
+	if _, err := a.Sysroot(ctx, SysrootRequest{Def: headers, Arch: "arm64", Suite: "potato", Where: "linux/arm64"}); err == nil || !strings.Contains(err.Error(), `no suite "potato"`) {
+		t.Errorf("a suite that does not exist: error %v", err)
+	}
+	if _, _, err := a.Index(ctx, "potato", "amd64"); !errors.Is(err, fetch.ErrNotFound) || !strings.Contains(err.Error(), "suite potato: no mirror serves a usable index") {
+		t.Errorf("an index of a suite that does not exist: error %v", err)
+	}
+	if _, _, err := a.Index(ctx, "trixie", "vax"); err == nil || !strings.Contains(err.Error(), "vax") {
+		t.Errorf("an index of an architecture that does not exist: error %v", err)
+	}
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, _, err := again(a).Index(cancelled, "trixie", "amd64"); !errors.Is(err, context.Canceled) {
+		t.Errorf("after a cancel: error %v", err)
+	}
+}
+
+// TestTrust: what is not signed by a key that is trusted, or is not what the Release says, is refused at once, not passed over for another mirror.
+func TestTrust(t *testing.T) {
+	for name, spoil := range map[string]func(*archivetest.Archive) error{
+		"a changed Release": func(x *archivetest.Archive) error { return x.BreakSignature("trixie") },
+		"another key":       func(x *archivetest.Archive) error { return x.SignWithOtherKey("trixie") },
+	} {
+		test := archivetest.New(t)
+		if err := spoil(test); err != nil {
+			t.Fatal(err)
+		}
+		a, _ := open(t, test)
+		a.Mirrors = append(a.Mirrors, test.URL)
+		if _, _, err := a.Index(t.Context(), "trixie", "amd64"); !errors.Is(err, archive.ErrSignature) || !strings.Contains(err.Error(), test.URL+"/dists/trixie/InRelease") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	test := archivetest.New(t)
+	if err := test.TamperIndex("trixie", "amd64"); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := open(t, test)
+	_, _, err := a.Index(t.Context(), "trixie", "amd64")
+	var bad *store.MismatchError
+	if !errors.As(err, &bad) {
+		t.Fatalf("a tampered index: error %v", err)
+	}
+
+	// The next mirror has the right one.
+	good := archivetest.New(t)
+	a.Mirrors, a.Keyring = []string{test.URL, good.URL}, append(slices.Clone(test.Keys), good.Keys...)
+	if ix, _, err := again(a).Index(t.Context(), "trixie", "amd64"); err != nil || ix.Len() == 0 {
+		t.Errorf("the next mirror was not asked: %v", err)
+	}
+}
+
+// TestCodename: a suite's name is what its Release says, not where it lies.
+func TestCodename(t *testing.T) {
+	test := archivetest.New(t, archivetest.Suite{Name: "forky", Path: "trixie", Alias: "testing", Packages: []archivetest.Package{{Name: "hello"}}})
+	a, _ := open(t, test)
+	if _, _, err := a.Index(t.Context(), "trixie", "amd64"); err == nil || !strings.Contains(err.Error(), `codename is "forky", want "trixie"`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+var day = time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+
+// twice is a mirror that has trixie under its codename and under stable, apart.
+func twice(t *testing.T) *archivetest.Archive {
+	suite := func(path string, date time.Time, version string) archivetest.Suite {
+		return archivetest.Suite{Name: "trixie", Path: path, Alias: path, Date: date, Architectures: []string{"amd64"}, Packages: []archivetest.Package{{Name: "hello", Version: version, Arch: "amd64"}}}
+	}
+	return archivetest.New(t, suite("trixie", day.AddDate(0, 0, 7), "2.0"), suite("stable", day, "1.0"))
+}
+
+func version(t *testing.T, a *Archive) (string, error) {
+	t.Helper()
+	ix, _, err := a.Index(t.Context(), "trixie", "amd64")
+	if err != nil {
+		return "", err
+	}
+	p, err := ix.Lookup("hello")
+	if err != nil {
+		return "", err
+	}
+	return p[0].Version, nil
+}
+
+// TestMirrorInUpdate: indexes that a Release names and a mirror lacks are looked for under the suite's alias, whose Release is older but whole.
+func TestMirrorInUpdate(t *testing.T) {
+	test := twice(t)
+	a, notices := open(t, test)
+	if err := test.RemoveIndex("trixie", "amd64"); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := version(t, a); err != nil || v != "1.0" {
+		t.Errorf("%q, %v, want 1.0 of the alias", v, err)
+	}
+	if len(*notices) > 0 {
+		t.Errorf("nothing newer was seen before, and still: %q", *notices)
+	}
+	if err := test.RemoveIndex("stable", "amd64"); err != nil {
+		t.Fatal(err)
+	}
+	b, _ := open(t, test)
+	_, err := version(t, b)
+	if err == nil {
+		t.Fatal("an index that is nowhere was read")
+	}
+	for _, want := range []string{"dists/trixie: its Release of 2026-01-09T00:00:00Z names", "dists/stable: its Release of 2026-01-02T00:00:00Z names", "in the middle of an update"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error does not say %q:\n%v", want, err)
+		}
+	}
+}
+
+// TestDowngrade: a Release that is older than one seen before is used where there is no newer one, and said.
+func TestDowngrade(t *testing.T) {
+	test := twice(t)
+	a, notices := open(t, test)
+	if v, err := version(t, a); err != nil || v != "2.0" {
+		t.Fatalf("%q, %v, want 2.0", v, err)
+	}
+	if err := test.SetDate("trixie", day.AddDate(0, 0, 3), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := version(t, again(a)); err != nil || v != "2.0" || len(*notices) != 1 || !strings.Contains((*notices)[0], "Release of 2026-01-05T00:00:00Z is older than one seen before (2026-01-09T00:00:00Z)") {
+		t.Errorf("%q, %v, remarks %q", v, err, *notices)
+	}
+
+	// A mirror that is up to date goes before one that is behind.
+	*notices = nil
+	newer := archivetest.New(t, archivetest.Suite{Name: "trixie", Date: day.AddDate(0, 0, 9), Packages: []archivetest.Package{{Name: "hello", Version: "3.0", Arch: "amd64"}}})
+	b := again(a)
+	b.Mirrors, b.Keyring = []string{test.URL, newer.URL}, append(slices.Clone(test.Keys), newer.Keys...)
+	if v, err := version(t, b); err != nil || v != "3.0" || len(*notices) > 0 {
+		t.Errorf("%q, %v, remarks %q, want 3.0 of the second mirror", v, err, *notices)
+	}
+
+	// What cannot be read of the memory is as if it had never been.
+	if err := os.WriteFile(a.seenFile(), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := version(t, again(a)); err != nil || v != "2.0" || len(*notices) > 0 {
+		t.Errorf("with a damaged memory: %q, %v, %q", v, err, *notices)
+	}
+}
+
+// TestUnreachableMirror: one that does not answer is asked once and passed over.
+func TestUnreachableMirror(t *testing.T) {
+	test := archivetest.New(t)
+	a, _ := open(t, test)
+	a.Mirrors = []string{"http://127.0.0.1:1/debian", test.URL}
+	if ix, _, err := a.Index(t.Context(), "trixie", "amd64"); err != nil || ix.Len() == 0 {
+		t.Fatal(err)
+	}
+	b := again(a)
+	b.Mirrors = []string{"http://127.0.0.1:1/debian"}
+	_, _, err := b.Index(t.Context(), "trixie", "amd64")
+	if err == nil || strings.Contains(err.Error(), "dists/stable") || strings.Count(err.Error(), "hint:") != 1 {
+		t.Errorf("error %v", err)
+	}
+}
