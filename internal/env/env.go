@@ -220,6 +220,33 @@ func quoteDotenv(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "\n", `\n`, "`", "\\`").Replace(s) + `"`
 }
 
+// quoteMake writes a value of a := line (GNU make manual, "Using Variables" and "Writing Makefiles"): backslashes count in front of # and at the end of a line
+// alone, blanks in front are dropped, and $() is empty. A line holds no newline: it becomes a blank.
 func quoteMake(s string) string {
-	return strings.NewReplacer("$", "$$", "#", `\#`, "\n", " ").Replace(s)
+	var b strings.Builder
+	if s != strings.TrimLeft(s, " \t\n") {
+		b.WriteString("$()")
+	}
+	backslashes := 0
+	for i := range len(s) {
+		switch c := s[i]; c {
+		case '\\':
+			backslashes++
+			b.WriteByte(c)
+			continue
+		case '#':
+			b.WriteString(strings.Repeat(`\`, backslashes) + `\#`)
+		case '$':
+			b.WriteString("$$")
+		case '\n':
+			b.WriteByte(' ')
+		default:
+			b.WriteByte(c)
+		}
+		backslashes = 0
+	}
+	if backslashes > 0 {
+		b.WriteString("$()")
+	}
+	return b.String()
 }
