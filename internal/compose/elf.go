@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // errNotDynamic says that a file is no dynamic ELF file of a host that xbuild runs on, so that nothing in it names a loader or a library path.
@@ -113,7 +114,7 @@ func relocated(data []byte, interp, rpath string) ([]byte, error) {
 	if strtab == nil || strsz == nil {
 		return nil, fmt.Errorf("dynamic section without a string table")
 	}
-	if noteAt < 0 || noteAt < interpAt {
+	if noteAt < 0 {
 		return nil, fmt.Errorf("no PT_NOTE program header to give up for a new segment")
 	}
 	var strOff uint64
@@ -168,8 +169,17 @@ func relocated(data []byte, interp, rpath string) ([]byte, error) {
 	le.PutUint64(strsz[8:], uint64(tail.Len())-strAt)
 	progs[interpAt].Off, progs[interpAt].Vaddr, progs[interpAt].Paddr = off, addr, addr
 	progs[interpAt].Filesz, progs[interpAt].Memsz = strAt, strAt
-	progs[noteAt] = elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R), Off: off, Vaddr: addr, Paddr: addr,
+	load := elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R), Off: off, Vaddr: addr, Paddr: addr,
 		Filesz: uint64(tail.Len()), Memsz: uint64(tail.Len()), Align: pageSize}
+	// PT_LOAD headers stand in the order of their addresses (gABI): the kernel and the loader rely on it.
+	progs = slices.Delete(progs, noteAt, noteAt+1)
+	last := 0
+	for i, p := range progs {
+		if elf.ProgType(p.Type) == elf.PT_LOAD {
+			last = i
+		}
+	}
+	progs = slices.Insert(progs, last+1, load)
 	var table bytes.Buffer
 	if err := binary.Write(&table, le, progs); err != nil {
 		return nil, err

@@ -1,0 +1,182 @@
+package compose
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"xbuild/internal/catalog"
+	"xbuild/internal/lock"
+	"xbuild/internal/platform"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v: write it with: go test ./internal/compose -update", err)
+	}
+	if got != string(want) {
+		t.Errorf("differs from %s (renew with: go test ./internal/compose -update); now\n%s", file, got)
+	}
+}
+
+// The parts of a view, from definitions and a lock that are made up and do not change.
+func parts(t testing.TB, root string, p platform.Platform) (clang, pkgconf Toolchain, sysroot Sysroot) {
+	t.Helper()
+	toolchain := func(name, version, slot string) Toolchain {
+		def := &catalog.Toolchain{Name: name, Sources: []catalog.Source{{Archive: "debian", Suite: "trixie", Slot: slot}}}
+		tc, err := NewToolchain(root, def, lock.Toolchain{Name: name, Version: version, Host: "linux/amd64", Files: []lock.File{{Name: name, SHA256: strings.Repeat("1", 64)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tc
+	}
+	return toolchain("clang", "19.1.7", "19"), toolchain("pkgconf", "1.8.1", ""),
+		NewSysroot(root, &catalog.Sysroot{Name: "glibc"}, lock.Sysroot{Name: "glibc", Arch: p.Debian, Suite: "trixie", Files: []lock.File{{Name: "libc6", SHA256: strings.Repeat("2", 64)}}})
+}
+
+func parse(t testing.TB, name string) platform.Platform {
+	t.Helper()
+	p, err := platform.Parse(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestConfigFiles holds clang's configuration file and CMake's toolchain file of every platform against golden files.
+func TestConfigFiles(t *testing.T) {
+	for _, p := range platform.All() {
+		if !p.HasC() {
+			continue
+		}
+		t.Run(strings.ReplaceAll(p.Name, "/", "-"), func(t *testing.T) {
+			b, err := p.Baseline("", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			clang, pkgconf, sysroot := parts(t, "/store", p)
+			v := NewView("/store", p, b.CFlags(), clang, pkgconf, sysroot)
+			cfg := v.config(p.LLVM)
+			golden(t, strings.ReplaceAll(p.Name, "/", "-")+".cfg", cfg)
+			golden(t, strings.ReplaceAll(p.Name, "/", "-")+".cmake", v.cmake())
+			for _, text := range []string{cfg, v.cmake()} {
+				if strings.Contains(text, "/store") {
+					t.Errorf("an absolute path: the view of a moved store would be another one\n%s", text)
+				}
+			}
+		})
+	}
+}
+
+// TestKeys: a key changes with all that decides the content of a tree, and with nothing else.
+func TestKeys(t *testing.T) {
+	def := func(change func(*catalog.Toolchain)) *catalog.Toolchain {
+		d := &catalog.Toolchain{Name: "clang", Summary: "a compiler", Keep: []string{"usr/**"}, Drop: []string{"**/*.a"}, Programs: map[string]string{"a": "usr/bin/a", "b": "usr/bin/b"},
+			Sources: []catalog.Source{{Archive: "debian", Suite: "trixie", Slot: "19"}}}
+		if change != nil {
+			change(d)
+		}
+		return d
+	}
+	locked := func(change func(*lock.Toolchain)) lock.Toolchain {
+		l := lock.Toolchain{Name: "clang", Version: "19.1.7", Host: "linux/amd64", Constraint: "^19", Suite: "trixie", Date: "20260101T000000Z",
+			Files: []lock.File{{Name: "clang-19", Path: "pool/a", SHA256: strings.Repeat("1", 64)}, {Name: "lld-19", SHA256: strings.Repeat("2", 64)}}}
+		if change != nil {
+			change(&l)
+		}
+		return l
+	}
+	make := func(root string, d *catalog.Toolchain, l lock.Toolchain) Toolchain {
+		tc, err := NewToolchain(root, d, l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tc
+	}
+	base := make("/store", def(nil), locked(nil))
+	if !strings.HasPrefix(base.Key, "toolchain-clang-19.1.7-") || base.Dir != "/store/trees/"+base.Key || base.Slot != "19" || base.Program("a") != base.Dir+"/programs/a" {
+		t.Errorf("%+v", base)
+	}
+	for name, other := range map[string]Toolchain{
+		"a file":      make("/store", def(nil), locked(func(l *lock.Toolchain) { l.Files[1].SHA256 = strings.Repeat("3", 64) })),
+		"the version": make("/store", def(nil), locked(func(l *lock.Toolchain) { l.Version = "19.1.8" })),
+		"the host":    make("/store", def(nil), locked(func(l *lock.Toolchain) { l.Host = "linux/arm64" })),
+		"the store":   make("/elsewhere", def(nil), locked(nil)),
+		"keep":        make("/store", def(func(d *catalog.Toolchain) { d.Keep = nil }), locked(nil)),
+		"drop":        make("/store", def(func(d *catalog.Toolchain) { d.Drop = nil }), locked(nil)),
+		"rpath":       make("/store", def(func(d *catalog.Toolchain) { d.RPath = []string{"usr/lib/x"} }), locked(nil)),
+		"a program":   make("/store", def(func(d *catalog.Toolchain) { d.Programs["c"] = "usr/bin/c" }), locked(nil)),
+	} {
+		if other.Key == base.Key {
+			t.Errorf("another key is needed with another %s", name)
+		}
+	}
+	for name, other := range map[string]Toolchain{
+		"the summary":    make("/store", def(func(d *catalog.Toolchain) { d.Summary = "" }), locked(nil)),
+		"the constraint": make("/store", def(nil), locked(func(l *lock.Toolchain) { l.Constraint = "" })),
+		"the date":       make("/store", def(nil), locked(func(l *lock.Toolchain) { l.Date = "" })),
+		"a file's path":  make("/store", def(nil), locked(func(l *lock.Toolchain) { l.Files[0].Path = "pool/b" })),
+	} {
+		if other.Key != base.Key {
+			t.Errorf("%s does not change the tree, but the key", name)
+		}
+	}
+	if _, err := NewToolchain("/store", def(nil), locked(func(l *lock.Toolchain) { l.Host = "linux/vax" })); err == nil {
+		t.Error("a toolchain for a host that does not exist")
+	}
+
+	// A sysroot names no place, so that it is the same in every store.
+	sysroot := func(root, sha string, drop ...string) Sysroot {
+		return NewSysroot(root, &catalog.Sysroot{Drop: drop}, lock.Sysroot{Arch: "arm64", Suite: "trixie", Files: []lock.File{{SHA256: sha}}})
+	}
+	if a, b := sysroot("/store", "1"), sysroot("/elsewhere", "1"); a.Key != b.Key || !strings.HasPrefix(a.Key, "sysroot-arm64-trixie-") {
+		t.Errorf("sysroots %q and %q", a.Key, b.Key)
+	}
+	if sysroot("/store", "1").Key == sysroot("/store", "2").Key || sysroot("/store", "1").Key == sysroot("/store", "1", "etc/**").Key {
+		t.Error("another sysroot with the same key")
+	}
+
+	// Views: platforms that share a triplet, and a baseline's flags.
+	v6, v5 := parse(t, "linux/arm/v6"), parse(t, "linux/arm/v5")
+	clang, pkgconf, root := parts(t, "/store", v6)
+	if v6.Triplet != v5.Triplet {
+		t.Fatal("v5 and v6 do not share a triplet any more: name two others that do")
+	}
+	keys := map[string]bool{}
+	for _, v := range []View{
+		NewView("/store", v6, nil, clang, pkgconf, root), NewView("/store", v5, nil, clang, pkgconf, root), NewView("/store", v6, []string{"-mcpu=arm1176jzf-s"}, clang, pkgconf, root),
+		NewView("/store", v6, nil, pkgconf, pkgconf, root), NewView("/store", v6, nil, clang, pkgconf, sysroot("/store", "1")),
+	} {
+		keys[v.Key] = true
+	}
+	if len(keys) != 5 {
+		t.Errorf("five views have %d keys", len(keys))
+	}
+}
+
+// TestKeyParts: what is one list must not have the key of another that reads the same when put together.
+func TestKeyParts(t *testing.T) {
+	seen := map[string][]string{}
+	for _, parts := range [][]string{nil, {""}, {"", ""}, {"ab"}, {"a", "b"}, {"a\n", "b"}, {"a", "\nb"}, {"1:a"}, {"a\n1:b"}} {
+		k := key("x", parts)
+		if other, ok := seen[k]; ok {
+			t.Errorf("%q and %q have one key", parts, other)
+		}
+		seen[k] = parts
+	}
+}
