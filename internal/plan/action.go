@@ -158,7 +158,10 @@ func (pl *Planner) action(out *Plan, views map[string]*compose.View, globbed map
 		if _, user := t.Env[name]; user {
 			continue
 		}
-		a.Env = a.Env.With(map[string]string{name: strings.TrimSpace(s)})
+		// A variable that is set and empty is not one that is not set: a Makefile's own "LDFLAGS ?=" would not count any more.
+		if s = strings.TrimSpace(s); s != "" || a.Env.Lookup(name) != "" {
+			a.Env.Set(name, s)
+		}
 	}
 	if err := pl.outputs(a, recipe, t, vars); err != nil {
 		return nil, err

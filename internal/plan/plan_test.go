@@ -1,0 +1,548 @@
+package plan
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"xbuild/internal/catalog"
+	"xbuild/internal/env"
+	"xbuild/internal/lock"
+	"xbuild/internal/platform"
+	"xbuild/internal/project"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// planner plans the project that a txtar archive holds, with a lock that has all it needs and a store at /store. The project's directory is new each time.
+func planner(t *testing.T, archive string) *Planner {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range txtar.Parse([]byte(archive)).Files {
+		file := filepath.Join(dir, f.Name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := project.Schema{Recipes: map[string][]project.Option{}}
+	for _, r := range c.Recipes {
+		for _, o := range r.Options {
+			schema.Recipes[r.Name] = append(schema.Recipes[r.Name], project.Option(o))
+		}
+	}
+	for _, tc := range c.Toolchains {
+		schema.Toolchains = append(schema.Toolchains, tc.Name)
+	}
+	for _, r := range c.Sysroots {
+		for _, s := range r.Suites {
+			schema.Suites, schema.Glibc = append(schema.Suites, s.Name), append(schema.Glibc, s.Glibc)
+		}
+	}
+	p, err := project.Load(filepath.Join(dir, project.FileName), schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := platform.Parse("linux/amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Planner{Project: p, Catalog: c, Lock: &lock.Lock{Version: 1}, Store: "/store", Host: host, XBuild: "/bin/xbuild"}
+}
+
+// locked puts into the lock what a selection needs.
+func (pl *Planner) locked(t *testing.T, sel Selection) {
+	t.Helper()
+	req, err := pl.Require(sel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range req.Toolchains {
+		in := r.Def.In(r.Def.Sources[0])
+		version := "1.2.3"
+		if slot := in.Sources[0].Slot; slot != "" {
+			version = slot + ".1"
+		}
+		pl.Lock.PutToolchain(lock.Toolchain{Name: r.Def.Name, Version: version, Host: pl.Host.Name, Archive: in.Sources[0].Archive, Suite: in.Sources[0].Suite, Roots: in.Packages,
+			Files: []lock.File{{Name: in.Package, SHA256: strings.Repeat("1", 64)}}})
+	}
+	for _, r := range req.Sysroots {
+		suite, _ := r.Def.Suite(r.Suite)
+		pl.Lock.PutSysroot(lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Version: suite.Glibc, Roots: append(r.Def.Roots(suite), r.Packages...),
+			Files: []lock.File{{Name: "libc6", SHA256: strings.Repeat("2", 64)}}})
+	}
+}
+
+func (pl *Planner) plan(t *testing.T, sel Selection) *Plan {
+	t.Helper()
+	pl.locked(t, sel)
+	p, err := pl.New(sel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func platforms(t *testing.T, names ...string) []platform.Platform {
+	t.Helper()
+	var out []platform.Platform
+	for _, n := range names {
+		p, err := platform.Parse(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// hash is the end of a store key: it changes with every definition, and the tests of package compose look at it.
+var hash = regexp.MustCompile(`-[0-9a-f]{16}\b`)
+
+// TestRecipes holds the plan of every recipe against testdata/<recipe>.golden, made from the project in testdata/<recipe>.txtar.
+func TestRecipes(t *testing.T) {
+	c, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range c.Recipes {
+		t.Run(r.Name, func(t *testing.T) {
+			archive, err := os.ReadFile("testdata/" + r.Name + ".txtar")
+			if errors.Is(err, fs.ErrNotExist) {
+				t.Fatalf("recipe %s has no project to plan: write testdata/%[1]s.txtar with an xbuild.toml for two platforms and the files that it names, then run: go test ./internal/plan -update", r.Name)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			pl := planner(t, string(archive))
+			var b bytes.Buffer
+			e := json.NewEncoder(&b)
+			e.SetIndent("", "  ")
+			e.SetEscapeHTML(false)
+			p := pl.plan(t, Selection{})
+			for _, a := range p.Actions {
+				a.ID = ""
+				// The compilers' own variables are in package env's golden files.
+				a.Env = slices.DeleteFunc(a.Env, func(v env.Var) bool {
+					return strings.Contains(v.Value, "/store/trees/") || strings.HasPrefix(v.Name, "CARGO_TARGET_")
+				})
+			}
+			if err := e.Encode(p); err != nil {
+				t.Fatal(err)
+			}
+			got := hash.ReplaceAllString(strings.ReplaceAll(b.String(), pl.Project.Dir, "/project"), "-HASH")
+			file := "testdata/" + r.Name + ".golden"
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatalf("%v: write it with: go test ./internal/plan -update", err)
+			}
+			if got != string(want) {
+				t.Errorf("the plan differs from %s (renew with: go test ./internal/plan -update); now\n%s", file, got)
+			}
+		})
+	}
+}
+
+// sample is a project with one target a recipe that the tests below change.
+const sample = `
+-- xbuild.toml --
+[project]
+platforms = ["linux/amd64", "linux/arm64"]
+
+[target.hello]
+recipe = "cc"
+sources = ["src/*.c"]
+-- src/a.c --
+-- src/b.c --
+`
+
+func replaced(s string, pairs ...string) string { return strings.NewReplacer(pairs...).Replace(s) }
+
+// TestID: what an action is made of decides its ID; where its result goes and which xbuild runs it do not.
+func TestID(t *testing.T) {
+	id := func(archive string, change func(*Planner)) string {
+		pl := planner(t, archive)
+		root := pl.Project.Dir
+		if change != nil {
+			change(pl)
+		}
+		a := pl.plan(t, Selection{Platforms: platforms(t, "linux/arm64")}).Actions[0]
+		// The project's place is part of the ID, and another one in each test.
+		data, err := json.Marshal(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved := &Action{}
+		if err := json.Unmarshal(bytes.ReplaceAll(data, []byte(root), []byte("/project")), moved); err != nil {
+			t.Fatal(err)
+		}
+		moved.ID = ""
+		return moved.id()
+	}
+	base := id(sample, nil)
+	if again := id(sample, nil); again != base {
+		t.Error("the same project has another ID each time")
+	}
+	for name, other := range map[string]string{
+		"opt":             id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\nopt = \"s\""), nil),
+		"a define":        id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\ndefines = [\"X\"]"), nil),
+		"env":             id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\nenv = { X = \"1\" }"), nil),
+		"strip":           id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\nstrip = true"), nil),
+		"a cpu":           id(replaced(sample, "[target", "[platform.\"linux/arm64\"]\ncpu = \"cortex-a72\"\n[target"), nil),
+		"a suite":         id(replaced(sample, "[target", "[sysroot]\nsuite = \"bookworm\"\n[target"), nil),
+		"another source":  id(sample+"-- src/c.c --\n", nil),
+		"another store":   id(sample, func(pl *Planner) { pl.Store = "/elsewhere" }),
+		"another kind":    id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\nkind = \"shared\""), nil),
+		"another library": id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\nlibs = [\"z\"]"), nil),
+	} {
+		if other == base {
+			t.Errorf("%s does not change the ID", name)
+		}
+	}
+	for name, other := range map[string]string{
+		"another xbuild":     id(sample, func(pl *Planner) { pl.XBuild = "/opt/xbuild" }),
+		"another dist":       id(replaced(sample, "[target", "dist = \"out\"\n[target"), nil),
+		"another dest":       id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\ndest = \"bin\""), nil),
+		"a further target":   id(replaced(sample, "-- src/a.c --", "[target.more]\nrecipe = \"go\"\n-- src/a.c --"), nil),
+		"a further platform": id(replaced(sample, `"linux/arm64"]`, `"linux/arm64", "linux/riscv64"]`), nil),
+	} {
+		if other != base {
+			t.Errorf("%s changes the ID", name)
+		}
+	}
+}
+
+// TestChoose: which targets and platforms a selection means.
+func TestChoose(t *testing.T) {
+	pl := planner(t, `
+-- xbuild.toml --
+[project]
+platforms = ["linux/amd64", "linux/arm64"]
+
+[target.all]
+recipe = "go"
+
+[target.own]
+recipe = "go"
+platforms = ["linux/amd64", "windows/amd64"]
+`)
+	for _, c := range []struct {
+		name      string
+		targets   []string
+		platforms []string
+		want      string // target: platforms; …
+	}{
+		{"all", nil, nil, "all: linux/amd64 linux/arm64; own: linux/amd64 windows/amd64"},
+		{"one target", []string{"own"}, nil, "own: linux/amd64 windows/amd64"},
+		{"in the file's order", []string{"own", "all"}, nil, "all: linux/amd64 linux/arm64; own: linux/amd64 windows/amd64"},
+		{"a platform of both", nil, []string{"linux/amd64"}, "all: linux/amd64; own: linux/amd64"},
+		{"a platform that the project does not list", nil, []string{"linux/riscv64"}, "all: linux/riscv64"},
+		{"one of a target's own", nil, []string{"windows/amd64"}, "all: windows/amd64; own: windows/amd64"},
+		{"several", []string{"own"}, []string{"linux/arm64", "windows/amd64"}, "own: windows/amd64"},
+	} {
+		got, err := pl.Choose(Selection{Targets: c.targets, Platforms: platforms(t, c.platforms...)})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		var text []string
+		for _, x := range got {
+			var names []string
+			for _, p := range x.Platforms {
+				names = append(names, p.Name)
+			}
+			text = append(text, x.Name+": "+strings.Join(names, " "))
+		}
+		if s := strings.Join(text, "; "); s != c.want {
+			t.Errorf("%s: %s, want %s", c.name, s, c.want)
+		}
+	}
+	for _, c := range []struct {
+		name      string
+		targets   []string
+		platforms []string
+		want      string
+	}{
+		{"an unknown target", []string{"al"}, nil, `no target "al" (there are all, own)`},
+		{"no platform left", []string{"own"}, []string{"linux/arm64"}, "nothing to build"},
+	} {
+		if _, err := pl.Choose(Selection{Targets: c.targets, Platforms: platforms(t, c.platforms...)}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestSuite: which suite's packages are a platform's sysroot.
+func TestSuite(t *testing.T) {
+	for _, c := range []struct {
+		settings, platform string
+		want               string // the suite, or a part of the error
+		fails              bool
+	}{
+		{"", "linux/amd64", "trixie", false},
+		{"", "linux/mips64le", "bookworm", false},
+		{"", "linux/loong64", "forky", false},
+		{"[sysroot]\nglibc = \"2.31\"", "linux/amd64", "bullseye", false},
+		{"[sysroot]\nglibc = \"2.36\"", "linux/arm64", "bookworm", false},
+		{"[sysroot]\nglibc = \"2.40\"", "linux/arm64", "bookworm", false},
+		{"[sysroot]\nglibc = \"2.41\"", "linux/arm64", "trixie", false},
+		{"[sysroot]\nglibc = \"2.99\"", "linux/arm64", "forky", false},
+		{"[sysroot]\nsuite = \"bookworm\"", "linux/arm64", "bookworm", false},
+		{"[sysroot]\nglibc = \"2.31\"\n[platform.\"linux/riscv64\"]\nglibc = \"2.41\"", "linux/riscv64", "trixie", false},
+		{"[sysroot]\nglibc = \"2.31\"\n[platform.\"linux/riscv64\"]\nsuite = \"forky\"", "linux/riscv64", "forky", false},
+		{"[sysroot]\nglibc = \"2.31\"", "linux/riscv64",
+			`no sysroot for linux/riscv64 has glibc 2.31 or older; there are trixie (glibc 2.41), forky (glibc 2.43): raise the floor for this platform with [platform."linux/riscv64"] glibc = …`, true},
+		{"[sysroot]\nsuite = \"bookworm\"", "linux/loong64",
+			`suite "bookworm" has no packages for linux/loong64; there are forky (glibc 2.43): write them as [platform."linux/loong64"] suite = …`, true},
+		{"", "windows/amd64", `platform "windows/amd64" has no C toolchain or sysroot; it is for Go without cgo alone`, true},
+	} {
+		pl := planner(t, "-- xbuild.toml --\n"+c.settings+"\n[target.a]\nrecipe = \"go\"\n")
+		_, s, err := pl.Suite(platforms(t, c.platform)[0])
+		got := s.Name
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want || (err != nil) != c.fails {
+			t.Errorf("%s with %q:\n got %s\nwant %s", c.platform, c.settings, got, c.want)
+		}
+	}
+}
+
+// TestRequire: what the lock has to hold, each thing once.
+func TestRequire(t *testing.T) {
+	pl := planner(t, `
+-- xbuild.toml --
+[project]
+platforms = ["linux/arm/v7", "linux/arm/v5", "linux/arm/v6"]
+
+[toolchains]
+go = { version = "=1.27.1" }
+make = { source = "host" }
+clang = "^19"
+
+[target.a]
+recipe = "cc"
+sources = ["*.c"]
+
+[target.b]
+recipe = "make"
+outputs = ["b"]
+
+[target.c]
+recipe = "go"
+cgo = true
+
+[target.d]
+recipe = "go"
+platforms = ["windows/amd64"]
+`)
+	req, err := pl.Require(Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range req.Toolchains {
+		got = append(got, r.Def.Name+" "+r.Constraint)
+	}
+	slices.Sort(got)
+	// Go switches to an exact release by itself; make is the host's.
+	if want := []string{"clang ^19", "go ", "pkgconf "}; !slices.Equal(got, want) {
+		t.Errorf("toolchains %q, want %q", got, want)
+	}
+	got = nil
+	for _, r := range req.Sysroots {
+		got = append(got, r.Arch+" "+r.Suite)
+	}
+	if want := []string{"armhf trixie", "armel trixie"}; !slices.Equal(got, want) {
+		t.Errorf("sysroots %q, want %q: v5 and v6 share one", got, want)
+	}
+	if req, err := pl.Require(Selection{Targets: []string{"d"}}); err != nil || len(req.Sysroots) != 0 || len(req.Toolchains) != 1 {
+		t.Errorf("Go without cgo needs %+v, %v", req, err)
+	}
+	pl.locked(t, Selection{})
+	p, err := pl.New(Selection{Targets: []string{"c"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Actions[0].Env.Lookup("GOTOOLCHAIN"); got != "go1.27.1" {
+		t.Errorf("GOTOOLCHAIN = %q, want the exact release", got)
+	}
+	if _, err := pl.RequireToolchain("gcc"); err == nil || !strings.Contains(err.Error(), `toolchain "gcc" is unknown`) {
+		t.Errorf("an unknown toolchain: error %v", err)
+	}
+}
+
+// TestNotLocked: a plan takes nothing that the lock does not hold.
+func TestNotLocked(t *testing.T) {
+	pl := planner(t, sample)
+	if _, err := pl.New(Selection{}); !errors.Is(err, ErrNotLocked) || !strings.Contains(err.Error(), `xbuild.toml:4: target "hello" for linux/amd64: `) {
+		t.Errorf("error %v", err)
+	}
+	pl.locked(t, Selection{Platforms: platforms(t, "linux/amd64")})
+	if _, err := pl.New(Selection{}); !errors.Is(err, ErrNotLocked) || !strings.Contains(err.Error(), "sysroot for linux/arm64") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestOutputs: what a target makes, and what is said where it cannot be known.
+func TestOutputs(t *testing.T) {
+	head := "-- xbuild.toml --\n[project]\nplatforms = [\"linux/arm64\"]\n[target.hello]\n"
+	rest := "-- a.c --\n-- go.mod --\nmodule a\n"
+	for _, c := range []struct {
+		name, target string
+		platform     string
+		want         []Output
+	}{
+		{"program", "recipe = \"cc\"\nsources = [\"a.c\"]\n", "linux/arm64", []Output{{Path: "hello"}}},
+		{"static library", "recipe = \"cc\"\nkind = \"static\"\nsources = [\"a.c\"]\n", "linux/arm64", []Output{{Path: "libhello.a"}}},
+		{"shared library", "recipe = \"cc\"\nkind = \"shared\"\nsources = [\"a.c\"]\n", "linux/arm64", []Output{{Path: "libhello.so"}}},
+		{"go", "recipe = \"go\"\n", "linux/arm64", []Output{{Path: "hello"}}},
+		{"go for windows", "recipe = \"go\"\n", "windows/amd64", []Output{{Path: "hello.exe"}}},
+		{"go archive", "recipe = \"go\"\nbuildmode = \"c-archive\"\n", "linux/arm64", []Output{{Path: "libhello.a"}}},
+		{"make install", "recipe = \"make\"\ninstall = \"install\"\n", "linux/arm64", []Output{{Stage: true}}},
+		{"named", "recipe = \"make\"\noutputs = [\"src/lua\"]\n", "linux/arm64", []Output{{Path: "src/lua"}}},
+		{"renamed", "recipe = \"make\"\noutputs = { \"bin/lua\" = \"src/lua\" }\n", "linux/arm64", []Output{{Path: "src/lua", Dist: "bin/lua"}}},
+		{"named instead of the recipe's", "recipe = \"cc\"\nsources = [\"a.c\"]\noutputs = { \"bin/hi\" = \"hello\" }\n", "linux/arm64", []Output{{Path: "hello", Dist: "bin/hi"}}},
+	} {
+		pl := planner(t, head+c.target+rest)
+		if got := pl.plan(t, Selection{Platforms: platforms(t, c.platform)}).Actions[0].Output; !slices.Equal(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+	for _, c := range []struct{ name, target, want string }{
+		{"make without any", "recipe = \"make\"\n", `recipe "make" cannot know what it builds: name the files with outputs = ["path"] or set install = "install"`},
+		{"cmake without any", "recipe = \"cmake\"\n", `recipe "cmake" cannot know what it builds: name the files with outputs = ["path"] or set install = true`},
+		{"a glob without a file", "recipe = \"cc\"\nsources = [\"*.c\", \"*.cpp\"]\n", `sources: "*.cpp" matches no file in `},
+	} {
+		pl := planner(t, head+c.target+rest)
+		pl.locked(t, Selection{})
+		if _, err := pl.New(Selection{}); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), `target "hello" for linux/arm64: `) {
+			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// TestSources: globs name each file once, in an order that does not change, and each is compiled by its language's driver.
+func TestSources(t *testing.T) {
+	pl := planner(t, `
+-- xbuild.toml --
+[project]
+platforms = ["linux/arm64"]
+[target.hello]
+recipe = "cc"
+sources = ["main.cpp", "**/*.c", "./b.c", "lib/*.cc"]
+cflags = ["-DC"]
+cxxflags = ["-DCXX"]
+-- main.cpp --
+-- b.c --
+-- lib/z.c --
+-- lib/y.cc --
+`)
+	a := pl.plan(t, Selection{}).Actions[0]
+	var got []string
+	for _, s := range a.Steps {
+		if s.Depfile != "" {
+			language := "C"
+			if slices.Contains(s.Command, "-DCXX") {
+				language = "CXX"
+			}
+			got = append(got, s.Command[0]+" "+s.Command[2]+" "+language)
+		}
+	}
+	want := []string{"aarch64-linux-gnu-clang++ main.cpp CXX", "aarch64-linux-gnu-clang b.c C", "aarch64-linux-gnu-clang lib/z.c C", "aarch64-linux-gnu-clang++ lib/y.cc CXX"}
+	if !slices.Equal(got, want) {
+		t.Errorf("compiled are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if link := a.Steps[len(a.Steps)-1]; link.Command[0] != "aarch64-linux-gnu-clang++" {
+		t.Errorf("linked by %s, though a source is C++", link.Command[0])
+	}
+}
+
+// TestEnvironmentOrder: the target's own variables win over the platform's, these over what xbuild sets.
+func TestEnvironmentOrder(t *testing.T) {
+	pl := planner(t, `
+-- xbuild.toml --
+[project]
+platforms = ["linux/arm64"]
+[platform."linux/arm64"]
+env = { A = "platform", B = "platform", CC = "platform" }
+cflags = ["-DPLATFORM"]
+[target.hello]
+recipe = "make"
+outputs = ["hello"]
+env = { A = "target", LDFLAGS = "mine" }
+`)
+	e := pl.plan(t, Selection{}).Actions[0].Env
+	for name, want := range map[string]string{"A": "target", "B": "platform", "CC": "platform", "LDFLAGS": "mine"} {
+		if got := e.Lookup(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	if got := e.Lookup("CFLAGS"); !strings.HasPrefix(got, "-O2 ") || !strings.HasSuffix(got, " -DPLATFORM") {
+		t.Errorf("CFLAGS = %q", got)
+	}
+}
+
+// TestGoCaches: Go's caches are the store's, unless the caller has his own.
+func TestGoCaches(t *testing.T) {
+	archive := "-- xbuild.toml --\n[project]\nplatforms = [\"linux/arm64\"]\n[target.a]\nrecipe = \"go\"\n"
+	pl := planner(t, archive)
+	e := pl.plan(t, Selection{}).Actions[0].Env
+	for name, want := range map[string]string{"GOCACHE": "/store/cache/go-build", "GOMODCACHE": "/store/cache/go-mod", "CGO_ENABLED": "0", "GOOS": "linux", "GOARCH": "arm64", "GOTOOLCHAIN": "auto"} {
+		if got := e.Lookup(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	pl = planner(t, archive)
+	pl.Environ = env.Environment{{Name: "GOCACHE", Value: "/mine"}, {Name: "GOTOOLCHAIN", Value: "local"}}
+	e = pl.plan(t, Selection{}).Actions[0].Env
+	if e.Lookup("GOCACHE") != "/mine" || e.Lookup("GOTOOLCHAIN") != "local" {
+		t.Errorf("GOCACHE = %q, GOTOOLCHAIN = %q: the caller's were meant", e.Lookup("GOCACHE"), e.Lookup("GOTOOLCHAIN"))
+	}
+}
+
+// TestWatch: a Go target in a module's subdirectory depends on the whole module.
+func TestWatch(t *testing.T) {
+	pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/arm64\"]\n[target.a]\nrecipe = \"go\"\nsource = \"m/cmd/a\"\ninputs = [\"../shared/*.txt\"]\n-- m/go.mod --\nmodule m\n-- m/cmd/a/main.go --\n")
+	a := pl.plan(t, Selection{}).Actions[0]
+	if a.Watch != filepath.Join(pl.Project.Dir, "m") || a.Source != filepath.Join(pl.Project.Dir, "m/cmd/a") {
+		t.Errorf("watched is %s, the source %s", a.Watch, a.Source)
+	}
+	if want := []string{filepath.Join(filepath.Dir(pl.Project.Dir), "shared/*.txt")}; !slices.Equal(a.Inputs, want) {
+		t.Errorf("inputs %q, want %q", a.Inputs, want)
+	}
+}
+
+func TestExactGo(t *testing.T) {
+	for constraint, want := range map[string]string{
+		"1.27.1": "1.27.1", "=1.27.1": "1.27.1", " = 1.27.1 ": "1.27.1", "": "", "^1.24": "", ">=1.24": "", "1.27": "", "~1.27.1": "", "1.27.1, <2": "", "1.26-rc.1": "",
+	} {
+		if got := exactGo(constraint); got != want {
+			t.Errorf("exactGo(%q) = %q, want %q", constraint, got, want)
+		}
+	}
+}
