@@ -1,0 +1,784 @@
+package execute
+
+import (
+	"bytes"
+	"context"
+	"debug/elf"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"xbuild/internal/env"
+	"xbuild/internal/plan"
+	"xbuild/internal/platform"
+)
+
+// A bench is a project in a directory of its own, whose commands are shell scripts.
+type bench struct {
+	t    *testing.T
+	dir  string
+	opt  Options
+	path string
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	dir := t.TempDir()
+	b := &bench{t: t, dir: dir}
+	b.opt = Options{Jobs: 4, Build: filepath.Join(dir, ".xbuild"), Dist: filepath.Join(dir, "dist"), PathTail: os.Getenv("PATH"), XBuild: "/bin/xbuild"}
+	b.write("src/input", "one")
+	return b
+}
+
+func (b *bench) write(name, text string) string {
+	b.t.Helper()
+	file := filepath.Join(b.dir, name)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	return file
+}
+
+func (b *bench) read(name string) string {
+	b.t.Helper()
+	data, err := os.ReadFile(filepath.Join(b.dir, name))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(data)
+}
+
+func (b *bench) exists(name string) bool {
+	_, err := os.Lstat(filepath.Join(b.dir, name))
+	return err == nil
+}
+
+// action is one that runs scripts one after another and has one output.
+func (b *bench) action(target, name, output string, scripts ...string) *plan.Action {
+	b.t.Helper()
+	p, err := platform.Parse(name)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	work := filepath.Join(b.opt.Build, p.Name, target)
+	a := &plan.Action{
+		Target: target, Platform: p, OCI: p.Name, ID: "id of " + strings.Join(scripts, ";"), Source: filepath.Join(b.dir, "src"), Watch: filepath.Join(b.dir, "src"),
+		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"), Dist: filepath.Join(b.opt.Dist, p.Name),
+		Output: []plan.Output{{Path: output}},
+	}
+	for i, s := range scripts {
+		a.Steps = append(a.Steps, plan.Step{Name: fmt.Sprintf("step %d", i), Group: i, Dir: a.Build, Command: []string{"sh", "-c", s}})
+	}
+	return a
+}
+
+func (b *bench) run(actions ...*plan.Action) []Result {
+	b.t.Helper()
+	got, err := Run(b.t.Context(), &plan.Plan{Actions: actions}, b.opt)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return got
+}
+
+// one runs one action that must succeed.
+func (b *bench) one(a *plan.Action) Result {
+	b.t.Helper()
+	r := b.run(a)[0]
+	if r.Err != nil {
+		b.t.Fatalf("%v\n%s", r.Err, r.Log)
+	}
+	return r
+}
+
+func (b *bench) artifacts() []string {
+	b.t.Helper()
+	var list []Artifact
+	if err := json.Unmarshal([]byte(b.read("dist/artifacts.json")), &list); err != nil {
+		b.t.Fatal(err)
+	}
+	var out []string
+	for _, a := range list {
+		out = append(out, a.Path)
+	}
+	return out
+}
+
+// TestRun: commands run once, and again only when there is a reason.
+func TestRun(t *testing.T) {
+	b := newBench(t)
+	a := b.action("hello", "linux/arm64", "hello", `cat "$SRC"/input >hello; echo run >>"$SRC"/../runs`)
+	a.Env = env.Environment{{Name: "SRC", Value: a.Source}}
+	runs := func() int { return strings.Count(b.read("runs"), "run") }
+	for i, c := range []struct {
+		name   string
+		change func()
+		built  bool
+	}{
+		{"the first time", func() {}, true},
+		{"nothing changed", func() {}, false},
+		{"an input changed", func() { b.write("src/input", "two!") }, true},
+		{"an input was touched", func() { os.Chtimes(filepath.Join(a.Source, "input"), time.Time{}, time.Unix(1e9, 0)) }, false},
+		{"touched, and not looked at again", func() {}, false},
+		{"a new file", func() { b.write("src/more", "") }, true},
+		{"a file went", func() { os.Remove(filepath.Join(a.Source, "more")) }, true},
+		{"a file became executable", func() { os.Chmod(filepath.Join(a.Source, "input"), 0o755) }, true},
+		{"version control", func() { b.write("src/.git/HEAD", "x") }, false},
+		{"another tool's cache", func() { b.write("src/cache/CACHEDIR.TAG", "x") }, false},
+		{"the lock", func() { b.write("src/xbuild.lock", "x") }, false},
+		{"another command", func() { a.ID = "another" }, true},
+		{"the built file went", func() { os.Remove(filepath.Join(a.Build, "hello")) }, true},
+		{"the state went", func() { os.Remove(a.State) }, true},
+		{"the state is damaged", func() { os.WriteFile(a.State, []byte("{"), 0o644) }, true},
+		{"dist went", func() { os.RemoveAll(filepath.Join(b.dir, "dist")) }, false},
+		{"the dist file changed", func() { b.write("dist/linux/arm64/hello", "bad") }, false},
+		{"the build directory went", func() { os.RemoveAll(b.opt.Build) }, true},
+	} {
+		before := 0
+		if i > 0 {
+			before = runs()
+		}
+		c.change()
+		r := b.one(a)
+		if built := runs() > before; built != c.built || r.Cached == c.built {
+			t.Errorf("%s: built %v, cached %v, want built %v", c.name, built, r.Cached, c.built)
+		}
+		if b.read("dist/linux/arm64/hello") != b.read("src/input") {
+			t.Errorf("%s: dist has %q, want %q", c.name, b.read("dist/linux/arm64/hello"), b.read("src/input"))
+		}
+		if len(r.Artifacts) != 1 || r.Artifacts[0].Path != "linux/arm64/hello" || r.Artifacts[0].Triplet != "aarch64-linux-gnu" || r.Artifacts[0].Size != int64(len(b.read("src/input"))) {
+			t.Errorf("%s: artifacts %+v", c.name, r.Artifacts)
+		}
+	}
+}
+
+// TestFailure: one that fails stops no other, says what the commands said, and is tried again; what it made before is not an artifact any more.
+func TestFailure(t *testing.T) {
+	b := newBench(t)
+	good := b.action("hello", "linux/amd64", "hello", "echo good >hello")
+	bad := b.action("hello", "linux/arm64", "hello", "echo first", "echo 'hello.c:1: error: no' >&2; exit 3", "touch never")
+	r := b.run(bad, good)
+	if r[0].Err == nil || !strings.Contains(r[0].Err.Error(), "step 1: sh ended with exit status 3") || !strings.Contains(r[0].Log, "first\n") || !strings.Contains(r[0].Log, "hello.c:1: error: no\n") {
+		t.Errorf("error %v, log %q", r[0].Err, r[0].Log)
+	}
+	if r[1].Err != nil || b.read("dist/linux/amd64/hello") != "good\n" {
+		t.Errorf("the other one: %v", r[1].Err)
+	}
+	if b.exists(".xbuild/linux/arm64/hello/build/never") {
+		t.Error("a command ran after one that failed")
+	}
+	if !strings.Contains(b.read(".xbuild/linux/arm64/hello/log"), "error: no") {
+		t.Error("the log is not kept")
+	}
+	if got := b.artifacts(); !slices.Equal(got, []string{"linux/amd64/hello"}) {
+		t.Errorf("artifacts.json lists %q", got)
+	}
+	if r := b.run(bad, good); r[0].Err == nil || r[0].Cached || !r[1].Cached {
+		t.Errorf("the second time: %v, cached %v, %v", r[0].Err, r[0].Cached, r[1].Cached)
+	}
+	mended := b.action("hello", "linux/arm64", "hello", "echo mended >hello")
+	b.one(mended)
+	if got := b.artifacts(); !slices.Equal(got, []string{"linux/amd64/hello", "linux/arm64/hello"}) {
+		t.Errorf("artifacts.json lists %q", got)
+	}
+	b.run(bad)
+	if got := b.artifacts(); !slices.Equal(got, []string{"linux/amd64/hello"}) {
+		t.Errorf("after another failure artifacts.json lists %q", got)
+	}
+}
+
+// TestUnknownProgram names what is missing.
+func TestUnknownProgram(t *testing.T) {
+	b := newBench(t)
+	a := b.action("hello", "linux/arm64", "hello")
+	a.Steps = []plan.Step{{Name: "compile", Dir: a.Build, Command: []string{"no-such-compiler"}}}
+	if r := b.run(a)[0]; r.Err == nil || !strings.Contains(r.Err.Error(), `program "no-such-compiler" is neither in xbuild's toolchains for this target nor on PATH`) {
+		t.Errorf("error %v", r.Err)
+	}
+}
+
+// TestEnvironment: a command sees the action's variables over the caller's, the toolchains before PATH, and nothing of this process.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("LEAK", "leaked")
+	b := newBench(t)
+	tool := b.write("tools/tool", "#!/bin/sh\necho the tool\n")
+	if err := os.Chmod(tool, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	a := b.action("hello", "linux/arm64", "hello", `{ tool; echo "[$A $B $C $LEAK $XBUILD $GOPROXY]"; echo {jobs}; } >hello`)
+	a.Path = []string{filepath.Dir(tool)}
+	a.Env = env.Environment{{Name: "A", Value: "action"}, {Name: "B", Value: "action"}}
+	a.Steps[0].Env = env.Environment{{Name: "A", Value: "step"}}
+	b.opt.Environ = env.Environment{{Name: "B", Value: "caller"}, {Name: "C", Value: "caller"}}
+	b.opt.Offline = true
+	b.one(a)
+	if got, want := b.read("dist/linux/arm64/hello"), "the tool\n[step action caller  /bin/xbuild off]\n4\n"; got != want {
+		t.Errorf("the command saw %q, want %q", got, want)
+	}
+}
+
+// TestSteps: standard output to a file, what is removed first, and what runs only while a file is missing.
+func TestSteps(t *testing.T) {
+	b := newBench(t)
+	a := b.action("hello", "linux/arm64", "hello", "", "", "")
+	a.Steps[0] = plan.Step{Name: "stdout", Group: 0, Dir: a.Build, Command: []string{"sh", "-c", "echo out; echo err >&2"}, Stdout: filepath.Join(a.Build, "deep/er/out")}
+	a.Steps[1] = plan.Step{Name: "once", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "echo x >>once; touch marker"}, WhenMissing: filepath.Join(a.Build, "marker")}
+	a.Steps[2] = plan.Step{Name: "remove", Group: 2, Dir: a.Build, Command: []string{"sh", "-c", `test ! -e hello && cat deep/er/out >hello`}, Remove: []string{filepath.Join(a.Build, "hello")}}
+	for range 3 {
+		b.one(a)
+		b.write("src/input", b.read("src/input")+"x")
+	}
+	if b.read("dist/linux/arm64/hello") != "out\n" {
+		t.Errorf("hello is %q", b.read("dist/linux/arm64/hello"))
+	}
+	if got := b.read(".xbuild/linux/arm64/hello/build/once"); got != "x\n" {
+		t.Errorf("what runs while a file is missing ran %d times", strings.Count(got, "x"))
+	}
+}
+
+// TestGroups: steps of one group run side by side, the next group when all have ended.
+func TestGroups(t *testing.T) {
+	b := newBench(t)
+	a := b.action("hello", "linux/arm64", "hello", "", "", "")
+	// Each of the two waits for the other: one after the other they would not end.
+	for i := range 2 {
+		a.Steps[i] = plan.Step{Name: "pair", Group: 0, Dir: a.Build, Command: []string{"sh", "-c", fmt.Sprintf("touch %d; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do test -e %d && exit 0; sleep 0.2; done; exit 1", i, 1-i)}}
+	}
+	a.Steps[2] = plan.Step{Name: "last", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "test -e 0 && test -e 1 && touch hello"}}
+	b.one(a)
+}
+
+// TestDepfile: a step with a depfile runs again when something that it read changed, and only then.
+func TestDepfile(t *testing.T) {
+	b := newBench(t)
+	b.write("src/a.c", "a")
+	b.write("src/a.h", "a")
+	b.write("src/b.c", "b")
+	a := b.action("hello", "linux/arm64", "hello", "", "", "")
+	for i, name := range []string{"a", "b"} {
+		o, d := filepath.Join(a.Build, name+".o"), filepath.Join(a.Build, name+".d")
+		deps := name + ".c"
+		if name == "a" {
+			deps += " \\\n  a.h"
+		}
+		a.Steps[i] = plan.Step{Name: "compile " + name, Dir: a.Source, Output: o, Depfile: d,
+			Command: []string{"sh", "-c", fmt.Sprintf("echo %s >>%s/compiled; cat %[1]s.c >%[3]s; printf '%%s\\n' '%[3]s: %[4]s' >%[5]s", name, b.dir, o, deps, d)}}
+	}
+	a.Steps[2] = plan.Step{Name: "link", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "cat a.o b.o >hello"}}
+	for _, c := range []struct {
+		name   string
+		change func()
+		want   string
+	}{
+		{"at first", func() {}, "a b"},
+		{"a source changed", func() { b.write("src/b.c", "b2") }, "b"},
+		{"a header changed", func() { b.write("src/a.h", "a2") }, "a"},
+		{"a file that nothing reads", func() { b.write("src/README", "x") }, ""},
+		{"an object went", func() { os.Remove(filepath.Join(a.Build, "a.o")); b.write("src/README", "xx") }, "a"},
+		{"a depfile went", func() { os.Remove(filepath.Join(a.Build, "b.d")); b.write("src/README", "y") }, "b"},
+		{"another command", func() { a.Steps[0].Command = append(a.Steps[0].Command, "x"); b.write("src/README", "z") }, "a"},
+		{"another ID", func() { a.ID = "another" }, "a b"},
+	} {
+		os.Remove(filepath.Join(b.dir, "compiled"))
+		b.write("compiled", "")
+		c.change()
+		b.one(a)
+		words := strings.Fields(b.read("compiled"))
+		slices.Sort(words)
+		if got := strings.Join(words, " "); got != c.want {
+			t.Errorf("%s: compiled %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// TestHalfDone: a file that a step with a depfile left half written when it failed is made again.
+func TestHalfDone(t *testing.T) {
+	b := newBench(t)
+	a := b.action("hello", "linux/arm64", "hello", "")
+	out := filepath.Join(a.Build, "hello")
+	a.Steps[0] = plan.Step{Name: "compile", Dir: a.Source, Output: out, Depfile: out + ".d",
+		Command: []string{"sh", "-c", fmt.Sprintf("echo half >%s; echo '%[1]s: input' >%[1]s.d; test -e %[2]s/go && echo whole >%[1]s", out, b.dir)}}
+	if r := b.run(a)[0]; r.Err == nil {
+		t.Fatal("no error")
+	}
+	b.write("go", "")
+	b.one(a)
+	if got := b.read("dist/linux/arm64/hello"); got != "whole\n" {
+		t.Errorf("hello is %q", got)
+	}
+}
+
+// TestCancel: a cancelled run ends its commands with all of their children, soon, and leaves neither artifact nor state.
+func TestCancel(t *testing.T) {
+	b := newBench(t)
+	// The shell ignores SIGTERM, and so does its child: what does not go on request is killed.
+	a := b.action("slow", "linux/arm64", "slow", `trap '' TERM; echo half >slow; sh -c 'echo $$ >child; sleep 60; sleep 60' & echo $$ >parent; wait; wait`)
+	waiting := b.action("waiting", "linux/arm64", "waiting", "touch waiting")
+	b.opt.Jobs = 1
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		for range 400 {
+			if data, err := os.ReadFile(filepath.Join(a.Build, "child")); err == nil && len(data) > 1 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel()
+	}()
+	start := time.Now()
+	got, err := Run(ctx, &plan.Plan{Actions: []*plan.Action{a, waiting}}, b.opt)
+	if !errors.Is(err, context.Canceled) || !errors.Is(got[0].Err, context.Canceled) || !errors.Is(got[1].Err, context.Canceled) {
+		t.Errorf("errors %v, %v, %v", err, got[0].Err, got[1].Err)
+	}
+	if took := time.Since(start); took > 15*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	for _, name := range []string{"parent", "child"} {
+		pid, err := strconv.Atoi(strings.TrimSpace(b.read(".xbuild/linux/arm64/slow/build/" + name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !gone(pid) {
+			t.Errorf("the %s, process %d, still runs", name, pid)
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	if b.exists("dist") || b.exists(".xbuild/linux/arm64/slow/state.json") {
+		t.Error("something is left as if it had been made")
+	}
+	if b.exists(".xbuild/linux/arm64/waiting/build/waiting") {
+		t.Error("a command was started after the end")
+	}
+	// The next run starts with nothing of it.
+	next := b.action("slow", "linux/arm64", "slow", "test ! -e slow && echo whole >slow")
+	next.ID = a.ID
+	b.one(next)
+}
+
+func gone(pid int) bool {
+	for range 100 {
+		if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
+			return true
+		}
+		if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && strings.Contains(string(stat), ") Z ") {
+			return true // dead, and nobody has waited for it yet
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return false
+}
+
+// header is an ELF file of a platform: its header, and a PT_INTERP if it is dynamic.
+func header(t *testing.T, name string, dynamic bool) string {
+	t.Helper()
+	p, err := platform.Parse(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Class != elf.ELFCLASS64 {
+		t.Fatal("64-bit platforms alone")
+	}
+	order := binary.ByteOrder(binary.LittleEndian)
+	if p.Data == elf.ELFDATA2MSB {
+		order = binary.BigEndian
+	}
+	var b bytes.Buffer
+	h := elf.Header64{Ident: [16]byte{0x7f, 'E', 'L', 'F', byte(p.Class), byte(p.Data), 1}, Type: uint16(elf.ET_EXEC), Machine: uint16(p.Machine), Version: 1, Phoff: 64, Ehsize: 64, Phentsize: 56, Shentsize: 64}
+	if dynamic {
+		h.Phnum = 1
+	}
+	if err := binary.Write(&b, order, h); err != nil {
+		t.Fatal(err)
+	}
+	if dynamic {
+		binary.Write(&b, order, elf.Prog64{Type: uint32(elf.PT_INTERP), Off: 64, Filesz: 1})
+	}
+	return b.String()
+}
+
+// ar is an archive with members.
+func ar(members ...string) string {
+	var b strings.Builder
+	b.WriteString("!<arch>\n")
+	for i, m := range members {
+		fmt.Fprintf(&b, "%-16s%-12d%-6d%-6d%-8s%-10d`\n%s", fmt.Sprintf("m%d.o/", i), 0, 0, 0, "644", len(m), m)
+		if len(m)%2 == 1 {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+// TestCheck: what is not for the platform is no artifact of it.
+func TestCheck(t *testing.T) {
+	for _, c := range []struct {
+		name, content string
+		static        bool
+		want          string
+	}{
+		{"its own", header(t, "linux/arm64", true), false, ""},
+		{"its own, static", header(t, "linux/arm64", false), true, ""},
+		{"text", "#!/bin/sh\n", true, ""},
+		{"empty", "", false, ""},
+		{"three bytes", "\x7fEL", false, ""},
+		{"the host's", header(t, "linux/amd64", true), false, "is for EM_X86_64 ELFCLASS64 ELFDATA2LSB, not for linux/arm64 (EM_AARCH64 ELFCLASS64 ELFDATA2LSB): the build used another compiler than $CC"},
+		{"of another byte order", header(t, "linux/s390x", true), false, "is for EM_S390 ELFCLASS64 ELFDATA2MSB"},
+		{"dynamic where static is asked for", header(t, "linux/arm64", true), true, "is linked dynamically, though static = true"},
+		{"half an ELF file", header(t, "linux/arm64", true)[:30], false, "hello: "},
+		{"an archive of its own", ar("no object", header(t, "linux/arm64", false)), false, ""},
+		{"an archive of the host's", ar("symbols", header(t, "linux/amd64", false)), false, "hello(m1.o) is for EM_X86_64"},
+		{"an empty archive", ar(), false, ""},
+		{"a damaged archive", strings.Replace(ar("text", "more"), "4         `", "x         `", 1), false, "a damaged ar header at 8"},
+		{"an archive with a huge member", strings.Replace(ar("text"), "4         `", "9999999999`", 1), false, ""},
+		{"an archive cut short", ar("text", "more")[:80], false, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			content := b.write("content", c.content)
+			a := b.action("hello", "linux/arm64", "hello", "cp "+content+" hello")
+			a.Static = c.static
+			r := b.run(a)[0]
+			if c.want == "" && r.Err != nil || c.want != "" && (r.Err == nil || !strings.Contains(r.Err.Error(), c.want)) {
+				t.Errorf("error %v, want %q", r.Err, c.want)
+			}
+			if got := b.exists("dist/linux/arm64/hello"); got != (c.want == "") {
+				t.Errorf("it is in dist: %v", got)
+			}
+		})
+	}
+}
+
+// TestPublish: names, links, modes, and that what is no output any more goes.
+func TestPublish(t *testing.T) {
+	b := newBench(t)
+	script := "mkdir -p lib bin; echo a >bin/a; chmod 755 bin/a; echo b >lib/libb.so.1; ln -sf libb.so.1 lib/libb.so; echo c >c"
+	a := b.action("hello", "linux/arm64", "bin/*", script)
+	a.Output = append(a.Output, plan.Output{Path: "lib/**"}, plan.Output{Path: "c", Dist: "share/doc/C"})
+	b.one(a)
+	want := []string{"linux/arm64/a", "linux/arm64/libb.so", "linux/arm64/libb.so.1", "linux/arm64/share/doc/C"}
+	if got := b.artifacts(); !slices.Equal(got, want) {
+		t.Errorf("artifacts.json lists %q, want %q", got, want)
+	}
+	if to, err := os.Readlink(filepath.Join(b.dir, "dist/linux/arm64/libb.so")); err != nil || to != "libb.so.1" {
+		t.Errorf("libb.so leads to %q, %v", to, err)
+	}
+	for name, mode := range map[string]fs.FileMode{"a": 0o755, "libb.so.1": 0o644} {
+		if info, err := os.Stat(filepath.Join(b.dir, "dist/linux/arm64", name)); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: mode %v, %v, want %v", name, info.Mode(), err, mode)
+		}
+	}
+	for _, e := range b.names("dist/linux/arm64") {
+		if strings.HasPrefix(e, ".xbuild") {
+			t.Errorf("%s is left over", e)
+		}
+	}
+
+	// Another link under the same name, fewer outputs; somebody else's file stays.
+	b.write("dist/linux/arm64/mine", "mine")
+	next := b.action("hello", "linux/arm64", "lib/libb.so", "mkdir -p lib; echo b >lib/libb.so.2; ln -sf libb.so.2 lib/libb.so")
+	b.one(next)
+	if to, _ := os.Readlink(filepath.Join(b.dir, "dist/linux/arm64/libb.so")); to != "libb.so.2" {
+		t.Errorf("libb.so leads to %q", to)
+	}
+	if got, want := b.names("dist/linux/arm64"), []string{"libb.so", "mine", "share"}; !slices.Equal(got, want) {
+		t.Errorf("dist has %q, want %q", got, want)
+	}
+	if got := b.artifacts(); !slices.Equal(got, []string{"linux/arm64/libb.so"}) {
+		t.Errorf("artifacts.json lists %q", got)
+	}
+}
+
+func (b *bench) names(dir string) []string {
+	b.t.Helper()
+	entries, err := os.ReadDir(filepath.Join(b.dir, dir))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return out
+}
+
+// TestMissingOutputs says what was promised and is not there.
+func TestMissingOutputs(t *testing.T) {
+	for _, c := range []struct {
+		name, script string
+		output       plan.Output
+		want         string
+	}{
+		{"none", "true", plan.Output{Path: "bin/*"}, `outputs: the commands succeeded, but made no "bin/*" in `},
+		{"two for one name", "touch a1 a2", plan.Output{Path: "a*", Dist: "a"}, `outputs: "a*" matches 2 files, which cannot all become "a"`},
+		{"no stage", "true", plan.Output{Stage: true}, "nothing was installed"},
+		{"an empty stage", `mkdir -p ../stage/usr`, plan.Output{Stage: true}, "the commands succeeded, but installed nothing"},
+		{"a bad glob", "true", plan.Output{Path: "[a"}, `outputs: "[a"`},
+		{"a directory", "mkdir hello", plan.Output{Path: "hello"}, `made no "hello"`},
+	} {
+		b := newBench(t)
+		a := b.action("hello", "linux/arm64", "", c.script)
+		a.Output = []plan.Output{c.output}
+		if r := b.run(a)[0]; r.Err == nil || !strings.Contains(r.Err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", c.name, r.Err, c.want)
+		}
+	}
+}
+
+// TestStage: all that was installed is an artifact under its own path, and only what the last run installed.
+func TestStage(t *testing.T) {
+	b := newBench(t)
+	a := b.action("hello", "linux/arm64", "", `mkdir -p ../stage/usr/bin ../stage/usr/share; cp "$SRC"/input ../stage/usr/bin/hello; test -e "$SRC"/more && cp "$SRC"/more ../stage/usr/share/more; true`)
+	a.Env = env.Environment{{Name: "SRC", Value: a.Source}}
+	a.Output = []plan.Output{{Stage: true}}
+	b.write("src/more", "more")
+	b.one(a)
+	if got := b.artifacts(); !slices.Equal(got, []string{"linux/arm64/usr/bin/hello", "linux/arm64/usr/share/more"}) {
+		t.Errorf("artifacts.json lists %q", got)
+	}
+	os.Remove(filepath.Join(a.Source, "more"))
+	b.one(a)
+	if got := b.artifacts(); !slices.Equal(got, []string{"linux/arm64/usr/bin/hello"}) || b.exists("dist/linux/arm64/usr/share/more") {
+		t.Errorf("artifacts.json lists %q", got)
+	}
+}
+
+// TestCollision: two targets must not overwrite each other's artifacts.
+func TestCollision(t *testing.T) {
+	b := newBench(t)
+	_, err := Run(t.Context(), &plan.Plan{Actions: []*plan.Action{b.action("a", "linux/arm64", "hello", "echo a >hello"), b.action("b", "linux/arm64", "hello", "echo b >hello")}}, b.opt)
+	if err == nil || err.Error() != `targets "a" and "b" both make linux/arm64/hello; give one of them another dest or outputs` {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestArtifactsOfOthers: a run of a part keeps the rest in artifacts.json as long as it lies in dist.
+func TestArtifactsOfOthers(t *testing.T) {
+	b := newBench(t)
+	amd64, arm64 := b.action("hello", "linux/amd64", "hello", "echo amd64 >hello"), b.action("hello", "linux/arm64", "hello", "echo arm64 >hello")
+	b.run(amd64, arm64)
+	b.run(arm64)
+	if got := b.artifacts(); !slices.Equal(got, []string{"linux/amd64/hello", "linux/arm64/hello"}) {
+		t.Errorf("artifacts.json lists %q", got)
+	}
+	before, err := os.Stat(filepath.Join(b.dir, "dist/artifacts.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.run(arm64)
+	if after, err := os.Stat(filepath.Join(b.dir, "dist/artifacts.json")); err != nil || !after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("artifacts.json was written though nothing changed: %v", err)
+	}
+	os.Remove(filepath.Join(b.dir, "dist/linux/amd64/hello"))
+	b.run(arm64)
+	if got := b.artifacts(); !slices.Equal(got, []string{"linux/arm64/hello"}) {
+		t.Errorf("artifacts.json lists %q, though one is gone", got)
+	}
+	b.write("dist/artifacts.json", "no JSON")
+	b.run(arm64)
+	if got := b.artifacts(); !slices.Equal(got, []string{"linux/arm64/hello"}) {
+		t.Errorf("artifacts.json lists %q", got)
+	}
+}
+
+// TestCopyTree: links, modes and times are kept, what did not change is left alone, and what the commands made stays.
+func TestCopyTree(t *testing.T) {
+	b := newBench(t)
+	from, to := filepath.Join(b.dir, "from"), filepath.Join(b.dir, "to")
+	b.write("from/Makefile", "all:\n")
+	b.write("from/src/a.c", "a")
+	b.write("from/.git/HEAD", "x")
+	b.write("from/cache/CACHEDIR.TAG", "x")
+	b.write("from/skipped/file", "x")
+	b.write("from/readonly", "x")
+	script := b.write("from/configure", "#!/bin/sh\n")
+	for _, err := range []error{os.Chmod(script, 0o755), os.Chmod(filepath.Join(from, "readonly"), 0o444), os.Symlink("src", filepath.Join(from, "link")), os.Symlink("nowhere", filepath.Join(from, "dangling")),
+		os.Chtimes(filepath.Join(from, "Makefile"), time.Time{}, time.Unix(1e9, 123456789))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	copy := func() {
+		t.Helper()
+		if err := copyTree(from, to, []string{filepath.Join(from, "skipped")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copy()
+	if got, want := b.names("to"), []string{"Makefile", "configure", "dangling", "link", "readonly", "src"}; !slices.Equal(got, want) {
+		t.Errorf("copied are %q, want %q", got, want)
+	}
+	info := func(name string) fs.FileInfo {
+		t.Helper()
+		i, err := os.Lstat(filepath.Join(to, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i
+	}
+	if !info("Makefile").ModTime().Equal(time.Unix(1e9, 123456789)) || info("configure").Mode().Perm() != 0o755 || info("readonly").Mode().Perm() != 0o644 {
+		t.Errorf("time %v, modes %v, %v", info("Makefile").ModTime(), info("configure").Mode(), info("readonly").Mode())
+	}
+	if l, _ := os.Readlink(filepath.Join(to, "link")); l != "src" {
+		t.Errorf("the link leads to %q", l)
+	}
+
+	// Again: what changed is copied, what is the same is not written, what was made stays.
+	b.write("to/src/a.o", "made")
+	b.write("from/src/a.c", "changed")
+	os.Remove(filepath.Join(from, "link"))
+	os.Symlink("cache", filepath.Join(from, "link"))
+	ino := func(name string) uint64 { return info(name).Sys().(*syscall.Stat_t).Ino }
+	same, changed := ino("Makefile"), ino("src/a.c")
+	copy()
+	if b.read("to/src/a.c") != "changed" || b.read("to/src/a.o") != "made" || ino("Makefile") != same || ino("src/a.c") == changed {
+		t.Error("the second copy is not the first one brought up to date")
+	}
+	if l, _ := os.Readlink(filepath.Join(to, "link")); l != "cache" {
+		t.Errorf("the link leads to %q", l)
+	}
+
+	if err := syscall.Mkfifo(filepath.Join(from, "pipe"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyTree(from, to, nil); err == nil || !strings.Contains(err.Error(), "neither file, directory nor link") {
+		t.Errorf("a pipe: error %v", err)
+	}
+}
+
+// TestCopiedSource: a recipe that works in a copy leaves the source as it is.
+func TestCopiedSource(t *testing.T) {
+	b := newBench(t)
+	a := b.action("hello", "linux/arm64", "made", "cp input made; echo changed >input")
+	a.Copy = true
+	b.one(a)
+	if b.read("src/input") != "one" || b.exists("src/made") || b.read("dist/linux/arm64/made") != "one" {
+		t.Error("the command's files are in the source")
+	}
+	b.write("src/input", "two")
+	b.one(a)
+	if b.read("dist/linux/arm64/made") != "two" {
+		t.Errorf("made is %q", b.read("dist/linux/arm64/made"))
+	}
+}
+
+func TestParseDepfile(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                          nil,
+		"a.o":                       nil,
+		"a.o:":                      nil,
+		"a.o: a.c\n":                {"a.c"},
+		"a.o: a.c a.h\n":            {"a.c", "a.h"},
+		"a.o: a.c \\\n  a.h \\\n b": {"a.c", "a.h", "b"},
+		"a.o: a.c \\\r\n  a.h\r\n":  {"a.c", "a.h"},
+		"a.o: my\\ file.c\n":        {"my file.c"},
+		"a.o: \\#x.c c\\\\d.c\n":    {"#x.c", `c\d.c`},
+		"a.o: $$x.c $y\n":           {"$x.c", "$y"},
+		"a.o: größe.c\n":            {"größe.c"},
+		"a.o: C:/x.h\n":             {"C:/x.h"},
+		"a.o: a.c\\":                {`a.c\`},
+		"dir/a.o: \\\n\ta.c\n":      {"a.c"},
+	} {
+		if got := parseDepfile(text); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// FuzzDepfile: no depfile makes the parser panic, and names that are written as clang writes them come back.
+func FuzzDepfile(f *testing.F) {
+	for _, s := range []string{"a.o: a.c\n", "a.o: a\\ b.c \\\n c.h\n", "\\", ": \\", "a: $", "a: $$$", "x: \\\r"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, name := range parseDepfile(s) {
+			if name == "" {
+				t.Errorf("%q has an empty name", s)
+			}
+		}
+		if s == "" || strings.ContainsAny(s, "\n\r\t\\\x00") {
+			return // names that clang cannot write either
+		}
+		escaped := strings.NewReplacer(" ", "\\ ", "#", "\\#", "$", "$$").Replace(s)
+		if got := parseDepfile("out.o: first.c " + escaped + " \\\n  last.h\n"); !slices.Equal(got, []string{"first.c", s, "last.h"}) {
+			t.Errorf("%q came back as %q", s, got)
+		}
+	})
+}
+
+// TestState: what is not a whole state is none.
+func TestState(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	if readState(file) != nil {
+		t.Error("a state where there is no file")
+	}
+	st := &state{ID: "x", Stat: "s", Content: "c", Outputs: []output{{Path: "/a", Dist: "a", Stat: "1"}}, Dist: map[string]placed{"/d": {From: "1", Stat: "2", Size: 3, SHA256: "4"}}, Steps: map[string]stepState{"/o": {Command: "c", Deps: "d"}}}
+	if err := st.write(file); err != nil {
+		t.Fatal(err)
+	}
+	got := readState(file)
+	if a, b := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", st); a != b {
+		t.Errorf("read back %s, want %s", a, b)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{0, 1, len(data) / 2, len(data) - 1} {
+		if err := os.WriteFile(file, data[:n], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if readState(file) != nil {
+			t.Errorf("%d bytes of %d are a state", n, len(data))
+		}
+	}
+	if (&state{}).outputsThere(nil) {
+		t.Error("no outputs are there, and yet they are")
+	}
+}
+
+// TestFetch: commands that bring in dependencies run once each, and a fault says whose.
+func TestFetch(t *testing.T) {
+	b := newBench(t)
+	amd64, arm64 := b.action("hello", "linux/amd64", "hello"), b.action("hello", "linux/arm64", "hello")
+	fetch := plan.Step{Name: "download", Dir: b.dir, Command: []string{"sh", "-c", "echo x >>fetched"}}
+	amd64.Fetch, arm64.Fetch = []plan.Step{fetch}, []plan.Step{fetch}
+	var notes []string
+	if err := Fetch(t.Context(), &plan.Plan{Actions: []*plan.Action{amd64, arm64}}, b.opt, func(m string) { notes = append(notes, m) }); err != nil {
+		t.Fatal(err)
+	}
+	if b.read("fetched") != "x\n" || !slices.Equal(notes, []string{"download (hello)"}) {
+		t.Errorf("fetched %q, notes %q", b.read("fetched"), notes)
+	}
+	amd64.Fetch[0].Command = []string{"sh", "-c", "echo no such module >&2; exit 1"}
+	if err := Fetch(t.Context(), &plan.Plan{Actions: []*plan.Action{amd64}}, b.opt, func(string) {}); err == nil || !strings.Contains(err.Error(), `target "hello": download: `) || !strings.Contains(err.Error(), "no such module") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestReadOnlyTrees: what an install left read-only is removed all the same.
+func TestReadOnlyTrees(t *testing.T) {
+	b := newBench(t)
+	b.write("tree/a/b/file", "x")
+	for _, d := range []string{"tree/a/b", "tree/a"} {
+		if err := os.Chmod(filepath.Join(b.dir, d), 0o555); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := removeAll(filepath.Join(b.dir, "tree")); err != nil || b.exists("tree") {
+		t.Errorf("removeAll: %v", err)
+	}
+}
