@@ -25,10 +25,9 @@ import (
 
 // A bench is a project in a directory of its own, whose commands are shell scripts.
 type bench struct {
-	t    *testing.T
-	dir  string
-	opt  Options
-	path string
+	t   *testing.T
+	dir string
+	opt Options
 }
 
 func newBench(t *testing.T) *bench {
