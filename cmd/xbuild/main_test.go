@@ -34,8 +34,12 @@ import (
 
 var update = flag.Bool("update", false, "write golden files anew")
 
+const noRaceSleep = "atexit_sleep_ms=0"
+
 // TestMain makes this test binary the program "xbuild" of the scripts, one that trusts the key of the test's own archive.
 func TestMain(m *testing.M) {
+	// A program with the race detector sleeps a second at its end unless it is told not to; hundreds are run here.
+	os.Setenv("GORACE", noRaceSleep)
 	testscript.Main(m, map[string]func(){"xbuild": func() {
 		if file := os.Getenv("XBUILD_TEST_KEYRING"); file != "" {
 			archiveKeys = func() (openpgp.EntityList, error) {
@@ -69,7 +73,7 @@ func TestScripts(t *testing.T) {
 			home, tmp := filepath.Join(aside, "home"), filepath.Join(aside, "tmp")
 			for _, kv := range [][2]string{
 				{"HOME", home}, {"TMPDIR", tmp}, {"XBUILD_STORE", filepath.Join(aside, "store")}, {"STORE", filepath.Join(aside, "store")}, {"ASIDE", aside}, {"XBUILD_TEST_SNAPSHOT", "http://127.0.0.1:1/snapshot"},
-				{"GOCACHE", strings.TrimSpace(string(goCache))}, {"GOPROXY", "off"}, {"GOTOOLCHAIN", "local"}, {"GOFLAGS", ""},
+				{"GOCACHE", strings.TrimSpace(string(goCache))}, {"GOPROXY", "off"}, {"GOTOOLCHAIN", "local"}, {"GOFLAGS", ""}, {"GORACE", noRaceSleep},
 				// What a script does not set up must not come from the machine's own apt or a mirror of the world.
 				{"XBUILD_DEBIAN_MIRROR", "http://127.0.0.1:1/debian"},
 			} {
