@@ -330,7 +330,7 @@ func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go func() {
-		for range 400 {
+		for range 3000 {
 			if data, err := os.ReadFile(filepath.Join(a.Build, "child")); err == nil && len(data) > 1 {
 				break
 			}
@@ -369,7 +369,7 @@ func TestCancel(t *testing.T) {
 }
 
 func gone(pid int) bool {
-	for range 100 {
+	for range 1000 {
 		if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
 			return true
 		}
