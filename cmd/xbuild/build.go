@@ -73,7 +73,7 @@ func (c *BuildCmd) Run(g *Globals) error {
 		return err
 	}
 	defer release()
-	if err := s.composer().All(s.ctx, p.Toolchains, p.Sysroots, p.Views); err != nil {
+	if err := s.composer().All(s.ctx, p.Set); err != nil {
 		return err
 	}
 	opt := s.executeOptions(c.Jobs)
@@ -223,7 +223,6 @@ func (c *FetchCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	toolchains := p.Toolchains
 	if c.QEMU {
 		req, err := s.RequireToolchain("qemu")
 		if err != nil {
@@ -236,13 +235,13 @@ func (c *FetchCmd) Run(g *Globals) error {
 		if err != nil {
 			return err
 		}
-		toolchains = append(toolchains, t)
+		p.Set.Toolchain(t)
 	}
 	if s.Host.Name != native.Name {
 		// Another host's toolchains are composed there: a tree names its own place on that host.
-		return s.composer().DownloadAll(s.ctx, toolchains, p.Sysroots)
+		return s.composer().DownloadAll(s.ctx, p.Set)
 	}
-	if err := s.composer().All(s.ctx, toolchains, p.Sysroots, p.Views); err != nil {
+	if err := s.composer().All(s.ctx, p.Set); err != nil {
 		return err
 	}
 	return execute.Fetch(s.ctx, p, s.executeOptions(0), func(m string) { s.note("%s", m) })

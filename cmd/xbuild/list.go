@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -99,7 +100,7 @@ func (c *SysrootsCmd) Run(g *Globals) error {
 	fmt.Fprintln(w, "SYSROOT\tSUITE\tGLIBC\tARCHITECTURES")
 	for _, r := range cat.Sysroots {
 		for _, s := range r.Suites {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Name, s.Name, s.Glibc, strings.Join(s.Architectures, " "))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Name, s.Name, dash(s.Glibc), strings.Join(append(slices.Clone(s.Architectures), slices.Sorted(maps.Values(s.Targets))...), " "))
 		}
 	}
 	return w.Flush()

@@ -142,6 +142,9 @@ func schema(c *catalog.Catalog) project.Schema {
 	}
 	for _, r := range c.Sysroots {
 		for _, suite := range r.Suites {
+			if suite.Glibc == "" {
+				continue // a toolchain's library, which follows the toolchain
+			}
 			s.Suites = append(s.Suites, suite.Name)
 			s.Glibc = append(s.Glibc, suite.Glibc)
 		}
@@ -175,10 +178,10 @@ func callerEnv() env.Environment {
 var passed = []string{
 	"HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "LANG", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR",
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
-	"GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOVCS", "GOAUTH", "GOENV", "GOCACHE", "GOMODCACHE", "GOTOOLCHAIN", "GOPATH",
+	"GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOVCS", "GOAUTH", "GOENV", "GOCACHE", "GOMODCACHE", "GOTOOLCHAIN", "GOPATH", "CARGO_HOME",
 }
 
-var passedPrefixes = []string{"GIT_SSL", "NETRC"}
+var passedPrefixes = []string{"GIT_SSL", "NETRC", "CARGO_REGISTR", "CARGO_HTTP_", "CARGO_NET_"}
 
 // mirrors are where the archive is read, the best first.
 func (s *session) mirrors() []string {
@@ -271,6 +274,15 @@ func (s *session) lacking(req resolve.Requests) string {
 			out = append(out, "sysroot for "+r.Where)
 		}
 	}
+	for _, p := range req.Parts {
+		r, err := p.In(s.Planner.Lock)
+		if err == nil {
+			if _, ok := resolve.FindSysroot(s.Planner.Lock, r); ok {
+				continue
+			}
+		}
+		out = append(out, p.Def.Name+" for "+p.Where)
+	}
 	return strings.Join(out, ", ")
 }
 
@@ -313,9 +325,11 @@ func (s *session) view(p platform.Platform) (compose.View, error) {
 		return compose.View{}, err
 	}
 	if _, ok := s.store.HasTree(v.Key); ok {
-		return v, s.composer().All(s.ctx, []compose.Toolchain{v.Clang, v.Pkgconf}, []compose.Sysroot{v.Sysroot}, nil)
+		return v, s.composer().All(s.ctx, compose.Set{Toolchains: []compose.Toolchain{v.Clang, v.Pkgconf}, Sysroots: []compose.Sysroot{v.Sysroot}})
 	}
-	return v, s.composer().All(s.ctx, []compose.Toolchain{v.Clang, v.Pkgconf}, []compose.Sysroot{v.Sysroot}, []compose.View{v})
+	var set compose.Set
+	set.View(v)
+	return v, s.composer().All(s.ctx, set)
 }
 
 // toolchain locks, fetches and composes one toolchain.
@@ -331,7 +345,7 @@ func (s *session) toolchain(name string) (compose.Toolchain, error) {
 	if err != nil {
 		return t, err
 	}
-	return t, s.composer().All(s.ctx, []compose.Toolchain{t}, nil, nil)
+	return t, s.composer().All(s.ctx, compose.Set{Toolchains: []compose.Toolchain{t}})
 }
 
 // platforms parses what -p was given; a floor suffix ("linux/arm64.2.31") sets the platform's glibc.

@@ -296,7 +296,7 @@ func (s *session) sysroot(p platform.Platform) (compose.Sysroot, error) {
 	if err != nil {
 		return root, err
 	}
-	return root, s.composer().All(s.ctx, nil, []compose.Sysroot{root}, nil)
+	return root, s.composer().All(s.ctx, compose.Set{Sysroots: []compose.Sysroot{root}})
 }
 
 // StoreCmd is xbuild store.

@@ -36,14 +36,14 @@ type Toolchain struct {
 	Skip     []string          `toml:"skip" json:"-"`     // globs of packages that are left out
 	Keep     []string          `toml:"keep" json:"-"`     // globs of files that are kept; none means all
 	Drop     []string          `toml:"drop" json:"-"`     // globs of files that are left out
-	RPath    []string          `toml:"rpath" json:"-"`    // library directories beside usr/lib/<multiarch>
+	RPath    []string          `toml:"rpath" json:"-"`    // library directories beside usr/lib/<multiarch>; one that begins with $ORIGIN comes before it
 	Sources  []Source          `toml:"source" json:"sources"`
 	Programs map[string]string `toml:"programs" json:"programs"` // name on PATH -> path in the tree
 }
 
 // A Source is one place that a toolchain comes from.
 type Source struct {
-	Archive string `toml:"archive" json:"archive"` // the kind of archive: debian
+	Archive string `toml:"archive" json:"archive"` // the kind of archive: debian, npm
 	Suite   string `toml:"suite" json:"suite"`
 	Slot    string `toml:"slot" json:"slot,omitempty"` // what the archive writes into the package names: 19, 1.24
 }
@@ -69,24 +69,29 @@ func (t *Toolchain) In(s Source) *Toolchain {
 	return &in
 }
 
-// A Sysroot defines where the headers and libraries of the platforms come from.
+// A Sysroot defines where headers and libraries of the platforms come from: a libc with what belongs to it, or the library that a language brings for each
+// platform, which then is one of a toolchain and follows its suite and version.
 type Sysroot struct {
 	Name     string   `toml:"name" json:"name"`
 	Summary  string   `toml:"summary" json:"summary"`
-	Libc     string   `toml:"libc" json:"libc"`
+	Libc     string   `toml:"libc" json:"libc,omitempty"`
+	Of       string   `toml:"of" json:"of,omitempty"` // the toolchain whose library it is
 	Packages []string `toml:"packages" json:"-"`
 	Skip     []string `toml:"skip" json:"-"`
+	Keep     []string `toml:"keep" json:"-"` // globs of files that are kept; none means all
 	Drop     []string `toml:"drop" json:"-"`
 	Prefer   []string `toml:"prefer" json:"-"` // suites in the order of choice where the user asks for none
+	Host     string   `toml:"host" json:"-"`   // the suite that programs for the host are built with
 	Suites   []Suite  `toml:"suite" json:"suites"`
 }
 
 // A Suite is one release of the archive as a source of sysroots, oldest first in its Sysroot.
 type Suite struct {
-	Name          string   `toml:"name" json:"name"`
-	Glibc         string   `toml:"glibc" json:"glibc"`
-	GCC           string   `toml:"gcc" json:"-"` // {gcc} in the package names
-	Architectures []string `toml:"architectures" json:"architectures"`
+	Name          string            `toml:"name" json:"name"`
+	Glibc         string            `toml:"glibc" json:"glibc,omitempty"`
+	GCC           string            `toml:"gcc" json:"-"` // {gcc} in the package names
+	Architectures []string          `toml:"architectures" json:"architectures,omitempty"`
+	Targets       map[string]string `toml:"targets" json:"targets,omitempty"` // of a language's library: the compiler's target -> the archive's architecture
 }
 
 // Roots returns the suite's package names.
@@ -170,10 +175,20 @@ func (c *Catalog) Recipe(name string) *Recipe {
 	return nil
 }
 
+// Part returns the definition of that name, nil where there is none.
+func (c *Catalog) Part(name string) *Sysroot {
+	for _, s := range c.Sysroots {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
 // Sysroot returns the definition for a libc, nil where there is none.
 func (c *Catalog) Sysroot(libc string) *Sysroot {
 	for _, s := range c.Sysroots {
-		if s.Libc == libc {
+		if s.Libc == libc && libc != "" {
 			return s
 		}
 	}

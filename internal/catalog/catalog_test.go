@@ -137,6 +137,12 @@ func TestInLeavesTheDefinition(t *testing.T) {
 // TestSysroots sees that suites are ordered by glibc and that every platform with C has one that is preferred.
 func TestSysroots(t *testing.T) {
 	for _, d := range load(t).Sysroots {
+		if d.Libc == "" {
+			continue
+		}
+		if _, ok := d.Suite(d.Host); !ok {
+			t.Errorf("sysroots/%s.toml: host names the unknown suite %q", d.Name, d.Host)
+		}
 		for i, s := range d.Suites {
 			v, err := semver.NewVersion(s.Glibc)
 			if err != nil {
@@ -176,10 +182,42 @@ func TestSysroots(t *testing.T) {
 	}
 }
 
+// TestParts sees that a toolchain's library is there for suites of that toolchain, under names that platforms have.
+func TestParts(t *testing.T) {
+	c := load(t)
+	targets := map[string]string{}
+	for _, p := range platform.All() {
+		targets[p.Rust] = p.Debian
+	}
+	for _, d := range c.Sysroots {
+		if d.Libc != "" {
+			continue
+		}
+		of := c.Toolchain(d.Of)
+		if of == nil {
+			t.Errorf("sysroots/%s.toml: neither libc nor the library of a toolchain: of = %q", d.Name, d.Of)
+			continue
+		}
+		if c.Part(d.Name) != d {
+			t.Errorf("sysroots/%s.toml is not found by its name", d.Name)
+		}
+		for _, s := range d.Suites {
+			if !slices.ContainsFunc(of.Sources, func(x Source) bool { return x.Suite == s.Name }) {
+				t.Errorf("sysroots/%s.toml: suite %s is none of toolchain %s", d.Name, s.Name, d.Of)
+			}
+			for target, arch := range s.Targets {
+				if targets[target] != arch {
+					t.Errorf("sysroots/%s.toml: suite %s: target %s is %s, want %s as the platform has it", d.Name, s.Name, target, arch, targets[target])
+				}
+			}
+		}
+	}
+}
+
 // filled are the placeholders and conditions that package plan has values for beside the options.
 var filled = []string{
 	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.LDFLAGS", "cmake_toolchain",
-	"sources.objects", "link.driver", "item", "item.driver", "item.flags", "item.options",
+	"rust", "rust.flags", "sources.objects", "link.driver", "item", "item.driver", "item.flags", "item.options",
 }
 
 // TestRecipes sees that every placeholder and condition of a recipe means something, and that every option says what it is.
@@ -247,6 +285,11 @@ func TestRecipes(t *testing.T) {
 					t.Errorf("recipes/%s.toml: needs the unknown toolchain %q", r.Name, name)
 				}
 			}
+			for _, name := range n.Parts {
+				if d := c.Part(name); d == nil || d.Of == "" {
+					t.Errorf("recipes/%s.toml: needs the unknown library %q", r.Name, name)
+				}
+			}
 		}
 		for _, l := range r.Lists {
 			vars[l.Name] = []string{"x"}
@@ -292,8 +335,15 @@ func TestRecipes(t *testing.T) {
 		for _, o := range r.Outputs {
 			holds("output", o.When)
 			one("output", o.Path)
-			if (o.Path == "") != o.Stage {
-				t.Errorf("recipes/%s.toml: an output is a path or the stage", r.Name)
+			one("output", o.Cargo)
+			kinds := 0
+			for _, is := range []bool{o.Path != "", o.Stage, o.Cargo != ""} {
+				if is {
+					kinds++
+				}
+			}
+			if kinds != 1 {
+				t.Errorf("recipes/%s.toml: an output is a path, the stage or what cargo names", r.Name)
 			}
 		}
 	}

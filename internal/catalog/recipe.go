@@ -26,7 +26,9 @@ type Recipe struct {
 type Need struct {
 	When       string   `toml:"when"`
 	Toolchains []string `toml:"toolchains"`
-	Sysroot    bool     `toml:"sysroot"`
+	Sysroot    bool     `toml:"sysroot"` // the platform's sysroot and compiler view
+	Host       bool     `toml:"host"`    // a compiler view of the host too, for programs that run while the project is built
+	Parts      []string `toml:"parts"`   // sysroots of toolchains: rust-std
 }
 
 // An Option is one key that a target of the recipe may set.
@@ -65,6 +67,7 @@ type Output struct {
 	When  string `toml:"when"`
 	Path  string `toml:"path"`
 	Stage bool   `toml:"stage"`
+	Cargo string `toml:"cargo"` // the file with cargo's messages (--message-format=json), which name what was built
 }
 
 // An Arg is one argument or, under a condition, several.

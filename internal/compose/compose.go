@@ -66,14 +66,23 @@ func (t Toolchain) Program(name string) string { return filepath.Join(t.Dir, "pr
 type Sysroot struct {
 	Arch, Suite, Version string
 	Key, Dir             string
-	drop                 []string
+	Libc                 bool // it has a loader, which programs of the platform are run with
+	keep, drop           []string
 	files                []lock.File
 }
 
 // NewSysroot says what the tree of a locked sysroot will be in the store at root.
 func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot {
-	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, drop: def.Drop, files: locked.Files}
-	s.Key = key("sysroot-"+locked.Arch+"-"+locked.Suite, append([]string{fmt.Sprint(def.Drop)}, hashes(locked.Files)...))
+	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "", keep: def.Keep, drop: def.Drop, files: locked.Files}
+	name := "sysroot"
+	if !s.Libc {
+		name = def.Name
+	}
+	parts := append([]string{fmt.Sprint(def.Drop)}, hashes(locked.Files)...)
+	if len(def.Keep) > 0 {
+		parts = append(parts, fmt.Sprint(def.Keep))
+	}
+	s.Key = key(name+"-"+locked.Arch+"-"+locked.Suite, parts)
 	s.Dir = treeDir(root, s.Key)
 	return s
 }
@@ -106,39 +115,83 @@ type Composer struct {
 	Fetch fetch.Options
 }
 
+// A Set is all that has to be in the store for something; nothing stands in it twice.
+type Set struct {
+	Toolchains []Toolchain
+	Sysroots   []Sysroot
+	Views      []View
+	RustViews  []RustView
+}
+
+// Toolchain adds a toolchain.
+func (s *Set) Toolchain(t Toolchain) {
+	if !slices.ContainsFunc(s.Toolchains, func(x Toolchain) bool { return x.Key == t.Key }) {
+		s.Toolchains = append(s.Toolchains, t)
+	}
+}
+
+// Sysroot adds a sysroot.
+func (s *Set) Sysroot(r Sysroot) {
+	if !slices.ContainsFunc(s.Sysroots, func(x Sysroot) bool { return x.Key == r.Key }) {
+		s.Sysroots = append(s.Sysroots, r)
+	}
+}
+
+// View adds a compiler view and what it stands on.
+func (s *Set) View(v View) {
+	s.Toolchain(v.Clang)
+	s.Toolchain(v.Pkgconf)
+	s.Sysroot(v.Sysroot)
+	if !slices.ContainsFunc(s.Views, func(x View) bool { return x.Key == v.Key }) {
+		s.Views = append(s.Views, v)
+	}
+}
+
+// RustView adds a Rust view and what it stands on.
+func (s *Set) RustView(v RustView) {
+	s.Toolchain(v.Rust)
+	if v.Std.Key != "" {
+		s.Sysroot(v.Std)
+	}
+	if !slices.ContainsFunc(s.RustViews, func(x RustView) bool { return x.Key == v.Key }) {
+		s.RustViews = append(s.RustViews, v)
+	}
+}
+
 // All fetches and composes what is not in the store yet: every download first and side by side, then the trees.
-func (c *Composer) All(ctx context.Context, toolchains []Toolchain, sysroots []Sysroot, views []View) error {
-	var wanted []lock.File
-	var missingT []Toolchain
-	for _, t := range toolchains {
-		if _, ok := c.Store.HasTree(t.Key); !ok && !slices.ContainsFunc(missingT, func(x Toolchain) bool { return x.Key == t.Key }) {
-			missingT = append(missingT, t)
-			wanted = append(wanted, t.files...)
+func (c *Composer) All(ctx context.Context, set Set) error {
+	var missing Set
+	for _, t := range set.Toolchains {
+		if _, ok := c.Store.HasTree(t.Key); !ok {
+			missing.Toolchain(t)
 		}
 	}
-	var missingS []Sysroot
-	for _, s := range sysroots {
-		if _, ok := c.Store.HasTree(s.Key); !ok && !slices.ContainsFunc(missingS, func(x Sysroot) bool { return x.Key == s.Key }) {
-			missingS = append(missingS, s)
-			wanted = append(wanted, s.files...)
+	for _, s := range set.Sysroots {
+		if _, ok := c.Store.HasTree(s.Key); !ok {
+			missing.Sysroot(s)
 		}
 	}
-	if err := c.Download(ctx, wanted); err != nil {
+	if err := c.DownloadAll(ctx, missing); err != nil {
 		return err
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(2, runtime.NumCPU()))
-	for _, t := range missingT {
+	for _, t := range missing.Toolchains {
 		g.Go(func() error { return c.toolchain(gctx, t) })
 	}
-	for _, s := range missingS {
+	for _, s := range missing.Sysroots {
 		g.Go(func() error { return c.sysroot(gctx, s) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for _, v := range views {
+	for _, v := range set.Views {
 		if err := c.view(ctx, v); err != nil {
+			return err
+		}
+	}
+	for _, v := range set.RustViews {
+		if err := c.rustView(ctx, v); err != nil {
 			return err
 		}
 	}
@@ -146,12 +199,12 @@ func (c *Composer) All(ctx context.Context, toolchains []Toolchain, sysroots []S
 }
 
 // DownloadAll fetches the packages of toolchains and sysroots without composing them.
-func (c *Composer) DownloadAll(ctx context.Context, toolchains []Toolchain, sysroots []Sysroot) error {
+func (c *Composer) DownloadAll(ctx context.Context, set Set) error {
 	var files []lock.File
-	for _, t := range toolchains {
+	for _, t := range set.Toolchains {
 		files = append(files, t.files...)
 	}
-	for _, s := range sysroots {
+	for _, s := range set.Sysroots {
 		files = append(files, s.files...)
 	}
 	return c.Download(ctx, files)
@@ -197,8 +250,11 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain) error {
 
 func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 	_, err := c.Store.Tree(ctx, s.Key, func(tmp, _ string) error {
-		if err := c.unpack(ctx, tmp, s.files, archive.UnpackOptions{Drop: s.drop, UsrMerge: true}); err != nil {
+		if err := c.unpack(ctx, tmp, s.files, archive.UnpackOptions{Keep: s.keep, Drop: s.drop, UsrMerge: true}); err != nil {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
+		}
+		if !s.Libc {
+			return nil
 		}
 		// QEMU looks a file up in the sysroot and then on the host. An empty cache here keeps the guest's loader from reading the host's, which lists the host's
 		// libraries of the same machine (ld.so(8)).
@@ -246,7 +302,11 @@ func relocateTree(tmp, final, multiarch string, more []string) error {
 	libs := filepath.Join("usr/lib", multiarch)
 	rpath := filepath.Join(final, libs)
 	for _, dir := range more {
-		rpath += ":" + filepath.Join(final, dir)
+		if rest, ok := strings.CutPrefix(dir, "$ORIGIN"); ok {
+			rpath = "$ORIGIN" + strings.ReplaceAll(rest, "{multiarch}", multiarch) + ":" + rpath
+		} else {
+			rpath += ":" + filepath.Join(final, dir)
+		}
 	}
 	rpath += ":" + filepath.Join(final, "usr/lib")
 	interp := ""

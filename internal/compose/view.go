@@ -21,13 +21,23 @@ type View struct {
 	Clang    Toolchain
 	Pkgconf  Toolchain
 	Sysroot  Sysroot
+	Host     bool // its programs run while a project is built: they find their loader and libraries in the sysroot, whatever libc the host has
 	Key, Dir string
 }
 
 // NewView says what the view of a platform will be in the store at root.
 func NewView(root string, p platform.Platform, flags []string, clang, pkgconf Toolchain, sysroot Sysroot) View {
-	v := View{Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot}
-	v.Key = key("view-"+strings.ReplaceAll(p.Name, "/", "-"), []string{p.Triplet, v.config(p.LLVM), v.cmake(), clang.Key, pkgconf.Key, sysroot.Key})
+	return View{Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot}.keyed(root, "view-")
+}
+
+// NewHostView says what the view of the host will be, whose programs run while a project is built: build scripts, generators, compiler plug-ins.
+func NewHostView(root string, p platform.Platform, flags []string, clang, pkgconf Toolchain, sysroot Sysroot) View {
+	return View{Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot, Host: true}.keyed(root, "host-")
+}
+
+func (v View) keyed(root, name string) View {
+	p := v.Platform
+	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), []string{p.Triplet, v.config(p.LLVM), v.cmake(), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key})
 	v.Dir = treeDir(root, v.Key)
 	return v
 }
@@ -73,6 +83,11 @@ func (v View) config(target string) string {
 	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/%s\n", tree(v.Sysroot.Key), v.Platform.Triplet)
 	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/clang\n", tree(v.Clang.Key))
 	fmt.Fprintln(&b, "-Wl,--build-id=sha1")
+	if v.Host {
+		// RPATH, not RUNPATH: build tools set LD_LIBRARY_PATH for the programs that they start (cargo does).
+		lib := tree(v.Sysroot.Key) + "/usr/lib"
+		fmt.Fprintf(&b, "-Wl,--dynamic-linker=%s,-rpath,%s/%s,-rpath,%s,--disable-new-dtags\n", tree(v.Sysroot.Key)+v.Platform.Interp, lib, v.Platform.Multiarch, lib)
+	}
 	return b.String()
 }
 

@@ -40,10 +40,8 @@ type Selection struct {
 
 // A Plan is every action, in the order of the project's targets and platforms, and all that has to be in the store for them.
 type Plan struct {
-	Actions    []*Action           `json:"actions"`
-	Toolchains []compose.Toolchain `json:"-"`
-	Sysroots   []compose.Sysroot   `json:"-"`
-	Views      []compose.View      `json:"-"`
+	Actions []*Action   `json:"actions"`
+	Set     compose.Set `json:"-"`
 }
 
 // An Action builds one target for one platform.
@@ -90,6 +88,7 @@ type Output struct {
 	Path  string `json:"path,omitempty"`  // glob relative to the build directory
 	Dist  string `json:"dist,omitempty"`  // path relative to Dist; "" keeps the base name
 	Stage bool   `json:"stage,omitempty"` // everything below the stage, with its paths
+	Cargo string `json:"cargo,omitempty"` // the file with cargo's messages, which name what was built
 }
 
 // Choose returns the targets of a selection and the platforms of each.
@@ -146,7 +145,7 @@ func (pl *Planner) New(sel Selection) (*Plan, error) {
 		return nil, err
 	}
 	out := &Plan{}
-	views := map[string]*compose.View{}
+	views := map[string]compose.View{}
 	sources := map[string][]string{}
 	for _, t := range targets {
 		for _, p := range t.Platforms {

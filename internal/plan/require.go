@@ -43,6 +43,16 @@ func (pl *Planner) Require(sel Selection) (resolve.Requests, error) {
 						return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
 					}
 				}
+				if need.Host {
+					if err := pl.requireHost(&req, p); err != nil {
+						return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
+					}
+				}
+				for _, name := range need.Parts {
+					if err := pl.requirePart(&req, name, p); err != nil {
+						return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
+					}
+				}
 			}
 		}
 	}
@@ -73,17 +83,23 @@ func (pl *Planner) RequireToolchain(name string) (resolve.Requests, error) {
 }
 
 func (pl *Planner) requireToolchain(req *resolve.Requests, name string) error {
-	if slices.ContainsFunc(req.Toolchains, func(r resolve.ToolchainRequest) bool { return r.Def.Name == name }) {
+	if slices.ContainsFunc(req.Toolchains, func(r resolve.ToolchainRequest) bool { return r.Def.Name == name }) || pl.Project.Toolchains[name].Source == "host" {
 		return nil
 	}
+	r, err := pl.toolchainRequest(name)
+	if err != nil {
+		return err
+	}
+	req.Toolchains = append(req.Toolchains, r)
+	return nil
+}
+
+func (pl *Planner) toolchainRequest(name string) (resolve.ToolchainRequest, error) {
 	def := pl.Catalog.Toolchain(name)
 	if def == nil {
-		return fmt.Errorf("toolchain %q is unknown (xbuild toolchains lists them)", name)
+		return resolve.ToolchainRequest{}, fmt.Errorf("toolchain %q is unknown (xbuild toolchains lists them)", name)
 	}
 	asked := pl.Project.Toolchains[name]
-	if asked.Source == "host" {
-		return nil
-	}
 	r := resolve.ToolchainRequest{Def: def, Constraint: asked.Constraint}
 	if asked.Line > 0 {
 		r.Where = fmt.Sprintf("%s:%d", pl.Project.File, asked.Line)
@@ -92,8 +108,7 @@ func (pl *Planner) requireToolchain(req *resolve.Requests, name string) error {
 	if name == "go" && exactGo(asked.Constraint) != "" {
 		r.Constraint = ""
 	}
-	req.Toolchains = append(req.Toolchains, r)
-	return nil
+	return r, nil
 }
 
 // exactGo returns the release that a constraint names exactly, "" where it names a range.
@@ -166,12 +181,124 @@ func (pl *Planner) requireSysroot(req *resolve.Requests, p platform.Platform) er
 	if err != nil {
 		return err
 	}
+	putSysroot(req, r)
+	return nil
+}
+
+func putSysroot(req *resolve.Requests, r resolve.SysrootRequest) {
 	if !slices.ContainsFunc(req.Sysroots, func(x resolve.SysrootRequest) bool {
 		return x.Def == r.Def && x.Arch == r.Arch && x.Suite == r.Suite && slices.Equal(x.Packages, r.Packages)
 	}) {
 		req.Sysroots = append(req.Sysroots, r)
 	}
+}
+
+// hostRequest asks for the sysroot of programs that run on a host while a project is built for p. It is an old one, because a compiler plug-in is loaded into a
+// compiler whose libc must not be older than it. Where both are the same machine in the eyes of a compiler that is told one set of flags for both (cargo's
+// CC_<target>), it is the platform's own: objects of one glibc's headers do not link with an older glibc.
+func (pl *Planner) hostRequest(host, p platform.Platform) (resolve.SysrootRequest, error) {
+	if p.Rust != "" && host.Rust == p.Rust {
+		r, err := pl.sysrootRequest(p)
+		return r, err
+	}
+	def := pl.Catalog.Sysroot("gnu")
+	suite, ok := def.Suite(def.Host)
+	if !ok {
+		return resolve.SysrootRequest{}, fmt.Errorf("sysroots/%s.toml: host names the unknown suite %q", def.Name, def.Host)
+	}
+	return resolve.SysrootRequest{Def: def, Arch: host.Debian, Suite: suite.Name, Where: "host " + host.Name}, nil
+}
+
+// requireHost asks for the sysroot of each host that xbuild runs on, so that the lock is the same whoever writes it.
+func (pl *Planner) requireHost(req *resolve.Requests, p platform.Platform) error {
+	for _, name := range resolve.Hosts {
+		host, err := platform.Parse(name)
+		if err != nil {
+			return err
+		}
+		r, err := pl.hostRequest(host, p)
+		if err != nil {
+			return err
+		}
+		putSysroot(req, r)
+	}
 	return nil
+}
+
+// HostView returns the host's compiler view for building for p, as the lock has it.
+func (pl *Planner) HostView(p platform.Platform) (compose.View, error) {
+	b, err := pl.Host.Baseline("", nil)
+	if err != nil {
+		return compose.View{}, err
+	}
+	r, err := pl.hostRequest(pl.Host, p)
+	if err != nil {
+		return compose.View{}, err
+	}
+	e, ok := resolve.FindSysroot(pl.Lock, r)
+	if !ok {
+		return compose.View{}, fmt.Errorf("sysroot for %s: %w", r.Where, ErrNotLocked)
+	}
+	clang, err := pl.Toolchain("clang")
+	if err != nil {
+		return compose.View{}, err
+	}
+	pkgconf, err := pl.Toolchain("pkgconf")
+	if err != nil {
+		return compose.View{}, err
+	}
+	return compose.NewHostView(pl.Store, pl.Host, b.CFlags(), clang, pkgconf, compose.NewSysroot(pl.Store, r.Def, e)), nil
+}
+
+// partRequest asks for a toolchain's library for p. The second result is false where p is the machine of every host, whose library the toolchain has itself.
+func (pl *Planner) partRequest(name string, p platform.Platform) (resolve.PartRequest, error) {
+	def := pl.Catalog.Part(name)
+	if def == nil || def.Of == "" {
+		return resolve.PartRequest{}, fmt.Errorf("no toolchain brings the library %q", name)
+	}
+	if p.Rust == "" {
+		return resolve.PartRequest{}, fmt.Errorf("%s has no target for %s", def.Of, p.Name)
+	}
+	of, err := pl.toolchainRequest(def.Of)
+	return resolve.PartRequest{Def: def, Of: of, Target: p.Rust, Where: p.Name}, err
+}
+
+func (pl *Planner) requirePart(req *resolve.Requests, name string, p platform.Platform) error {
+	r, err := pl.partRequest(name, p)
+	if err != nil || pl.Project.Toolchains[r.Def.Of].Source == "host" {
+		return err
+	}
+	if !slices.ContainsFunc(req.Parts, func(x resolve.PartRequest) bool { return x.Def == r.Def && x.Target == r.Target }) {
+		req.Parts = append(req.Parts, r)
+	}
+	return nil
+}
+
+// RustView returns a platform's Rust view as the lock has it.
+func (pl *Planner) RustView(p platform.Platform) (compose.RustView, error) {
+	rust, err := pl.Toolchain("rust")
+	if err != nil {
+		return compose.RustView{}, err
+	}
+	if p.Rust == pl.Host.Rust {
+		return compose.NewRustView(pl.Store, p, rust, compose.Sysroot{}), nil
+	}
+	part, err := pl.partRequest("rust-std", p)
+	if err != nil {
+		return compose.RustView{}, err
+	}
+	r, err := part.In(pl.Lock)
+	if err != nil {
+		return compose.RustView{}, err
+	}
+	e, ok := resolve.FindSysroot(pl.Lock, r)
+	if !ok {
+		return compose.RustView{}, fmt.Errorf("%s for %s: %w", part.Def.Name, p.Name, ErrNotLocked)
+	}
+	if e.Version != rust.Version {
+		return compose.RustView{}, fmt.Errorf("%s for %s is %s, and rust for host %s is %s: the two must be one version\nhint: run \"xbuild lock --update\"", part.Def.Name, p.Name, e.Version, pl.Host.Name, rust.Version)
+	}
+	return compose.NewRustView(pl.Store, p, rust, compose.NewSysroot(pl.Store, part.Def, e)), nil
 }
 
 // ErrNotLocked says that the lock lacks an entry that the plan needs.

@@ -50,13 +50,40 @@ type SysrootRequest struct {
 	Arch     string // Debian's name
 	Suite    string
 	Packages []string // beyond the definition's
+	Version  string   // exactly this one; "" for any
 	Where    string   // the platform and what asks for it, for errors
+}
+
+// A PartRequest asks for the library that a toolchain brings for a platform, in the suite and version that the toolchain is locked to.
+type PartRequest struct {
+	Def    *catalog.Sysroot
+	Of     ToolchainRequest
+	Target string // the compiler's name of the platform
+	Where  string // the platform and what asks for it, for errors
 }
 
 // Requests are all that a project needs.
 type Requests struct {
 	Toolchains []ToolchainRequest
 	Sysroots   []SysrootRequest
+	Parts      []PartRequest
+}
+
+// ErrNoTarget says that the suite of a toolchain has no library for a target.
+var ErrNoTarget = errors.New("no library for the target")
+
+// In returns the request for the sysroot that a part is, where the lock holds its toolchain. The first host's entry decides: the lock is the same whoever writes it.
+func (r PartRequest) In(l *lock.Lock) (SysrootRequest, error) {
+	t, ok := FindToolchain(l, r.Of, Hosts[0])
+	if !ok {
+		return SysrootRequest{}, fmt.Errorf("toolchain %s is not locked", r.Of.Def.Name)
+	}
+	suite, ok := r.Def.Suite(t.Suite)
+	arch := suite.Targets[r.Target]
+	if !ok || arch == "" {
+		return SysrootRequest{}, fmt.Errorf("%w %s of %s %s (%s)", ErrNoTarget, r.Target, t.Name, t.Version, t.Suite)
+	}
+	return SysrootRequest{Def: r.Def, Arch: arch, Suite: t.Suite, Version: t.Version, Where: r.Where}, nil
 }
 
 // An Archive reads the indexes of a Debian-format archive through mirrors. Indexes are kept in the store by hash.
@@ -130,6 +157,20 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	// Parts follow the toolchains that they belong to.
+	for _, p := range req.Parts {
+		r, err := p.In(out)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Where, err)
+		}
+		e, ok := FindSysroot(old, r)
+		if !ok || update {
+			if e, err = a.Sysroot(ctx, r); err != nil {
+				return nil, err
+			}
+		}
+		out.PutSysroot(e)
+	}
 	return out, nil
 }
 
@@ -169,7 +210,7 @@ func FindSysroot(l *lock.Lock, r SysrootRequest) (lock.Sysroot, bool) {
 	}
 	roots := rootsOf(r, suite)
 	for _, e := range l.Sysroots {
-		if e.Name == r.Def.Name && e.Arch == r.Arch && e.Suite == r.Suite && slices.Equal(slices.Sorted(slices.Values(e.Roots)), roots) {
+		if e.Name == r.Def.Name && e.Arch == r.Arch && e.Suite == r.Suite && (r.Version == "" || e.Version == r.Version) && slices.Equal(slices.Sorted(slices.Values(e.Roots)), roots) {
 			return e, true
 		}
 	}
@@ -268,7 +309,18 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("sysroot of %s (%s, suite %s): %w", r.Where, r.Arch, r.Suite, err)
 	}
-	return lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Date: stamp(date), Version: suite.Glibc, Archive: "debian", Roots: roots, Files: files}, nil
+	version := suite.Glibc
+	if r.Def.Of != "" {
+		pkgs, err := ix.Lookup(roots[0])
+		if err != nil {
+			return lock.Sysroot{}, fmt.Errorf("sysroot of %s (%s, suite %s): %w", r.Where, r.Arch, r.Suite, err)
+		}
+		version = Upstream(pkgs[0].Version)
+	}
+	if r.Version != "" && version != r.Version {
+		return lock.Sysroot{}, fmt.Errorf("%s of %s: %s of %s is %s now, while %s %s is locked\nhint: run \"xbuild lock --update\"", r.Def.Name, r.Where, roots[0], r.Suite, version, r.Def.Of, r.Version)
+	}
+	return lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Date: stamp(date), Version: version, Archive: "debian", Roots: roots, Files: files}, nil
 }
 
 // stamp is a time as the snapshot archive writes it into its URLs.
