@@ -30,6 +30,11 @@ func (e *Environment) Set(name, value string) {
 	*e = append(*e, Var{name, value})
 }
 
+// Unset removes a variable.
+func (e *Environment) Unset(name string) {
+	*e = slices.DeleteFunc(*e, func(v Var) bool { return v.Name == name })
+}
+
 // Lookup returns a variable's value, "" where there is none.
 func (e Environment) Lookup(name string) string {
 	for _, v := range e {

@@ -283,6 +283,7 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log i
 	e.Set("PATH", strings.Join(append(slices.Clone(a.Path), r.opt.PathTail), ":"))
 	if r.opt.Offline {
 		e.Set("GOPROXY", "off")
+		e.Set("CARGO_NET_OFFLINE", "true")
 	}
 	program, err := lookPath(argv[0], e.Lookup("PATH"))
 	if err != nil {

@@ -126,6 +126,21 @@ func (st *state) collect(a *plan.Action) error {
 		return nil
 	}
 	for _, out := range a.Output {
+		if out.Cargo != "" {
+			files, err := cargoOutputs(out.Cargo, a.Watch)
+			if err != nil {
+				return err
+			}
+			if len(files) == 0 {
+				return fmt.Errorf("outputs: cargo succeeded, but built no program and no cdylib or staticlib of the packages in %s", a.Watch)
+			}
+			for _, f := range files {
+				if err := add(f, filepath.Base(f)); err != nil {
+					return err
+				}
+			}
+			continue
+		}
 		if out.Stage {
 			err := filepath.WalkDir(a.Stage, func(path string, d fs.DirEntry, err error) error {
 				if err != nil || d.IsDir() {

@@ -52,7 +52,7 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	return vars
 }
 
-func (pl *Planner) action(out *Plan, views map[string]*compose.View, globbed map[string][]string, t project.Target, p platform.Platform) (*Action, error) {
+func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[string][]string, t project.Target, p platform.Platform) (*Action, error) {
 	recipe := pl.Catalog.Recipe(t.Recipe)
 	cfg := pl.Project.Config(p)
 	vars := pl.vars(t, p)
@@ -79,15 +79,16 @@ func (pl *Planner) action(out *Plan, views map[string]*compose.View, globbed map
 	}
 
 	// What the action stands on: toolchains on PATH, and the view where the recipe compiles C.
-	needView := false
+	var needs catalog.Need
 	for _, need := range recipe.Needs {
 		if ok, err := vars.Holds(need.When); err != nil {
 			return nil, err
 		} else if !ok {
 			continue
 		}
-		needView = needView || need.Sysroot
+		needs.Sysroot, needs.Host = needs.Sysroot || need.Sysroot, needs.Host || need.Host
 		for _, name := range need.Toolchains {
+			needs.Toolchains = append(needs.Toolchains, name)
 			if pl.Project.Toolchains[name].Source == "host" {
 				continue
 			}
@@ -95,37 +96,50 @@ func (pl *Planner) action(out *Plan, views map[string]*compose.View, globbed map
 			if err != nil {
 				return nil, err
 			}
-			if !slices.ContainsFunc(out.Toolchains, func(x compose.Toolchain) bool { return x.Key == tc.Key }) {
-				out.Toolchains = append(out.Toolchains, tc)
-			}
+			out.Set.Toolchain(tc)
 			a.Path = append(a.Path, tc.Bin())
 		}
 	}
-	if needView {
-		v := views[p.Name]
-		if v == nil {
-			made, err := pl.View(p)
+	var view, host compose.View
+	var err error
+	if needs.Sysroot {
+		if view, err = once(views, p.Name, func() (compose.View, error) { return pl.View(p) }); err != nil {
+			return nil, err
+		}
+		out.Set.View(view)
+		a.Path = append([]string{view.Bin()}, a.Path...)
+		a.Env = env.ForC(view, settings, pl.XBuild)
+		vars["cmake_toolchain"] = view.CMakeToolchain()
+		if t.Strip {
+			a.Strip = view.Tool("strip")
+		}
+	}
+	if needs.Host {
+		if host, err = once(views, "host of "+p.Name, func() (compose.View, error) { return pl.HostView(p) }); err != nil {
+			return nil, err
+		}
+		out.Set.View(host)
+	}
+	if slices.Contains(needs.Toolchains, "rust") {
+		b, err := pl.Baseline(p)
+		if err != nil {
+			return nil, err
+		}
+		if pl.Project.Toolchains["rust"].Source != "host" {
+			rust, err := pl.RustView(p)
 			if err != nil {
 				return nil, err
 			}
-			v = &made
-			views[p.Name] = v
-			out.Views = append(out.Views, made)
-			out.Sysroots = append(out.Sysroots, made.Sysroot)
-			for _, tc := range []compose.Toolchain{made.Clang, made.Pkgconf} {
-				if !slices.ContainsFunc(out.Toolchains, func(x compose.Toolchain) bool { return x.Key == tc.Key }) {
-					out.Toolchains = append(out.Toolchains, tc)
-				}
-			}
+			out.Set.RustView(rust)
+			a.Path = append([]string{rust.Bin()}, a.Path...)
+			a.Env = a.Env.Merge(env.ForRustc(rust))
 		}
-		a.Path = append([]string{v.Bin()}, a.Path...)
-		a.Env = env.ForC(*v, settings, pl.XBuild)
-		vars["cmake_toolchain"] = v.CMakeToolchain()
-		if t.Strip {
-			a.Strip = v.Tool("strip")
-		}
+		a.Env = env.ForCargo(a.Env, view, host, settings)
+		a.Path = append([]string{host.Bin()}, a.Path...)
+		vars["rust"] = p.Rust
+		vars["rust.flags"] = pl.rustFlags(t, env.RustFlags(view, b, settings, vars["static"].(bool)), watched(source, recipe.Root), a.Build)
 	}
-	if slices.ContainsFunc(recipe.Needs, func(n catalog.Need) bool { return slices.Contains(n.Toolchains, "go") }) {
+	if slices.Contains(needs.Toolchains, "go") {
 		b, err := pl.Baseline(p)
 		if err != nil {
 			return nil, err
@@ -133,6 +147,9 @@ func (pl *Planner) action(out *Plan, views map[string]*compose.View, globbed map
 		a.Env = pl.goEnv(a.Env.Merge(env.ForGo(p, b)))
 	}
 	a.Env = a.Env.With(cfg.Env).With(t.Env)
+	if vars["rust"] != nil {
+		a.Env.Unset("RUSTFLAGS") // it is among rust.flags: cargo takes it in the place of all others
+	}
 
 	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, Jobs
 	vars["env.LDFLAGS"] = settings.LDFlags
@@ -169,7 +186,6 @@ func (pl *Planner) action(out *Plan, views map[string]*compose.View, globbed map
 	if err := sourceVars(vars, t, source, settings, p, globbed); err != nil {
 		return nil, err
 	}
-	var err error
 	if a.Fetch, err = steps(recipe.Fetch, vars, a); err != nil {
 		return nil, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
 	}
@@ -178,6 +194,32 @@ func (pl *Planner) action(out *Plan, views map[string]*compose.View, globbed map
 	}
 	a.ID = a.id()
 	return a, nil
+}
+
+// rustFlags are rustc's flags for a target. What the user gives comes last and wins. No path of this machine gets into the artifact.
+func (pl *Planner) rustFlags(t project.Target, flags []string, source, build string) []string {
+	home := pl.Environ.Lookup("CARGO_HOME")
+	if home == "" {
+		home = filepath.Join(pl.Environ.Lookup("HOME"), ".cargo")
+	}
+	flags = append(flags, "--remap-path-prefix="+home+"=/cargo", "--remap-path-prefix="+source+"=.", "--remap-path-prefix="+build+"=/build")
+	flags = append(flags, strings.Fields(t.Env["RUSTFLAGS"])...)
+	if more, ok := t.Options["rustflags"].([]string); ok {
+		flags = append(flags, more...)
+	}
+	return flags
+}
+
+// once remembers what was made under a name.
+func once[T any](made map[string]T, name string, make func() (T, error)) (T, error) {
+	if v, ok := made[name]; ok {
+		return v, nil
+	}
+	v, err := make()
+	if err == nil {
+		made[name] = v
+	}
+	return v, err
 }
 
 // goEnv adds where Go keeps its caches (the store, unless the user says otherwise) and which release runs.
@@ -240,7 +282,11 @@ func (pl *Planner) outputs(a *Action, recipe *catalog.Recipe, t project.Target, 
 			vars["artifact"] = p
 		}
 		if len(t.Outputs) == 0 {
-			a.Output = append(a.Output, Output{Path: p, Stage: o.Stage})
+			messages, err := vars.ExpandOne(o.Cargo)
+			if err != nil {
+				return err
+			}
+			a.Output = append(a.Output, Output{Path: p, Stage: o.Stage, Cargo: messages})
 		}
 	}
 	for _, o := range t.Outputs {

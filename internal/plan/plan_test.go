@@ -90,6 +90,14 @@ func (pl *Planner) locked(t *testing.T, sel Selection) {
 		pl.Lock.PutSysroot(lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Version: suite.Glibc, Roots: append(r.Def.Roots(suite), r.Packages...),
 			Files: []lock.File{{Name: "libc6", SHA256: strings.Repeat("2", 64)}}})
 	}
+	for _, part := range req.Parts {
+		r, err := part.In(pl.Lock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pl.Lock.PutSysroot(lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Version: r.Version, Roots: r.Def.Packages,
+			Files: []lock.File{{Name: "std", SHA256: strings.Repeat("3", 64)}}})
+	}
 }
 
 func (pl *Planner) plan(t *testing.T, sel Selection) *Plan {
