@@ -199,6 +199,41 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// TestParts locks a library that follows its toolchain: the suite that the toolchain is locked to, and its version or none.
+func TestParts(t *testing.T) {
+	a, _ := open(t, archivetest.New(t))
+	std := &catalog.Sysroot{Name: "hello-lib", Of: "hello", Packages: []string{"libhello-dev"}, Skip: []string{"*"},
+		Suites: []catalog.Suite{{Name: "trixie", Targets: map[string]string{"aarch64-none": "arm64"}}}}
+	of := ToolchainRequest{Def: hello}
+	part := PartRequest{Def: std, Of: of, Target: "aarch64-none", Where: "linux/arm64"}
+	l, err := a.Update(t.Context(), &lock.Lock{Version: 1}, Requests{Toolchains: []ToolchainRequest{of}, Parts: []PartRequest{part}}, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := part.In(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, ok := FindSysroot(l, r)
+	if !ok || e.Version != "1.0" || e.Suite != "trixie" || !slices.Equal(names(e.Files), []string{"libhello-dev/arm64"}) {
+		t.Errorf("part: %v, %+v", ok, e)
+	}
+	r.Version = "2.0"
+	if _, ok := FindSysroot(l, r); ok {
+		t.Error("a library of another version answers")
+	}
+	if _, err := a.Sysroot(t.Context(), r); err == nil || !strings.Contains(err.Error(), `libhello-dev of trixie is 1.0 now, while hello 2.0 is locked`) || !strings.Contains(err.Error(), "xbuild lock --update") {
+		t.Errorf("the archive has another version than the toolchain: error %v", err)
+	}
+	part.Target = "vax-none"
+	if _, err := part.In(l); !errors.Is(err, ErrNoTarget) {
+		t.Errorf("a target without a library: error %v", err)
+	}
+	if _, err := part.In(&lock.Lock{Version: 1}); err == nil || errors.Is(err, ErrNoTarget) {
+		t.Errorf("a toolchain that is not locked: error %v", err)
+	}
+}
+
 // TestFind: an entry answers the requests that it was made for, and those that it satisfies all the same.
 func TestFind(t *testing.T) {
 	l := &lock.Lock{
