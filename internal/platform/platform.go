@@ -47,6 +47,9 @@ type Platform struct {
 	ELFMask  uint32
 	Bits     int
 	Interp   string // the dynamic loader
+	Float    string // the ABI of floating-point arguments, where a machine has several that do not mix: hard or soft
+	PE       uint32 // IMAGE_FILE_HEADER's Machine; 0: its programs are not PE
+	MachO    uint32 // mach_header's cputype; 0: its programs are not Mach-O
 
 	CMake       string // CMAKE_SYSTEM_PROCESSOR
 	MesonFamily string
@@ -73,6 +76,9 @@ type row struct {
 	detected, big, static                           bool
 	bits                                            int
 	elfFlags, elfMask                               uint32
+	pe                                              uint32
+	float                                           string
+	macho                                           uint32
 }
 
 func (r *row) columns() map[string]any {
@@ -83,7 +89,7 @@ func (r *row) columns() map[string]any {
 		"suites": &r.suites, "qemu": &r.qemu, "qemu_cpu": &r.qemuCPU, "machine": &r.machine, "bits": &r.bits,
 		"big": &r.big, "elf_flags": &r.elfFlags, "elf_mask": &r.elfMask, "interp": &r.interp, "cmake": &r.cmake,
 		"meson": &r.meson, "level": &r.level, "static": &r.static,
-		"driver": &r.driver,
+		"driver": &r.driver, "float": &r.float, "pe": &r.pe, "macho": &r.macho,
 	}
 }
 
@@ -235,6 +241,13 @@ func (r row) fill(p *Platform) error {
 		p.ELFFlags, p.ELFMask = r.elfFlags, r.elfMask
 	}
 	set(&p.Interp, r.interp)
+	set(&p.Float, r.float)
+	if r.pe != 0 {
+		p.PE = r.pe
+	}
+	if r.macho != 0 {
+		p.MachO = r.macho
+	}
 	set(&p.CMake, r.cmake)
 	if len(r.meson) == 2 {
 		p.MesonFamily, p.MesonCPU = r.meson[0], r.meson[1]
