@@ -3,25 +3,20 @@
 package emulate
 
 import (
-	"debug/elf"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"golang.org/x/sys/cpu"
 
+	"xbuild/internal/inspect"
 	"xbuild/internal/platform"
 )
 
 // A Program is an ELF file that is to be run.
 type Program struct {
-	Path    string
-	Machine elf.Machine
-	Class   elf.Class
-	Data    elf.Data
-	Interp  string // the dynamic loader that it asks for; "" for a static program
+	Path string
+	inspect.Header
 }
 
 // ErrNotELF says that a file is no ELF program.
@@ -29,52 +24,27 @@ var ErrNotELF = errors.New("not an ELF program")
 
 // Open reads a program's header.
 func Open(path string) (Program, error) {
-	f, err := elf.Open(path)
-	if err != nil {
-		var format *elf.FormatError
-		if errors.As(err, &format) || strings.Contains(err.Error(), "EOF") {
-			return Program{}, fmt.Errorf("%s: %w", path, ErrNotELF)
-		}
-		return Program{}, err
+	h, err := inspect.ReadHeader(path)
+	switch {
+	case errors.Is(err, inspect.ErrFormat):
+		return Program{}, fmt.Errorf("%s: %w", path, ErrNotELF)
+	case errors.Is(err, inspect.ErrDamaged):
+		return Program{}, fmt.Errorf("%w: %w", ErrNotELF, err)
 	}
-	defer f.Close()
-	p := Program{Path: path, Machine: f.Machine, Class: f.Class, Data: f.Data}
-	for _, prog := range f.Progs {
-		if prog.Type == elf.PT_INTERP {
-			name := make([]byte, min(prog.Filesz, 4096))
-			if _, err := prog.ReadAt(name, 0); err != nil {
-				return Program{}, fmt.Errorf("%s: PT_INTERP: %w", path, err)
-			}
-			p.Interp = strings.TrimRight(string(name), "\x00")
-		}
-	}
-	return p, nil
+	return Program{Path: path, Header: h}, err
 }
 
-// Platform is the platform that a program's header names, without variants: 32-bit ARM counts as v7 unless its loader is the soft-float one.
+// Platform is the platform that a program's header names, without variants: 32-bit ARM counts as v7 unless its loader or its flags are of the soft-float ABI.
 func (p Program) Platform() (platform.Platform, error) {
-	var found []platform.Platform
-	for _, c := range platform.All() {
-		if c.HasC() && c.Machine == p.Machine && c.Class == p.Class && c.Data == p.Data {
-			found = append(found, c)
-		}
-	}
-	if len(found) == 0 {
+	found, ok := p.Header.Platform()
+	if !ok {
 		return platform.Platform{}, fmt.Errorf("%s is for %v, which xbuild has no platform for", p.Path, p.Machine)
 	}
-	if i := slices.IndexFunc(found, func(c platform.Platform) bool { return p.Interp != "" && c.Interp == p.Interp }); i >= 0 {
-		return found[i], nil
-	}
-	if p.Machine == elf.EM_ARM {
-		return platform.Parse("linux/arm/v7")
-	}
-	return found[0].Base(), nil
+	return found, nil
 }
 
 // Matches reports whether the program is for a platform's machine.
-func (p Program) Matches(pl platform.Platform) bool {
-	return p.Machine == pl.Machine && p.Class == pl.Class && p.Data == pl.Data
-}
+func (p Program) Matches(pl platform.Platform) bool { return p.For(pl) }
 
 // Native reports whether this host runs the platform's programs itself.
 func Native(host, p platform.Platform) bool {

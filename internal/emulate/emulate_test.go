@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"xbuild/internal/inspect"
 	"xbuild/internal/platform"
 )
 
@@ -122,7 +123,7 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := Open(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: error %v", err)
 	}
-	if _, err := (Program{Path: "x", Machine: elf.EM_SPARC, Class: elf.ELFCLASS64, Data: elf.ELFDATA2MSB}).Platform(); err == nil || !strings.Contains(err.Error(), "EM_SPARC") {
+	if _, err := (Program{Path: "x", Header: inspect.Header{Machine: elf.EM_SPARC, Class: elf.ELFCLASS64, Data: elf.ELFDATA2MSB}}).Platform(); err == nil || !strings.Contains(err.Error(), "EM_SPARC") {
 		t.Errorf("a machine without a platform: error %v", err)
 	}
 }
@@ -135,7 +136,7 @@ func TestCommands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		prog := Program{Path: "/project/dist/hello", Machine: p.Machine, Class: p.Class, Data: p.Data, Interp: p.Interp}
+		prog := Program{Path: "/project/dist/hello", Header: inspect.Header{Machine: p.Machine, Class: p.Class, Data: p.Data, Interp: p.Interp}}
 		fmt.Fprintf(&b, "%s\n", p.Name)
 		if argv, err := Emulated(prog, "/qemu", "/sysroot", p, base, []string{"-x", "a b"}); err != nil {
 			fmt.Fprintf(&b, "\tqemu: %v\n", err)

@@ -1,0 +1,166 @@
+package inspect
+
+import (
+	"debug/elf"
+	"slices"
+	"strings"
+)
+
+// readELF fills in what an ELF file says.
+func readELF(s *source, r *Report) error {
+	e, err := openELF(s)
+	if err != nil {
+		return err
+	}
+	if err := e.readSections(); err != nil {
+		return err
+	}
+	r.Format, r.Machine, r.Flags, r.OSABI = ELF, e.Machine.String(), e.Flags, strings.TrimPrefix(e.OSABI.String(), "ELFOSABI_")
+	r.Bits, r.Endian = 32, "little"
+	if e.wide() {
+		r.Bits = 64
+	}
+	if e.Data == elf.ELFDATA2MSB {
+		r.Endian = "big"
+	}
+	if e.debugOnly() {
+		// Its segments are those of the program that it was taken from, and lead nowhere.
+		r.Kind, r.Debug = DebugOnly, true
+		e.progs = nil
+	}
+	if err := e.readInterp(); err != nil {
+		return err
+	}
+	m := e.meaning()
+	r.ABI, r.FloatABI, r.ISA, r.Interp = m.abi, m.float, m.isa, e.Interp
+	if err := e.attributes(r); err != nil {
+		return err
+	}
+	loads := 0
+	for i := range e.progs {
+		if e.progs[i].Type == elf.PT_LOAD {
+			loads++
+		}
+		if p := &e.progs[i]; p.Type == elf.PT_LOAD && (p.Off > uint64(e.size) || p.Filesz > uint64(e.size)-p.Off) {
+			return damaged("segment %d lies outside of the file (%d bytes at %d of %d): it is cut short", i, p.Filesz, p.Off, e.size)
+		}
+	}
+	if loads > mostLoads && e.Type != elf.ET_CORE {
+		return damaged("%d segments are more than a program has", loads)
+	}
+	d, err := e.readDynamic()
+	if err != nil {
+		return err
+	}
+	if r.Kind == "" {
+		e.kind(r, d)
+	}
+	r.Needed, r.SOName, r.RPath, r.RunPath = d.needed, d.soname, splitPath(d.rpath), splitPath(d.runpath)
+	if err := e.symbols(r, d); err != nil {
+		return err
+	}
+	for i := range e.sections {
+		switch name := e.sections[i].Name; {
+		case strings.HasPrefix(name, ".debug_info"), strings.HasPrefix(name, ".zdebug_info"):
+			r.Debug = true
+		}
+	}
+	r.Stripped = r.Kind != Relocatable && r.Kind != DebugOnly && !slices.ContainsFunc(e.sections, func(s elf.SectionHeader) bool { return s.Type == elf.SHT_SYMTAB })
+	n, err := e.readNotes()
+	if err != nil {
+		return err
+	}
+	r.BuildID, r.MinOS = n.buildID, n.minOS
+	if err := e.compilers(r); err != nil {
+		return err
+	}
+	if err := e.goBuild(r); err != nil {
+		return err
+	}
+	e.identify(r, n)
+	r.versioned(d.needs)
+	r.libc()
+	return e.harden(r, d, n)
+}
+
+// mostLoads is far more than linkers make (four to ten): each address is looked for in all of them.
+const mostLoads = 1024
+
+// debugOnly tells a file of debug information: its code was taken out, and the headers left.
+func (e *elfFile) debugOnly() bool {
+	return e.Type != elf.ET_REL && slices.ContainsFunc(e.sections, func(s elf.SectionHeader) bool {
+		return s.Type == elf.SHT_NOBITS && s.Flags&(elf.SHF_ALLOC|elf.SHF_EXECINSTR) == elf.SHF_ALLOC|elf.SHF_EXECINSTR
+	})
+}
+
+func (e *elfFile) kind(r *Report, d *dynamic) {
+	pie := d.flags1&uint64(elf.DF_1_PIE) != 0
+	switch {
+	case e.Type == elf.ET_REL:
+		r.Kind = Relocatable
+		return
+	case e.Type == elf.ET_CORE:
+		r.Kind = Core
+		return
+	// A library can have a loader too: libc.so.6 prints its version.
+	case e.Type == elf.ET_DYN && !pie && (e.Interp == "" || d.soname != ""):
+		r.Kind = Shared
+		return
+	}
+	r.Kind, r.PIE = Executable, e.Type == elf.ET_DYN
+	switch {
+	case e.Interp != "" || len(d.needed) > 0:
+		r.Link = Dynamic
+	case r.PIE:
+		r.Link = StaticPIE
+	default:
+		r.Link = Static
+	}
+}
+
+// identify says which system and platform it is for.
+func (e *elfFile) identify(r *Report, n notes) {
+	osabi := map[elf.OSABI]string{elf.ELFOSABI_LINUX: "linux", elf.ELFOSABI_FREEBSD: "freebsd", elf.ELFOSABI_NETBSD: "netbsd", elf.ELFOSABI_OPENBSD: "openbsd", elf.ELFOSABI_SOLARIS: "solaris"}
+	switch {
+	case osabi[e.OSABI] != "":
+		r.OS = osabi[e.OSABI]
+	case n.os != "":
+		r.OS = n.os
+	case r.Go != nil && r.Go.Settings["GOOS"] != "":
+		r.OS = r.Go.Settings["GOOS"]
+	default:
+		for _, l := range loaders {
+			if strings.HasPrefix(e.Interp, l.prefix) {
+				r.OS = l.os
+			}
+		}
+	}
+	// The notes of a Linux program say "linux" on Android too; the loader tells.
+	if strings.HasPrefix(e.Interp, "/system/bin/linker") {
+		r.OS = "android"
+	}
+	if p, ok := e.Header.Platform(); ok {
+		r.Arch = p.Arch
+		if r.OS == "" || r.OS == p.OS {
+			r.Platform = p.Name
+		}
+	}
+}
+
+// loaders are the beginnings of a loader's path, by system.
+var loaders = []struct{ prefix, os string }{
+	{"/lib/ld", "linux"}, {"/lib32/ld", "linux"}, {"/lib64/ld", "linux"}, {"/libx32/ld", "linux"}, {"/libexec/ld-elf", "freebsd"}, {"/usr/libexec/ld.elf_so", "netbsd"}, {"/usr/libexec/ld.so", "openbsd"},
+	{"/system/bin/linker", "android"}, {"/usr/lib/ld.so.1", "solaris"}, {"/usr/lib/amd64/ld.so.1", "solaris"},
+}
+
+func splitPath(list []string) []string {
+	var out []string
+	for _, s := range list {
+		for p := range strings.SplitSeq(s, ":") {
+			if p != "" {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,224 @@
+// Package inspect reads what a binary is and what it needs to run, and holds that against a platform. Programs, shared objects, objects and ar archives in ELF,
+// PE and Mach-O come in; a Report goes out, and from a Report and a platform the Faults: what keeps the platform from running it.
+//
+// Files are taken for hostile. Every table is read by its bounds, all that is read of a file is at most a few times its size, and nothing is allocated because a
+// file says so. That is why the readers here are the package's own: debug/elf, debug/pe and debug/macho copy one long name for each of a file's sections or
+// symbols, and relocations once a section, so that a small file can take hours and all memory. Only their constants are used.
+package inspect
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// ErrFormat says that a file is no binary that this package reads: a script, a text, data.
+var ErrFormat = errors.New("neither ELF, PE, Mach-O nor an ar archive")
+
+// ErrDamaged says that a file contradicts itself or ends too early.
+var ErrDamaged = errors.New("damaged file")
+
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
+}
+
+// Formats of files.
+const (
+	ELF     = "ELF"
+	PE      = "PE"
+	COFF    = "COFF" // an object for Windows, which has no PE header
+	MachO   = "Mach-O"
+	Fat     = "fat Mach-O"
+	Ar      = "ar"
+	Bitcode = "LLVM bitcode"
+	GoObj   = "Go object"
+)
+
+// Kinds of files.
+const (
+	Executable  = "executable"
+	Shared      = "shared object"
+	Relocatable = "object"
+	Archive     = "archive"
+	Core        = "core dump"
+	DebugOnly   = "debug information" // what objcopy --only-keep-debug leaves
+)
+
+// Ways in which a program is linked.
+const (
+	Static    = "static"
+	StaticPIE = "static-pie" // static, and loaded anywhere
+	Dynamic   = "dynamic"    // needs a loader
+)
+
+// A Report is what is known of one file, or of one member of an archive. What a format does not have, or a file does not say, is empty.
+type Report struct {
+	Path   string `json:"path"` // of a member: its name
+	Size   int64  `json:"size"`
+	Format string `json:"format"`
+	Kind   string `json:"kind"`
+
+	Machine  string `json:"machine,omitempty"` // in the format's own words: EM_AARCH64
+	Arch     string `json:"arch,omitempty"`    // in OCI's: arm64
+	Bits     int    `json:"bits,omitempty"`
+	Endian   string `json:"endian,omitempty"` // little or big
+	Flags    uint32 `json:"flags,omitempty"`  // e_flags
+	OS       string `json:"os,omitempty"`     // in OCI's words
+	OSABI    string `json:"os_abi,omitempty"`
+	MinOS    string `json:"min_os,omitempty"` // the oldest kernel or system that it says it is for
+	ABI      string `json:"abi,omitempty"`
+	FloatABI string `json:"float_abi,omitempty"`
+	ISA      string `json:"isa,omitempty"`      // what the build attributes say; nothing was disassembled
+	Platform string `json:"platform,omitempty"` // the platform that the header names, without variants
+
+	Link     string        `json:"link,omitempty"`
+	PIE      bool          `json:"pie"`
+	Interp   string        `json:"interpreter,omitempty"`
+	Needed   []string      `json:"needed,omitempty"`
+	SOName   string        `json:"soname,omitempty"`
+	RPath    []string      `json:"rpath,omitempty"`
+	RunPath  []string      `json:"runpath,omitempty"`
+	Versions []VersionNeed `json:"versions,omitempty"`
+
+	Libc   string   `json:"libc,omitempty"` // glibc, musl, bionic
+	Floors []Floor  `json:"floors,omitempty"`
+	RunsOn []string `json:"runs_on,omitempty"` // releases whose glibc and libstdc++ are new enough
+
+	Exported  []Symbol `json:"exported,omitempty"`
+	Undefined []Symbol `json:"undefined,omitempty"`
+
+	Debug     bool     `json:"debug_info"`
+	Stripped  bool     `json:"stripped"` // no table of its own symbols
+	BuildID   string   `json:"build_id,omitempty"`
+	Compilers []string `json:"compilers,omitempty"`
+	Go        *GoBuild `json:"go,omitempty"`
+
+	Hardening *Hardening `json:"hardening,omitempty"`
+
+	Members []*Report `json:"members,omitempty"` // of an archive or a fat file
+	Faults  []Fault   `json:"faults,omitempty"`  // where it was held against a platform
+}
+
+// A Symbol is a name that a file has or wants.
+type Symbol struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+	Library string `json:"library,omitempty"` // which is to have it, where the file says so
+	Weak    bool   `json:"weak,omitempty"`    // an undefined one that may stay so
+}
+
+// A VersionNeed is the versions of symbols that a library has to have (ELF's DT_VERNEED).
+type VersionNeed struct {
+	Library  string   `json:"library"`
+	Versions []string `json:"versions"`
+}
+
+// A Floor is the newest version of a library's symbols that is needed.
+type Floor struct {
+	Family  string   `json:"family"` // GLIBC, GLIBCXX, CXXABI or GCC
+	Version string   `json:"version"`
+	Symbols []string `json:"symbols,omitempty"` // that ask for it
+}
+
+// GoBuild is what the Go linker noted of a program.
+type GoBuild struct {
+	Version  string            `json:"version"`
+	Path     string            `json:"path,omitempty"` // of package main
+	Module   string            `json:"module,omitempty"`
+	Deps     []string          `json:"deps,omitempty"` // module@version
+	Settings map[string]string `json:"settings,omitempty"`
+}
+
+// File reads a file.
+func File(path string) (*Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w: not a regular file", path, ErrFormat)
+	}
+	r, err := Read(f, info.Size(), path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
+}
+
+// Read reads a file of a known size.
+func Read(r io.ReaderAt, size int64, name string) (*Report, error) {
+	s := newSource(r, size)
+	head := make([]byte, min(size, 8))
+	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	report := &Report{Path: name, Size: size}
+	var err error
+	switch {
+	case bytes.HasPrefix(head, []byte("!<arch>\n")), bytes.HasPrefix(head, []byte("!<thin>\n")):
+		err = readArchive(s, report)
+	case isFat(s):
+		err = readFat(s, report)
+	default:
+		err = readObject(s, report)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(report.Members) > 0 {
+		report.summarize()
+	}
+	return report, nil
+}
+
+// readObject reads one file that holds no others.
+func readObject(s *source, r *Report) error {
+	head := make([]byte, min(s.size, 4))
+	if _, err := s.r.ReadAt(head, 0); err != nil && err != io.EOF {
+		return err
+	}
+	switch {
+	case len(head) == 4 && string(head) == "\x7fELF":
+		return readELF(s, r)
+	case isMachO(head):
+		return readMachO(s, r)
+	case isPE(s, head):
+		return readPE(s, r)
+	case len(head) == 4 && (string(head) == "BC\xc0\xde" || string(head) == "\xde\xc0\x17\x0b"): // LLVM's bitcode, and its wrapper
+		r.Format, r.Kind = Bitcode, Relocatable
+		return nil
+	}
+	return ErrFormat
+}
+
+// summarize gives an archive what all its members have in common.
+func (r *Report) summarize() {
+	first := true
+	for _, m := range r.Members {
+		if m.Machine == "" {
+			continue
+		}
+		if first {
+			r.Machine, r.Arch, r.Bits, r.Endian, r.OS, r.ABI, r.FloatABI, r.Platform = m.Machine, m.Arch, m.Bits, m.Endian, m.OS, m.ABI, m.FloatABI, m.Platform
+			first = false
+			continue
+		}
+		for _, f := range []struct{ all, own *string }{
+			{&r.Machine, &m.Machine}, {&r.Arch, &m.Arch}, {&r.Endian, &m.Endian}, {&r.OS, &m.OS}, {&r.ABI, &m.ABI}, {&r.FloatABI, &m.FloatABI}, {&r.Platform, &m.Platform},
+		} {
+			if *f.all != *f.own {
+				*f.all = ""
+			}
+		}
+		if r.Bits != m.Bits {
+			r.Bits = 0
+		}
+	}
+}
