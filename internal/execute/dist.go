@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"xbuild/internal/inspect"
 	"xbuild/internal/plan"
 )
 
@@ -58,7 +59,7 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 				return nil, false, err
 			}
 		} else {
-			if err := check(a, o.Path); err != nil {
+			if err := check(a, st, o.Path); err != nil {
 				return nil, false, err
 			}
 			if art.Size, art.SHA256, err = place(a, o.Path, path); err != nil {
@@ -93,65 +94,39 @@ func distRoot(a *plan.Action) string {
 	return a.Dist[:i]
 }
 
-// check refuses a file that is not for the action's platform: a build that picked up the host's compiler succeeds all the same.
-func check(a *plan.Action, path string) error {
-	if a.Platform.Machine == elf.EM_NONE {
+// check refuses a file that its platform does not run. What is no binary is not looked into.
+func check(a *plan.Action, st *state, path string) error {
+	r, err := inspect.File(path)
+	if errors.Is(err, inspect.ErrFormat) {
 		return nil
 	}
-	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	head := make([]byte, 8)
-	n, err := io.ReadFull(f, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return err
+	limits := inspect.Limits{Static: a.Static, Glibc: a.Glibc, Sysroot: a.Sysroot}
+	if len(r.Needed) > 0 {
+		limits.Beside = shipped(a, st)
 	}
-	switch {
-	case n >= 4 && string(head[:4]) == elf.ELFMAG:
-		return checkELF(a, path, f)
-	case n == 8 && string(head) == "!<arch>\n":
-		return checkArchive(a, path, f)
+	var errs []error
+	for _, f := range inspect.Errors(inspect.Check(r, a.Platform, limits)) {
+		errs = append(errs, errors.New(f.String()))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-func checkELF(a *plan.Action, name string, r io.ReaderAt) error {
-	e, err := elf.NewFile(r)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+// shipped are the names of files that lie beside an artifact where it is used: the action's own, and those of the platform's other targets.
+func shipped(a *plan.Action, st *state) []string {
+	var names []string
+	for _, o := range st.Outputs {
+		names = append(names, filepath.Base(o.Dist))
 	}
-	p := a.Platform
-	if e.Machine != p.Machine || e.Class != p.Class || e.Data != p.Data {
-		return fmt.Errorf("%s is for %v %v %v, not for %s (%v %v %v): the build used another compiler than $CC", name, e.Machine, e.Class, e.Data, p.Name, p.Machine, p.Class, p.Data)
-	}
-	if a.Static && e.Type != elf.ET_REL {
-		if i := slices.IndexFunc(e.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }); i >= 0 {
-			return fmt.Errorf("%s is linked dynamically, though static = true: the build does not pass $LDFLAGS (-static) to the linker; hand it over in the form that it reads (for make: vars = { LDFLAGS = \"-static\" }), or set static = false", name)
+	filepath.WalkDir(filepath.Join(distRoot(a), filepath.FromSlash(a.OCI)), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, d.Name())
 		}
-	}
-	return nil
-}
-
-// checkArchive looks at the first ELF member of an ar archive (ar(5)).
-func checkArchive(a *plan.Action, name string, f *os.File) error {
-	off := int64(8)
-	header := make([]byte, 60)
-	for {
-		if _, err := f.ReadAt(header, off); err != nil {
-			return nil // no ELF member: an archive of something else
-		}
-		var size int64
-		if _, err := fmt.Sscanf(strings.TrimSpace(string(header[48:58])), "%d", &size); err != nil || size < 0 {
-			return fmt.Errorf("%s: a damaged ar header at %d", name, off)
-		}
-		magic := make([]byte, 4)
-		if n, _ := f.ReadAt(magic, off+60); n == 4 && bytes.Equal(magic, []byte(elf.ELFMAG)) {
-			return checkELF(a, name+"("+strings.TrimRight(string(header[:16]), " /")+")", io.NewSectionReader(f, off+60, size))
-		}
-		off += 60 + size + size%2
-	}
+		return nil // one that vanishes meanwhile is not there
+	})
+	return names
 }
 
 // place copies a file to dist under a temporary name, strips it where the target asks for that, and renames it.
@@ -202,12 +177,8 @@ func place(a *plan.Action, from, to string) (size int64, sum string, err error) 
 
 // linked tells programs and shared objects, the files that can be stripped of all their symbols.
 func linked(path string) bool {
-	f, err := elf.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	return f.Type == elf.ET_EXEC || f.Type == elf.ET_DYN
+	h, err := inspect.ReadHeader(path)
+	return err == nil && (h.Type == elf.ET_EXEC || h.Type == elf.ET_DYN)
 }
 
 func placeLink(target, to string) error {

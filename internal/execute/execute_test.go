@@ -404,7 +404,8 @@ func header(t *testing.T, name string, dynamic bool) string {
 		t.Fatal(err)
 	}
 	if dynamic {
-		binary.Write(&b, order, elf.Prog64{Type: uint32(elf.PT_INTERP), Off: 64, Filesz: 1})
+		binary.Write(&b, order, elf.Prog64{Type: uint32(elf.PT_INTERP), Off: 120, Filesz: uint64(len(p.Interp)) + 1})
+		b.WriteString(p.Interp + "\x00")
 	}
 	return b.String()
 }
@@ -442,8 +443,10 @@ func TestCheck(t *testing.T) {
 		{"an archive of the host's", ar("symbols", header(t, "linux/amd64", false)), false, "hello(m1.o) is for EM_X86_64"},
 		{"an empty archive", ar(), false, ""},
 		{"a damaged archive", strings.Replace(ar("text", "more"), "4         `", "x         `", 1), false, "a damaged ar header at 8"},
-		{"an archive with a huge member", strings.Replace(ar("text"), "4         `", "9999999999`", 1), false, ""},
-		{"an archive cut short", ar("text", "more")[:80], false, ""},
+		{"an archive with a huge member", strings.Replace(ar("text"), "4         `", "9999999999`", 1), false, "m0.o\" at 8 has 9999999999 bytes, of which 4 are there: the archive is cut short"},
+		{"an archive cut short", ar("text", "more")[:80], false, "a damaged ar header at 72"},
+		{"an archive of which a later member is the host's", ar(header(t, "linux/arm64", false), header(t, "linux/amd64", false)), false, "hello(m1.o) is for EM_X86_64"},
+		{"another loader", strings.Replace(header(t, "linux/arm64", true), "ld-linux-aarch64.so.1", "ld-musl-aarch64.so.11", 1), false, "asks for the loader /lib/ld-musl-aarch64.so.11, which linux/arm64 does not have"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)

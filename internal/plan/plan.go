@@ -67,6 +67,9 @@ type Action struct {
 	Output []Output        `json:"outputs"`
 	Static bool            `json:"static,omitempty"`
 	Strip  string          `json:"strip,omitempty"` // the program that strips, where the target asks for it
+	// What the artifacts are held against: the platform's libraries, where the recipe compiles for them, and the newest glibc that may be needed.
+	Sysroot string `json:"sysroot,omitempty"`
+	Glibc   string `json:"glibc,omitempty"`
 }
 
 // A Step is one command. Steps of the same group run side by side, groups one after another.
