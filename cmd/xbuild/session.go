@@ -49,9 +49,10 @@ type Globals struct {
 type session struct {
 	*Globals
 	plan.Planner
-	store    *store.Store
-	lockPath string
-	self     string
+	store     *store.Store
+	lockPath  string
+	self      string
+	inProject bool // there is an xbuild.toml
 }
 
 // open loads the project that lies in the directory or above. Without one, where the command can do without, the lock lies in the store.
@@ -94,7 +95,7 @@ func (g *Globals) open(needProject bool) (*session, error) {
 		if s.Project, err = project.Load(file, schema(s.Catalog)); err != nil {
 			return nil, err
 		}
-		s.lockPath = filepath.Join(s.Project.Dir, lock.FileName)
+		s.lockPath, s.inProject = filepath.Join(s.Project.Dir, lock.FileName), true
 	case needProject:
 		return nil, err
 	case errors.Is(err, os.ErrNotExist):

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"xbuild/internal/catalog"
+	"xbuild/internal/inspect"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 )
@@ -35,6 +36,8 @@ func TestGenerated(t *testing.T) {
 				made, ok = options(c, recipe)
 			case "platforms":
 				made = platforms(c)
+			case "releases":
+				made = releases()
 			default:
 				ok = false
 			}
@@ -128,6 +131,21 @@ func platforms(c *catalog.Catalog) string {
 	slices.Sort(names)
 	fmt.Fprintf(&b, "| %s |%s no | |\n", strings.Join(names, ", "), strings.Repeat(" no |", slices.IndexFunc(c.Recipes, func(r *catalog.Recipe) bool { return r.Name == "go" }))+" yes |"+
 		strings.Repeat(" no |", len(c.Recipes)-1-slices.IndexFunc(c.Recipes, func(r *catalog.Recipe) bool { return r.Name == "go" })))
+	return b.String()
+}
+
+// releases is the table of libraries that package inspect knows.
+func releases() string {
+	var b strings.Builder
+	b.WriteString("| release | libc | libstdc++ | libgcc | architectures |\n|-|-|-|-|-|\n")
+	for _, r := range inspect.Releases() {
+		libc := "glibc " + r.Glibc
+		if r.Glibc == "" {
+			libc = "musl " + r.Musl
+		}
+		x := r.Runtime()
+		fmt.Fprintf(&b, "| %s | %s | GLIBCXX_%s, CXXABI_%s | GCC_%s | %s |\n", r.Name, libc, x.GLIBCXX, x.CXXABI, x.Libgcc, strings.Join(r.Archs, ", "))
+	}
 	return b.String()
 }
 

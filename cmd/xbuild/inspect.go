@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"xbuild/internal/inspect"
+	"xbuild/internal/platform"
+)
+
+// InspectCmd is xbuild inspect.
+type InspectCmd struct {
+	Files    []string `arg:"" name:"file" help:"Programs, shared objects, objects or archives: ELF, PE, Mach-O, ar."`
+	Platform string   `short:"p" placeholder:"PLATFORM" help:"Hold the files against this platform, a glibc floor as suffix (default: TARGETPLATFORM, else against none)." env:"XBUILD_PLATFORM,TARGETPLATFORM"`
+	Diff     bool     `help:"Print what changed from the first file to the second."`
+	JSON     bool     `name:"json" help:"Print JSON: everything, the names of all symbols too."`
+}
+
+// Help is the long help.
+func (*InspectCmd) Help() string {
+	return "Says what a binary is and what it needs: machine, ABI, loader, libraries, the oldest glibc and the releases that run it, compilers, hardening. With -p it ends with 1 where the platform does not run a file, and says what to write in xbuild.toml. " +
+		"In a project, the files are held against its glibc floor and its sysroot for the platform too.\n\n" +
+		"Example: xbuild inspect -p linux/arm64.2.31 dist/linux/arm64/hello"
+}
+
+// Run inspects.
+func (c *InspectCmd) Run(g *Globals) error {
+	if c.Diff && len(c.Files) != 2 {
+		return usageError{fmt.Errorf("inspect: --diff takes two files, not %d", len(c.Files))}
+	}
+	var reports []*inspect.Report
+	var failed []string
+	for _, file := range c.Files {
+		if g.Dir != "" && !filepath.IsAbs(file) {
+			file = filepath.Join(g.Dir, file)
+		}
+		r, err := inspect.File(file)
+		if err != nil {
+			failed = append(failed, err.Error())
+			continue
+		}
+		reports = append(reports, r)
+	}
+	if c.Diff {
+		if len(failed) > 0 {
+			return fmt.Errorf("%s", strings.Join(failed, "\n"))
+		}
+		changes := inspect.Diff(reports[0], reports[1])
+		if c.JSON {
+			return printJSON(changes)
+		}
+		return inspect.DiffText(os.Stdout, changes)
+	}
+	faults := 0
+	if c.Platform != "" {
+		s, err := g.open(false)
+		if err != nil {
+			return err
+		}
+		p, err := s.one(c.Platform)
+		if err != nil {
+			return err
+		}
+		for _, r := range reports {
+			limits, err := s.limits(p, r)
+			if err != nil {
+				return err
+			}
+			r.Faults = inspect.Check(r, p, limits)
+			faults += len(inspect.Errors(r.Faults))
+		}
+	}
+	if c.JSON {
+		if reports == nil {
+			reports = []*inspect.Report{}
+		}
+		if err := printJSON(reports); err != nil {
+			return err
+		}
+	} else {
+		for i, r := range reports {
+			if i > 0 {
+				fmt.Println()
+			}
+			if err := r.Text(os.Stdout); err != nil {
+				return err
+			}
+		}
+	}
+	if faults > 0 {
+		plural := "s"
+		if faults == 1 {
+			plural = ""
+		}
+		failed = append(failed, fmt.Sprintf("%d fault%s against %s", faults, plural, c.Platform))
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("%s", strings.Join(failed, "\n"))
+	}
+	return nil
+}
+
+// limits are what the project asks of a file for a platform. Without a project nothing is known but a floor in the platform's name.
+func (s *session) limits(p platform.Platform, r *inspect.Report) (inspect.Limits, error) {
+	l := inspect.Limits{Glibc: s.Project.Config(p).Sysroot.Glibc}
+	if !s.inProject || !p.HasC() {
+		return l, nil
+	}
+	if l.Glibc == "" {
+		_, suite, err := s.Suite(p)
+		if err != nil {
+			return l, err
+		}
+		l.Glibc = suite.Glibc
+	}
+	if len(r.Needed) == 0 {
+		return l, nil
+	}
+	root, err := s.sysroot(p)
+	if err != nil {
+		return l, err
+	}
+	l.Sysroot = root.Dir
+	l.Beside, err = beside(filepath.Dir(r.Path), filepath.Join(s.Project.DistDir(), filepath.FromSlash(p.Name)))
+	return l, err
+}
+
+// beside are the names of the files in directories and below.
+func beside(dirs ...string) ([]string, error) {
+	var out []string
+	for _, dir := range dirs {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && !slices.Contains(out, d.Name()) {
+				out = append(out, d.Name())
+			}
+			if os.IsNotExist(err) {
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
