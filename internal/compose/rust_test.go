@@ -92,8 +92,13 @@ func TestHostView(t *testing.T) {
 	}
 	more, ok := strings.CutPrefix(h.config(p.LLVM), v.config(p.LLVM))
 	root := "<CFGDIR>/../../" + sysroot.Key
-	want := "-Wl,--dynamic-linker=" + root + "/lib64/ld-linux-x86-64.so.2,-rpath," + root + "/usr/lib/x86_64-linux-gnu,-rpath," + root + "/usr/lib,--disable-new-dtags\n"
+	want := "-Wl,--dynamic-linker=" + root + "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2,-rpath," + root + "/usr/lib/x86_64-linux-gnu,-rpath," + root + "/usr/lib,--disable-new-dtags\n"
 	if !ok || more != want {
 		t.Errorf("the host's view adds\n%swant\n%s", more, want)
+	}
+	// rustc loads proc macros: they must lead to its own libc.
+	by := h.RunBy("/store", clang)
+	if more, ok := strings.CutPrefix(by.config(p.LLVM), v.config(p.LLVM)); by.Key == h.Key || !ok || more != strings.ReplaceAll(want, sysroot.Key, clang.Key) {
+		t.Errorf("the host's view that is run by a toolchain adds\n%s", more)
 	}
 }

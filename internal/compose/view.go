@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -21,7 +22,8 @@ type View struct {
 	Clang    Toolchain
 	Pkgconf  Toolchain
 	Sysroot  Sysroot
-	Host     bool // its programs run while a project is built: they find their loader and libraries in the sysroot, whatever libc the host has
+	Host     bool   // its programs run while a project is built: they find their loader and libraries in the store, whatever libc the host has
+	runtime  string // the tree with that loader: the sysroot, or a toolchain (see RunBy)
 	Key, Dir string
 }
 
@@ -32,7 +34,14 @@ func NewView(root string, p platform.Platform, flags []string, clang, pkgconf To
 
 // NewHostView says what the view of the host will be, whose programs run while a project is built: build scripts, generators, compiler plug-ins.
 func NewHostView(root string, p platform.Platform, flags []string, clang, pkgconf Toolchain, sysroot Sysroot) View {
-	return View{Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot, Host: true}.keyed(root, "host-")
+	return View{Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot, Host: true, runtime: sysroot.Key}.keyed(root, "host-")
+}
+
+// RunBy returns a host view whose programs run with a toolchain's libc. A compiler loads what is a plug-in among them (rustc its proc macros), and a plug-in whose
+// RPATH leads to another libc than the compiler's brings in halves of both.
+func (v View) RunBy(root string, t Toolchain) View {
+	v.runtime = t.Key
+	return v.keyed(root, "host-")
 }
 
 func (v View) keyed(root, name string) View {
@@ -85,8 +94,8 @@ func (v View) config(target string) string {
 	fmt.Fprintln(&b, "-Wl,--build-id=sha1")
 	if v.Host {
 		// RPATH, not RUNPATH: build tools set LD_LIBRARY_PATH for the programs that they start (cargo does).
-		lib := tree(v.Sysroot.Key) + "/usr/lib"
-		fmt.Fprintf(&b, "-Wl,--dynamic-linker=%s,-rpath,%s/%s,-rpath,%s,--disable-new-dtags\n", tree(v.Sysroot.Key)+v.Platform.Interp, lib, v.Platform.Multiarch, lib)
+		lib := tree(v.runtime) + "/usr/lib/" + v.Platform.Multiarch
+		fmt.Fprintf(&b, "-Wl,--dynamic-linker=%s/%s,-rpath,%s,-rpath,%s,--disable-new-dtags\n", lib, path.Base(v.Platform.Interp), lib, tree(v.runtime)+"/usr/lib")
 	}
 	return b.String()
 }

@@ -125,6 +125,13 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		if host, err = once(views, "host of "+p.Name, func() (compose.View, error) { return pl.HostView(p) }); err != nil {
 			return nil, err
 		}
+		if slices.Contains(needs.Toolchains, "rust") && pl.Project.Toolchains["rust"].Source != "host" {
+			rust, err := pl.Toolchain("rust")
+			if err != nil {
+				return nil, err
+			}
+			host = host.RunBy(pl.Store, rust)
+		}
 		out.Set.View(host)
 	}
 	if slices.Contains(needs.Toolchains, "rust") {
