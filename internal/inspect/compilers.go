@@ -57,8 +57,8 @@ func (e *elfFile) compilers(r *Report) error {
 		if err != nil {
 			return err
 		}
-		if m := rustSource.FindSubmatch(data); m != nil {
-			add("rustc (standard library of " + string(m[1]) + ")")
+		if std := rustStd(data); std != "" {
+			add(std)
 			return nil
 		}
 	}
@@ -68,8 +68,23 @@ func (e *elfFile) compilers(r *Report) error {
 var (
 	// DW_AT_producer: "GNU C17 12.2.0 -mtune=…", "Debian clang version 19.1.7 (3)", "clang LLVM (rustc version 1.85.0)".
 	producers  = regexp.MustCompile(`(?:GNU (?:C|C\+\+|Fortran|Ada|GIMPLE|AS)[0-9]* [0-9][0-9.]*|[A-Za-z]* ?clang version [0-9][^\x00]{0,80}|clang LLVM \(rustc version [^)\x00]{1,60}\))`)
-	rustSource = regexp.MustCompile(`/rustc[/-]([0-9a-f]{40}|[0-9]+\.[0-9]+\.[0-9]+[-+.a-z0-9]*)(?:-src)?/library/`)
+	rustSource = regexp.MustCompile(`^/rustc[/-]([0-9a-f]{40}|[0-9]+\.[0-9]+\.[0-9]+[-+.a-z0-9]*)(?:-src)?/library/`)
 )
+
+// rustStd finds the path of Rust's standard library, which panic messages hold: with the commit that it was built from, or Debian's version.
+func rustStd(data []byte) string {
+	for {
+		i := bytes.Index(data, []byte("/rustc"))
+		if i < 0 {
+			return ""
+		}
+		data = data[i:]
+		if m := rustSource.FindSubmatch(data[:min(len(data), 256)]); m != nil {
+			return "rustc (standard library of " + string(m[1]) + ")"
+		}
+		data = data[1:]
+	}
+}
 
 // goMagic begins what the Go linker notes (debug/buildinfo).
 var goMagic = []byte("\xff Go buildinf:")

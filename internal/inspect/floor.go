@@ -184,6 +184,9 @@ func (r *Report) libc() {
 	if r.Libc == "" {
 		return
 	}
+	if r.OS == "" {
+		r.OS = "linux" // a library has no loader and often no note that says it
+	}
 	p, err := platform.Parse(r.Platform)
 	if err != nil {
 		return

@@ -399,8 +399,8 @@ func (f *peFile) origin(r *Report) error {
 				r.Compilers = append(r.Compilers, m)
 			}
 		}
-		if m := rustSource.FindStringSubmatch(table.text); m != nil {
-			r.Compilers = append(r.Compilers, "rustc (standard library of "+m[1]+")")
+		if std := rustStd([]byte(table.text)); std != "" {
+			r.Compilers = append(r.Compilers, std)
 		}
 	}
 	return nil
