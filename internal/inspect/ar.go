@@ -3,6 +3,7 @@ package inspect
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -98,7 +99,7 @@ func readArchive(s *source, r *Report) error {
 		}
 		switch err := readMember(part, m); {
 		case err != nil && !errors.Is(err, ErrFormat):
-			return damaged("member %s: %w", name, err)
+			return fmt.Errorf("member %s: %w", name, err)
 		}
 	}
 	return nil

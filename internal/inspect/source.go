@@ -70,7 +70,10 @@ func (t *nameTable) at(off uint64) (string, error) {
 	rest := t.text[off:]
 	n := min(len(rest), t.left)
 	i := strings.IndexByte(rest[:n], 0)
-	if i < 0 {
+	switch {
+	case i < 0 && n < len(rest):
+		return "", damaged("its names overlap so often that they are not read further")
+	case i < 0:
 		return "", damaged("a name at %d has no end", off)
 	}
 	t.left -= i

@@ -21,6 +21,9 @@ func (e *elfFile) symbols(r *Report, d *dynamic) error {
 	if err != nil || n == 0 {
 		return err
 	}
+	if n > uint64(e.size) {
+		return damaged("%d dynamic symbols are more than fit into it", n)
+	}
 	data, err := e.memory(addr, n*e.symbolSize(), "the table of dynamic symbols")
 	if err != nil {
 		return err

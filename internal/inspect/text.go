@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -68,13 +69,17 @@ func (r *Report) facts() []fact {
 		bits = r.Format
 	}
 	one("format", bits, r.Machine)
-	one("for", r.Platform, r.OS, prefixed("since ", r.MinOS))
+	system := r.OS
+	if strings.HasPrefix(r.Platform, r.OS+"/") {
+		system = ""
+	}
+	one("for", r.Platform, system, prefixed("since ", r.MinOS))
 	pie := ""
 	if r.PIE {
 		pie = "PIE"
 	}
 	if n := len(r.Members); n > 0 || r.Kind == Archive {
-		one("kind", r.Kind, fmt.Sprintf("%d members", n))
+		one("kind", r.Kind, cmp.Or(count(n, "member"), "no members"))
 	} else {
 		one("kind", r.Kind, r.Link, pie)
 	}
