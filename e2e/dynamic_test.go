@@ -34,6 +34,7 @@ func checkLinked(t *testing.T, file, name string, dynamic bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	inspected(t, file, p)
 	f, err := elf.Open(file)
 	if err != nil {
 		t.Error(err)

@@ -54,6 +54,7 @@ func TestExamples(t *testing.T) {
 						if data, err := os.ReadFile(built(dir, name, file)); err != nil || starts == "" || !bytes.HasPrefix(data, []byte(starts)) {
 							t.Errorf("%s for %s is no program of that system: %v", file, name, err)
 						}
+						inspected(t, built(dir, name, file), p)
 						continue
 					}
 					want, ok := expected[program]

@@ -180,6 +180,7 @@ func isFor(t *testing.T, file string, p platform.Platform) bool {
 		t.Errorf("%s: %s is for %v %v %v", p, filepath.Base(file), program.Machine, program.Class, program.Data)
 		return false
 	}
+	inspected(t, file, p)
 	return true
 }
 

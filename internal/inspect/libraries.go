@@ -54,7 +54,6 @@ func libraries(r *Report, p platform.Platform, l Limits) []Fault {
 			out = append(out, r.fault("needs %s, which is neither among the artifacts nor in the sysroot of %s: name the package that has it in packages of [sysroot], add it to outputs, or link it statically", name, p.Name)...)
 		}
 	}
-	tooNew := len(libcFloor(r, p, l)) > 0
 	for _, need := range r.Versions {
 		path := found[need.Library]
 		if path == "" || slices.Contains(l.Beside, need.Library) {
@@ -67,8 +66,8 @@ func libraries(r *Report, p platform.Platform, l Limits) []Fault {
 		}
 		var missing []string
 		for _, v := range need.Versions {
-			if f, _, ok := family(v); ok && f == "GLIBC" && tooNew {
-				continue // said already
+			if f, _, ok := family(v); ok && f == "GLIBC" && l.Glibc != "" {
+				continue // the floor decides, which can be newer than the sysroot
 			}
 			if !slices.Contains(defined, v) {
 				missing = append(missing, v)
