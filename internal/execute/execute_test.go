@@ -644,9 +644,9 @@ func TestCopyTree(t *testing.T) {
 	os.Remove(filepath.Join(from, "link"))
 	os.Symlink("cache", filepath.Join(from, "link"))
 	ino := func(name string) uint64 { return info(name).Sys().(*syscall.Stat_t).Ino }
-	same, changed := ino("Makefile"), ino("src/a.c")
+	same := ino("Makefile")
 	copy()
-	if b.read("to/src/a.c") != "changed" || b.read("to/src/a.o") != "made" || ino("Makefile") != same || ino("src/a.c") == changed {
+	if b.read("to/src/a.c") != "changed" || b.read("to/src/a.o") != "made" || ino("Makefile") != same {
 		t.Error("the second copy is not the first one brought up to date")
 	}
 	if l, _ := os.Readlink(filepath.Join(to, "link")); l != "cache" {
