@@ -20,6 +20,7 @@ import (
 	"xbuild/internal/env"
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
+	"xbuild/internal/npm"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -38,6 +39,7 @@ type Globals struct {
 	Dir          string   `short:"C" name:"directory" type:"path" placeholder:"DIR" help:"Work as if started in DIR." env:"XBUILD_DIRECTORY"`
 	StoreDir     string   `name:"store" type:"path" placeholder:"DIR" help:"Directory of fetched and composed things (default: $XBUILD_STORE, $XDG_CACHE_HOME/xbuild or ~/.cache/xbuild)." env:"XBUILD_STORE"`
 	DebianMirror []string `name:"debian-mirror" placeholder:"URL" help:"Mirror of the Debian archive; before [mirrors], the host's apt sources and the public ones." env:"XBUILD_DEBIAN_MIRROR"`
+	NPMMirror    []string `name:"npm-mirror" placeholder:"URL" help:"Registry of npm packages; before [mirrors], npm's own configuration and the public one." env:"XBUILD_NPM_MIRROR"`
 	Locked       bool     `help:"Fail rather than write xbuild.lock." env:"XBUILD_LOCKED"`
 	Offline      bool     `help:"Use no network: what is not in the store is an error." env:"XBUILD_OFFLINE"`
 	Quiet        bool     `short:"q" help:"No progress on stderr." env:"XBUILD_QUIET"`
@@ -53,6 +55,7 @@ type session struct {
 	lockPath  string
 	self      string
 	inProject bool // there is an xbuild.toml
+	npm       npm.Config // how the machine's npm is configured
 }
 
 // open loads the project that lies in the directory or above. Without one, where the command can do without, the lock lies in the store.
@@ -104,6 +107,9 @@ func (g *Globals) open(needProject bool) (*session, error) {
 	default:
 		return nil, err
 	}
+	if s.npm, err = npm.ReadConfig(os.Getenv, s.Project.Dir); err != nil {
+		return nil, err
+	}
 	s.Planner.Lock, err = lock.Read(relative(s.lockPath))
 	return s, err
 }
@@ -131,7 +137,7 @@ func (s *session) hostGo() error {
 
 // schema is what the definitions allow a project to name.
 func schema(c *catalog.Catalog) project.Schema {
-	s := project.Schema{Recipes: map[string][]project.Option{}}
+	s := project.Schema{Recipes: map[string][]project.Option{}, Archives: catalog.Archives}
 	for _, r := range c.Recipes {
 		s.Recipes[r.Name] = []project.Option{}
 		for _, o := range r.Options {
@@ -180,11 +186,31 @@ var passed = []string{
 	"HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "LANG", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR",
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
 	"GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOVCS", "GOAUTH", "GOENV", "GOCACHE", "GOMODCACHE", "GOTOOLCHAIN", "GOPATH", "CARGO_HOME",
+	"npm_config_registry", "npm_config_userconfig", "npm_config_cache", "NPM_CONFIG_REGISTRY", "NPM_CONFIG_USERCONFIG", "NPM_CONFIG_CACHE", "NPM_TOKEN", "NODE_EXTRA_CA_CERTS",
 }
 
 var passedPrefixes = []string{"GIT_SSL", "NETRC", "CARGO_REGISTR", "CARGO_HTTP_", "CARGO_NET_"}
 
-// mirrors are where the archive is read, the best first.
+// registries are where npm packages are read, the best first. What npm is configured with is used alone: a company's registry is not to be gone around.
+func (s *session) registries() []string {
+	var out []string
+	switch {
+	case len(s.NPMMirror) > 0:
+		out = slices.Clone(s.NPMMirror)
+	case len(s.Project.Mirrors[catalog.NPM]) > 0:
+		out = slices.Clone(s.Project.Mirrors[catalog.NPM])
+	case s.npm.Registry != "":
+		out = []string{s.npm.Registry}
+	default:
+		out = []string{npm.Public}
+	}
+	for i, m := range out {
+		out[i] = strings.TrimRight(m, "/")
+	}
+	return out
+}
+
+// mirrors are where the Debian archive is read, the best first.
 func (s *session) mirrors() []string {
 	var out []string
 	switch {
@@ -202,7 +228,7 @@ func (s *session) mirrors() []string {
 }
 
 func (s *session) fetchOptions() fetch.Options {
-	return fetch.Options{Progress: fetch.NewProgress(os.Stderr, s.Quiet), Offline: s.Offline}
+	return fetch.Options{Progress: fetch.NewProgress(os.Stderr, s.Quiet), Offline: s.Offline, Authorization: s.npm.Authorization}
 }
 
 // resolved makes sure that the lock holds what is requested, and writes it where that is new.
@@ -256,7 +282,7 @@ func (s *session) archive() (*resolve.Archive, error) {
 			s.note("%s", m)
 		}
 	}
-	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Fetch: s.fetchOptions(), Keyring: keys, Notice: notice}, nil
+	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), NPM: s.registries(), Fetch: s.fetchOptions(), Keyring: keys, Notice: notice}, nil
 }
 
 func (s *session) holds(req resolve.Requests) bool { return s.lacking(req) == "" }
@@ -288,7 +314,7 @@ func (s *session) lacking(req resolve.Requests) string {
 }
 
 func (s *session) composer() *compose.Composer {
-	mirrors := s.mirrors()
+	mirrors := map[string][]string{catalog.Debian: s.mirrors(), catalog.NPM: s.registries()}
 	dates := map[string]string{}
 	for _, t := range s.Planner.Lock.Toolchains {
 		for _, f := range t.Files {
@@ -301,11 +327,11 @@ func (s *session) composer() *compose.Composer {
 		}
 	}
 	return &compose.Composer{Store: s.store, Fetch: s.fetchOptions(), URLs: func(f lock.File) []string {
-		urls := make([]string, 0, len(mirrors)+1)
-		for _, m := range mirrors {
+		var urls []string
+		for _, m := range mirrors[f.Archive] {
 			urls = append(urls, m+"/"+f.Path)
 		}
-		if date := dates[f.SHA256]; date != "" {
+		if date := dates[f.SHA256]; date != "" && f.Archive == catalog.Debian {
 			urls = append(urls, snapshot+"/"+date+"/"+f.Path)
 		}
 		return urls

@@ -13,6 +13,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"xbuild/internal/platform"
 	"xbuild/recipes"
 	"xbuild/sysroots"
 	"xbuild/toolchains"
@@ -33,8 +34,9 @@ type Toolchain struct {
 	Test     []string          `toml:"test" json:"-"`     // a command that proves that it runs
 	Package  string            `toml:"package" json:"-"`  // the package whose version is the toolchain's
 	Packages []string          `toml:"packages" json:"-"` // what is fetched, with its dependencies
+	Runtime  []string          `toml:"runtime" json:"-"`  // Debian packages whose loader and libraries the programs of another archive run with
 	Skip     []string          `toml:"skip" json:"-"`     // globs of packages that are left out
-	Keep     []string          `toml:"keep" json:"-"`     // globs of files that are kept; none means all
+	Keep     []string          `toml:"keep" json:"-"`     // globs of files that are kept, of an npm package as they are inside it; none means all
 	Drop     []string          `toml:"drop" json:"-"`     // globs of files that are left out
 	RPath    []string          `toml:"rpath" json:"-"`    // library directories beside usr/lib/<multiarch>; one that begins with $ORIGIN comes before it
 	Sources  []Source          `toml:"source" json:"sources"`
@@ -43,39 +45,62 @@ type Toolchain struct {
 
 // A Source is one place that a toolchain comes from.
 type Source struct {
-	Archive string `toml:"archive" json:"archive"` // the kind of archive: debian, npm
-	Suite   string `toml:"suite" json:"suite"`
+	Archive string `toml:"archive" json:"archive"`     // the kind of archive: debian, npm
+	Suite   string `toml:"suite" json:"suite"`         // of npm, whose packages have no suites, a range of versions: the newest in it is taken
 	Slot    string `toml:"slot" json:"slot,omitempty"` // what the archive writes into the package names: 19, 1.24
+	Runtime string `toml:"runtime" json:"-"`           // the Debian suite of the definition's runtime
+}
+
+// The kinds of archive that definitions name.
+const (
+	Debian = "debian"
+	NPM    = "npm"
+)
+
+// Archives are the kinds, as [mirrors] of a project names them.
+var Archives = []string{Debian, NPM}
+
+// On returns the definition for a host, whose name in Node's spelling is {node} in the packages of npm.
+func (t *Toolchain) On(host platform.Platform) *Toolchain {
+	on := *t
+	on.fill(strings.NewReplacer("{node}", host.Node))
+	return &on
 }
 
 // In returns the definition with {slot} filled in.
 func (t *Toolchain) In(s Source) *Toolchain {
 	in := *t
-	fill := strings.NewReplacer("{slot}", s.Slot)
-	all := func(list []string) []string {
-		out := make([]string, len(list))
-		for i, v := range list {
-			out[i] = fill.Replace(v)
-		}
-		return out
-	}
-	in.Package = fill.Replace(t.Package)
-	in.Packages, in.Skip, in.Keep, in.Drop, in.RPath = all(t.Packages), all(t.Skip), all(t.Keep), all(t.Drop), all(t.RPath)
+	in.fill(strings.NewReplacer("{slot}", s.Slot))
 	in.Sources = []Source{s}
-	in.Programs = make(map[string]string, len(t.Programs))
-	for name, file := range t.Programs {
-		in.Programs[name] = fill.Replace(file)
-	}
 	return &in
 }
 
+// fill replaces placeholders in lists that the definition then has to itself.
+func (t *Toolchain) fill(r *strings.Replacer) {
+	all := func(list []string) []string {
+		out := make([]string, len(list))
+		for i, v := range list {
+			out[i] = r.Replace(v)
+		}
+		return out
+	}
+	t.Package = r.Replace(t.Package)
+	t.Packages, t.Skip, t.Keep, t.Drop, t.RPath = all(t.Packages), all(t.Skip), all(t.Keep), all(t.Drop), all(t.RPath)
+	programs := make(map[string]string, len(t.Programs))
+	for name, file := range t.Programs {
+		programs[name] = r.Replace(file)
+	}
+	t.Programs = programs
+}
+
 // A Sysroot defines where headers and libraries of the platforms come from: a libc with what belongs to it, or the library that a language brings for each
-// platform, which then is one of a toolchain and follows its suite and version.
+// platform, which then is one of a toolchain and follows its suite and version; or the headers of a program that loads modules, in versions that the project names.
 type Sysroot struct {
 	Name     string   `toml:"name" json:"name"`
 	Summary  string   `toml:"summary" json:"summary"`
 	Libc     string   `toml:"libc" json:"libc,omitempty"`
-	Of       string   `toml:"of" json:"of,omitempty"` // the toolchain whose library it is
+	Of       string   `toml:"of" json:"of,omitempty"`           // the toolchain whose library it is
+	Archive  string   `toml:"archive" json:"archive,omitempty"` // npm: the versions that a project names take the place of suites
 	Packages []string `toml:"packages" json:"-"`
 	Skip     []string `toml:"skip" json:"-"`
 	Keep     []string `toml:"keep" json:"-"` // globs of files that are kept; none means all

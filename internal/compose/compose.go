@@ -6,6 +6,7 @@
 package compose
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -46,7 +47,7 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 	if err != nil {
 		return Toolchain{}, err
 	}
-	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: locked.Files, host: host}
+	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host}
 	if len(def.Sources) == 1 {
 		t.Slot = def.Sources[0].Slot
 	}
@@ -73,7 +74,7 @@ type Sysroot struct {
 
 // NewSysroot says what the tree of a locked sysroot will be in the store at root.
 func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot {
-	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "", keep: def.Keep, drop: def.Drop, files: locked.Files}
+	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "" && def.Archive == "", keep: def.Keep, drop: def.Drop, files: from(locked.Archive, locked.Files)}
 	name := "sysroot"
 	if !s.Libc {
 		name = def.Name
@@ -85,6 +86,15 @@ func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot 
 	s.Key = key(name+"-"+locked.Arch+"-"+locked.Suite, parts)
 	s.Dir = treeDir(root, s.Key)
 	return s
+}
+
+// from fills in the archive of the files that have their entry's.
+func from(archive string, files []lock.File) []lock.File {
+	out := slices.Clone(files)
+	for i := range out {
+		out[i].Archive = cmp.Or(out[i].Archive, archive)
+	}
+	return out
 }
 
 func treeDir(root, key string) string { return filepath.Join(root, "trees", key) }
@@ -266,6 +276,9 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 	return err
 }
 
+// NodeModules is where a tree has an npm package, as npm install --global lays it out.
+func NodeModules(name string) string { return "usr/lib/node_modules/" + name }
+
 func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, opt archive.UnpackOptions) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(2, runtime.NumCPU()))
@@ -280,12 +293,13 @@ func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, op
 			if !ok {
 				return fmt.Errorf("%s %s: vanished from the store", f.Name, f.Version)
 			}
-			deb, err := os.Open(path)
-			if err != nil {
-				return err
+			var err error
+			if f.Archive == catalog.NPM {
+				err = archive.UnpackTarFile(path, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1, MapPath: func(name string) string { return NodeModules(f.Name) + "/" + name }})
+			} else {
+				err = archive.UnpackFile(path, dir, opt)
 			}
-			defer deb.Close()
-			if err := archive.Unpack(deb, f.Size, dir, opt); err != nil {
+			if err != nil {
 				return fmt.Errorf("%s %s %s: %w", f.Name, f.Version, f.Arch, err)
 			}
 			return nil

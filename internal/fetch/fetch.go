@@ -15,6 +15,8 @@ package fetch
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -50,6 +52,8 @@ type Options struct {
 	Retries  int           // further attempts after passing faults, for each URL; 0 is 4, negative none
 	Backoff  time.Duration // pause before the first of them, doubled each time; 0 is half a second
 	Stall    time.Duration // time without a byte after which a connection is given up; 0 is 30 seconds
+	// Authorization, where it is set, says what header of that name a URL is asked with; "" for none.
+	Authorization func(*url.URL) string
 }
 
 func (o Options) withDefaults() Options {
@@ -140,12 +144,67 @@ func missing(st *store.Store, items []Item) ([]Item, error) {
 // errors.Is(err, ErrNotFound) says that some mirror answered that it does not
 // exist.
 func Bytes(ctx context.Context, urls []string, max int64) (data []byte, usedURL string, err error) {
+	return Options{}.Bytes(ctx, urls, max)
+}
+
+// Bytes is Bytes with the credentials of these options.
+func (o Options) Bytes(ctx context.Context, urls []string, max int64) (data []byte, usedURL string, err error) {
 	if len(urls) == 0 {
 		return nil, "", errors.New("there is no URL to fetch from")
 	}
-	opt := Options{}.withDefaults()
+	opt := Options{Authorization: o.Authorization}.withDefaults()
 	opt.Retries = 2
 	return newFetcher(opt).bytes(ctx, urls, max)
+}
+
+// Checked fetches a file of which no SHA-256 is known: check says whether it is the right one, by another checksum. What passes comes into the store; its SHA-256
+// and size come back.
+func Checked(ctx context.Context, st *store.Store, name string, urls []string, max int64, check func(file string) error, opt Options) (sum string, bytes int64, err error) {
+	if opt.Offline {
+		return "", 0, &OfflineError{Missing: []Item{{Name: name}}}
+	}
+	tmp, done, err := st.TempDir("fetch")
+	if err != nil {
+		return "", 0, err
+	}
+	defer done()
+	opt = opt.withDefaults()
+	f := newFetcher(opt)
+	defer f.base.CloseIdleConnections()
+	it := Item{Name: name, URLs: urls}
+	batch := opt.Progress.start([]Item{it})
+	defer func() { batch.end(err) }()
+	track := batch.add(it)
+	defer track.end()
+	dst := filepath.Join(tmp, "file")
+	_, err = f.mirrors(ctx, name, urls, func(u string) error {
+		if err := f.download(ctx, u, dst, &transfer{max: max, track: track}); err != nil {
+			return err
+		}
+		err := check(dst)
+		if err != nil {
+			os.Remove(dst)
+		}
+		return err
+	})
+	if err != nil {
+		return "", 0, err
+	}
+	in, err := os.Open(dst)
+	if err != nil {
+		return "", 0, err
+	}
+	defer in.Close()
+	h := sha256.New()
+	if bytes, err = io.Copy(h, in); err != nil {
+		return "", 0, err
+	}
+	sum = hex.EncodeToString(h.Sum(nil))
+	_, err = st.AddFile(ctx, sum, bytes, func(to string) error { return os.Rename(dst, to) })
+	if err == nil {
+		track.done()
+	}
+	return sum, bytes, err
 }
 
 func (f *fetcher) bytes(ctx context.Context, urls []string, max int64) ([]byte, string, error) {
@@ -266,7 +325,7 @@ func (f *fetcher) rank(u string) int {
 // download gets one URL, over passing faults. The file at dst is complete as
 // far as the server said, and not verified.
 func (f *fetcher) download(ctx context.Context, u, dst string, t *transfer) error {
-	t.base, t.stall = f.base, f.opt.Stall
+	t.base, t.stall, t.authorization = f.base, f.opt.Stall, f.opt.Authorization
 	pause, left, tries := f.opt.Backoff, f.opt.Retries, 0
 	for {
 		had := size(dst)

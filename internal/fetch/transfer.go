@@ -30,6 +30,8 @@ type transfer struct {
 	max   int64  // allowed; 0 is any
 	track *track // may be nil
 
+	authorization func(*url.URL) string
+
 	resumed  bool // a part was fetched by range
 	noResume bool // the server said no to that
 }
@@ -67,6 +69,13 @@ func (t *transfer) get(ctx context.Context, u, dst string) error {
 // RoundTrip is http.RoundTripper.
 func (t *transfer) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
+	if t.authorization != nil {
+		// Set here and nowhere else: each redirect comes by, and another host gets no credentials but its own.
+		if value := t.authorization(req.URL); value != "" && req.Header.Get("Authorization") == "" {
+			req = req.Clone(ctx)
+			req.Header.Set("Authorization", value)
+		}
+	}
 	stalled := fmt.Errorf("%w for %s", errStalled, t.stall)
 	timer := time.AfterFunc(t.stall, func() { cancel(stalled) })
 	end := func() {

@@ -117,6 +117,10 @@ func (r *reader) files() []File {
 		f.SHA256 = r.quoted()
 		r.expect(", path = ")
 		f.Path = r.quoted()
+		if r.accept(", archive = ") {
+			f.Archive = r.quoted()
+			r.failed = r.failed || f.Archive == ""
+		}
 		r.expect(" },\n")
 		out = append(out, f)
 	}

@@ -31,6 +31,7 @@ type File struct {
 	Path    string `toml:"path"` // in the archive's pool, relative to its root
 	Size    int64  `toml:"size"`
 	SHA256  string `toml:"sha256"`
+	Archive string `toml:"archive"` // the archive that has it, where that is not its entry's
 }
 
 // A Toolchain is what one toolchain resolved to for one host.
@@ -166,7 +167,7 @@ func sortedFiles(files []File) []File {
 func compareFiles(a, b File) int {
 	return cmp.Or(
 		cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Version, b.Version),
-		cmp.Compare(a.Path, b.Path), cmp.Compare(a.SHA256, b.SHA256), cmp.Compare(a.Size, b.Size),
+		cmp.Compare(a.Path, b.Path), cmp.Compare(a.SHA256, b.SHA256), cmp.Compare(a.Size, b.Size), cmp.Compare(a.Archive, b.Archive),
 	)
 }
 

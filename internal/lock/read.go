@@ -173,7 +173,7 @@ func checkFiles(what string, files []File, roots []string, texts ...string) (pla
 	}
 	paths := make(map[string]bool, len(files))
 	for _, f := range files {
-		if where, err := checkText(what, f.Name, f.Version, f.Arch); err != nil {
+		if where, err := checkText(what, f.Name, f.Version, f.Arch, f.Archive); err != nil {
 			return where, err
 		}
 		switch {

@@ -121,6 +121,10 @@ func (w *writer) files(files []File) {
 		w.quoted(f.SHA256)
 		w.WriteString(", path = ")
 		w.quoted(f.Path)
+		if f.Archive != "" {
+			w.WriteString(", archive = ")
+			w.quoted(f.Archive)
+		}
 		w.WriteString(" },\n")
 	}
 	w.WriteString("]\n")

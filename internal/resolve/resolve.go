@@ -1,7 +1,9 @@
 // Package resolve turns requests (a toolchain by version constraint, a sysroot by suite) into lock entries: the exact files with their hashes, chosen from
-// signed indexes of an archive. It downloads indexes, never packages.
+// signed indexes of an archive. It downloads indexes, never packages; but an npm registry says neither the size nor the SHA-256 of a package, so that each one
+// chosen there is downloaded to be locked.
 //
-// Trust: InRelease is verified with the embedded keys, every index by the hash that it names, every package later by the hash that the index names.
+// Trust: InRelease is verified with the embedded keys, every index by the hash that it names, every package later by the hash that the index names. A registry of
+// npm is trusted as npm itself does: its document, fetched over TLS, names the SHA-512 of the package; from then on the lock's SHA-256 decides.
 package resolve
 
 import (
@@ -25,6 +27,7 @@ import (
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
+	"xbuild/internal/platform"
 	"xbuild/internal/store"
 )
 
@@ -86,16 +89,18 @@ func (r PartRequest) In(l *lock.Lock) (SysrootRequest, error) {
 	return SysrootRequest{Def: r.Def, Arch: arch, Suite: t.Suite, Version: t.Version, Where: r.Where}, nil
 }
 
-// An Archive reads the indexes of a Debian-format archive through mirrors. Indexes are kept in the store by hash.
+// An Archive reads the indexes of a Debian-format archive, and the documents of an npm registry, through mirrors. Indexes are kept in the store by hash.
 type Archive struct {
 	Store   *store.Store
 	Mirrors []string // base URLs, the best first
+	NPM     []string // registries of npm, the same
 	Fetch   fetch.Options
 	Keyring openpgp.EntityList // nil: the embedded keys
 	Notice  func(string)       // takes remarks for the user
 
-	mu      sync.Mutex
-	indexes map[string]*indexOnce
+	mu         sync.Mutex
+	indexes    map[string]*indexOnce
+	packuments map[string]*packumentOnce
 }
 
 type indexOnce struct {
@@ -194,8 +199,12 @@ func FindToolchain(l *lock.Lock, r ToolchainRequest, host string) (lock.Toolchai
 
 // SourceOf returns the definition filled in for the source that a locked toolchain came from.
 func SourceOf(def *catalog.Toolchain, e lock.Toolchain) (*catalog.Toolchain, bool) {
+	host, err := platform.Parse(e.Host)
+	if err != nil {
+		return nil, false
+	}
 	for _, s := range def.Sources {
-		if in := def.In(s); s.Suite == e.Suite && s.Archive == e.Archive && slices.Equal(slices.Sorted(slices.Values(in.Packages)), slices.Sorted(slices.Values(e.Roots))) {
+		if in := def.On(host).In(s); s.Suite == e.Suite && s.Archive == e.Archive && slices.Equal(slices.Sorted(slices.Values(in.Packages)), slices.Sorted(slices.Values(e.Roots))) {
 			return in, true
 		}
 	}
@@ -205,7 +214,7 @@ func SourceOf(def *catalog.Toolchain, e lock.Toolchain) (*catalog.Toolchain, boo
 // FindSysroot returns the lock's entry that answers a request.
 func FindSysroot(l *lock.Lock, r SysrootRequest) (lock.Sysroot, bool) {
 	suite, ok := r.Def.Suite(r.Suite)
-	if !ok {
+	if !ok && r.Def.Archive != catalog.NPM {
 		return lock.Sysroot{}, false
 	}
 	roots := rootsOf(r, suite)
@@ -256,36 +265,29 @@ var ErrNoVersion = errors.New("no such version")
 
 // Toolchain chooses the first source that serves the host with a version that the constraint admits.
 func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string) (lock.Toolchain, error) {
-	_, arch, _ := strings.Cut(host, "/") // Debian and OCI agree on the hosts' names
+	on, err := platform.Parse(host)
+	if err != nil {
+		return lock.Toolchain{}, err
+	}
 	var seen []string
 	for _, s := range r.Def.Sources {
-		def := r.Def.In(s)
-		ix, date, err := a.Index(ctx, s.Suite, arch)
+		def := r.Def.On(on).In(s)
+		from := a.debian
+		if s.Archive == catalog.NPM {
+			from = a.npm
+		}
+		e, has, err := from(ctx, def, r.Constraint, on)
 		if err != nil {
 			return lock.Toolchain{}, fmt.Errorf("toolchain %s for host %s: %w", r.Def.Name, host, err)
 		}
-		pkgs, err := ix.Lookup(def.Package)
-		if errors.Is(err, archive.ErrNoPackage) {
-			continue
+		if e.Files != nil {
+			e.Name, e.Host, e.Archive, e.Suite, e.Constraint = r.Def.Name, host, s.Archive, s.Suite, r.Constraint
+			e.Roots = slices.Sorted(slices.Values(def.Packages))
+			return e, nil
 		}
-		if err != nil {
-			return lock.Toolchain{}, err
+		if has != "" {
+			seen = append(seen, has+" ("+s.Suite+")")
 		}
-		version := Upstream(pkgs[0].Version)
-		ok, err := Admits(r.Constraint, version)
-		if err != nil {
-			return lock.Toolchain{}, err
-		}
-		if !ok {
-			seen = append(seen, version+" ("+s.Suite+")")
-			continue
-		}
-		files, err := closure(ix, def.Packages, archive.ResolveOptions{Skip: def.Skip, Suite: s.Suite, Arch: arch})
-		if err != nil {
-			return lock.Toolchain{}, fmt.Errorf("toolchain %s for host %s, suite %s: %w", r.Def.Name, host, s.Suite, err)
-		}
-		return lock.Toolchain{Name: r.Def.Name, Version: version, Host: host, Archive: s.Archive, Suite: s.Suite, Date: stamp(date),
-			Constraint: r.Constraint, Roots: slices.Sorted(slices.Values(def.Packages)), Files: files}, nil
 	}
 	where := r.Where
 	if where != "" {
@@ -294,8 +296,37 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %q; there are %s", where, ErrNoVersion, r.Def.Name, host, r.Constraint, strings.Join(seen, ", "))
 }
 
+// debian locks what a suite has of a toolchain: its version, the date of the Release and the files. Where the constraint does not admit the version, that is all
+// that comes back; a suite without the package has none.
+func (a *Archive) debian(ctx context.Context, def *catalog.Toolchain, constraint string, host platform.Platform) (e lock.Toolchain, has string, err error) {
+	suite := def.Sources[0].Suite
+	ix, date, err := a.Index(ctx, suite, host.Debian)
+	if err != nil {
+		return e, "", err
+	}
+	pkgs, err := ix.Lookup(def.Package)
+	if errors.Is(err, archive.ErrNoPackage) {
+		return e, "", nil
+	}
+	if err != nil {
+		return e, "", err
+	}
+	version := Upstream(pkgs[0].Version)
+	if ok, err := Admits(constraint, version); err != nil || !ok {
+		return e, version, err
+	}
+	files, err := closure(ix, def.Packages, archive.ResolveOptions{Skip: def.Skip, Suite: suite, Arch: host.Debian})
+	if err != nil {
+		return e, "", fmt.Errorf("suite %s: %w", suite, err)
+	}
+	return lock.Toolchain{Version: version, Date: stamp(date), Files: files}, version, nil
+}
+
 // Sysroot locks the packages of a sysroot with their dependencies.
 func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, error) {
+	if r.Def.Archive == catalog.NPM {
+		return a.npmSysroot(ctx, r)
+	}
 	suite, ok := r.Def.Suite(r.Suite)
 	if !ok {
 		return lock.Sysroot{}, fmt.Errorf("%s: sysroot %s has no suite %q", r.Where, r.Def.Name, r.Suite)
