@@ -93,20 +93,30 @@ func TestToolchains(t *testing.T) {
 			t.Errorf("toolchains/%s.toml: test runs %q, which is none of its programs", d.Name, d.Test[0])
 		}
 		for i, s := range d.Sources {
-			if s.Archive != "debian" || s.Suite == "" {
+			if !slices.Contains(Archives, s.Archive) || s.Suite == "" {
 				t.Errorf("toolchains/%s.toml: source %d: archive %q, suite %q", d.Name, i, s.Archive, s.Suite)
+			}
+			if _, err := semver.NewConstraint(s.Suite); s.Archive == NPM && err != nil {
+				t.Errorf("toolchains/%s.toml: source %d: suite %q of npm is no range of versions: %v", d.Name, i, s.Suite, err)
+			}
+			if (s.Runtime != "") != (len(d.Runtime) > 0) || s.Archive == Debian && s.Runtime != "" {
+				t.Errorf("toolchains/%s.toml: source %d: runtime %q, and the definition's runtime is %q: both or none, and none where the programs are Debian's", d.Name, i, s.Runtime, d.Runtime)
 			}
 			if slices.Contains(d.Sources[:i], s) {
 				t.Errorf("toolchains/%s.toml: source %d is there twice", d.Name, i)
 			}
-			in := d.In(s)
+			host, err := platform.Parse("linux/arm64")
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := d.On(host).In(s)
 			if !slices.Contains(in.Packages, in.Package) {
 				t.Errorf("toolchains/%s.toml: package %s is not among its packages %q", d.Name, in.Package, in.Packages)
 			}
 			all := slices.Concat([]string{in.Package}, in.Packages, in.Skip, in.RPath, slices.Collect(maps.Values(in.Programs)))
 			for _, list := range [][]string{all, in.Keep, in.Drop} {
 				for _, v := range list {
-					if strings.Contains(v, "{slot}") || s.Slot == "" && strings.HasSuffix(v, "-") {
+					if strings.Contains(v, "{slot}") || strings.Contains(v, "{node}") || s.Slot == "" && strings.HasSuffix(v, "-") {
 						t.Errorf("toolchains/%s.toml: %q is not filled in for suite %s", d.Name, v, s.Suite)
 					}
 				}
@@ -193,6 +203,12 @@ func TestParts(t *testing.T) {
 		if d.Libc != "" {
 			continue
 		}
+		if d.Archive == NPM {
+			if len(d.Packages) != 1 || len(d.Suites) > 0 || d.Of != "" || c.Part(d.Name) != d {
+				t.Errorf("sysroots/%s.toml: of npm, whose versions the project names: want one package, no suites and no toolchain", d.Name)
+			}
+			continue
+		}
 		of := c.Toolchain(d.Of)
 		if of == nil {
 			t.Errorf("sysroots/%s.toml: neither libc nor the library of a toolchain: of = %q", d.Name, d.Of)
@@ -259,6 +275,8 @@ func TestRecipes(t *testing.T) {
 					ok = o.Type == "bool"
 				case int64:
 					ok = o.Type == "int"
+				case []any:
+					ok = o.Type == "strings"
 				}
 				if !ok {
 					t.Errorf("recipes/%s.toml: option %q is a %s, its default %v a %T", r.Name, o.Name, o.Type, o.Default, o.Default)
@@ -286,8 +304,11 @@ func TestRecipes(t *testing.T) {
 				}
 			}
 			for _, name := range n.Parts {
-				if d := c.Part(name); d == nil || d.Of == "" {
+				d := c.Part(name)
+				if d == nil || d.Of == "" && d.Archive == "" {
 					t.Errorf("recipes/%s.toml: needs the unknown library %q", r.Name, name)
+				} else if _, ok := vars[n.Versions].([]string); d.Archive == NPM && !ok {
+					t.Errorf("recipes/%s.toml: the versions of %s are in %q, which is no list of strings", r.Name, name, n.Versions)
 				}
 			}
 		}

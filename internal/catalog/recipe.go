@@ -9,26 +9,30 @@ import (
 // A Recipe defines how one kind of project is built: what it needs, the options that a target may set, and the commands.
 // Words in braces are placeholders that package plan fills in.
 type Recipe struct {
-	Name       string           `toml:"name" json:"name"`
-	Summary    string           `toml:"summary" json:"summary"`
-	CopySource bool             `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
-	Root       []string         `toml:"root" json:"-"`        // the nearest directory upwards that holds one of these files is the source that is watched for changes
-	Needs      []Need           `toml:"needs" json:"-"`
-	Options    []Option         `toml:"option" json:"options"`
-	Lists      []List           `toml:"list" json:"-"`
-	Env        map[string]Value `toml:"env" json:"-"`
-	Fetch      []Step           `toml:"fetch" json:"-"` // what brings in the project's own dependencies before an offline build
-	Steps      []Step           `toml:"step" json:"-"`
-	Outputs    []Output         `toml:"output" json:"-"`
+	Name       string            `toml:"name" json:"name"`
+	Summary    string            `toml:"summary" json:"summary"`
+	CopySource bool              `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
+	OwnOpt     bool              `toml:"own_opt" json:"-"`     // the build system optimises by itself, and opt is passed on only where a target sets it
+	Skip       []Arg             `toml:"skip" json:"-"`        // globs below the source that are neither copied nor watched: what a build there left behind
+	Refuse     map[string]string `toml:"refuse" json:"-"`      // platforms that it cannot build for, and why
+	Root       []string          `toml:"root" json:"-"`        // the nearest directory upwards that holds one of these files is the source that is watched for changes
+	Needs      []Need            `toml:"needs" json:"-"`
+	Options    []Option          `toml:"option" json:"options"`
+	Lists      []List            `toml:"list" json:"-"`
+	Env        map[string]Value  `toml:"env" json:"-"`
+	Fetch      []Step            `toml:"fetch" json:"-"` // what brings in the project's own dependencies before an offline build
+	Steps      []Step            `toml:"step" json:"-"`
+	Outputs    []Output          `toml:"output" json:"-"`
 }
 
 // A Need names what has to be there before the commands run.
 type Need struct {
 	When       string   `toml:"when"`
 	Toolchains []string `toml:"toolchains"`
-	Sysroot    bool     `toml:"sysroot"` // the platform's sysroot and compiler view
-	Host       bool     `toml:"host"`    // a compiler view of the host too, for programs that run while the project is built
-	Parts      []string `toml:"parts"`   // sysroots of toolchains: rust-std
+	Sysroot    bool     `toml:"sysroot"`  // the platform's sysroot and compiler view
+	Host       bool     `toml:"host"`     // a compiler view of the host too, for programs that run while the project is built
+	Parts      []string `toml:"parts"`    // sysroots of toolchains: rust-std; or of a program that loads modules: node-headers
+	Versions   string   `toml:"versions"` // the option that names the versions of the parts
 }
 
 // An Option is one key that a target of the recipe may set.
@@ -60,6 +64,7 @@ type Step struct {
 	Output      string            `toml:"output"`  // the file that the command makes: with Depfile, what decides whether it runs at all
 	Depfile     string            `toml:"depfile"` // Makefile-style list of what was read
 	Remove      []string          `toml:"remove"`  // files deleted first
+	Node        bool              `toml:"node"`    // no command: native modules of Node are found and each is compiled by its own tool (package node)
 }
 
 // An Output is a file that the recipe promises where the target names none: a path in the build directory, or all that was installed into the stage.

@@ -246,7 +246,7 @@ func writeArtifacts(dist string, results []Result) error {
 
 // copyTree brings a copy of a source up to date: files that differ in size or time are copied with their times, so that make sees what changed; what the
 // commands made in the copy stays.
-func copyTree(from, to string, skip []string) error {
+func copyTree(from, to string, globs, skip []string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -262,10 +262,12 @@ func copyTree(from, to string, skip []string) error {
 		}
 		switch {
 		case d.IsDir():
-			if path != from && (slices.Contains(skip, path) || slices.Contains(vcs, d.Name()) || isCache(path)) {
+			if path != from && (slices.Contains(skip, path) || slices.Contains(vcs, d.Name()) || isCache(path) || matches(globs, rel)) {
 				return fs.SkipDir
 			}
 			return os.MkdirAll(dst, 0o755)
+		case matches(globs, rel):
+			return nil
 		case info.Mode()&fs.ModeSymlink != 0:
 			target, err := os.Readlink(path)
 			if err != nil {

@@ -94,13 +94,17 @@ func Fetch(ctx context.Context, p *plan.Plan, opt Options, note func(string)) er
 	for _, a := range p.Actions {
 		for _, s := range a.Fetch {
 			id := s.Dir + "\x00" + strings.Join(s.Command, "\x00")
+			fetch := r.command
+			if s.Node != nil {
+				id, fetch = a.ID, r.nodeFetch
+			}
 			if seen[id] {
 				continue
 			}
 			seen[id] = true
 			note(fmt.Sprintf("%s (%s)", s.Name, a.Target))
 			var log bytes.Buffer
-			if err := r.command(ctx, a, s, &log); err != nil {
+			if err := fetch(ctx, a, s, &log); err != nil {
 				return fmt.Errorf("target %q: %s: %w\n%s", a.Target, s.Name, err, log.String())
 			}
 		}
@@ -197,7 +201,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 
 func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writer) error {
 	if a.Copy {
-		if err := copyTree(a.Source, a.Build, r.inputs.skip); err != nil {
+		if err := copyTree(a.Source, a.Build, a.Skip, r.inputs.skip); err != nil {
 			return fmt.Errorf("copy of the source: %w", err)
 		}
 	}
@@ -227,7 +231,7 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writ
 					return nil
 				}
 				var out bytes.Buffer
-				err := r.command(gctx, a, s, &out)
+				err := r.step(gctx, a, s, &out)
 				mu.Lock()
 				defer mu.Unlock()
 				if gctx.Err() != nil && errors.Is(err, gctx.Err()) {
@@ -248,8 +252,16 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writ
 	return nil
 }
 
-// command runs one step. Its processes are a group of their own, which ends with ctx and with this process.
-func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log io.Writer) error {
+// step runs one step, which may be more than a command.
+func (r *runner) step(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
+	if s.Node != nil {
+		return r.node(ctx, a, s, log)
+	}
+	return r.command(ctx, a, s, log)
+}
+
+// command runs one command. Its processes are a group of their own, which ends with ctx and with this process.
+func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
 	if s.WhenMissing != "" {
 		if _, err := os.Stat(s.WhenMissing); err == nil {
 			return nil

@@ -615,7 +615,7 @@ func TestCopyTree(t *testing.T) {
 	}
 	copy := func() {
 		t.Helper()
-		if err := copyTree(from, to, []string{filepath.Join(from, "skipped")}); err != nil {
+		if err := copyTree(from, to, nil, []string{filepath.Join(from, "skipped")}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -656,7 +656,7 @@ func TestCopyTree(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(from, "pipe"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := copyTree(from, to, nil); err == nil || !strings.Contains(err.Error(), "neither file, directory nor link") {
+	if err := copyTree(from, to, nil, nil); err == nil || !strings.Contains(err.Error(), "neither file, directory nor link") {
 		t.Errorf("a pipe: error %v", err)
 	}
 }

@@ -298,7 +298,7 @@ func newInputs(skip ...string) *inputs { return &inputs{skip: skip, by: map[stri
 var vcs = []string{".git", ".hg", ".svn", ".jj"}
 
 func (in *inputs) of(a *plan.Action) (*inputSet, error) {
-	key := a.Watch + "\x00" + strings.Join(a.Inputs, "\x00")
+	key := a.Watch + "\x00" + strings.Join(a.Inputs, "\x00") + "\x00\x00" + strings.Join(a.Skip, "\x00")
 	in.mu.Lock()
 	set := in.by[key]
 	if set == nil {
@@ -318,20 +318,20 @@ func (set *inputSet) scan(a *plan.Action, skip []string) error {
 		if err != nil {
 			return err
 		}
+		name, err := filepath.Rel(a.Watch, path)
+		if err != nil {
+			return err
+		}
 		if d.IsDir() {
-			if path != a.Watch && (slices.Contains(skip, path) || slices.Contains(vcs, d.Name()) || isCache(path)) {
+			if path != a.Watch && (slices.Contains(skip, path) || slices.Contains(vcs, d.Name()) || isCache(path) || matches(a.Skip, name)) {
 				return fs.SkipDir
 			}
 			return nil
 		}
-		if d.Name() == lock.FileName {
-			return nil // what an action takes from it is in its ID; another entry is no reason to build again
+		if d.Name() == lock.FileName || matches(a.Skip, name) {
+			return nil // what an action takes from the lock is in its ID; another entry is no reason to build again
 		}
 		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(a.Watch, path)
 		if err != nil {
 			return err
 		}
@@ -362,6 +362,21 @@ func (set *inputSet) scan(a *plan.Action, skip []string) error {
 	}
 	set.stat = hex.EncodeToString(h.Sum(nil))
 	return nil
+}
+
+// matches tells whether one of the globs is that of a path below the source.
+func matches(globs []string, name string) bool {
+	for _, g := range globs {
+		if ok, err := doublestar.Match(g, filepath.ToSlash(name)); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// skips tells directories of a source that hold no inputs.
+func (in *inputs) skips(path, rel, name string, globs []string) bool {
+	return slices.Contains(in.skip, path) || slices.Contains(vcs, name) || isCache(path) || matches(globs, rel)
 }
 
 // isCache tells directories that say of themselves that they hold what can be made again, other projects' build directories for one.

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -17,6 +19,7 @@ import (
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
+	"xbuild/internal/node"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 )
@@ -43,7 +46,7 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	if t.Static != nil {
 		static = *t.Static
 	}
-	vars["name"], vars["static"], vars["strip"], vars["opt"] = t.Name, static, t.Strip, t.Opt
+	vars["name"], vars["static"], vars["strip"], vars["opt"] = t.Name, static, t.Strip, cmp.Or(t.Opt, "2")
 	vars["platform"], vars["triplet"] = p.Name, p.Triplet
 	vars["exe"] = ""
 	if strings.HasPrefix(p.Name, "windows/") {
@@ -63,6 +66,13 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
 		Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
 	}
+	if why, refused := recipe.Refuse[p.Name]; refused {
+		return nil, fmt.Errorf("recipe %s does not build for it: %s", recipe.Name, why)
+	}
+	var err error
+	if a.Skip, err = vars.ExpandAll(recipe.Skip); err != nil {
+		return nil, fmt.Errorf("recipes/%s.toml: skip: %w", recipe.Name, err)
+	}
 	for _, in := range t.Inputs {
 		a.Inputs = append(a.Inputs, filepath.Join(pl.Project.Dir, filepath.FromSlash(in)))
 	}
@@ -73,13 +83,17 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	if recipe.CopySource {
 		prefixMap = "-ffile-prefix-map=" + a.Build + "=."
 	}
-	common := []string{"-O" + t.Opt, prefixMap}
+	common := []string{"-O" + vars["opt"].(string), prefixMap}
+	if recipe.OwnOpt && t.Opt == "" {
+		common = common[1:]
+	}
 	settings := env.Settings{
 		CFlags: append(slices.Clone(common), cfg.CFlags...), CXXFlags: append(slices.Clone(common), cfg.CXXFlags...), LDFlags: cfg.LDFlags,
 	}
 
 	// What the action stands on: toolchains on PATH, and the view where the recipe compiles C.
 	var needs catalog.Need
+	var headers []node.Headers
 	for _, need := range recipe.Needs {
 		if ok, err := vars.Holds(need.When); err != nil {
 			return nil, err
@@ -99,9 +113,22 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 			out.Set.Toolchain(tc)
 			a.Path = append(a.Path, tc.Bin())
 		}
+		for _, name := range need.Parts {
+			def := pl.Catalog.Part(name)
+			if def == nil || def.Archive != catalog.NPM {
+				continue // of a toolchain
+			}
+			for _, version := range vars[need.Versions].([]string) {
+				s, err := pl.part(def, version)
+				if err != nil {
+					return nil, err
+				}
+				out.Set.Sysroot(s)
+				headers = append(headers, node.Headers{Version: s.Version, Dir: filepath.Join(s.Dir, compose.NodeModules(def.Packages[0]), "include/node")})
+			}
+		}
 	}
 	var view, host compose.View
-	var err error
 	if needs.Sysroot {
 		if view, err = once(views, p.Name, func() (compose.View, error) { return pl.View(p) }); err != nil {
 			return nil, err
@@ -152,6 +179,9 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		a.Path = append([]string{host.Bin()}, a.Path...)
 		vars["rust"] = p.Rust
 		vars["rust.flags"] = pl.rustFlags(t, env.RustFlags(view, b, settings, vars["static"].(bool)), watched(source, recipe.Root), a.Build)
+	}
+	if headers != nil {
+		a.Env = env.ForNode(a.Env, host)
 	}
 	if slices.Contains(needs.Toolchains, "go") {
 		b, err := pl.Baseline(p)
@@ -206,8 +236,40 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	if a.Steps, err = steps(recipe.Steps, vars, a); err != nil {
 		return nil, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
 	}
+	for _, list := range [][]Step{a.Fetch, a.Steps} {
+		for i := range list {
+			if list[i].Node != nil {
+				if list[i].Node, err = pl.nodeBuild(t, p, vars, headers); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
 	a.ID = a.id()
 	return a, nil
+}
+
+// nodeBuild is what the recipe's native modules are built with.
+func (pl *Planner) nodeBuild(t project.Target, p platform.Platform, vars catalog.Vars, headers []node.Headers) (*node.Build, error) {
+	if p.Node == "" {
+		return nil, fmt.Errorf("there is no Node.js for it")
+	}
+	b := &node.Build{
+		App: vars["kind"] == "app", Headers: headers, Arch: p.Node, Gyp: p.Gyp, HostArch: pl.Host.Node, Libc: "glibc", Big: p.Data == elf.ELFDATA2MSB,
+		Where: fmt.Sprintf("[target.%s] of %s", t.Name, pl.Project.File),
+	}
+	if p.Machine == elf.EM_ARM {
+		b.ARM = strings.TrimPrefix(p.Variant, "v")
+	}
+	b.Binary, _ = vars["binary"].(string)
+	b.CMake, _ = vars["cmake"].(bool)
+	for name, to := range map[string]*[]string{"gyp": &b.Flags, "skip": &b.Skip, "scripts": &b.Scripts, "prebuilt": &b.Prebuilt, "exclude": &b.Exclude} {
+		*to, _ = vars[name].([]string)
+	}
+	if b.App && len(headers) != 1 {
+		return nil, fmt.Errorf("an application runs on one Node: node names %d versions", len(headers))
+	}
+	return b, nil
 }
 
 // rustFlags are rustc's flags for a target. What the user gives comes last and wins. No path of this machine gets into the artifact.
@@ -427,6 +489,9 @@ func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
 			return s, err
 		}
 		s.Remove = append(s.Remove, r)
+	}
+	if def.Node {
+		s.Node = &node.Build{} // filled in by action
 	}
 	more := map[string]string{}
 	for name, value := range def.Env {

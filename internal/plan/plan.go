@@ -12,6 +12,7 @@ import (
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
 	"xbuild/internal/lock"
+	"xbuild/internal/node"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 )
@@ -57,6 +58,7 @@ type Action struct {
 	Source string          `json:"source"`           // the target's directory
 	Watch  string          `json:"watch"`            // the directory whose files are the action's inputs
 	Inputs []string        `json:"inputs,omitempty"` // globs of further inputs, absolute
+	Skip   []string        `json:"skip,omitempty"`   // globs of files below the source that are no inputs and are not copied
 	Copy   bool            `json:"copy_source,omitempty"`
 	Build  string          `json:"build"` // commands write here
 	Stage  string          `json:"stage"` // what was installed
@@ -84,6 +86,7 @@ type Step struct {
 	Depfile     string          `json:"depfile,omitempty"`
 	WhenMissing string          `json:"when_missing,omitempty"`
 	Remove      []string        `json:"remove,omitempty"`
+	Node        *node.Build     `json:"node,omitempty"` // in the place of a command
 }
 
 // An Output is files that become artifacts.

@@ -77,7 +77,7 @@ func (pl *Planner) locked(t *testing.T, sel Selection) {
 		t.Fatal(err)
 	}
 	for _, r := range req.Toolchains {
-		in := r.Def.In(r.Def.Sources[0])
+		in := r.Def.On(pl.Host).In(r.Def.Sources[0])
 		version := "1.2.3"
 		if slot := in.Sources[0].Slot; slot != "" {
 			version = slot + ".1"
@@ -86,7 +86,10 @@ func (pl *Planner) locked(t *testing.T, sel Selection) {
 			Files: []lock.File{{Name: in.Package, SHA256: strings.Repeat("1", 64)}}})
 	}
 	for _, r := range req.Sysroots {
-		suite, _ := r.Def.Suite(r.Suite)
+		suite, ok := r.Def.Suite(r.Suite)
+		if !ok {
+			suite.Glibc = r.Suite + ".1.0" // of npm, where a suite is a range of versions
+		}
 		pl.Lock.PutSysroot(lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Version: suite.Glibc, Roots: append(r.Def.Roots(suite), r.Packages...),
 			Files: []lock.File{{Name: "libc6", SHA256: strings.Repeat("2", 64)}}})
 	}

@@ -49,6 +49,12 @@ func (pl *Planner) Require(sel Selection) (resolve.Requests, error) {
 					}
 				}
 				for _, name := range need.Parts {
+					if def := pl.Catalog.Part(name); def != nil && def.Archive == catalog.NPM {
+						for _, version := range vars[need.Versions].([]string) {
+							putSysroot(&req, resolve.SysrootRequest{Def: def, Arch: "all", Suite: version, Where: fmt.Sprintf("%s:%d: target %q", pl.Project.File, t.Line, t.Name)})
+						}
+						continue
+					}
 					if err := pl.requirePart(&req, name, p); err != nil {
 						return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
 					}
@@ -272,6 +278,15 @@ func (pl *Planner) requirePart(req *resolve.Requests, name string, p platform.Pl
 		req.Parts = append(req.Parts, r)
 	}
 	return nil
+}
+
+// part returns a sysroot whose versions a project names, as the lock has it.
+func (pl *Planner) part(def *catalog.Sysroot, version string) (compose.Sysroot, error) {
+	e, ok := resolve.FindSysroot(pl.Lock, resolve.SysrootRequest{Def: def, Arch: "all", Suite: version})
+	if !ok {
+		return compose.Sysroot{}, fmt.Errorf("%s %s: %w", def.Name, version, ErrNotLocked)
+	}
+	return compose.NewSysroot(pl.Store, def, e), nil
 }
 
 // RustView returns a platform's Rust view as the lock has it.

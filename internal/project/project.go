@@ -93,8 +93,8 @@ type Target struct {
 	Only      bool // Platforms are the target's own list: it is built for no other
 	Env       map[string]string
 	Strip     bool
-	Static    *bool // nil where the file does not say
-	Opt       string
+	Static    *bool  // nil where the file does not say
+	Opt       string // "" where the recipe decides
 	Outputs   []Output
 	Dest      string
 	Inputs    []string

@@ -153,9 +153,9 @@ func TestLoad(t *testing.T) {
 		{Name: "tool", Recipe: "make", Source: "../shared", Only: true, Env: map[string]string{"CFG": "x"}, Strip: true, Static: &off, Opt: "s",
 			Outputs: []Output{{"b", "bin/a"}, {"src/tool", "bin/tool"}}, Dest: "sub/dir", Inputs: []string{"../include/**"},
 			Options: map[string]any{"vars": map[string]string{"V": "2"}, "depth": int64(3), "checks": []string{"slow"}}, Line: 32},
-		{Name: "hello", Recipe: "cc", Source: ".", Opt: "2", Outputs: []Output{{Path: "hello"}, {Path: "lib*.so"}},
+		{Name: "hello", Recipe: "cc", Source: ".", Opt: "", Outputs: []Output{{Path: "hello"}, {Path: "lib*.so"}},
 			Options: map[string]any{"kind": "program", "sources": []string{"*.c"}, "includes": []string{"include"}}, Line: 46},
-		{Name: "a.b", Recipe: "go", Source: ".", Opt: "2", Options: map[string]any{"cgo": false, "package": "."}, Line: 51},
+		{Name: "a.b", Recipe: "go", Source: ".", Opt: "", Options: map[string]any{"cgo": false, "package": "."}, Line: 51},
 	}
 	for i, got := range p.Targets {
 		got.Platforms = nil

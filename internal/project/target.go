@@ -26,7 +26,7 @@ func (r *reader) target(name string, t *table) Target {
 		Platforms: r.platforms(t, "platforms"),
 		Env:       r.env(t),
 		Static:    t.bool("static"),
-		Opt:       t.choice("opt", optimise[0], optimise),
+		Opt:       t.choice("opt", "", optimise),
 		Outputs:   r.outputs(t),
 		Dest:      r.dest(t),
 		Inputs:    r.globs(t, "inputs"),

@@ -1,0 +1,657 @@
+package execute
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"xbuild/internal/env"
+	"xbuild/internal/node"
+	"xbuild/internal/plan"
+)
+
+// noProxy is the proxy of commands that must not download: an address that nothing answers at, in words that the error shows. Node's own client goes through
+// proxies where NODE_USE_ENV_PROXY is set (Node 22.21 and 24.5).
+const noProxy = "http://a-build-downloads-nothing.invalid:9"
+
+// workName is the directory in a copy of the source that holds what is xbuild's own: headers, state, a home for tools that write into one.
+const workName = ".xbuild"
+
+// A nodeRun compiles the native modules of one copy of a project.
+type nodeRun struct {
+	*runner
+	ctx   context.Context
+	a     *plan.Action
+	b     *node.Build
+	log   *bytes.Buffer
+	work  string
+	made  map[string][]string // by package directory: the modules that were compiled in it
+	notes []string
+}
+
+// nodeFetch brings what npm ci needs into npm's cache: it installs into a directory that goes again.
+func (r *runner) nodeFetch(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
+	if err := os.MkdirAll(filepath.Dir(a.Build), 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(filepath.Dir(a.Build), "fetch-")
+	if err != nil {
+		return err
+	}
+	defer removeAll(tmp)
+	c := *a
+	c.Build = tmp
+	if err := copyTree(a.Source, tmp, a.Skip, []string{r.opt.Build, r.opt.Dist}); err != nil {
+		return err
+	}
+	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(tmp, workName)}
+	root, err := node.Read(tmp)
+	if err != nil {
+		return err
+	}
+	return n.install(root)
+}
+
+// node is the step of the recipe node-gyp: it installs packages, compiles what is native, and lays the result out in the stage.
+func (r *runner) node(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
+	n := &nodeRun{runner: r, ctx: ctx, a: a, b: s.Node, log: log, work: filepath.Join(a.Build, workName), made: map[string][]string{}}
+	root, err := node.Read(a.Build)
+	if err != nil {
+		return fmt.Errorf("%s: the recipe wants a package.json in its source: %w", n.b.Where, err)
+	}
+	if err := n.install(root); err != nil {
+		return err
+	}
+	if n.b.App {
+		return n.app(root)
+	}
+	return n.module(root)
+}
+
+func (n *nodeRun) printf(format string, args ...any) { fmt.Fprintf(n.log, format+"\n", args...) }
+
+// run runs one command with further variables.
+func (n *nodeRun) run(dir string, bins []string, more env.Environment, argv ...string) error {
+	a := *n.a
+	a.Path = append(slices.Clone(bins), a.Path...)
+	return n.command(n.ctx, &a, plan.Step{Dir: dir, Command: argv, Env: more}, n.log)
+}
+
+// install runs npm ci, unless what it goes by is what it went by last.
+func (n *nodeRun) install(root node.Package) error {
+	locked := ""
+	for _, name := range []string{"npm-shrinkwrap.json", "package-lock.json"} {
+		if _, err := os.Stat(filepath.Join(n.a.Build, name)); err == nil {
+			locked = name
+			break
+		}
+	}
+	if locked == "" {
+		if len(root.Dependencies)+len(root.Optional) == 0 {
+			return nil
+		}
+		return fmt.Errorf("%s: package.json has dependencies, and there is no package-lock.json that says which versions; run \"npm install --package-lock-only\" in %s and commit the file", n.b.Where, n.a.Source)
+	}
+	argv := []string{"npm", "ci", "--ignore-scripts", "--omit=dev", "--include=optional", "--no-audit", "--no-fund", "--no-update-notifier", "--os=linux", "--cpu=" + n.b.Arch, "--libc=" + n.b.Libc}
+	h := sha256.New()
+	fmt.Fprintln(h, argv, n.a.Path)
+	for _, name := range []string{locked, ".npmrc"} {
+		data, err := os.ReadFile(filepath.Join(n.a.Build, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		fmt.Fprintf(h, "%s %d\n%s", name, len(data), data)
+	}
+	stamp, sum := filepath.Join(n.work, "installed"), hex.EncodeToString(h.Sum(nil))
+	if have, err := os.ReadFile(stamp); err == nil && string(have) == sum {
+		return nil
+	}
+	if err := os.MkdirAll(n.work, 0o755); err != nil {
+		return err
+	}
+	os.Remove(stamp)
+	var more env.Environment
+	if n.opt.Offline {
+		more.Set("npm_config_offline", "true")
+	}
+	if err := n.run(n.a.Build, nil, more, argv...); err != nil {
+		return fmt.Errorf("npm ci: %w", err)
+	}
+	return os.WriteFile(stamp, []byte(sum), 0o644)
+}
+
+// quiet are the variables of a command that compiles: no configuration of the user's, no download.
+func (n *nodeRun) quiet(h node.Headers) env.Environment {
+	e := env.Environment{{Name: "HOME", Value: filepath.Join(n.work, "home")}, {Name: "NODE_USE_ENV_PROXY", Value: "1"}, {Name: "npm_config_offline", Value: "true"}}
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
+		e.Set(name, noProxy)
+		e.Set(strings.ToLower(name), noProxy)
+	}
+	e.Set("NO_PROXY", "")
+	e.Set("no_proxy", "")
+	return e.Merge(n.npmConfig(h))
+}
+
+// npmConfig says to tools that read npm's configuration what is built for, and that it is built.
+func (n *nodeRun) npmConfig(h node.Headers) env.Environment {
+	return env.Environment{
+		{Name: "npm_config_build_from_source", Value: "true"}, {Name: "npm_config_arch", Value: n.b.Arch}, {Name: "npm_config_target_arch", Value: n.b.Arch},
+		{Name: "npm_config_platform", Value: "linux"}, {Name: "npm_config_target_platform", Value: "linux"}, {Name: "npm_config_libc", Value: n.b.Libc},
+		{Name: "npm_config_target", Value: h.Version}, {Name: "npm_config_runtime", Value: "node"}, {Name: "npm_config_nodedir", Value: n.nodedir(h)},
+	}
+}
+
+func (n *nodeRun) nodedir(h node.Headers) string { return filepath.Join(n.work, "node-"+h.Version) }
+
+// script returns the argv that runs a JavaScript program of a toolchain by its real path, so that no /usr/bin/env is needed.
+func (n *nodeRun) script(name string) ([]string, error) {
+	p, err := lookPath(name, strings.Join(append(slices.Clone(n.a.Path), n.opt.PathTail), ":"))
+	if err != nil {
+		return nil, err
+	}
+	if p, err = filepath.EvalSymlinks(p); err != nil {
+		return nil, err
+	}
+	return []string{"node", p}, nil
+}
+
+// build compiles one package for one version of Node and returns the modules that came out, the directory build being that of this version.
+func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string, error) {
+	if err := n.b.Compose(n.nodedir(h), h); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(n.work, "home"), 0o755); err != nil {
+		return nil, err
+	}
+	out := filepath.Join(p.Dir, "build")
+	if several {
+		// What is compiled for each version is kept apart, and make finds its own again.
+		if err := n.choose(out, "build-node-"+h.Version); err != nil {
+			return nil, err
+		}
+	}
+	start := n.log.Len()
+	var err error
+	switch p.Tool() {
+	case node.NodeGyp:
+		err = n.nodeGyp(p, h)
+	case node.CMakeJS:
+		err = n.cmakeJS(p, h)
+	}
+	if err != nil {
+		return nil, n.explain(p, err, n.log.Bytes()[start:])
+	}
+	found, err := doublestar.FilepathGlob(filepath.Join(out, "Release", "*.node"))
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(found)
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s %s: %s succeeded, but made no .node file in build/Release", p.Name, p.Version, p.Tool())
+	}
+	for _, f := range found {
+		// node-gyp ends well with a module for the host where it did not find the platform's compiler.
+		if err := check(n.a, f); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", p.Name, p.Version, err)
+		}
+	}
+	return found, nil
+}
+
+// choose makes link a symbolic link to a directory beside it.
+func (n *nodeRun) choose(link, dir string) error {
+	if err := os.MkdirAll(filepath.Join(filepath.Dir(link), dir), 0o755); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(link); err == nil && info.Mode()&fs.ModeSymlink == 0 {
+		if err := removeAll(link); err != nil {
+			return err
+		}
+	}
+	return placeLink(dir, link)
+}
+
+func (n *nodeRun) nodeGyp(p node.Package, h node.Headers) error {
+	gyp, err := n.script("node-gyp")
+	if err != nil {
+		return err
+	}
+	python, err := lookPath("python3", strings.Join(append(slices.Clone(n.a.Path), n.opt.PathTail), ":"))
+	if err != nil {
+		return err
+	}
+	e := n.quiet(h)
+	e.Set("npm_config_python", python)
+	common := []string{"--nodedir=" + n.nodedir(h), "--arch=" + n.b.Gyp, "--release"}
+	if err := n.run(p.Dir, n.bins(p), e, slices.Concat(gyp, []string{"configure"}, common, n.b.Flags)...); err != nil {
+		return err
+	}
+	return n.run(p.Dir, n.bins(p), e, slices.Concat(gyp, []string{"build"}, common, []string{"--jobs=" + plan.Jobs})...)
+}
+
+func (n *nodeRun) cmakeJS(p node.Package, h node.Headers) error {
+	if !n.b.CMake {
+		return fmt.Errorf("it is built by cmake-js: set cmake = true in %s, which brings CMake and Ninja", n.b.Where)
+	}
+	bin := ""
+	for dir := p.Dir; bin == ""; dir = filepath.Dir(dir) {
+		f := filepath.Join(dir, "node_modules", "cmake-js", "bin", "cmake-js")
+		if _, err := os.Stat(f); err == nil {
+			bin = f
+		} else if dir == n.a.Build || dir == filepath.Dir(dir) {
+			return errors.New("it is built by cmake-js, which is not installed: it must be among the dependencies, not the devDependencies")
+		}
+	}
+	// cmake-js looks for headers in its cache below HOME before it downloads any.
+	cache := filepath.Join(n.work, "home", ".cmake-js", "node-"+n.b.Arch)
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return err
+	}
+	if err := placeLink(n.nodedir(h), filepath.Join(cache, "v"+h.Version)); err != nil {
+		return err
+	}
+	return n.run(p.Dir, n.bins(p), n.quiet(h), "node", bin, "compile", "--runtime=node", "--runtime-version="+h.Version, "--arch="+n.b.Arch, "--out=build", "--parallel="+plan.Jobs)
+}
+
+// bins are the directories of the programs that a package's scripts find first, as npm has them on PATH.
+func (n *nodeRun) bins(p node.Package) []string {
+	out := []string{filepath.Join(p.Dir, "node_modules", ".bin")}
+	if p.Dir != n.a.Build {
+		out = append(out, filepath.Join(n.a.Build, "node_modules", ".bin"))
+	}
+	return out
+}
+
+// explain adds to a failure what xbuild knows of its cause.
+func (n *nodeRun) explain(p node.Package, err error, log []byte) error {
+	what := fmt.Sprintf("%s %s", p.Name, p.Version)
+	if bytes.Contains(log, []byte(strings.TrimSuffix(strings.TrimPrefix(noProxy, "http://"), ":9"))) {
+		return fmt.Errorf("%s tries to download while it is compiled, which is not allowed: %w\nhint: scripts = [%q] in %s runs the package's own install script, with network; skip = [%q] leaves it unbuilt", what, err, p.Name, n.b.Where, p.Name)
+	}
+	for _, line := range strings.Split(string(log), "\n") {
+		// clang's words for a header, lld's for a library.
+		if header, ok := between(line, "fatal error: '", "' file not found"); ok {
+			if slices.Contains([]string{"node_api.h", "node.h", "v8.h"}, header) {
+				break
+			}
+			return fmt.Errorf("%s: %w: its sources want %s, which the sysroot of %s does not have: name the Debian package that brings it in packages of [sysroot] or [platform.%q]", what, err, header, n.a.OCI, n.a.OCI)
+		}
+		if lib, ok := between(line, "unable to find library ", ""); ok {
+			return fmt.Errorf("%s: %w: it is linked with %s, which the sysroot of %s does not have: name the Debian package that brings it in packages of [sysroot] or [platform.%q]", what, err, lib, n.a.OCI, n.a.OCI)
+		}
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func between(s, before, after string) (string, bool) {
+	_, s, ok := strings.Cut(s, before)
+	if !ok || after == "" {
+		return strings.TrimSpace(s), ok
+	}
+	s, _, ok = strings.Cut(s, after)
+	return s, ok
+}
+
+// module compiles the module that the source is and lays its prebuilds out as prebuildify does.
+func (n *nodeRun) module(root node.Package) error {
+	if root.Tool() == "" {
+		return fmt.Errorf("%s: the source holds neither binding.gyp nor a CMakeLists.txt for cmake-js, so it is no native module; kind = \"app\" builds the native modules that a project depends on", n.b.Where)
+	}
+	if root.Name == "" {
+		return fmt.Errorf("%s: package.json has no name, which prebuilds are named after", n.b.Where)
+	}
+	for _, h := range n.b.Headers {
+		found, err := n.build(root, h, true)
+		if err != nil {
+			return err
+		}
+		file, err := n.one(root, found)
+		if err != nil {
+			return err
+		}
+		api, err := node.Inspect(file)
+		if err != nil {
+			return err
+		}
+		abi := 0
+		if api == node.V8API {
+			if abi, _, err = h.ABI(); err != nil {
+				return err
+			}
+		}
+		if err := link(file, filepath.Join(n.a.Stage, "prebuilds", n.b.PrebuildDir(), n.b.PrebuildName(root.Name, abi))); err != nil {
+			return err
+		}
+		n.printf("%s: uses %s", filepath.Base(file), api)
+		if api == node.NodeAPI {
+			return nil // every Node loads it
+		}
+	}
+	return nil
+}
+
+// one chooses the file that is the module.
+func (n *nodeRun) one(p node.Package, found []string) (string, error) {
+	if len(found) == 1 && n.b.Binary == "" {
+		return found[0], nil
+	}
+	plain := func(s string) string { return strings.ReplaceAll(s, "_", "-") }
+	want := n.b.Binary
+	if want == "" {
+		want = filepath.Base(p.Name)
+	}
+	var names []string
+	for _, f := range found {
+		name := strings.TrimSuffix(filepath.Base(f), ".node")
+		if name == want || n.b.Binary == "" && plain(name) == plain(want) {
+			return f, nil
+		}
+		names = append(names, name)
+	}
+	return "", fmt.Errorf("%s: %s made %s; say which one is the module with binary = %q in %s", p.Name, p.Tool(), strings.Join(names, ", "), names[0], n.b.Where)
+}
+
+// link puts a file into the stage without copying it.
+func link(from, to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.Link(from, to)
+}
+
+// listed tells whether one of the globs names the package.
+func listed(globs []string, name string) bool {
+	return slices.ContainsFunc(globs, func(g string) bool {
+		ok, err := doublestar.Match(g, name)
+		return ok && err == nil
+	})
+}
+
+// app compiles every native module of an application and lays it out.
+func (n *nodeRun) app(root node.Package) error {
+	packages, err := node.Installed(n.a.Build)
+	if err != nil {
+		return err
+	}
+	for _, list := range []struct {
+		option string
+		globs  []string
+	}{{"scripts", n.b.Scripts}, {"prebuilt", n.b.Prebuilt}, {"skip", n.b.Skip}} {
+		for _, g := range list.globs {
+			if !slices.ContainsFunc(packages, func(p node.Package) bool { return listed([]string{g}, p.Name) }) && list.option != "prebuilt" {
+				return fmt.Errorf("%s: %s names %q, and no such package is installed", n.b.Where, list.option, g)
+			}
+		}
+	}
+	h := n.b.Headers[0]
+	for _, p := range append(packages, root) {
+		switch {
+		case listed(n.b.Skip, p.Name):
+		case listed(n.b.Scripts, p.Name):
+			if err := n.scripts(p, h); err != nil {
+				return err
+			}
+			n.made[p.Dir] = []string{}
+		case listed(n.b.Prebuilt, p.Name):
+		case p.Tool() != "":
+			found, err := n.build(p, h, false)
+			if err != nil {
+				return err
+			}
+			n.made[p.Dir] = found
+		}
+	}
+	return n.layout(root, packages)
+}
+
+// scripts runs a package's own install scripts as npm would, told what it is installed for.
+func (n *nodeRun) scripts(p node.Package, h node.Headers) error {
+	if p.Script() == "" {
+		return fmt.Errorf("%s: scripts names %s, which has no install script", n.b.Where, p.Name)
+	}
+	if err := n.b.Compose(n.nodedir(h), h); err != nil {
+		return err
+	}
+	e := n.npmConfig(h)
+	if n.opt.Offline {
+		e = n.quiet(h)
+	}
+	e.Set("npm_package_name", p.Name)
+	e.Set("npm_package_version", p.Version)
+	for _, name := range []string{"preinstall", "install", "postinstall"} {
+		if p.Scripts[name] == "" {
+			continue
+		}
+		e.Set("npm_lifecycle_event", name)
+		if err := n.run(p.Dir, n.bins(p), e, "sh", "-c", p.Scripts[name]); err != nil {
+			return fmt.Errorf("%s %s: its script %s: %w", p.Name, p.Version, name, err)
+		}
+	}
+	return nil
+}
+
+// sources are what of a compiled package served its compilation alone.
+var sources = []string{".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".o", ".a", ".gyp", ".gypi", ".mk"}
+
+// layout links the application into the stage: its own files as they are in the source, and node_modules. No compiled file gets in that nobody answers for.
+func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
+	owners := map[string]node.Package{root.Dir: root}
+	for _, p := range packages {
+		owners[p.Dir] = p
+	}
+	compiled := map[string]int{} // by package directory
+	stage := filepath.Join(n.a.Stage, "app")
+	put := func(rel string, d fs.DirEntry) error {
+		from, to := filepath.Join(n.a.Build, rel), filepath.Join(stage, rel)
+		if d.Type()&fs.ModeSymlink != 0 {
+			target, err := os.Readlink(from)
+			if err != nil {
+				return err
+			}
+			return placeLink(target, to)
+		}
+		if !d.Type().IsRegular() {
+			return fmt.Errorf("%s: neither file, directory nor link", rel)
+		}
+		return link(from, to)
+	}
+	excluded := func(rel string) bool { return listed(n.b.Exclude, filepath.ToSlash(rel)) }
+	// The application's own files: those that the source has now, not what an earlier copy left in the build directory.
+	err := filepath.WalkDir(n.a.Source, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(n.a.Source, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if path != n.a.Source && (n.inputs.skips(path, rel, d.Name(), n.a.Skip) || excluded(rel)) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if matches(n.a.Skip, rel) || excluded(rel) || rel == "xbuild.toml" || rel == "xbuild.lock" {
+			return nil
+		}
+		return put(rel, d)
+	})
+	if err != nil {
+		return err
+	}
+	err = filepath.WalkDir(n.a.Build, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(n.a.Build, path)
+		if err != nil {
+			return err
+		}
+		owner := owners[n.a.Build]
+		if real, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+			owner = ownerOf(owners, real, n.a.Build)
+		}
+		made, built := n.made[owner.Dir]
+		inside := strings.HasPrefix(rel, "node_modules"+string(filepath.Separator)) || strings.Contains(rel, string(filepath.Separator)+"node_modules"+string(filepath.Separator))
+		product := slices.Contains(made, path)
+		if d.IsDir() {
+			switch {
+			case rel == workName || excluded(rel):
+				return fs.SkipDir
+			case built && path == filepath.Join(owner.Dir, "prebuilds"):
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !inside && !product || excluded(rel) {
+			return nil
+		}
+		if built && !product && (strings.HasPrefix(path, filepath.Join(owner.Dir, "build")+string(filepath.Separator)) && len(made) > 0 || slices.Contains(sources, filepath.Ext(path)) && len(made) > 0) {
+			return nil
+		}
+		if d.Type().IsRegular() {
+			kind, err := compiledKind(n.a, path)
+			if err != nil {
+				return err
+			}
+			switch {
+			case kind == notCompiled:
+			case listed(n.b.Skip, owner.Name):
+				return nil
+			case built || listed(n.b.Prebuilt, owner.Name):
+				if kind == foreign {
+					return nil
+				}
+				compiled[owner.Dir]++
+			default:
+				return fmt.Errorf("%s %s brings the compiled file %s and no sources that node-gyp or cmake-js builds\nhint: prebuilt = [%q] in %s takes such files as npm has them; skip = [%q] leaves them away",
+					owner.Name, owner.Version, rel, owner.Name, n.b.Where, owner.Name)
+			}
+		}
+		return put(rel, d)
+	})
+	if err != nil {
+		return err
+	}
+	return n.complete(packages, compiled)
+}
+
+// ownerOf is the package that a directory belongs to.
+func ownerOf(owners map[string]node.Package, dir, top string) node.Package {
+	for ; ; dir = filepath.Dir(dir) {
+		if p, ok := owners[dir]; ok {
+			return p
+		}
+		if dir == top || dir == filepath.Dir(dir) {
+			return owners[top]
+		}
+	}
+}
+
+// complete looks for packages that want a compiled file and got none.
+func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) error {
+	alternatives, err := platformPackages(n.a.Build)
+	if err != nil {
+		return err
+	}
+	installed := map[string]bool{}
+	for _, p := range packages {
+		installed[p.Name] = true
+	}
+	for _, p := range packages {
+		if listed(n.b.Skip, p.Name) || compiled[p.Dir] > 0 {
+			continue
+		}
+		var those []string
+		for name := range p.Optional {
+			if alternatives[name] {
+				those = append(those, name)
+			}
+		}
+		slices.Sort(those)
+		switch {
+		case len(those) > 1 && !slices.ContainsFunc(those, func(name string) bool { return installed[name] }):
+			return fmt.Errorf("%s %s has its compiled files in packages for single platforms (%s and others), and there is none for %s\nhint: skip = [%q] in %s installs it without", p.Name, p.Version, those[0], n.a.OCI, p.Name, n.b.Where)
+		case len(those) == 0 && listed(n.b.Prebuilt, p.Name) && p.Native():
+			return fmt.Errorf("%s %s is to be taken as it is compiled (prebuilt), and npm's package has nothing for %s\nhint: skip = [%q] in %s installs it without", p.Name, p.Version, n.a.OCI, p.Name, n.b.Where)
+		case len(those) == 0 && p.Tool() == "" && p.Native() && p.Script() != "":
+			if _, ran := n.made[p.Dir]; !ran {
+				return fmt.Errorf("%s %s brings neither sources to compile nor a compiled file; its install script (%s), which would fetch one, was not run\nhint: scripts = [%q] in %s runs it, skip = [%q] installs it without", p.Name, p.Version, p.Script(), p.Name, n.b.Where, p.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// platformPackages are the packages of package-lock.json that npm installs on some platforms only (npm help package-lock.json, "packages").
+func platformPackages(dir string) (map[string]bool, error) {
+	var doc struct {
+		Packages map[string]struct {
+			OS       json.RawMessage `json:"os"`
+			CPU      json.RawMessage `json:"cpu"`
+			Optional bool            `json:"optional"`
+		} `json:"packages"`
+	}
+	for _, name := range []string{"npm-shrinkwrap.json", "package-lock.json"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(data, &doc); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		break
+	}
+	out := map[string]bool{}
+	for path, p := range doc.Packages {
+		if i := strings.LastIndex(path, "node_modules/"); i >= 0 && p.Optional && (p.OS != nil || p.CPU != nil) {
+			out[path[i+len("node_modules/"):]] = true
+		}
+	}
+	return out, nil
+}
+
+type fileKind int
+
+const (
+	notCompiled fileKind = iota
+	native
+	foreign // of another machine or system
+)
+
+// compiledKind tells by its first bytes whether a file is a program or a library, and whether it is the platform's.
+func compiledKind(a *plan.Action, path string) (fileKind, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return notCompiled, err
+	}
+	defer f.Close()
+	head := make([]byte, 4)
+	if k, err := io.ReadFull(f, head); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return notCompiled, err
+	} else if k == 4 && string(head) == "\x7fELF" {
+		if checkELF(a, path, f) != nil {
+			return foreign, nil
+		}
+		return native, nil
+	}
+	if filepath.Ext(path) == ".node" {
+		return foreign, nil
+	}
+	return notCompiled, nil
+}

@@ -1,0 +1,294 @@
+// Package node knows the native modules of Node.js as they lie in a project: which packages of an installed tree have to be compiled and by which tool, which
+// interface of Node a compiled module uses, and what prebuildify calls it. It reads files, writes the headers' configuration, and runs nothing.
+package node
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Build is what is made of a project for one platform.
+type Build struct {
+	App      bool      `json:"app,omitempty"` // the whole application; otherwise the module that the source is
+	Headers  []Headers `json:"headers"`       // the versions of Node, in the order of the project
+	Arch     string    `json:"arch"`          // process.arch, which npm and prebuildify go by
+	Gyp      string    `json:"gyp"`           // node-gyp's --arch
+	HostArch string    `json:"host_arch"`
+	ARM      string    `json:"arm,omitempty"` // the version of the ARM architecture where Arch does not tell it
+	Libc     string    `json:"libc"`          // glibc or musl, as prebuildify and npm say
+	Big      bool      `json:"big_endian,omitempty"`
+	Binary   string    `json:"binary,omitempty"`   // the .node file that is the module, where there are several
+	Flags    []string  `json:"flags,omitempty"`    // further arguments of node-gyp configure
+	Skip     []string  `json:"skip,omitempty"`     // packages that are not built
+	Scripts  []string  `json:"scripts,omitempty"`  // packages whose own install scripts are run
+	Prebuilt []string  `json:"prebuilt,omitempty"` // packages whose compiled files are taken as they are
+	Exclude  []string  `json:"exclude,omitempty"`  // globs that are left out of the application
+	CMake    bool      `json:"cmake,omitempty"`    // CMake and Ninja are there
+	Where    string    `json:"-"`                  // the target in xbuild.toml, for errors
+}
+
+// Headers are those of one version of Node.
+type Headers struct {
+	Version string `json:"version"`
+	Dir     string `json:"dir"` // what holds node.h
+}
+
+// A Package is a directory with a package.json.
+type Package struct {
+	Name         string            `json:"name"`
+	Version      string            `json:"version"`
+	Scripts      map[string]string `json:"scripts"`
+	Dependencies map[string]string `json:"dependencies"`
+	Optional     map[string]string `json:"optionalDependencies"`
+	Gypfile      *bool             `json:"gypfile"`
+	Binary       json.RawMessage   `json:"binary"`
+	Dir          string            `json:"-"`
+}
+
+// Read reads the package.json of a directory.
+func Read(dir string) (Package, error) {
+	p := Package{Dir: dir}
+	file := filepath.Join(dir, "package.json")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return p, err
+	}
+	// Of the many packages some have a field of another type: only what is needed has to be right.
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &fields); err != nil {
+		return p, fmt.Errorf("%s: %w", file, err)
+	}
+	for name, to := range map[string]any{"name": &p.Name, "version": &p.Version, "scripts": &p.Scripts, "dependencies": &p.Dependencies,
+		"optionalDependencies": &p.Optional, "gypfile": &p.Gypfile} {
+		if raw, ok := fields[name]; ok && json.Unmarshal(raw, to) != nil {
+			switch to := to.(type) {
+			case *map[string]string:
+				*to = nil
+			case *string:
+				*to = ""
+			}
+		}
+	}
+	p.Binary = fields["binary"]
+	return p, nil
+}
+
+// The tools that compile modules.
+const (
+	NodeGyp = "node-gyp"
+	CMakeJS = "cmake-js"
+	NAPIRS  = "napi-rs"
+)
+
+// Tool is what compiles the package: "" where it holds nothing to be compiled.
+func (p Package) Tool() string {
+	switch {
+	case p.Gypfile != nil && !*p.Gypfile && p.install() == "":
+		return "" // npm does not build it either (npm help scripts, "install")
+	case has(p.Dir, "binding.gyp"):
+		return NodeGyp
+	case has(p.Dir, "CMakeLists.txt") && (p.Dependencies[CMakeJS] != "" || strings.Contains(p.install(), CMakeJS)):
+		return CMakeJS
+	}
+	return ""
+}
+
+// install is what npm runs when it installs the package.
+func (p Package) install() string {
+	var out []string
+	for _, name := range []string{"preinstall", "install", "postinstall"} {
+		if s := p.Scripts[name]; s != "" {
+			out = append(out, s)
+		}
+	}
+	return strings.Join(out, " && ")
+}
+
+// Script is the command line of an install script, "" where the package has none.
+func (p Package) Script() string { return p.install() }
+
+// loaders are the packages by which a native module finds its compiled file or fetches one: a package that depends on one is native, whatever it holds.
+var loaders = []string{"prebuild-install", "node-pre-gyp", "@mapbox/node-pre-gyp", "node-gyp-build", "node-gyp-build-optional-packages", "bindings", "require-addon", "pkg-prebuilds"}
+
+// Native tells whether a package without anything to compile needs a compiled file all the same.
+func (p Package) Native() bool {
+	if len(p.Binary) > 0 && p.install() != "" {
+		return true
+	}
+	return slices.ContainsFunc(loaders, func(name string) bool { return p.Dependencies[name] != "" })
+}
+
+func has(dir, name string) bool {
+	info, err := os.Stat(filepath.Join(dir, name))
+	return err == nil && info.Mode().IsRegular()
+}
+
+// Installed returns the packages below the node_modules of a directory, those in their own node_modules and the workspaces that are linked there included, each
+// once, in the order of their paths.
+func Installed(root string) ([]Package, error) {
+	root, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return nil, err
+	}
+	var out []Package
+	seen := map[string]bool{root: true}
+	var walk func(dir string) error
+	one := func(dir string) error {
+		real, err := filepath.EvalSymlinks(dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", dir, err)
+		}
+		if rel, err := filepath.Rel(root, real); err != nil || !filepath.IsLocal(rel) || seen[real] {
+			return nil
+		}
+		seen[real] = true
+		if !has(real, "package.json") {
+			return nil // .bin, .cache, .package-lock.json
+		}
+		p, err := Read(real)
+		if err != nil {
+			return err
+		}
+		out = append(out, p)
+		return walk(real)
+	}
+	walk = func(dir string) error {
+		modules := filepath.Join(dir, "node_modules")
+		entries, err := os.ReadDir(modules)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			path := filepath.Join(modules, e.Name())
+			if !strings.HasPrefix(e.Name(), "@") {
+				if err := one(path); err != nil {
+					return err
+				}
+				continue
+			}
+			scoped, err := os.ReadDir(path)
+			if err != nil {
+				return err
+			}
+			for _, s := range scoped {
+				if err := one(filepath.Join(path, s.Name())); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	if err := walk(root); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(out, func(a, b Package) int { return strings.Compare(a.Dir, b.Dir) })
+	return out, nil
+}
+
+var (
+	abiLine  = regexp.MustCompile(`(?m)^#define NODE_MODULE_VERSION (\d+)\s*$`)
+	napiLine = regexp.MustCompile(`(?m)^#define (?:NODE_API_SUPPORTED_VERSION_MAX|NAPI_VERSION)\s+(\d+)\s*$`)
+)
+
+// ABI returns the number of Node's V8 interface in headers, process.versions.modules (node_version.h), and of the newest Node-API that they know.
+func (h Headers) ABI() (abi, napi int, err error) {
+	file := filepath.Join(h.Dir, "node_version.h")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 0, 0, err
+	}
+	m := abiLine.FindSubmatch(data)
+	if m == nil {
+		return 0, 0, fmt.Errorf("%s: no NODE_MODULE_VERSION", file)
+	}
+	if abi, err = strconv.Atoi(string(m[1])); err != nil {
+		return 0, 0, fmt.Errorf("%s: %w", file, err)
+	}
+	if m := napiLine.FindSubmatch(data); m != nil {
+		napi, err = strconv.Atoi(string(m[1]))
+	}
+	return abi, napi, err
+}
+
+// Compose makes dir what node-gyp takes as --nodedir: the headers by links, and a config.gypi for the platform. Node's own says how Node was configured on the
+// machine that built it; of that, modules need what is written here, and node-gyp drops the rest (its lib/create-config-gypi.js). A directory that is right stays.
+func (b Build) Compose(dir string, h Headers) error {
+	abi, napi, err := h.ABI()
+	if err != nil {
+		return err
+	}
+	order := "little"
+	if b.Big {
+		order = "big"
+	}
+	variables := map[string]any{
+		"host_arch": b.HostArch, "target_arch": b.Gyp, "want_separate_host_toolset": 1, "node_module_version": abi, "napi_build_version": strconv.Itoa(napi),
+		"node_byteorder": order, "clang": 1, "node_shared": "false", "node_use_openssl": "true", "node_shared_openssl": "false", "openssl_fips": "",
+		"debug_node": "false", "enable_lto": "false", "asan": 0, "coverage": "false", "v8_enable_i18n_support": 1, "icu_gyp_path": "", "node_prefix": "/usr/local",
+	}
+	if b.ARM != "" {
+		variables["arm_version"] = b.ARM
+	}
+	config, err := json.MarshalIndent(map[string]any{
+		"target_defaults": map[string]any{"cflags": []string{}, "default_configuration": "Release", "defines": []string{}, "include_dirs": []string{}, "libraries": []string{}},
+		"variables":       variables,
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	config = append([]byte("# made by xbuild\n"), append(config, '\n')...)
+	include := filepath.Join(dir, "include", "node")
+	file := filepath.Join(include, "config.gypi")
+	if have, err := os.ReadFile(file); err == nil && bytes.Equal(have, config) {
+		if to, err := os.Readlink(filepath.Join(include, "node.h")); err == nil && to == filepath.Join(h.Dir, "node.h") {
+			return nil
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(include, 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(h.Dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == "config.gypi" {
+			continue
+		}
+		if err := os.Symlink(filepath.Join(h.Dir, e.Name()), filepath.Join(include, e.Name())); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(file, config, 0o644)
+}
+
+// PrebuildName is what prebuildify 6 calls a compiled module, and node-gyp-build looks for: the package's name, "/" as "+", and tags. A module of Node-API has no
+// abi: every Node loads it.
+func (b Build) PrebuildName(pkg string, abi int) string {
+	tags := []string{strings.ReplaceAll(pkg, "/", "+")}
+	if abi > 0 {
+		tags = append(tags, "abi"+strconv.Itoa(abi))
+	}
+	if b.ARM != "" {
+		tags = append(tags, "armv"+b.ARM)
+	}
+	return strings.Join(append(tags, b.Libc), ".") + ".node"
+}
+
+// PrebuildDir is the directory of a platform's modules below prebuilds.
+func (b Build) PrebuildDir() string { return "linux-" + b.Arch }
