@@ -54,7 +54,7 @@ type session struct {
 	store     *store.Store
 	lockPath  string
 	self      string
-	inProject bool // there is an xbuild.toml
+	inProject bool       // there is an xbuild.toml
 	npm       npm.Config // how the machine's npm is configured
 }
 

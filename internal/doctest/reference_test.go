@@ -83,8 +83,11 @@ func options(c *catalog.Catalog, recipe string) (string, bool) {
 			fallback = "required"
 		case o.Default != nil:
 			fallback = "`" + fmt.Sprint(o.Default) + "`"
-			if s, ok := o.Default.(string); ok {
-				fallback = "`" + strconv.Quote(s) + "`"
+			switch v := o.Default.(type) {
+			case string:
+				fallback = "`" + strconv.Quote(v) + "`"
+			case []any:
+				fallback = "`" + fmt.Sprintf("%q", v) + "`"
 			}
 		}
 		kind := kinds[o.Type]
@@ -115,7 +118,15 @@ func platforms(c *catalog.Catalog) string {
 		if base := p.Base().Name; base != p.Name && strings.Count(base, "/") == 1 {
 			continue // a level above its platform; linux/arm has none below its variants
 		}
-		fmt.Fprintf(&b, "| %s |%s yes |", p.Name, strings.Repeat(" yes |", len(c.Recipes)))
+		fmt.Fprintf(&b, "| %s |", p.Name)
+		for _, r := range c.Recipes {
+			if _, refused := r.Refuse[p.Name]; refused {
+				b.WriteString(" no |")
+			} else {
+				b.WriteString(" yes |")
+			}
+		}
+		b.WriteString(" yes |")
 		var glibc []string
 		for _, s := range c.Sysroot("gnu").Suites {
 			if slices.Contains(s.Architectures, p.Debian) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"xbuild/internal/env"
+	"xbuild/internal/inspect"
 	"xbuild/internal/node"
 	"xbuild/internal/plan"
 )
@@ -203,7 +205,7 @@ func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string,
 	}
 	for _, f := range found {
 		// node-gyp ends well with a module for the host where it did not find the platform's compiler.
-		if err := check(n.a, f); err != nil {
+		if err := check(n.a, &state{}, f); err != nil {
 			return nil, fmt.Errorf("%s %s: %w", p.Name, p.Version, err)
 		}
 	}
@@ -443,7 +445,7 @@ func (n *nodeRun) scripts(p node.Package, h node.Headers) error {
 }
 
 // sources are what of a compiled package served its compilation alone.
-var sources = []string{".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".o", ".a", ".gyp", ".gypi", ".mk"}
+var sources = []string{".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".o", ".a", ".gyp", ".gypi", ".mk", ".Makefile"}
 
 // layout links the application into the stage: its own files as they are in the source, and node_modules. No compiled file gets in that nobody answers for.
 func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
@@ -634,7 +636,7 @@ const (
 	foreign // of another machine or system
 )
 
-// compiledKind tells by its first bytes whether a file is a program or a library, and whether it is the platform's.
+// compiledKind tells by its first bytes whether a file is a program or a library, and whether it is for the platform's machine.
 func compiledKind(a *plan.Action, path string) (fileKind, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -644,14 +646,15 @@ func compiledKind(a *plan.Action, path string) (fileKind, error) {
 	head := make([]byte, 4)
 	if k, err := io.ReadFull(f, head); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return notCompiled, err
-	} else if k == 4 && string(head) == "\x7fELF" {
-		if checkELF(a, path, f) != nil {
+	} else if k < 4 || string(head) != elf.ELFMAG {
+		if filepath.Ext(path) == ".node" {
 			return foreign, nil
 		}
-		return native, nil
+		return notCompiled, nil
 	}
-	if filepath.Ext(path) == ".node" {
+	r, err := inspect.File(path)
+	if err != nil || len(inspect.Errors(inspect.Check(r, a.Platform, inspect.Limits{}))) > 0 {
 		return foreign, nil
 	}
-	return notCompiled, nil
+	return native, nil
 }
