@@ -160,7 +160,7 @@ func releases() string {
 	return b.String()
 }
 
-var wanted = regexp.MustCompile(`\((?:want|recipe [a-z]+ allows) ([^)]*)\)`)
+var wanted = regexp.MustCompile(`\((?:want|recipe [a-z-]+ allows) ([^)]*)\)`)
 
 // TestEveryKey asks package project for the keys of each section, by an unknown one, and looks each up in the reference.
 func TestEveryKey(t *testing.T) {

@@ -44,7 +44,7 @@ func planner(t *testing.T, archive string) *Planner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	schema := project.Schema{Recipes: map[string][]project.Option{}}
+	schema := project.Schema{Recipes: map[string][]project.Option{}, Archives: catalog.Archives}
 	for _, r := range c.Recipes {
 		for _, o := range r.Options {
 			schema.Recipes[r.Name] = append(schema.Recipes[r.Name], project.Option(o))
