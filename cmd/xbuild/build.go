@@ -73,10 +73,10 @@ func (c *BuildCmd) Run(g *Globals) error {
 		return err
 	}
 	defer release()
-	if err := s.composer().All(s.ctx, p.Set); err != nil {
+	opt := s.executeOptions(c.Jobs)
+	if err := s.composed(p, opt); err != nil {
 		return err
 	}
-	opt := s.executeOptions(c.Jobs)
 	if c.Out != "" {
 		rebase(p, opt.Dist, c.Out)
 		opt.Dist = c.Out
@@ -116,6 +116,14 @@ func (c *BuildCmd) Run(g *Globals) error {
 	}
 	s.note("%d built, %d up to date in %.1f s, in %s", built, upToDate, time.Since(start).Seconds(), relative(opt.Dist))
 	return nil
+}
+
+// composed puts all that a plan needs into the store.
+func (s *session) composed(p *plan.Plan, opt execute.Options) error {
+	if err := s.composer().All(s.ctx, p.Set); err != nil {
+		return err
+	}
+	return execute.Stds(s.ctx, s.store, p.Set.Stds, opt, func(m string) { s.note("%s", m) })
 }
 
 func (s *session) executeOptions(jobs int) execute.Options {
@@ -241,7 +249,7 @@ func (c *FetchCmd) Run(g *Globals) error {
 		// Another host's toolchains are composed there: a tree names its own place on that host.
 		return s.composer().DownloadAll(s.ctx, p.Set)
 	}
-	if err := s.composer().All(s.ctx, p.Set); err != nil {
+	if err := s.composed(p, s.executeOptions(0)); err != nil {
 		return err
 	}
 	return execute.Fetch(s.ctx, p, s.executeOptions(0), func(m string) { s.note("%s", m) })

@@ -100,6 +100,8 @@ type Sysroot struct {
 	Summary  string   `toml:"summary" json:"summary"`
 	Libc     string   `toml:"libc" json:"libc,omitempty"`
 	Of       string   `toml:"of" json:"of,omitempty"`           // the toolchain whose library it is
+	From     string   `toml:"from" json:"from,omitempty"`       // the definition of the source that the library is built from where no suite has a target
+	Source   string   `toml:"source" json:"source,omitempty"`   // the archive's source package that it is, in the place of packages
 	Archive  string   `toml:"archive" json:"archive,omitempty"` // npm: the versions that a project names take the place of suites
 	Packages []string `toml:"packages" json:"-"`
 	Skip     []string `toml:"skip" json:"-"`

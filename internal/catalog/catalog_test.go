@@ -217,6 +217,12 @@ func TestParts(t *testing.T) {
 		if c.Part(d.Name) != d {
 			t.Errorf("sysroots/%s.toml is not found by its name", d.Name)
 		}
+		if from := c.Part(d.From); d.From != "" && (from == nil || from.Source == "" || from.Of != d.Of) {
+			t.Errorf("sysroots/%s.toml: from = %q is no source of toolchain %s", d.Name, d.From, d.Of)
+		}
+		if (d.Source == "") == (len(d.Packages) == 0) {
+			t.Errorf("sysroots/%s.toml: packages or source, one of the two", d.Name)
+		}
 		for _, s := range d.Suites {
 			if !slices.ContainsFunc(of.Sources, func(x Source) bool { return x.Suite == s.Name }) {
 				t.Errorf("sysroots/%s.toml: suite %s is none of toolchain %s", d.Name, s.Name, d.Of)

@@ -25,6 +25,7 @@ import (
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
 	"xbuild/internal/platform"
+	"xbuild/internal/resolve"
 	"xbuild/internal/store"
 )
 
@@ -69,12 +70,13 @@ type Sysroot struct {
 	Key, Dir             string
 	Libc                 bool // it has a loader, which programs of the platform are run with
 	keep, drop           []string
+	rustSource           bool // the source of Rust's library, which is completed
 	files                []lock.File
 }
 
 // NewSysroot says what the tree of a locked sysroot will be in the store at root.
 func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot {
-	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "" && def.Archive == "", keep: def.Keep, drop: def.Drop, files: from(locked.Archive, locked.Files)}
+	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "" && def.Archive == "", keep: def.Keep, drop: def.Drop, files: from(locked.Archive, locked.Files), rustSource: def.Of == "rust" && def.Source != ""}
 	name := "sysroot"
 	if !s.Libc {
 		name = def.Name
@@ -131,6 +133,7 @@ type Set struct {
 	Sysroots   []Sysroot
 	Views      []View
 	RustViews  []RustView
+	Stds       []BuiltStd // made by what they stand on: execute.Stds builds them once that is there
 }
 
 // Toolchain adds a toolchain.
@@ -160,7 +163,15 @@ func (s *Set) View(v View) {
 // RustView adds a Rust view and what it stands on.
 func (s *Set) RustView(v RustView) {
 	s.Toolchain(v.Rust)
-	if v.Std.Key != "" {
+	switch {
+	case v.Built != nil:
+		s.Sysroot(v.Built.Builder.Source)
+		s.RustView(v.Built.Builder)
+		s.View(v.Built.Host)
+		if !slices.ContainsFunc(s.Stds, func(x BuiltStd) bool { return x.Key == v.Built.Key }) {
+			s.Stds = append(s.Stds, *v.Built)
+		}
+	case v.Std.Key != "":
 		s.Sysroot(v.Std)
 	}
 	if !slices.ContainsFunc(s.RustViews, func(x RustView) bool { return x.Key == v.Key }) {
@@ -263,6 +274,9 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 		if err := c.unpack(ctx, tmp, s.files, archive.UnpackOptions{Keep: s.keep, Drop: s.drop, UsrMerge: true}); err != nil {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
 		}
+		if s.rustSource {
+			return completeSource(tmp)
+		}
 		if !s.Libc {
 			return nil
 		}
@@ -296,6 +310,8 @@ func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, op
 			var err error
 			if f.Archive == catalog.NPM {
 				err = archive.UnpackTarFile(path, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1, MapPath: func(name string) string { return NodeModules(f.Name) + "/" + name }})
+			} else if f.Arch == resolve.SourceArch { // an upstream source lies below one directory of its own
+				err = archive.UnpackTarFile(path, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1})
 			} else {
 				err = archive.UnpackFile(path, dir, opt)
 			}

@@ -16,7 +16,9 @@ import (
 type RustView struct {
 	Rust     Toolchain
 	Platform platform.Platform
-	Std      Sysroot // of the platform; empty where it is the host's own, which the toolchain has
+	Std      Sysroot   // of the platform; empty where it is the host's own, which the toolchain has
+	Built    *BuiltStd // in the place of Std, where it is built from source
+	Source   Sysroot   // the library's source, in a view that builds it
 	Key, Dir string
 }
 
@@ -25,6 +27,13 @@ func NewRustView(root string, p platform.Platform, rust Toolchain, std Sysroot) 
 	v := RustView{Rust: rust, Platform: p, Std: std}
 	v.Key = key("rust-"+p.Rust, []string{rust.Key, std.Key})
 	v.Dir = treeDir(root, v.Key)
+	return v
+}
+
+// NewBuiltRustView says what the Rust view of a platform will be whose standard library is built from source.
+func NewBuiltRustView(root string, p platform.Platform, built *BuiltStd) RustView {
+	v := NewRustView(root, p, built.Builder.Rust, Sysroot{Key: built.Key, Dir: built.Dir})
+	v.Built = built
 	return v
 }
 
@@ -66,8 +75,19 @@ func (c *Composer) rustView(ctx context.Context, v RustView) error {
 		link := func(tree, target string) error {
 			return os.Symlink(filepath.Join("../../../..", tree, rustlib, target), filepath.Join(tmp, rustlib, target))
 		}
-		if err := link(v.Rust.Key, v.Rust.host.Rust); err != nil || v.Std.Key == "" {
+		if err := link(v.Rust.Key, v.Rust.host.Rust); err != nil {
 			return err
+		}
+		if v.Source.Key != "" {
+			if err := os.Mkdir(filepath.Join(tmp, rustlib, "src"), 0o755); err != nil {
+				return err
+			}
+			if err := os.Symlink(filepath.Join("../../../../..", v.Source.Key), filepath.Join(tmp, rustlib, "src/rust")); err != nil {
+				return err
+			}
+		}
+		if v.Std.Key == "" {
+			return nil
 		}
 		return link(v.Std.Key, v.Platform.Rust)
 	})

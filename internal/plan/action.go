@@ -167,7 +167,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 			return nil, err
 		}
 		if pl.Project.Toolchains["rust"].Source != "host" {
-			rust, err := pl.RustView(p)
+			rust, err := pl.RustView(p, host)
 			if err != nil {
 				return nil, err
 			}

@@ -266,7 +266,7 @@ func (pl *Planner) partRequest(name string, p platform.Platform) (resolve.PartRe
 		return resolve.PartRequest{}, fmt.Errorf("%s has no target for %s", def.Of, p.Name)
 	}
 	of, err := pl.toolchainRequest(def.Of)
-	return resolve.PartRequest{Def: def, Of: of, Target: p.Rust, Where: p.Name}, err
+	return resolve.PartRequest{Def: def, From: pl.Catalog.Part(def.From), Of: of, Target: p.Rust, Where: p.Name}, err
 }
 
 func (pl *Planner) requirePart(req *resolve.Requests, name string, p platform.Platform) error {
@@ -289,8 +289,9 @@ func (pl *Planner) part(def *catalog.Sysroot, version string) (compose.Sysroot, 
 	return compose.NewSysroot(pl.Store, def, e), nil
 }
 
-// RustView returns a platform's Rust view as the lock has it.
-func (pl *Planner) RustView(p platform.Platform) (compose.RustView, error) {
+// RustView returns a platform's Rust view as the lock has it. Where its standard library is one that has to be built, host's compiler builds the library's build
+// scripts.
+func (pl *Planner) RustView(p platform.Platform, host compose.View) (compose.RustView, error) {
 	rust, err := pl.Toolchain("rust")
 	if err != nil {
 		return compose.RustView{}, err
@@ -311,9 +312,17 @@ func (pl *Planner) RustView(p platform.Platform) (compose.RustView, error) {
 		return compose.RustView{}, fmt.Errorf("%s for %s: %w", part.Def.Name, p.Name, ErrNotLocked)
 	}
 	if e.Version != rust.Version {
-		return compose.RustView{}, fmt.Errorf("%s for %s is %s, and rust for host %s is %s: the two must be one version\nhint: run \"xbuild lock --update\"", part.Def.Name, p.Name, e.Version, pl.Host.Name, rust.Version)
+		return compose.RustView{}, fmt.Errorf("%s for %s is %s, and rust for host %s is %s: the two must be one version\nhint: run \"xbuild lock --update\"", r.Def.Name, p.Name, e.Version, pl.Host.Name, rust.Version)
 	}
-	return compose.NewRustView(pl.Store, p, rust, compose.NewSysroot(pl.Store, part.Def, e)), nil
+	tree := compose.NewSysroot(pl.Store, r.Def, e)
+	if r.Def != part.From {
+		return compose.NewRustView(pl.Store, p, rust, tree), nil
+	}
+	b, err := pl.Baseline(p)
+	if err != nil {
+		return compose.RustView{}, err
+	}
+	return compose.NewBuiltRustView(pl.Store, p, compose.NewBuiltStd(pl.Store, rust, tree, host, p.Rust, b.RustFlags())), nil
 }
 
 // ErrNotLocked says that the lock lacks an entry that the plan needs.

@@ -60,6 +60,7 @@ type SysrootRequest struct {
 // A PartRequest asks for the library that a toolchain brings for a platform, in the suite and version that the toolchain is locked to.
 type PartRequest struct {
 	Def    *catalog.Sysroot
+	From   *catalog.Sysroot // what the library is built from where the suite has none for the target; nil: it cannot be built
 	Of     ToolchainRequest
 	Target string // the compiler's name of the platform
 	Where  string // the platform and what asks for it, for errors
@@ -72,6 +73,9 @@ type Requests struct {
 	Parts      []PartRequest
 }
 
+// SourceArch stands where a source package has no architecture, as in the archive's own index names.
+const SourceArch = "source"
+
 // ErrNoTarget says that the suite of a toolchain has no library for a target.
 var ErrNoTarget = errors.New("no library for the target")
 
@@ -81,12 +85,16 @@ func (r PartRequest) In(l *lock.Lock) (SysrootRequest, error) {
 	if !ok {
 		return SysrootRequest{}, fmt.Errorf("toolchain %s is not locked", r.Of.Def.Name)
 	}
-	suite, ok := r.Def.Suite(t.Suite)
-	arch := suite.Targets[r.Target]
-	if !ok || arch == "" {
-		return SysrootRequest{}, fmt.Errorf("%w %s of %s %s (%s)", ErrNoTarget, r.Target, t.Name, t.Version, t.Suite)
+	suite, _ := r.Def.Suite(t.Suite)
+	if arch := suite.Targets[r.Target]; arch != "" {
+		return SysrootRequest{Def: r.Def, Arch: arch, Suite: t.Suite, Version: t.Version, Where: r.Where}, nil
 	}
-	return SysrootRequest{Def: r.Def, Arch: arch, Suite: t.Suite, Version: t.Version, Where: r.Where}, nil
+	if r.From != nil {
+		if _, ok := r.From.Suite(t.Suite); ok {
+			return SysrootRequest{Def: r.From, Arch: SourceArch, Suite: t.Suite, Version: t.Version, Where: r.Where}, nil
+		}
+	}
+	return SysrootRequest{}, fmt.Errorf("%w %s of %s %s (%s)", ErrNoTarget, r.Target, t.Name, t.Version, t.Suite)
 }
 
 // An Archive reads the indexes of a Debian-format archive, and the documents of an npm registry, through mirrors. Indexes are kept in the store by hash.
@@ -118,7 +126,7 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 		*out = *old
 		out.Toolchains, out.Sysroots = slices.Clone(old.Toolchains), slices.Clone(old.Sysroots)
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	var mu sync.Mutex
 	for _, r := range req.Toolchains {
@@ -130,7 +138,7 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 				continue
 			}
 			g.Go(func() error {
-				e, err := a.Toolchain(ctx, r, host)
+				e, err := a.Toolchain(gctx, r, host)
 				if err != nil {
 					return err
 				}
@@ -149,7 +157,7 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 			continue
 		}
 		g.Go(func() error {
-			e, err := a.Sysroot(ctx, r)
+			e, err := a.Sysroot(gctx, r)
 			if err != nil {
 				return err
 			}
@@ -331,6 +339,9 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 	if !ok {
 		return lock.Sysroot{}, fmt.Errorf("%s: sysroot %s has no suite %q", r.Where, r.Def.Name, r.Suite)
 	}
+	if r.Def.Source != "" {
+		return a.source(ctx, r)
+	}
 	ix, date, err := a.Index(ctx, r.Suite, r.Arch)
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("sysroot of %s: %w", r.Where, err)
@@ -352,6 +363,45 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 		return lock.Sysroot{}, fmt.Errorf("%s of %s: %s of %s is %s now, while %s %s is locked\nhint: run \"xbuild lock --update\"", r.Def.Name, r.Where, roots[0], r.Suite, version, r.Def.Of, r.Version)
 	}
 	return lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Date: stamp(date), Version: version, Archive: "debian", Roots: roots, Files: files}, nil
+}
+
+// orig matches the name of a source package's upstream source (deb-src-control(5)).
+var orig = regexp.MustCompile(`\.orig\.tar\.(gz|xz|bz2|zst)$`)
+
+// source locks the upstream source of a source package, in the version that the request names.
+func (a *Archive) source(ctx context.Context, r SysrootRequest) (lock.Sysroot, error) {
+	path, date, err := a.File(ctx, r.Suite, func(rel *archive.Release) (string, archive.FileHash, error) {
+		_, byHash, hash, err := rel.SourceIndex("main")
+		return byHash, hash, err
+	})
+	if err != nil {
+		return lock.Sysroot{}, fmt.Errorf("%s for %s: %w", r.Def.Name, r.Where, err)
+	}
+	ix, err := archive.ReadSources(path)
+	if err != nil {
+		return lock.Sysroot{}, fmt.Errorf("%s for %s: %w", r.Def.Name, r.Where, err)
+	}
+	pkgs, err := ix.Lookup(r.Def.Source)
+	if err != nil {
+		return lock.Sysroot{}, fmt.Errorf("%s for %s: source package %s of %s: %w", r.Def.Name, r.Where, r.Def.Source, r.Suite, err)
+	}
+	var versions []string
+	for _, p := range pkgs {
+		version := Upstream(p.Version)
+		versions = append(versions, version)
+		if r.Version != "" && version != r.Version {
+			continue
+		}
+		for _, f := range p.Files {
+			if orig.MatchString(f.Name) {
+				file := lock.File{Name: p.Name, Version: p.Version, Arch: SourceArch, Path: p.Directory + "/" + f.Name, Size: f.Size, SHA256: f.SHA256}
+				return lock.Sysroot{Name: r.Def.Name, Arch: SourceArch, Suite: r.Suite, Date: stamp(date), Version: version, Archive: "debian", Roots: []string{}, Files: []lock.File{file}}, nil
+			}
+		}
+		return lock.Sysroot{}, fmt.Errorf("%s for %s: source package %s %s of %s has no .orig.tar", r.Def.Name, r.Where, p.Name, p.Version, r.Suite)
+	}
+	return lock.Sysroot{}, fmt.Errorf("%s for %s: source package %s of %s is %s now, while %s %s is locked\nhint: run \"xbuild lock --update\"",
+		r.Def.Name, r.Where, r.Def.Source, r.Suite, strings.Join(versions, ", "), r.Def.Of, r.Version)
 }
 
 // stamp is a time as the snapshot archive writes it into its URLs.

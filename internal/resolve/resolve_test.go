@@ -234,6 +234,35 @@ func TestParts(t *testing.T) {
 	}
 }
 
+// TestSource locks the source of a toolchain's library for a target that the suite has no library for.
+func TestSource(t *testing.T) {
+	a, _ := open(t, archivetest.New(t))
+	std := &catalog.Sysroot{Name: "hello-lib", Of: "hello", Suites: []catalog.Suite{{Name: "trixie"}}}
+	src := &catalog.Sysroot{Name: "hello-src", Of: "hello", Source: "hello", Suites: []catalog.Suite{{Name: "trixie"}}}
+	of := ToolchainRequest{Def: hello}
+	part := PartRequest{Def: std, From: src, Of: of, Target: "vax-none", Where: "linux/vax"}
+	l, err := a.Update(t.Context(), &lock.Lock{Version: 1}, Requests{Toolchains: []ToolchainRequest{of}, Parts: []PartRequest{part}}, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := part.In(l)
+	if err != nil || r.Def != src {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	e, ok := FindSysroot(l, r)
+	if !ok || e.Version != "1.0" || e.Arch != "source" || len(e.Files) != 1 || !strings.HasSuffix(e.Files[0].Path, "/hello_1.0.orig.tar.xz") || len(e.Files[0].SHA256) != 64 {
+		t.Errorf("source: %v, %+v", ok, e)
+	}
+	r.Version = "2.0"
+	if _, err := a.Sysroot(t.Context(), r); err == nil || !strings.Contains(err.Error(), "source package hello of trixie is 1.0 now, while hello 2.0 is locked") {
+		t.Errorf("the archive has another version than the toolchain: error %v", err)
+	}
+	src.Suites = nil
+	if _, err := part.In(l); !errors.Is(err, ErrNoTarget) {
+		t.Errorf("a suite whose source the library cannot be built from: error %v", err)
+	}
+}
+
 // TestFind: an entry answers the requests that it was made for, and those that it satisfies all the same.
 func TestFind(t *testing.T) {
 	l := &lock.Lock{

@@ -1,0 +1,36 @@
+package env
+
+import (
+	"fmt"
+	"strings"
+
+	"xbuild/internal/compose"
+)
+
+// ForStd returns the variables and the command with which cargo builds a standard library from its source: offline, from the vendored crates of the source, and
+// untouched by the configuration of who runs it (cargo's -Z build-std; RUSTC_BOOTSTRAP allows it in a released compiler, as rustc's own build does). It
+// writes below dir, into the directory that is the second result's last.
+func ForStd(b compose.BuiltStd, dir, jobs string) (e Environment, command []string, libraries string) {
+	source := b.SourceDir()
+	flags := append([]string{
+		"-Cembed-bitcode=yes", // cargo leaves it out where the profile has no LTO, but the projects that link the library may
+		"--remap-path-prefix=" + source + "=/rustc/" + b.Builder.Rust.Version, "--remap-path-prefix=" + dir + "=/build",
+	}, b.Flags...)
+	e = ForRustc(b.Builder)
+	e.Set("RUSTC_BOOTSTRAP", "1")
+	e.Set("RUSTC_WRAPPER", "")
+	e.Set("CARGO_ENCODED_RUSTFLAGS", strings.Join(flags, "\x1f"))
+	e.Set("CARGO_HOME", dir+"/home")
+	e.Set("CARGO_NET_OFFLINE", "true")
+	e.Set("CARGO_INCREMENTAL", "0")
+	e.Set("CARGO_PROFILE_RELEASE_DEBUG", "0")
+	e.Set("CARGO_PROFILE_RELEASE_LTO", "off")
+	e.Set("CARGO_TARGET_"+strings.ToUpper(strings.ReplaceAll(b.Host.Platform.Rust, "-", "_"))+"_LINKER", b.Host.Tool("clang"))
+	command = []string{
+		"cargo", "build", "--release", "--offline", "--locked", "--quiet", "--jobs=" + jobs, "--manifest-path=" + source + "/Cargo.toml",
+		"--target=" + b.Target, "--target-dir=" + dir + "/target",
+		"-Zbuild-std=std,panic_abort,panic_unwind,proc_macro,test",
+		`--config=source.crates-io.replace-with="vendored"`, fmt.Sprintf("--config=source.vendored.directory=%q", source+"/vendor"),
+	}
+	return e, command, dir + "/target/" + b.Target + "/release/deps"
+}

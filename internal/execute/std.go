@@ -1,0 +1,78 @@
+package execute
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"xbuild/internal/compose"
+	"xbuild/internal/env"
+	"xbuild/internal/plan"
+	"xbuild/internal/store"
+)
+
+// Stds builds the standard libraries that a plan's actions link and that are not in the store yet. What they are built by must be there. No network is used.
+func Stds(ctx context.Context, st *store.Store, stds []compose.BuiltStd, opt Options, note func(string)) error {
+	if opt.Jobs <= 0 {
+		opt.Jobs = runtime.NumCPU()
+	}
+	r := &runner{opt: opt, slots: make(chan struct{}, 1), each: opt.Jobs}
+	for _, b := range stds {
+		_, err := st.Tree(ctx, b.Key, func(tmp, _ string) error {
+			note(fmt.Sprintf("Rust's standard library for %s: building it from source, once", b.Target))
+			start := time.Now()
+			if err := r.std(ctx, st, b, tmp); err != nil {
+				return fmt.Errorf("Rust's standard library for %s: %w", b.Target, err)
+			}
+			note(fmt.Sprintf("Rust's standard library for %s: built in %.0f s", b.Target, time.Since(start).Seconds()))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *runner) std(ctx context.Context, st *store.Store, b compose.BuiltStd, tree string) error {
+	work, done, err := st.TempDir("std")
+	if err != nil {
+		return err
+	}
+	defer done()
+	e, command, made := env.ForStd(b, work, plan.Jobs)
+	var log bytes.Buffer
+	// cargo reads .cargo/config.toml in the directories above the one that it is started in: / has none of a user's.
+	a := &plan.Action{Env: e, Path: []string{b.Builder.Bin(), b.Host.Bin()}}
+	if err := r.command(ctx, a, plan.Step{Name: "cargo build", Dir: "/", Command: command}, &log); err != nil {
+		return fmt.Errorf("%w\n%s", err, log.String())
+	}
+	to := b.Libraries(tree)
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	libraries, err := filepath.Glob(filepath.Join(made, "lib*.rlib"))
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, from := range libraries {
+		name := filepath.Base(from)
+		if strings.HasPrefix(name, "lib"+compose.StdCrate+"-") {
+			continue
+		}
+		found = found || strings.HasPrefix(name, "libstd-")
+		if err := os.Rename(from, filepath.Join(to, name)); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("cargo made no libstd-*.rlib in %s\n%s", made, log.String())
+	}
+	return nil
+}
