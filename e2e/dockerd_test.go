@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +13,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -217,89 +217,51 @@ func (e *engine) importImage(t *testing.T, root, tag string) {
 	}
 }
 
-const binfmtPrefix = "xbuild-e2e-"
-
-// registerBinfmt has the kernel start programs of the platforms that this machine is not made for with the emulators in dir, which are static. The kernel
-// keeps each open (flag F), so that a container needs no file of it. The names hold the test's process, and what ended tests left is removed.
+// registerBinfmt has the kernel start programs of the platforms under the QEMU that xbuild fetched, and undoes that at the test's end. What xbuild has registered
+// on this machine already stays.
 func registerBinfmt(t *testing.T, dir string, platforms []platform.Platform) {
 	t.Helper()
-	own := dockerDir(t)
-	// A mount of its own shows the same registrations as the usual place, which may not be mounted.
-	fs := filepath.Join(own, "binfmt_misc")
-	if err := os.Mkdir(fs, 0o700); err != nil {
-		t.Fatal(err)
+	r := xbuild(t, dir, "binfmt", "status", "--json")
+	var list []struct {
+		Emulator string
+		Native   bool
+		Own      any
 	}
-	if err := syscall.Mount("binfmt_misc", fs, "binfmt_misc", 0, ""); err != nil {
-		skipRefused(t, "mount binfmt_misc", err)
-		t.Fatalf("mount binfmt_misc: %v", err)
+	if err := json.Unmarshal([]byte(r.stdout), &list); r.code != 0 || err != nil {
+		t.Fatalf("xbuild binfmt status: %v %v", err, r)
+	}
+	missing := map[string]bool{}
+	for _, e := range list {
+		missing[e.Emulator] = !e.Native && e.Own == nil
+	}
+	var args []string
+	for _, p := range platforms {
+		if missing[p.QEMU] {
+			args = append(args, "-p", p.Name)
+		}
+	}
+	if args == nil {
+		return
+	}
+	if r := xbuild(t, dir, append([]string{"binfmt", "install"}, args...)...); r.code != 0 {
+		if strings.Contains(r.stderr, "operation not permitted") || strings.Contains(r.stderr, "permission denied") || strings.Contains(r.stderr, "this kernel has no binfmt_misc") {
+			t.Skipf("xbuild binfmt install: %v", r)
+		}
+		t.Fatalf("xbuild binfmt install: %v", r)
 	}
 	t.Cleanup(func() {
-		if err := syscall.Unmount(fs, 0); err != nil {
-			t.Errorf("unmount binfmt_misc: %v", err)
+		// The test's context has ended by now.
+		file, err := program()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		cmd := exec.Command(file, append([]string{"binfmt", "remove"}, args...)...)
+		cmd.Dir, cmd.Env = os.TempDir(), environ()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("xbuild binfmt remove: %v\n%s", err, out)
 		}
 	})
-	old, err := filepath.Glob(filepath.Join(fs, binfmtPrefix+"*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range old {
-		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(f), binfmtPrefix), "-")
-		if n, err := strconv.Atoi(pid); err == nil && errors.Is(syscall.Kill(n, 0), syscall.ESRCH) {
-			unregister(t, f)
-		}
-	}
-
-	host := platform.Host()
-	done := map[string]bool{}
-	for _, p := range platforms {
-		// The three ARMs are one machine to the kernel. An amd64 kernel runs 386 itself, and everybody's: an entry would slow down others.
-		if p.Machine == host.Machine || host.Arch == "amd64" && p.Arch == "386" || done[p.QEMU] {
-			continue
-		}
-		done[p.QEMU] = true
-		// The kernel takes a path of at most 127 bytes; the store's may be longer.
-		link := filepath.Join(own, p.QEMU)
-		if err := os.Symlink(filepath.Join(dir, p.QEMU), link); err != nil {
-			t.Fatal(err)
-		}
-		name := binfmtPrefix + strconv.Itoa(os.Getpid()) + "-" + p.QEMU
-		if err := os.WriteFile(filepath.Join(fs, "register"), []byte(binfmtEntry(name, p, link)), 0o200); err != nil {
-			skipRefused(t, "register with binfmt_misc", err)
-			t.Fatalf("register %s for %s: %v", link, p, err)
-		}
-		t.Cleanup(func() { unregister(t, filepath.Join(fs, name)) })
-	}
-}
-
-// binfmtEntry is the line that the kernel's binfmt_misc reads (Documentation/admin-guide/binfmt-misc.rst). It matches an ELF header's class, byte order and
-// machine, of executables with a fixed (2) or a free (3) address.
-func binfmtEntry(name string, p platform.Platform, interpreter string) string {
-	magic := append([]byte("\x7fELF"), byte(p.Class), byte(p.Data), 1)
-	magic = append(magic, make([]byte, 9)...)
-	mask := bytes.Repeat([]byte{0xff}, 20)
-	mask[7] = 0 // EI_OSABI: static programs with ifuncs have GNU's
-	mask[8] = 0 // EI_ABIVERSION: mips64le programs that are not position independent have 1
-	machine := []byte{byte(p.Machine), byte(p.Machine >> 8)}
-	if p.BigEndian() {
-		magic, mask[17] = append(magic, 0, 2, machine[1], machine[0]), 0xfe
-	} else {
-		magic, mask[16] = append(magic, 2, 0, machine[0], machine[1]), 0xfe
-	}
-	hex := func(b []byte) string {
-		var s strings.Builder
-		for _, c := range b {
-			fmt.Fprintf(&s, `\x%02x`, c)
-		}
-		return s.String()
-	}
-	return fmt.Sprintf(":%s:M::%s:%s:%s:F", name, hex(magic), hex(mask), interpreter)
-}
-
-func unregister(t *testing.T, entry string) {
-	t.Helper()
-	if err := os.WriteFile(entry, []byte("-1"), 0o200); err != nil {
-		t.Errorf("unregister %s: %v", filepath.Base(entry), err)
-	}
 }
 
 // An aptSource is a Debian archive that the machine's apt is configured with.

@@ -58,6 +58,8 @@ type Platform struct {
 	// Driver are flags that every compilation and link of the platform needs beside its baseline's.
 	Driver []string
 
+	Also []string // platforms whose programs a kernel for this one runs too
+
 	Static bool // programs are linked statically unless the project says otherwise
 
 	level string
@@ -72,7 +74,7 @@ type row struct {
 	name, like, docker, goName, machine, level      string
 	triplet, multiarch, musl, llvm, rust, rustMusl  string
 	node, gyp, debian, qemu, qemuCPU, interp, cmake string
-	aliases, suites, meson, driver                  []string
+	aliases, suites, meson, driver, also            []string
 	detected, big, static                           bool
 	bits                                            int
 	elfFlags, elfMask                               uint32
@@ -89,7 +91,7 @@ func (r *row) columns() map[string]any {
 		"suites": &r.suites, "qemu": &r.qemu, "qemu_cpu": &r.qemuCPU, "machine": &r.machine, "bits": &r.bits,
 		"big": &r.big, "elf_flags": &r.elfFlags, "elf_mask": &r.elfMask, "interp": &r.interp, "cmake": &r.cmake,
 		"meson": &r.meson, "level": &r.level, "static": &r.static,
-		"driver": &r.driver, "float": &r.float, "pe": &r.pe, "macho": &r.macho,
+		"driver": &r.driver, "float": &r.float, "pe": &r.pe, "macho": &r.macho, "also": &r.also,
 	}
 }
 
@@ -255,6 +257,9 @@ func (r row) fill(p *Platform) error {
 	if r.driver != nil {
 		p.Driver = r.driver
 	}
+	if r.also != nil {
+		p.Also = r.also
+	}
 	p.Static = p.Static || r.static
 	set(&p.level, r.level)
 	return nil
@@ -275,6 +280,11 @@ func (p Platform) HasC() bool { return p.Debian != "" }
 
 // BigEndian says whether the most significant byte comes first.
 func (p Platform) BigEndian() bool { return p.Data == elf.ELFDATA2MSB }
+
+// KernelRuns says whether a kernel for p starts programs of q itself, whatever instructions these then use.
+func (p Platform) KernelRuns(q Platform) bool {
+	return p.OS == q.OS && (p.Machine == q.Machine && p.Class == q.Class && p.Data == q.Data || slices.Contains(p.Also, q.Base().Name))
+}
 
 // Base is the platform whose sysroot p shares: linux/amd64 for linux/amd64/v3, linux/arm/v5 for linux/arm/v6 (both are
 // Debian's armel), p itself where there is no other.

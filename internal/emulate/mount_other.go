@@ -1,0 +1,10 @@
+//go:build !linux
+
+package emulate
+
+import "syscall"
+
+// Other systems have no binfmt_misc.
+func mountBinfmt(string, string) error { return syscall.ENODEV }
+
+func unmountBinfmt(string) error { return syscall.ENODEV }
