@@ -68,18 +68,24 @@ func (c *BuildCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	release, err := s.store.Use(s.ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
 	opt := s.executeOptions(c.Jobs)
-	if err := s.composed(p, opt); err != nil {
-		return err
-	}
 	if c.Out != "" {
 		rebase(p, opt.Dist, c.Out)
 		opt.Dist = c.Out
+	}
+	_, err = s.build(p, opt)
+	return err
+}
+
+// build carries a plan out and tells on stderr what becomes of it. Where an action failed, what the others made is there all the same.
+func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, error) {
+	release, err := s.store.Use(s.ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := s.composed(p, opt); err != nil {
+		return nil, err
 	}
 	start := time.Now()
 	built, upToDate := 0, 0
@@ -97,7 +103,7 @@ func (c *BuildCmd) Run(g *Globals) error {
 	}
 	results, err := execute.Run(s.ctx, p, opt)
 	if err != nil {
-		return err
+		return results, err
 	}
 	var failed []string
 	for _, r := range results {
@@ -112,10 +118,10 @@ func (c *BuildCmd) Run(g *Globals) error {
 	}
 	if len(failed) > 0 {
 		fmt.Fprintln(os.Stderr)
-		return fmt.Errorf("%d of %d failed:\n%s", len(failed), len(results), strings.Join(failed, "\n"))
+		return results, fmt.Errorf("%d of %d failed:\n%s", len(failed), len(results), strings.Join(failed, "\n"))
 	}
 	s.note("%d built, %d up to date in %.1f s, in %s", built, upToDate, time.Since(start).Seconds(), relative(opt.Dist))
-	return nil
+	return results, nil
 }
 
 // composed puts all that a plan needs into the store.
