@@ -193,8 +193,14 @@ outputs = ["hello"]
 		}
 	}
 
-	// What the message says helps.
+	// A library that the machine brings is none of the sysroot's.
 	toml := filepath.Join(older, "xbuild.toml")
+	edit(t, toml, `outputs = ["hello"]`, "outputs = [\"hello\"]\nexternal = [\"libz.so.1\"]")
+	if r := xbuild(t, older, "build", "-q"); r.code != 1 || strings.Contains(r.stderr, "libz.so.1") {
+		t.Errorf("with the library as external: %v", r)
+	}
+
+	// What the message says helps.
 	edit(t, toml, "glibc = \"2.31\"\n", "packages = [\"zlib1g-dev\"]\n\n[platform.\"linux/arm64\"]\nglibc = \"2.34\"\n")
 	build(t, older)
 	if _, err := os.Stat(built(older, "linux/arm64", "hello")); err != nil {
@@ -230,7 +236,9 @@ recipe = "cc"
 sources = ["hello.c"]
 `})
 			build(t, dir)
-			var plan struct{ Actions []struct{ Sysroot, Glibc string } }
+			var plan struct {
+				Actions []struct{ Sysroot, Glibc string }
+			}
 			if err := json.Unmarshal([]byte(xbuild(t, dir, "plan").stdout), &plan); err != nil || len(plan.Actions) != 1 || plan.Actions[0].Sysroot == "" {
 				t.Fatalf("xbuild plan names no sysroot: %+v, %v", plan, err)
 			}

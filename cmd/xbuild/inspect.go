@@ -125,8 +125,13 @@ func (s *session) limits(p platform.Platform, r *inspect.Report) (inspect.Limits
 		return l, err
 	}
 	l.Sysroot = root.Dir
-	l.Beside, err = beside(filepath.Dir(r.Path), filepath.Join(s.Project.DistDir(), filepath.FromSlash(p.Name)))
-	return l, err
+	if l.Beside, err = beside(filepath.Dir(r.Path), filepath.Join(s.Project.DistDir(), filepath.FromSlash(p.Name))); err != nil {
+		return l, err
+	}
+	for _, t := range s.Project.Targets {
+		l.Beside = append(l.Beside, t.External...)
+	}
+	return l, nil
 }
 
 // beside are the names of the files in directories and below.

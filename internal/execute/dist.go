@@ -114,9 +114,9 @@ func check(a *plan.Action, st *state, path string) error {
 	return errors.Join(errs...)
 }
 
-// shipped are the names of files that lie beside an artifact where it is used: the action's own, and those of the platform's other targets.
+// shipped are the names of files that lie beside an artifact where it is used: the action's own, those of the platform's other targets, and what the target says.
 func shipped(a *plan.Action, st *state) []string {
-	var names []string
+	names := slices.Clone(a.External)
 	for _, o := range st.Outputs {
 		names = append(names, filepath.Base(o.Dist))
 	}

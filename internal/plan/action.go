@@ -65,6 +65,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		Target: t.Name, Platform: p, OCI: p.Name, Recipe: t.Recipe, Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
 		Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
+		External: t.External,
 	}
 	if why, refused := recipe.Refuse[p.Name]; refused {
 		return nil, fmt.Errorf("recipe %s does not build for it: %s", recipe.Name, why)

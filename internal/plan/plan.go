@@ -72,6 +72,8 @@ type Action struct {
 	// What the artifacts are held against: the platform's libraries, where the recipe compiles for them, and the newest glibc that may be needed.
 	Sysroot string `json:"sysroot,omitempty"`
 	Glibc   string `json:"glibc,omitempty"`
+	// External are libraries that they may need all the same.
+	External []string `json:"external,omitempty"`
 }
 
 // A Step is one command. Steps of the same group run side by side, groups one after another.

@@ -192,7 +192,7 @@ var faults = []struct{ name, text, want string }{
 			"\n" + `xbuild.toml:3: target name ".." may have only letters, digits and _ . + -, and starts with a letter, a digit or _`},
 	{"unknown key of a target",
 		"[target.hello]\nrecipe = \"cc\"\nsources = []\nsorces = [\"a.c\"]\n",
-		`xbuild.toml:4: unknown key "sorces" in [target.hello]; did you mean "sources"? (recipe cc allows dest, env, includes, inputs, kind, libs, opt, outputs, platforms, recipe, source, sources, static, strip)`},
+		`xbuild.toml:4: unknown key "sorces" in [target.hello]; did you mean "sources"? (recipe cc allows dest, env, external, includes, inputs, kind, libs, opt, outputs, platforms, recipe, source, sources, static, strip)`},
 	{"missing option",
 		"[target.hello]\nrecipe = \"cc\"\n",
 		`xbuild.toml:1: [target.hello] lacks "sources", which recipe cc needs: source files, as globs`},
@@ -252,6 +252,9 @@ var faults = []struct{ name, text, want string }{
 	{"outputs of a wrong type",
 		"[target.hello]\nrecipe = \"go\"\noutputs = \"x\"\n",
 		`xbuild.toml:3: outputs in [target.hello] wants a list of strings, not a string; write ["x"]`},
+	{"external",
+		"[target.hello]\nrecipe = \"go\"\nexternal = [\"lib/libcuda.so.1\"]\n",
+		`xbuild.toml:3: external in [target.hello]: "lib/libcuda.so.1" is no file name (such as "libcuda.so.1")`},
 	{"inputs",
 		"[target.hello]\nrecipe = \"go\"\ninputs = [\"/etc/x\", \"{a\"]\n",
 		`xbuild.toml:3: inputs in [target.hello]: "/etc/x" must be a relative path` +

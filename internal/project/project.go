@@ -98,6 +98,7 @@ type Target struct {
 	Outputs   []Output
 	Dest      string
 	Inputs    []string
+	External  []string       // libraries that the machine brings on which the target runs
 	Options   map[string]any // string, bool, int64, []string or map[string]string
 	Line      int
 }

@@ -76,6 +76,7 @@ opt = "s"
 outputs = { "bin/tool" = "src/tool", "bin/a" = "b" }
 dest = "sub/dir/"
 inputs = ["../include/**"]
+external = ["libcuda.so.1"]
 vars = { V = "2" }
 checks = ["slow"]
 
@@ -151,11 +152,11 @@ func TestLoad(t *testing.T) {
 	}
 	want := []Target{
 		{Name: "tool", Recipe: "make", Source: "../shared", Only: true, Env: map[string]string{"CFG": "x"}, Strip: true, Static: &off, Opt: "s",
-			Outputs: []Output{{"b", "bin/a"}, {"src/tool", "bin/tool"}}, Dest: "sub/dir", Inputs: []string{"../include/**"},
+			Outputs: []Output{{"b", "bin/a"}, {"src/tool", "bin/tool"}}, Dest: "sub/dir", Inputs: []string{"../include/**"}, External: []string{"libcuda.so.1"},
 			Options: map[string]any{"vars": map[string]string{"V": "2"}, "depth": int64(3), "checks": []string{"slow"}}, Line: 32},
 		{Name: "hello", Recipe: "cc", Source: ".", Opt: "", Outputs: []Output{{Path: "hello"}, {Path: "lib*.so"}},
-			Options: map[string]any{"kind": "program", "sources": []string{"*.c"}, "includes": []string{"include"}}, Line: 46},
-		{Name: "a.b", Recipe: "go", Source: ".", Opt: "", Options: map[string]any{"cgo": false, "package": "."}, Line: 51},
+			Options: map[string]any{"kind": "program", "sources": []string{"*.c"}, "includes": []string{"include"}}, Line: 47},
+		{Name: "a.b", Recipe: "go", Source: ".", Opt: "", Options: map[string]any{"cgo": false, "package": "."}, Line: 52},
 	}
 	for i, got := range p.Targets {
 		got.Platforms = nil

@@ -30,6 +30,7 @@ func (r *reader) target(name string, t *table) Target {
 		Outputs:   r.outputs(t),
 		Dest:      r.dest(t),
 		Inputs:    r.globs(t, "inputs"),
+		External:  r.fileNames(t, "external"),
 		Line:      t.pos.line,
 	}
 	if strip := t.bool("strip"); strip != nil {
@@ -145,6 +146,17 @@ func (r *reader) globs(t *table, key string) []string {
 			r.report.at(e.pos, "%s in %s: %q must be a relative path", key, t.name, e.string)
 		case !doublestar.ValidatePattern(e.string):
 			r.report.at(e.pos, "%s in %s: %q is not a glob", key, t.name, e.string)
+		}
+	}
+	return plain(list)
+}
+
+// fileNames are names without a folder.
+func (r *reader) fileNames(t *table, key string) []string {
+	list := t.elements(key)
+	for _, e := range list {
+		if e.string == "" || strings.ContainsAny(e.string, "/\x00") {
+			r.report.at(e.pos, "%s in %s: %q is no file name (such as %q)", key, t.name, e.string, "libcuda.so.1")
 		}
 	}
 	return plain(list)
