@@ -150,7 +150,7 @@ var (
 	armFP      = map[uint64]string{1: "VFPv1", 2: "VFPv2", 3: "VFPv3", 4: "VFPv3-D16", 5: "VFPv4", 6: "VFPv4-D16", 7: "FP-ARMv8", 8: "FP-ARMv8-D16"}
 	armSIMD    = map[uint64]string{1: "NEON", 2: "NEON-FMA", 3: "NEON-ARMv8", 4: "NEON-ARMv8.1"}
 	armThumb   = map[uint64]string{1: "Thumb", 2: "Thumb-2", 3: "Thumb"}
-	armVFPArgs = map[uint64]string{0: "soft", 1: "hard"} // 2 is a calling convention of the toolchain's own, 3 fits both
+	armVFPArgs = map[uint64]string{1: "hard"} // 0 is soft, and what assembly says that passes no such argument
 )
 
 func (r *Report) armAttributes(a map[uint64]attribute) {
@@ -178,8 +178,5 @@ func (r *Report) armAttributes(a map[uint64]attribute) {
 	// The header's flags of a linked file say what holds of all of it; an object's are silent.
 	if r.FloatABI == "" && len(a) > 0 {
 		r.FloatABI = armVFPArgs[a[args].number]
-		if a[args].number == 0 && a[fp].number == 0 && !a[arch].set {
-			r.FloatABI = ""
-		}
 	}
 }

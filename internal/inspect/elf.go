@@ -141,7 +141,9 @@ func (e *elfFile) identify(r *Report, n notes) {
 	}
 	if p, ok := e.Header.Platform(); ok {
 		r.Arch = p.Arch
-		if r.OS == "" || r.OS == p.OS {
+		// Where platforms of one machine differ in their float ABI, and nothing says it, it is for any of them.
+		known := p.Float == "" || e.Interp != "" || r.FloatABI != ""
+		if known && (r.OS == "" || r.OS == p.OS) {
 			r.Platform = p.Name
 		}
 	}
