@@ -103,7 +103,7 @@ func check(a *plan.Action, st *state, path string) error {
 	if err != nil {
 		return err
 	}
-	limits := inspect.Limits{Static: a.Static, Glibc: a.Glibc, Sysroot: a.Sysroot}
+	limits := inspect.Limits{Static: a.Static, Glibc: a.Glibc, Sysroot: a.Sysroot, Data: true}
 	if len(r.Needed) > 0 {
 		limits.Beside = shipped(a, st)
 	}

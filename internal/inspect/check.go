@@ -25,6 +25,7 @@ type Limits struct {
 	Glibc   string   // the newest glibc that may be needed; "" for any
 	Sysroot string   // directory of the platform's libraries; "" where none is known
 	Beside  []string // names of files that are shipped with it
+	Data    bool     // programs of Windows and macOS may be there, as data: no compiler on a Linux host makes them by mistake
 }
 
 // Check holds a report against a platform. The checks are independent of each other, but a file for another machine gets that one fault alone.
@@ -45,7 +46,7 @@ func Check(r *Report, p platform.Platform, l Limits) []Fault {
 		}
 		return out
 	}
-	if out = machine(r, p); len(out) > 0 {
+	if out = machine(r, p, l); len(out) > 0 {
 		return out
 	}
 	if r.Format != ELF || r.Kind == DebugOnly || r.Kind == Core {
@@ -68,7 +69,7 @@ func (r *Report) fault(format string, args ...any) []Fault {
 const otherCompiler = "the build used another compiler than $CC; for make write vars = { CC = \"cc\", CXX = \"c++\" }, elsewhere hand $CC over in the form that the build reads"
 
 // machine sees that a file is for the platform's machine, ABI and system: a build that picked up the host's compiler succeeds all the same.
-func machine(r *Report, p platform.Platform) []Fault {
+func machine(r *Report, p platform.Platform, l Limits) []Fault {
 	format := ""
 	switch {
 	case p.Machine != elf.EM_NONE:
@@ -85,10 +86,10 @@ func machine(r *Report, p platform.Platform) []Fault {
 		own = PE
 	}
 	switch {
-	case own == "" || own == Bitcode || own == GoObj:
+	case own == "" || own == Bitcode || own == GoObj || l.Data && own != format && own != ELF:
 		return nil
 	case own != format:
-		return r.fault("is a %s file, not the %s of %s: %s", r.Format, format, p.Name, otherCompiler)
+		return r.fault("is of format %s, not the %s of %s: %s", r.Format, format, p.Name, otherCompiler)
 	}
 	if own != ELF {
 		if r.Arch != p.Arch {

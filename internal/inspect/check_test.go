@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"debug/elf"
+	"debug/pe"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,7 +68,10 @@ func TestCheck(t *testing.T) {
 		{"for a variant of its platform", program(nil), "linux/arm64/v8.2", Limits{Glibc: "2.34", Sysroot: full}, nil},
 		{"another machine", program(nil), "linux/amd64", Limits{Glibc: "2.0", Static: true}, []string{"file is for EM_AARCH64 ELFCLASS64 ELFDATA2LSB, not for linux/amd64 (EM_X86_64 ELFCLASS64 ELFDATA2LSB): the build used another compiler than $CC; for make write vars = { CC ="}},
 		{"another class", spec{platform: "linux/386", kind: elf.ET_EXEC}.bytes(t), "linux/amd64", Limits{}, []string{"is for EM_386 ELFCLASS32"}},
-		{"a Linux program for Windows", program(nil), "windows/arm64", Limits{}, []string{"is a ELF file, not the PE of windows/arm64"}},
+		{"a Linux program for Windows", program(nil), "windows/arm64", Limits{}, []string{"is of format ELF, not the PE of windows/arm64"}},
+		{"a Windows program that is data", peFile64(pe.IMAGE_FILE_MACHINE_AMD64, false), "linux/arm64", Limits{Data: true}, nil},
+		{"a Windows program for Linux", peFile64(pe.IMAGE_FILE_MACHINE_AMD64, false), "linux/arm64", Limits{}, []string{"is of format PE, not the ELF of linux/arm64"}},
+		{"a Linux program for Windows, where others are data", program(nil), "windows/arm64", Limits{Data: true}, []string{"is of format ELF, not the PE of windows/arm64"}},
 		{"another system", spec{platform: "linux/arm64", kind: elf.ET_EXEC, osabi: elf.ELFOSABI_FREEBSD}.bytes(t), "linux/arm64", Limits{}, []string{"is for freebsd, not for linux"}},
 		{"a platform whose programs are of no known format", program(nil), "wasip1/wasm", Limits{}, nil},
 

@@ -141,7 +141,7 @@ func TestPE(t *testing.T) {
 		t.Errorf("debug/pe: %v, %v", symbols, err)
 	}
 	for name, want := range map[string]string{
-		"windows/amd64": "", "windows/arm64": "is for IMAGE_FILE_MACHINE_AMD64, not for windows/arm64", "linux/amd64": "is a PE file, not the ELF of linux/amd64",
+		"windows/amd64": "", "windows/arm64": "is for IMAGE_FILE_MACHINE_AMD64, not for windows/arm64", "linux/amd64": "is of format PE, not the ELF of linux/amd64",
 	} {
 		var got string
 		if faults := Check(r, parse(t, name), Limits{}); len(faults) > 0 {
