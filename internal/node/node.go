@@ -222,6 +222,10 @@ func (h Headers) ABI() (abi, napi int, err error) {
 	return abi, napi, err
 }
 
+// gccFlags are flags in the common.gypi of Node 20 and older that clang does not know (ppc64); later ones ask first whether it is clang that compiles. A small
+// table of contents saves a few bytes and changes no interface.
+var gccFlags = []string{"-mminimal-toc"}
+
 // Compose makes dir what node-gyp takes as --nodedir: the headers by links, and a config.gypi for the platform. Node's own says how Node was configured on the
 // machine that built it; of that, modules need what is written here, and node-gyp drops the rest (its lib/create-config-gypi.js). A directory that is right stays.
 func (b Build) Compose(dir string, h Headers) error {
@@ -248,7 +252,7 @@ func (b Build) Compose(dir string, h Headers) error {
 	if err != nil {
 		return err
 	}
-	config = append([]byte("# made by xbuild\n"), append(config, '\n')...)
+	config = append([]byte("# made by xbuild, 2\n"), append(config, '\n')...)
 	include := filepath.Join(dir, "include", "node")
 	file := filepath.Join(include, "config.gypi")
 	if have, err := os.ReadFile(file); err == nil && bytes.Equal(have, config) {
@@ -267,7 +271,20 @@ func (b Build) Compose(dir string, h Headers) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() == "config.gypi" {
+		switch e.Name() {
+		case "config.gypi":
+			continue
+		case "common.gypi":
+			text, err := os.ReadFile(filepath.Join(h.Dir, e.Name()))
+			if err != nil {
+				return err
+			}
+			for _, flag := range gccFlags {
+				text = bytes.ReplaceAll(text, []byte(", '"+flag+"'"), nil)
+			}
+			if err := os.WriteFile(filepath.Join(include, e.Name()), text, 0o644); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := os.Symlink(filepath.Join(h.Dir, e.Name()), filepath.Join(include, e.Name())); err != nil {

