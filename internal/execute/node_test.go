@@ -1,0 +1,173 @@
+package execute
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"xbuild/internal/node"
+	"xbuild/internal/plan"
+)
+
+// nodeBench is a bench whose npm installs what lies in fixture/, and whose node-gyp makes build/Release/addon.node of the file elf that lies beside a binding.gyp.
+func nodeBench(t *testing.T, files map[string]string) *bench {
+	t.Helper()
+	b := newBench(t)
+	b.write("headers/node.h", "")
+	b.write("fixture/node_modules/.package-lock.json", "{}")
+	b.write("headers/node_version.h", "#define NODE_MODULE_VERSION 137\n")
+	b.write("headers/common.gypi", "")
+	for name, text := range files {
+		b.write(name, text)
+	}
+	tools := map[string]string{
+		"npm": `#!/bin/sh
+echo "$@" >> ` + b.dir + `/npm.calls
+[ "$npm_config_offline" = true ] && echo offline >> ` + b.dir + `/npm.calls
+cp -r ` + b.dir + `/fixture/. .`,
+		"node-gyp": "#!/bin/sh\n",
+		"python3":  "#!/bin/sh\n",
+		// Called as: node node-gyp configure|build …
+		"node": `#!/bin/sh
+[ "$2" = configure ] && exit 0
+echo "in $(basename "$PWD"): HOME=$HOME nodedir=$npm_config_nodedir proxy=$HTTPS_PROXY" >> ` + b.dir + `/gyp.calls
+if [ -e download ]; then echo "getaddrinfo ENOTFOUND a-build-downloads-nothing.invalid"; exit 1; fi
+if [ -e header ]; then echo "x.cc:1:10: fatal error: 'zlib.h' file not found"; exit 1; fi
+mkdir -p build/Release && cp elf build/Release/addon.node`,
+	}
+	for name, text := range tools {
+		if err := os.Chmod(b.write("tools/"+name, text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+func (b *bench) node(name string, build node.Build) *plan.Action {
+	a := b.action("app", name, "", "true")
+	a.Copy, a.Skip, a.Output = true, []string{"**/node_modules"}, []plan.Output{{Stage: true}}
+	a.Path = []string{filepath.Join(b.dir, "tools")}
+	build.Headers = []node.Headers{{Version: "24.0.0", Dir: filepath.Join(b.dir, "headers")}}
+	build.Arch, build.Gyp, build.HostArch, build.Libc, build.Where = a.Platform.Node, a.Platform.Gyp, "x64", "glibc", "[target.app] of xbuild.toml"
+	a.Steps = []plan.Step{{Name: "native modules", Dir: a.Build, Node: &build}}
+	return a
+}
+
+const lockfile = `{"lockfileVersion": 3, "packages": {}}`
+
+// TestNodeRefusals: what would get into an application without anyone having compiled it, or would be missing there, ends the build and names the line that decides.
+func TestNodeRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		build node.Build
+		want  []string
+	}{
+		{"no lock file", map[string]string{"src/package.json": `{"name": "app", "dependencies": {"a": "1"}}`}, node.Build{App: true},
+			[]string{"package-lock.json", "npm install --package-lock-only", "[target.app] of xbuild.toml"}},
+		{"no package.json", nil, node.Build{App: true}, []string{"package.json", "[target.app] of xbuild.toml"}},
+		{"compiled files without sources", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
+			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0"}`, "fixture/node_modules/a/prebuilds/linux-arm64/a.node": "arm64"}, node.Build{App: true},
+			[]string{"a 1.0.0", "node_modules/a/prebuilds/linux-arm64/a.node", `prebuilt = ["a"]`, `skip = ["a"]`}},
+		{"a script that would download", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
+			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0", "dependencies": {"prebuild-install": "7"}, "scripts": {"install": "prebuild-install"}}`}, node.Build{App: true},
+			[]string{"a 1.0.0", "prebuild-install", `scripts = ["a"]`}},
+		{"packages for other platforms", map[string]string{"src/package.json": `{"name": "app"}`,
+			"src/package-lock.json": `{"packages": {"node_modules/@a/x64": {"optional": true, "cpu": ["x64"]}, "node_modules/@a/arm": {"optional": true, "cpu": ["arm"]}}}`,
+			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0", "optionalDependencies": {"@a/x64": "1", "@a/arm": "1"}}`}, node.Build{App: true},
+			[]string{"a 1.0.0", "@a/arm", "linux/s390x", `skip = ["a"]`}},
+		{"a download while it is compiled", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
+			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0"}`, "fixture/node_modules/a/binding.gyp": "{}", "fixture/node_modules/a/download": "yes"}, node.Build{App: true},
+			[]string{"a 1.0.0 tries to download", `scripts = ["a"]`}},
+		{"a header that is missing", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
+			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0"}`, "fixture/node_modules/a/binding.gyp": "{}", "fixture/node_modules/a/header": "yes"}, node.Build{App: true},
+			[]string{"zlib.h", "[sysroot]", `[platform."linux/s390x"]`}},
+		{"a module for the host", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
+			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0"}`, "fixture/node_modules/a/binding.gyp": "{}", "fixture/node_modules/a/elf": "ELF linux/amd64"}, node.Build{App: true},
+			[]string{"a 1.0.0", "linux/s390x"}},
+		{"cmake-js without CMake", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
+			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0", "dependencies": {"cmake-js": "7"}}`, "fixture/node_modules/a/CMakeLists.txt": ""}, node.Build{App: true},
+			[]string{"a 1.0.0", "cmake = true"}},
+		{"skip of nothing", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile}, node.Build{App: true, Skip: []string{"zzz"}}, []string{`"zzz"`, "skip"}},
+		{"no module", map[string]string{"src/package.json": `{"name": "app"}`}, node.Build{}, []string{"binding.gyp", `kind = "app"`}},
+		{"several modules", map[string]string{"src/package.json": `{"name": "other"}`, "src/binding.gyp": "{}", "src/elf": "ELF linux/s390x"}, node.Build{Binary: "third"}, []string{"addon", "binary"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := nodeBench(t, nil)
+			for name, text := range c.files {
+				if machine, ok := strings.CutPrefix(text, "ELF "); ok {
+					text = string(header(t, machine, false))
+				}
+				b.write(name, text)
+			}
+			r := b.run(b.node("linux/s390x", c.build))[0]
+			if r.Err == nil {
+				t.Fatalf("it was built:\n%s", r.Log)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(r.Err.Error(), want) {
+					t.Errorf("the error does not say %q:\n%v", want, r.Err)
+				}
+			}
+		})
+	}
+}
+
+// TestNodeLayout: an application is its own files and its packages, with what was compiled for the platform, and without what served compilation.
+func TestNodeLayout(t *testing.T) {
+	b := nodeBench(t, map[string]string{
+		"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile, "src/index.js": "", "src/test/t.js": "", "src/xbuild.toml": "", "src/node_modules/a/of-the-host.js": "",
+		"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0"}`, "fixture/node_modules/a/binding.gyp": "{}", "fixture/node_modules/a/a.cc": "", "fixture/node_modules/a/a.js": "",
+		"fixture/node_modules/a/prebuilds/linux-s390x/a.node": "of somebody", "fixture/node_modules/a/build/Makefile": "",
+		"fixture/node_modules/@p/b/package.json": `{"name": "@p/b", "version": "2.0.0", "dependencies": {"node-gyp-build": "4"}}`, "fixture/node_modules/@p/b/prebuilds/win32-x64/b.node": "MZ",
+		"fixture/node_modules/c/package.json": `{"name": "c", "version": "3.0.0"}`, "fixture/node_modules/c/binding.gyp": "{}", "fixture/node_modules/c/prebuilds/linux-s390x/c.node": "of somebody",
+		"fixture/node_modules/d/package.json": `{"name": "d"}`, "fixture/node_modules/d/include/d.h": "", "fixture/node_modules/d/README.md": "",
+	})
+	b.write("fixture/node_modules/a/elf", string(header(t, "linux/s390x", false)))
+	b.write("fixture/node_modules/@p/b/prebuilds/linux-s390x/b.node", string(header(t, "linux/s390x", false)))
+	b.write("fixture/node_modules/@p/b/prebuilds/linux-x64/b.node", string(header(t, "linux/amd64", false)))
+	if err := os.Symlink("a/a.js", filepath.Join(b.dir, "fixture/node_modules/.link")); err != nil {
+		t.Fatal(err)
+	}
+	a := b.node("linux/s390x", node.Build{App: true, Prebuilt: []string{"@p/*"}, Skip: []string{"c"}, Exclude: []string{"test/**", "node_modules/**/*.md"}})
+	b.one(a)
+	var got []string
+	for _, f := range b.artifacts() {
+		got = append(got, strings.TrimPrefix(f, "linux/s390x/app/"))
+	}
+	want := []string{
+		"index.js", "input", "node_modules/.link", "node_modules/.package-lock.json", "node_modules/@p/b/package.json", "node_modules/@p/b/prebuilds/linux-s390x/b.node",
+		"node_modules/a/a.js", "node_modules/a/build/Release/addon.node", "node_modules/a/elf", "node_modules/a/package.json",
+		"node_modules/c/binding.gyp", "node_modules/c/package.json", "node_modules/d/include/d.h", "node_modules/d/package.json", "package-lock.json", "package.json",
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("the application is\n %s\nwant\n %s", strings.Join(got, "\n "), strings.Join(want, "\n "))
+	}
+	calls := b.read("gyp.calls")
+	for _, want := range []string{"in a:", "HOME=" + a.Build, "nodedir=" + a.Build, "proxy=" + noProxy} {
+		if !strings.Contains(calls, want) {
+			t.Errorf("node-gyp was called without %q:\n%s", want, calls)
+		}
+	}
+	if !strings.Contains(b.read("npm.calls"), "ci --ignore-scripts --omit=dev") || !strings.Contains(b.read("npm.calls"), "--cpu=s390x --libc=glibc") || strings.Contains(b.read("npm.calls"), "offline") {
+		t.Errorf("npm was called with\n%s", b.read("npm.calls"))
+	}
+
+	// A file that goes from the source goes from the application; packages are installed again only where their lock changed.
+	if err := os.Remove(filepath.Join(b.dir, "src/index.js")); err != nil {
+		t.Fatal(err)
+	}
+	b.one(a)
+	if b.exists("dist/linux/s390x/app/index.js") || strings.Count(b.read("npm.calls"), "ci ") != 1 {
+		t.Errorf("index.js is still there, or npm ci ran again:\n%s", b.read("npm.calls"))
+	}
+	b.write("src/package-lock.json", lockfile+"\n")
+	b.opt.Offline = true
+	b.one(a)
+	if strings.Count(b.read("npm.calls"), "ci ") != 2 || !strings.Contains(b.read("npm.calls"), "offline") {
+		t.Errorf("after a new lock, offline:\n%s", b.read("npm.calls"))
+	}
+}
