@@ -75,7 +75,7 @@ func TestNodeRefusals(t *testing.T) {
 			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0", "dependencies": {"prebuild-install": "7"}, "scripts": {"install": "prebuild-install"}}`}, node.Build{App: true},
 			[]string{"a 1.0.0", "prebuild-install", `scripts = ["a"]`}},
 		{"packages for other platforms", map[string]string{"src/package.json": `{"name": "app"}`,
-			"src/package-lock.json": `{"packages": {"node_modules/@a/x64": {"optional": true, "cpu": ["x64"]}, "node_modules/@a/arm": {"optional": true, "cpu": ["arm"]}}}`,
+			"src/package-lock.json":               `{"packages": {"node_modules/@a/x64": {"optional": true, "cpu": ["x64"]}, "node_modules/@a/arm": {"optional": true, "cpu": ["arm"]}}}`,
 			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0", "optionalDependencies": {"@a/x64": "1", "@a/arm": "1"}}`}, node.Build{App: true},
 			[]string{"a 1.0.0", "@a/arm", "linux/s390x", `skip = ["a"]`}},
 		{"a download while it is compiled", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
