@@ -215,6 +215,7 @@ type FetchCmd struct {
 	Selecting
 	Host string `placeholder:"HOST" help:"Fetch the toolchains of another host (linux/amd64 or linux/arm64)." env:"XBUILD_HOST"`
 	QEMU bool   `name:"qemu" help:"Fetch the emulators of xbuild run too."`
+	GDB  bool   `name:"gdb" help:"Fetch the debugger of xbuild debug too."`
 }
 
 // Run fetches.
@@ -237,15 +238,18 @@ func (c *FetchCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	if c.QEMU {
-		req, err := s.RequireToolchain("qemu")
+	for name, asked := range map[string]bool{"qemu": c.QEMU, "gdb": c.GDB} {
+		if !asked {
+			continue
+		}
+		req, err := s.RequireToolchain(name)
 		if err != nil {
 			return err
 		}
 		if err := s.resolved(req, false, false); err != nil {
 			return err
 		}
-		t, err := s.Toolchain("qemu")
+		t, err := s.Toolchain(name)
 		if err != nil {
 			return err
 		}

@@ -31,6 +31,7 @@ type CLI struct {
 	Inspect    InspectCmd    `cmd:"" help:"Say what a binary is and needs, and whether a platform runs it."`
 	Exec       ExecCmd       `cmd:"" help:"Run a command whose compilers build for a platform."`
 	Binfmt     BinfmtCmd     `cmd:"" help:"Let the kernel start programs of other machines under QEMU."`
+	Debug      DebugCmd      `cmd:"" help:"Debug a program of a platform, under QEMU or on a remote machine."`
 	Env        EnvCmd        `cmd:"" help:"Print the environment that makes any build system build for a platform."`
 	Flags      FlagsCmd      `cmd:"" help:"Print the compiler flags of a platform's baseline."`
 	Lock       LockCmd       `cmd:"" help:"Write xbuild.lock: the exact files behind every toolchain and sysroot in use."`

@@ -8,3 +8,6 @@ import "syscall"
 func mountBinfmt(string, string) error { return syscall.ENODEV }
 
 func unmountBinfmt(string) error { return syscall.ENODEV }
+
+// Only Linux has a parent-death signal.
+func diesWithParent(*syscall.SysProcAttr) {}
