@@ -75,7 +75,9 @@ func (c *ToolchainsCmd) Run(g *Globals) error {
 	for _, t := range cat.Toolchains {
 		var from []string
 		for _, s := range t.Sources {
-			from = append(from, strings.TrimSpace(s.Suite+" "+s.Slot))
+			if s.Own() {
+				from = append(from, strings.TrimSpace(s.Suite+" "+s.Slot))
+			}
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, strings.Join(from, ", "), t.Summary)
 	}

@@ -25,12 +25,14 @@ import (
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 	"xbuild/internal/resolve"
+	"xbuild/internal/rustdist"
 	"xbuild/internal/store"
 )
 
 // What a release trusts and where it looks last. Variables for this package's tests alone, which have an archive of their own.
 var (
 	archiveKeys = archive.Keyring
+	rustKeys    = rustdist.Keyring
 	snapshot    = resolve.Snapshot
 )
 
@@ -40,6 +42,7 @@ type Globals struct {
 	StoreDir     string   `name:"store" type:"path" placeholder:"DIR" help:"Directory of fetched and composed things (default: $XBUILD_STORE, $XDG_CACHE_HOME/xbuild or ~/.cache/xbuild)." env:"XBUILD_STORE"`
 	DebianMirror []string `name:"debian-mirror" placeholder:"URL" help:"Mirror of the Debian archive; before [mirrors], the host's apt sources and the public ones." env:"XBUILD_DEBIAN_MIRROR"`
 	NPMMirror    []string `name:"npm-mirror" placeholder:"URL" help:"Registry of npm packages; before [mirrors], npm's own configuration and the public one." env:"XBUILD_NPM_MIRROR"`
+	RustMirror   []string `name:"rust-mirror" placeholder:"URL" help:"Server of Rust's official distribution; before [mirrors], RUSTUP_DIST_SERVER and the public one." env:"XBUILD_RUST_MIRROR"`
 	Locked       bool     `help:"Fail rather than write xbuild.lock." env:"XBUILD_LOCKED"`
 	Offline      bool     `help:"Use no network: what is not in the store is an error." env:"XBUILD_OFFLINE"`
 	Quiet        bool     `short:"q" help:"No progress on stderr." env:"XBUILD_QUIET"`
@@ -137,7 +140,7 @@ func (s *session) hostGo() error {
 
 // schema is what the definitions allow a project to name.
 func schema(c *catalog.Catalog) project.Schema {
-	s := project.Schema{Recipes: map[string][]project.Option{}, Archives: catalog.Archives}
+	s := project.Schema{Recipes: map[string][]project.Option{}, Archives: catalog.Archives, Sources: map[string][]string{}, Channels: map[string][]string{}}
 	for _, r := range c.Recipes {
 		s.Recipes[r.Name] = []project.Option{}
 		for _, o := range r.Options {
@@ -145,7 +148,16 @@ func schema(c *catalog.Catalog) project.Schema {
 		}
 	}
 	for _, t := range c.Toolchains {
-		s.Toolchains = append(s.Toolchains, t.Name)
+		if t.Provides == "" {
+			s.Toolchains = append(s.Toolchains, t.Name)
+			continue
+		}
+		s.Sources[t.Provides] = append(s.Sources[t.Provides], t.Choice)
+		for _, source := range t.Sources {
+			if source.Archive == catalog.Rust {
+				s.Channels[t.Provides] = append(s.Channels[t.Provides], source.Suite)
+			}
+		}
 	}
 	for _, r := range c.Sysroots {
 		for _, suite := range r.Suites {
@@ -227,6 +239,25 @@ func (s *session) mirrors() []string {
 	return out
 }
 
+// rustMirrors are where Rust's official distribution is read. A server that the user chose is used alone, as rustup does.
+func (s *session) rustMirrors() []string {
+	var out []string
+	switch {
+	case len(s.RustMirror) > 0:
+		out = slices.Clone(s.RustMirror)
+	case len(s.Project.Mirrors[catalog.Rust]) > 0:
+		out = slices.Clone(s.Project.Mirrors[catalog.Rust])
+	case os.Getenv("RUSTUP_DIST_SERVER") != "":
+		out = []string{os.Getenv("RUSTUP_DIST_SERVER")}
+	default:
+		out = []string{rustdist.Server}
+	}
+	for i, m := range out {
+		out[i] = strings.TrimRight(m, "/")
+	}
+	return out
+}
+
 func (s *session) fetchOptions() fetch.Options {
 	return fetch.Options{Progress: fetch.NewProgress(os.Stderr, s.Quiet), Offline: s.Offline, Authorization: s.npm.Authorization}
 }
@@ -272,6 +303,10 @@ func (s *session) archive() (*resolve.Archive, error) {
 	if err != nil {
 		return nil, err
 	}
+	rust, err := rustKeys()
+	if err != nil {
+		return nil, err
+	}
 	var mu sync.Mutex
 	said := map[string]bool{}
 	notice := func(m string) {
@@ -282,7 +317,7 @@ func (s *session) archive() (*resolve.Archive, error) {
 			s.note("%s", m)
 		}
 	}
-	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), NPM: s.registries(), Fetch: s.fetchOptions(), Keyring: keys, Notice: notice}, nil
+	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), NPM: s.registries(), Rust: s.rustMirrors(), Fetch: s.fetchOptions(), Keyring: keys, RustKeys: rust, Notice: notice}, nil
 }
 
 func (s *session) holds(req resolve.Requests) bool { return s.lacking(req) == "" }
@@ -314,7 +349,7 @@ func (s *session) lacking(req resolve.Requests) string {
 }
 
 func (s *session) composer() *compose.Composer {
-	mirrors := map[string][]string{catalog.Debian: s.mirrors(), catalog.NPM: s.registries()}
+	mirrors := map[string][]string{catalog.Debian: s.mirrors(), catalog.NPM: s.registries(), catalog.Rust: s.rustMirrors()}
 	dates := map[string]string{}
 	for _, t := range s.Planner.Lock.Toolchains {
 		for _, f := range t.Files {

@@ -148,7 +148,7 @@ func providers(s *session, program string) []string {
 		return nil
 	}
 	for _, t := range s.Catalog.Toolchains {
-		if _, ok := t.Programs[program]; ok && t.Name != "clang" && t.Name != "pkgconf" {
+		if _, ok := t.Programs[program]; ok && t.Provides == "" && t.Name != "clang" && t.Name != "pkgconf" {
 			if _, named := s.Project.Toolchains[t.Name]; named {
 				return nil // at hand already, or the host's by the user's word
 			}

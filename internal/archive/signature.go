@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
@@ -79,17 +80,38 @@ func VerifyInRelease(keys openpgp.EntityList, data []byte) ([]byte, error) {
 		return nil, fmt.Errorf("InRelease: %w: %d bytes follow the signature, which nobody signed; use another mirror", ErrSignature, len(rest))
 	}
 
+	if err := verify(keys, "InRelease", block.Bytes, block.ArmoredSignature.Body); err != nil {
+		return nil, err
+	}
+	return block.Plaintext, nil
+}
+
+// VerifyDetached says whether a text is what a trusted key signed, by the armored signature that lies beside it. Keys, algorithms and time are judged as in
+// VerifyInRelease; name is the text's, for the error.
+func VerifyDetached(keys openpgp.EntityList, name string, text, signature []byte) error {
+	block, err := armor.Decode(bytes.NewReader(signature))
+	if err != nil {
+		return fmt.Errorf("%s: %w: what should be its signature is none (%w); what answered is perhaps a login page or a proxy: try another mirror", name, ErrSignature, err)
+	}
+	if block.Type != openpgp.SignatureType {
+		return fmt.Errorf("%s: %w: what should be its signature is a %s", name, ErrSignature, block.Type)
+	}
+	return verify(keys, name, text, block.Body)
+}
+
+// verify looks at each signature of a text; name is for the error.
+func verify(keys openpgp.EntityList, name string, text []byte, signatures io.Reader) error {
 	// go-crypto stops at the first signature whose key it has; here each is looked at.
 	var good bool
 	var unknown, unusable []string
-	packets := packet.NewOpaqueReader(block.ArmoredSignature.Body)
+	packets := packet.NewOpaqueReader(signatures)
 	for {
 		raw, err := packets.Next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("InRelease: %w: %w", ErrSignature, err)
+			return fmt.Errorf("%s: %w: %w", name, ErrSignature, err)
 		}
 		p, err := raw.Parse()
 		var unsupported pgperrors.UnsupportedError
@@ -98,11 +120,11 @@ func VerifyInRelease(keys openpgp.EntityList, data []byte) ([]byte, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("InRelease: %w: %w", ErrSignature, err)
+			return fmt.Errorf("%s: %w: %w", name, ErrSignature, err)
 		}
 		sig, ok := p.(*packet.Signature)
 		if !ok || sig.IssuerKeyId == nil {
-			return nil, fmt.Errorf("InRelease: %w: the signature block holds something else than signatures", ErrSignature)
+			return fmt.Errorf("%s: %w: the signature block holds something else than signatures", name, ErrSignature)
 		}
 		id := keyName(sig)
 		if len(keys.KeysByIdUsage(*sig.IssuerKeyId, packet.KeyFlagSign)) == 0 {
@@ -113,17 +135,17 @@ func VerifyInRelease(keys openpgp.EntityList, data []byte) ([]byte, error) {
 			unusable = append(unusable, fmt.Sprintf("%s signed with %v, which is too weak", id, sig.Hash))
 			continue
 		}
-		switch err := verifyOne(keys, block.Bytes, raw, sig.CreationTime); {
+		switch err := verifyOne(keys, text, raw, sig.CreationTime); {
 		case err == nil:
 			good = true
 		case errors.Is(err, pgperrors.ErrKeyExpired), errors.Is(err, pgperrors.ErrSignatureExpired), errors.Is(err, pgperrors.ErrKeyRevoked):
 			unusable = append(unusable, fmt.Sprintf("%s: %v", id, err))
 		default:
-			return nil, fmt.Errorf("InRelease: %w: key %s did not sign this text (%w); the file was changed on its way: use another mirror", ErrSignature, id, err)
+			return fmt.Errorf("%s: %w: key %s did not sign this text (%w); the file was changed on its way: use another mirror", name, ErrSignature, id, err)
 		}
 	}
 	if good {
-		return block.Plaintext, nil
+		return nil
 	}
 	what := "it has no signature"
 	switch {
@@ -132,7 +154,7 @@ func VerifyInRelease(keys openpgp.EntityList, data []byte) ([]byte, error) {
 	case len(unknown) > 0:
 		what = "signed by " + strings.Join(unknown, ", ") + ", of which none is trusted"
 	}
-	return nil, fmt.Errorf("InRelease: %w: %s; trusted are %s. Use a mirror of the archive itself, or a newer xbuild if the archive changed its keys", ErrSignature, what, keyNames(keys))
+	return fmt.Errorf("%s: %w: %s; trusted are %s. Use a mirror of the archive itself, or a newer xbuild if the archive changed its keys", name, ErrSignature, what, keyNames(keys))
 }
 
 func verifyOne(keys openpgp.EntityList, signed []byte, raw *packet.OpaquePacket, made time.Time) error {

@@ -4,6 +4,7 @@ package catalog
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
@@ -41,24 +42,31 @@ type Toolchain struct {
 	RPath    []string          `toml:"rpath" json:"-"`    // library directories beside usr/lib/<multiarch>; one that begins with $ORIGIN comes before it
 	Sources  []Source          `toml:"source" json:"sources"`
 	Programs map[string]string `toml:"programs" json:"programs"` // name on PATH -> path in the tree
+
+	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a project says source = Choice.
+	Provides string `toml:"provides" json:"provides,omitempty"`
+	Choice   string `toml:"choice" json:"choice,omitempty"`
 }
 
 // A Source is one place that a toolchain comes from.
 type Source struct {
-	Archive string `toml:"archive" json:"archive"`     // the kind of archive: debian, npm
-	Suite   string `toml:"suite" json:"suite"`         // of npm, whose packages have no suites, a range of versions: the newest in it is taken
+	Archive string `toml:"archive" json:"archive"`     // the kind of archive: debian, npm, rust
+	Suite   string `toml:"suite" json:"suite"`         // of npm, whose packages have no suites, a range of versions: the newest in it is taken; of rust, a channel
 	Slot    string `toml:"slot" json:"slot,omitempty"` // what the archive writes into the package names: 19, 1.24
 	Runtime string `toml:"runtime" json:"-"`           // the Debian suite of the definition's runtime
+
+	def *Toolchain // the second definition that it is of; nil for the first
 }
 
 // The kinds of archive that definitions name.
 const (
 	Debian = "debian"
 	NPM    = "npm"
+	Rust   = "rust" // the Rust project's own distribution
 )
 
 // Archives are the kinds, as [mirrors] of a project names them.
-var Archives = []string{Debian, NPM}
+var Archives = []string{Debian, NPM, Rust}
 
 // On returns the definition for a host, whose name in Node's spelling is {node} in the packages of npm.
 func (t *Toolchain) On(host platform.Platform) *Toolchain {
@@ -67,9 +75,31 @@ func (t *Toolchain) On(host platform.Platform) *Toolchain {
 	return &on
 }
 
+// Own says whether a source is of the toolchain's first definition.
+func (s Source) Own() bool { return s.def == nil }
+
+// From returns the definition with the sources of a project's choice alone: "archive" for the first definition's, a second one's choice for its, "" for all.
+func (t *Toolchain) From(choice string) *Toolchain {
+	from := *t
+	from.Sources = slices.DeleteFunc(slices.Clone(t.Sources), func(s Source) bool {
+		switch choice {
+		case "":
+			return false
+		case "archive":
+			return !s.Own()
+		}
+		return s.Own() || s.def.Choice != choice
+	})
+	return &from
+}
+
 // In returns the definition with {slot} filled in.
 func (t *Toolchain) In(s Source) *Toolchain {
 	in := *t
+	if s.def != nil {
+		in = *s.def
+		in.Name = t.Name
+	}
 	in.fill(strings.NewReplacer("{slot}", s.Slot))
 	in.Sources = []Source{s}
 	return &in
@@ -99,10 +129,11 @@ type Sysroot struct {
 	Name     string   `toml:"name" json:"name"`
 	Summary  string   `toml:"summary" json:"summary"`
 	Libc     string   `toml:"libc" json:"libc,omitempty"`
-	Of       string   `toml:"of" json:"of,omitempty"`           // the toolchain whose library it is
-	From     string   `toml:"from" json:"from,omitempty"`       // the definition of the source that the library is built from where no suite has a target
-	Source   string   `toml:"source" json:"source,omitempty"`   // the archive's source package that it is, in the place of packages
-	Archive  string   `toml:"archive" json:"archive,omitempty"` // npm: the versions that a project names take the place of suites
+	Of       string   `toml:"of" json:"of,omitempty"`             // the toolchain whose library it is
+	From     string   `toml:"from" json:"from,omitempty"`         // the definition of the source that the library is built from where no suite has a target
+	Source   string   `toml:"source" json:"source,omitempty"`     // the archive's source package that it is, in the place of packages
+	Archive  string   `toml:"archive" json:"archive,omitempty"`   // the kind; debian where it says none. Of npm, the versions that a project names take the place of suites
+	Provides string   `toml:"provides" json:"provides,omitempty"` // the library that it is where the toolchain came from this archive
 	Packages []string `toml:"packages" json:"-"`
 	Skip     []string `toml:"skip" json:"-"`
 	Keep     []string `toml:"keep" json:"-"` // globs of files that are kept; none means all
@@ -110,6 +141,18 @@ type Sysroot struct {
 	Prefer   []string `toml:"prefer" json:"-"` // suites in the order of choice where the user asks for none
 	Host     string   `toml:"host" json:"-"`   // the suite that programs for the host are built with
 	Suites   []Suite  `toml:"suite" json:"suites"`
+
+	others []*Sysroot // that provide it from other archives
+}
+
+// For returns the definition of a toolchain's library for the archive that the toolchain came from, nil where there is none.
+func (s *Sysroot) For(archive string) *Sysroot {
+	for _, d := range append([]*Sysroot{s}, s.others...) {
+		if cmp.Or(d.Archive, Debian) == archive {
+			return d
+		}
+	}
+	return nil
 }
 
 // A Suite is one release of the archive as a source of sysroots, oldest first in its Sysroot.
@@ -151,6 +194,29 @@ var Load = sync.OnceValues(func() (*Catalog, error) {
 	}
 	if c.Recipes, err = read(recipes.Files, "recipes", func(r *Recipe) string { return r.Name }); err != nil {
 		return nil, err
+	}
+	for _, t := range c.Toolchains {
+		if t.Provides == "" {
+			continue
+		}
+		first := c.Toolchain(t.Provides)
+		if first == nil || first.Provides != "" {
+			return nil, fmt.Errorf("toolchains/%s.toml: provides the unknown toolchain %q", t.Name, t.Provides)
+		}
+		for _, s := range t.Sources {
+			s.def = t
+			first.Sources = append(first.Sources, s)
+		}
+	}
+	for _, s := range c.Sysroots {
+		if s.Provides == "" {
+			continue
+		}
+		first := c.Part(s.Provides)
+		if first == nil || first.Provides != "" {
+			return nil, fmt.Errorf("sysroots/%s.toml: provides the unknown library %q", s.Name, s.Provides)
+		}
+		first.others = append(first.others, s)
 	}
 	return c, nil
 })

@@ -308,11 +308,17 @@ func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, op
 				return fmt.Errorf("%s %s: vanished from the store", f.Name, f.Version)
 			}
 			var err error
-			if f.Archive == catalog.NPM {
+			switch {
+			case f.Archive == catalog.NPM:
 				err = archive.UnpackTarFile(path, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1, MapPath: func(name string) string { return NodeModules(f.Name) + "/" + name }})
-			} else if f.Arch == resolve.SourceArch { // an upstream source lies below one directory of its own
+			case f.Archive == catalog.Rust:
+				// rustc-1.95.0-x86_64-unknown-linux-gnu/rustc/bin/rustc (rust-lang/rust, src/tools/rust-installer)
+				opt := opt
+				opt.Strip = 2
+				err = archive.UnpackTarFile(path, dir, opt)
+			case f.Arch == resolve.SourceArch: // an upstream source lies below one directory of its own
 				err = archive.UnpackTarFile(path, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1})
-			} else {
+			default:
 				err = archive.UnpackFile(path, dir, opt)
 			}
 			if err != nil {

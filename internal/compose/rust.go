@@ -48,12 +48,16 @@ func (c *Composer) rustView(ctx context.Context, v RustView) error {
 		if err := os.MkdirAll(filepath.Join(tmp, rustlib), 0o755); err != nil {
 			return err
 		}
-		drivers, err := filepath.Glob(filepath.Join(v.Rust.Dir, "usr/lib/*/librustc_driver-*.so"))
-		if err != nil {
-			return err
+		var drivers []string
+		for _, lib := range []string{"usr/lib/*", "usr/lib"} { // Debian's, the Rust project's own
+			found, err := filepath.Glob(filepath.Join(v.Rust.Dir, lib, "librustc_driver-*.so"))
+			if err != nil {
+				return err
+			}
+			drivers = append(drivers, found...)
 		}
 		if len(drivers) != 1 {
-			return fmt.Errorf("toolchain %s %s: %d files usr/lib/*/librustc_driver-*.so, want one", v.Rust.Name, v.Rust.Version, len(drivers))
+			return fmt.Errorf("toolchain %s %s: %d files librustc_driver-*.so below usr/lib, want one", v.Rust.Name, v.Rust.Version, len(drivers))
 		}
 		files := []string{drivers[0]}
 		for _, file := range v.Rust.def.Programs {

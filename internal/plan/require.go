@@ -106,7 +106,7 @@ func (pl *Planner) toolchainRequest(name string) (resolve.ToolchainRequest, erro
 		return resolve.ToolchainRequest{}, fmt.Errorf("toolchain %q is unknown (xbuild toolchains lists them)", name)
 	}
 	asked := pl.Project.Toolchains[name]
-	r := resolve.ToolchainRequest{Def: def, Constraint: asked.Constraint}
+	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint}
 	if asked.Line > 0 {
 		r.Where = fmt.Sprintf("%s:%d", pl.Project.File, asked.Line)
 	}

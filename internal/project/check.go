@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -48,6 +49,17 @@ func checkConstraint(text string) error {
 		return fmt.Errorf("no version can satisfy %q", text)
 	}
 	return nil
+}
+
+// isChannel says whether a version is the name of a channel: "nightly", "nightly-2026-05-20".
+func isChannel(text string, channels []string) bool {
+	name, date, dated := strings.Cut(text, "-")
+	if dated {
+		if _, err := time.Parse(time.DateOnly, date); err != nil {
+			return false
+		}
+	}
+	return slices.Contains(channels, name)
 }
 
 // checkGlibc says whether a floor is a version that some sysroot is built for,

@@ -189,18 +189,22 @@ func (r *reader) toolchains(t *table) map[string]ToolchainRequest {
 			r.report.at(t.pos.key(name), "toolchain %q is unknown%s", name, meant(name, r.schema.Toolchains, "want"))
 			continue
 		}
-		request := ToolchainRequest{Source: sources[0], Line: t.pos.key(name).line}
+		request := ToolchainRequest{Line: t.pos.key(name).line}
 		at := t.pos.key(name)
 		if _, ok := t.values[name].(map[string]any); ok {
 			sub := t.sub(name, "[toolchains."+quoteKey(name)+"]")
 			request.Constraint = sub.string("version", "")
-			request.Source = sub.choice("source", sources[0], sources)
+			request.Source = sub.choice("source", "", slices.Concat(sources, r.schema.Sources[name]))
 			at = sub.pos.key("version")
 			sub.end("want")
 		} else {
 			request.Constraint = t.string(name, "")
 		}
-		if err := checkConstraint(request.Constraint); err != nil {
+		if channels := r.schema.Channels[name]; isChannel(request.Constraint, channels) {
+			if request.Source == "host" || request.Source == "archive" && request.Constraint != channels[0] {
+				r.report.at(at, "toolchain %s: version %q is one of its official distribution, and source is %q", name, request.Constraint, request.Source)
+			}
+		} else if err := checkConstraint(request.Constraint); err != nil {
 			r.report.at(at, "toolchain %s: %v", name, err)
 		}
 		out[name] = request
@@ -208,7 +212,7 @@ func (r *reader) toolchains(t *table) map[string]ToolchainRequest {
 	return out
 }
 
-// What these settings may be, the default first.
+// What these settings may be, the default first where there is one.
 var (
 	sources  = []string{"archive", "host"}
 	libcs    = []string{"gnu"}

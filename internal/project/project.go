@@ -26,8 +26,10 @@ type Schema struct {
 	Recipes    map[string][]Option
 	Toolchains []string
 	Suites     []string
-	Glibc      []string // versions there is a sysroot for; a floor may lie between them
-	Archives   []string // names that [mirrors] may have; debian if empty
+	Glibc      []string            // versions there is a sysroot for; a floor may lie between them
+	Archives   []string            // names that [mirrors] may have; debian if empty
+	Sources    map[string][]string // what source may be for a toolchain beside archive and host
+	Channels   map[string][]string // what a toolchain's version may be beside a constraint, with or without a date behind
 }
 
 // An Option is a key that a recipe adds to its targets. Its fields are those
@@ -59,7 +61,7 @@ type Project struct {
 // A ToolchainRequest is what the project asks of one toolchain.
 type ToolchainRequest struct {
 	Constraint string // a semver constraint; empty for any version
-	Source     string // "archive" or "host"
+	Source     string // "archive", "host" or what the toolchain's definitions offer; "" for the first that has the version
 	Line       int
 }
 

@@ -3,7 +3,8 @@
 // chosen there is downloaded to be locked.
 //
 // Trust: InRelease is verified with the embedded keys, every index by the hash that it names, every package later by the hash that the index names. A registry of
-// npm is trusted as npm itself does: its document, fetched over TLS, names the SHA-512 of the package; from then on the lock's SHA-256 decides.
+// npm is trusted as npm itself does: its document, fetched over TLS, names the SHA-512 of the package; from then on the lock's SHA-256 decides. A channel manifest
+// of Rust's distribution is verified with Rust's embedded key, every component later by the hash that the manifest names.
 package resolve
 
 import (
@@ -28,6 +29,7 @@ import (
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
 	"xbuild/internal/platform"
+	"xbuild/internal/rustdist"
 	"xbuild/internal/store"
 )
 
@@ -54,6 +56,7 @@ type SysrootRequest struct {
 	Suite    string
 	Packages []string // beyond the definition's
 	Version  string   // exactly this one; "" for any
+	Release  string   // of rust-dist: the date of the release that it is of; "" for any
 	Where    string   // the platform and what asks for it, for errors
 }
 
@@ -85,6 +88,9 @@ func (r PartRequest) In(l *lock.Lock) (SysrootRequest, error) {
 	if !ok {
 		return SysrootRequest{}, fmt.Errorf("toolchain %s is not locked", r.Of.Def.Name)
 	}
+	if t.Archive == catalog.Rust {
+		return r.inRustDist(t)
+	}
 	suite, _ := r.Def.Suite(t.Suite)
 	if arch := suite.Targets[r.Target]; arch != "" {
 		return SysrootRequest{Def: r.Def, Arch: arch, Suite: t.Suite, Version: t.Version, Where: r.Where}, nil
@@ -97,18 +103,22 @@ func (r PartRequest) In(l *lock.Lock) (SysrootRequest, error) {
 	return SysrootRequest{}, fmt.Errorf("%w %s of %s %s (%s)", ErrNoTarget, r.Target, t.Name, t.Version, t.Suite)
 }
 
-// An Archive reads the indexes of a Debian-format archive, and the documents of an npm registry, through mirrors. Indexes are kept in the store by hash.
+// An Archive reads the indexes of a Debian-format archive, the documents of an npm registry and the manifests of Rust's distribution, through mirrors. Indexes are
+// kept in the store by hash.
 type Archive struct {
-	Store   *store.Store
-	Mirrors []string // base URLs, the best first
-	NPM     []string // registries of npm, the same
-	Fetch   fetch.Options
-	Keyring openpgp.EntityList // nil: the embedded keys
-	Notice  func(string)       // takes remarks for the user
+	Store    *store.Store
+	Mirrors  []string // base URLs, the best first
+	NPM      []string // registries of npm, the same
+	Rust     []string // servers of Rust's distribution, the same
+	Fetch    fetch.Options
+	Keyring  openpgp.EntityList // nil: the embedded keys
+	RustKeys openpgp.EntityList // nil: the embedded key
+	Notice   func(string)       // takes remarks for the user
 
 	mu         sync.Mutex
 	indexes    map[string]*indexOnce
 	packuments map[string]*packumentOnce
+	manifests  map[string]*manifestOnce
 }
 
 type indexOnce struct {
@@ -196,7 +206,7 @@ func FindToolchain(l *lock.Lock, r ToolchainRequest, host string) (lock.Toolchai
 		if _, ok := SourceOf(r.Def, e); !ok {
 			continue
 		}
-		if ok, err := Admits(r.Constraint, e.Version); err != nil || !ok {
+		if ok, err := admits(r.Constraint, e); err != nil || !ok {
 			continue
 		}
 		e.Constraint = r.Constraint
@@ -227,7 +237,7 @@ func FindSysroot(l *lock.Lock, r SysrootRequest) (lock.Sysroot, bool) {
 	}
 	roots := rootsOf(r, suite)
 	for _, e := range l.Sysroots {
-		if e.Name == r.Def.Name && e.Arch == r.Arch && e.Suite == r.Suite && (r.Version == "" || e.Version == r.Version) && slices.Equal(slices.Sorted(slices.Values(e.Roots)), roots) {
+		if e.Name == r.Def.Name && e.Arch == r.Arch && e.Suite == r.Suite && (r.Version == "" || e.Version == r.Version) && sameRelease(e, r.Release) && slices.Equal(slices.Sorted(slices.Values(e.Roots)), roots) {
 			return e, true
 		}
 	}
@@ -257,6 +267,9 @@ func Admits(constraint, version string) (bool, error) {
 	if constraint == "" {
 		return true, nil
 	}
+	if c, ok := rustdist.ParseChannel(constraint); ok {
+		return c == rustdist.Channel{Name: rustdist.Stable}, nil // a suite has releases alone
+	}
 	c, err := semver.NewConstraint(constraint)
 	if err != nil {
 		return false, fmt.Errorf("constraint %q: %w", constraint, err)
@@ -281,12 +294,15 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 	for _, s := range r.Def.Sources {
 		def := r.Def.On(on).In(s)
 		from := a.debian
-		if s.Archive == catalog.NPM {
+		switch s.Archive {
+		case catalog.NPM:
 			from = a.npm
+		case catalog.Rust:
+			from = a.rustDist
 		}
 		e, has, err := from(ctx, def, r.Constraint, on)
 		if err != nil {
-			return lock.Toolchain{}, fmt.Errorf("toolchain %s for host %s: %w", r.Def.Name, host, err)
+			return lock.Toolchain{}, fmt.Errorf("toolchain %s for host %s%s: %w", r.Def.Name, host, lacks(r.Constraint, seen), err)
 		}
 		if e.Files != nil {
 			e.Name, e.Host, e.Archive, e.Suite, e.Constraint = r.Def.Name, host, s.Archive, s.Suite, r.Constraint
@@ -334,6 +350,9 @@ func (a *Archive) debian(ctx context.Context, def *catalog.Toolchain, constraint
 func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, error) {
 	if r.Def.Archive == catalog.NPM {
 		return a.npmSysroot(ctx, r)
+	}
+	if r.Def.Archive == catalog.Rust {
+		return a.rustDistPart(ctx, r)
 	}
 	suite, ok := r.Def.Suite(r.Suite)
 	if !ok {
