@@ -41,13 +41,15 @@ func TestMain(m *testing.M) {
 	// A program with the race detector sleeps a second at its end unless it is told not to; hundreds are run here.
 	os.Setenv("GORACE", noRaceSleep)
 	testscript.Main(m, map[string]func(){"xbuild": func() {
-		if file := os.Getenv("XBUILD_TEST_KEYRING"); file != "" {
-			archiveKeys = func() (openpgp.EntityList, error) {
-				data, err := os.ReadFile(file)
-				if err != nil {
-					return nil, err
+		for name, keys := range map[string]*func() (openpgp.EntityList, error){"XBUILD_TEST_KEYRING": &archiveKeys, "XBUILD_TEST_RUST_KEYRING": &rustKeys} {
+			if file := os.Getenv(name); file != "" {
+				*keys = func() (openpgp.EntityList, error) {
+					data, err := os.ReadFile(file)
+					if err != nil {
+						return nil, err
+					}
+					return archive.ReadKeyring(data)
 				}
-				return archive.ReadKeyring(data)
 			}
 		}
 		// Never the real one: these tests use no network.
@@ -75,7 +77,7 @@ func TestScripts(t *testing.T) {
 				{"HOME", home}, {"TMPDIR", tmp}, {"XBUILD_STORE", filepath.Join(aside, "store")}, {"STORE", filepath.Join(aside, "store")}, {"ASIDE", aside}, {"XBUILD_TEST_SNAPSHOT", "http://127.0.0.1:1/snapshot"},
 				{"GOCACHE", strings.TrimSpace(string(goCache))}, {"GOPROXY", "off"}, {"GOTOOLCHAIN", "local"}, {"GOFLAGS", ""}, {"GORACE", noRaceSleep},
 				// What a script does not set up must not come from the machine's own apt or a mirror of the world.
-				{"XBUILD_DEBIAN_MIRROR", "http://127.0.0.1:1/debian"},
+				{"XBUILD_DEBIAN_MIRROR", "http://127.0.0.1:1/debian"}, {"XBUILD_RUST_MIRROR", "http://127.0.0.1:1/rust"},
 			} {
 				e.Setenv(kv[0], kv[1])
 			}

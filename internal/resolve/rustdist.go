@@ -25,6 +25,9 @@ import (
 // maxSignature bounds a detached signature; one has about a kilobyte.
 const maxSignature = 64 << 10
 
+// errNoRelease says that a channel has no manifest on any server.
+var errNoRelease = errors.New("no such release of Rust")
+
 type manifestOnce struct {
 	once     sync.Once
 	manifest *rustdist.Manifest
@@ -83,7 +86,7 @@ func (a *Archive) rustDist(ctx context.Context, def *catalog.Toolchain, constrai
 	}
 	for _, c := range channels {
 		m, err := a.Manifest(ctx, c)
-		if errors.Is(err, fetch.ErrNotFound) && len(channels) > 1 {
+		if errors.Is(err, errNoRelease) && len(channels) > 1 {
 			continue
 		}
 		if err != nil {
@@ -148,7 +151,7 @@ func (a *Archive) rustDistPart(ctx context.Context, r SysrootRequest) (lock.Sysr
 	}
 	files, err := a.components(ctx, m, r.Def.Packages, r.Arch)
 	if errors.Is(err, rustdist.ErrNoTarget) {
-		err = fmt.Errorf("%w: %w", ErrNoTarget, err)
+		return lock.Sysroot{}, fmt.Errorf("%s: %w %s of Rust %s of %s; %s lists those that there are", r.Where, ErrNoTarget, r.Arch, m.Version, m.Date, c.Path())
 	}
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("%s of %s: %w", r.Def.Name, r.Where, err)
@@ -239,11 +242,16 @@ func (a *Archive) manifest(ctx context.Context, c rustdist.Channel) (*rustdist.M
 	newest := a.seen(name)
 	olds := map[string]*rustdist.Manifest{}
 	var faults []error
+	var without []string // servers that have no such manifest
 	for _, base := range a.Rust {
 		url := base + "/" + c.Path()
 		m, err := a.verified(ctx, keys, url)
 		if errors.Is(err, archive.ErrSignature) || errors.Is(err, rustdist.ErrManifest) {
 			return nil, err
+		}
+		if errors.Is(err, fetch.ErrNotFound) {
+			without = append(without, url)
+			continue
 		}
 		if err != nil {
 			faults = append(faults, err)
@@ -268,6 +276,9 @@ func (a *Archive) manifest(ctx context.Context, c rustdist.Channel) (*rustdist.M
 	for _, url := range slices.Sorted(maps.Keys(olds)) {
 		a.say("%s of %s is older than one seen before (%s), and no newer one can be had", url, olds[url].Date, newest.Format(time.DateOnly))
 		return olds[url], nil
+	}
+	if len(faults) == 0 {
+		return nil, fmt.Errorf("%w: %s is not there", errNoRelease, strings.Join(without, " and "))
 	}
 	return nil, fmt.Errorf("the manifest of Rust %s is not to be had; name another server with XBUILD_RUST_MIRROR or [mirrors] rust: %w", c, errors.Join(faults...))
 }
