@@ -99,8 +99,8 @@ func TestToolchains(t *testing.T) {
 			if _, err := semver.NewConstraint(s.Suite); s.Archive == NPM && err != nil {
 				t.Errorf("toolchains/%s.toml: source %d: suite %q of npm is no range of versions: %v", d.Name, i, s.Suite, err)
 			}
-			if (s.Runtime != "") != (len(d.Runtime) > 0) || s.Archive == Debian && s.Runtime != "" {
-				t.Errorf("toolchains/%s.toml: source %d: runtime %q, and the definition's runtime is %q: both or none, and none where the programs are Debian's", d.Name, i, s.Runtime, d.Runtime)
+			if (s.Runtime != "") != (len(d.In(s).Runtime) > 0) || s.Archive == Debian && s.Runtime != "" {
+				t.Errorf("toolchains/%s.toml: source %d: runtime %q, and the definition's runtime is %q: both or none, and none where the programs are Debian's", d.Name, i, s.Runtime, d.In(s).Runtime)
 			}
 			if slices.Contains(d.Sources[:i], s) {
 				t.Errorf("toolchains/%s.toml: source %d is there twice", d.Name, i)
@@ -498,4 +498,35 @@ func FuzzExpand(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSecondDefinition: a second definition's sources come after the first one's, a project's choice takes them apart, and each brings its own packages.
+func TestSecondDefinition(t *testing.T) {
+	c := load(t)
+	rust := c.Toolchain("rust")
+	for choice, want := range map[string]string{
+		"":         "debian/trixie debian/forky debian/bookworm rust/stable rust/beta rust/nightly",
+		"archive":  "debian/trixie debian/forky debian/bookworm",
+		"official": "rust/stable rust/beta rust/nightly",
+		"other":    "",
+	} {
+		var got []string
+		for _, s := range rust.From(choice).Sources {
+			got = append(got, s.Archive+"/"+s.Suite)
+			in := rust.From(choice).In(s)
+			if in.Name != "rust" || slices.Contains(in.Packages, "rust-std") == s.Own() || s.Own() != (s.Archive == Debian) || (len(in.Runtime) == 0) != s.Own() {
+				t.Errorf("%s/%s: name %q, packages %q, runtime %q", s.Archive, s.Suite, in.Name, in.Packages, in.Runtime)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("source %q: %q, want %q", choice, got, want)
+		}
+	}
+	if len(c.Toolchain("clang").From("official").Sources) != 0 || len(c.Toolchain("clang").From("").Sources) != len(c.Toolchain("clang").Sources) {
+		t.Error("clang has no second definition")
+	}
+	std := c.Part("rust-std")
+	if std.For(Debian) != std || std.For(Rust) != c.Part("rust-std-official") || std.For("other") != nil || c.Part("rust-std-official").Provides != "rust-std" {
+		t.Errorf("rust-std: %v from Debian, %v from Rust's distribution", std.For(Debian), std.For(Rust))
+	}
 }

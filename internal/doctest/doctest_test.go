@@ -96,7 +96,7 @@ func schema(t *testing.T) (*catalog.Catalog, project.Schema) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := project.Schema{Recipes: map[string][]project.Option{}, Archives: catalog.Archives}
+	s := project.Schema{Recipes: map[string][]project.Option{}, Archives: catalog.Archives, Sources: map[string][]string{}, Channels: map[string][]string{"rust": {"stable", "beta", "nightly"}}}
 	for _, r := range c.Recipes {
 		s.Recipes[r.Name] = []project.Option{}
 		for _, o := range r.Options {
@@ -104,6 +104,10 @@ func schema(t *testing.T) (*catalog.Catalog, project.Schema) {
 		}
 	}
 	for _, x := range c.Toolchains {
+		if x.Provides != "" {
+			s.Sources[x.Provides] = append(s.Sources[x.Provides], x.Choice)
+			continue
+		}
 		s.Toolchains = append(s.Toolchains, x.Name)
 	}
 	for _, r := range c.Sysroots {

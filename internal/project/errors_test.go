@@ -115,6 +115,19 @@ var faults = []struct{ name, text, want string }{
 		"[toolchains]\nclang = \">=19, <18\"\ngo = { source = \"host\", version = \"^1.24, ^2\" }\n",
 		`xbuild.toml:2: toolchain clang: no version can satisfy ">=19, <18"` +
 			"\n" + `xbuild.toml:3: toolchain go: no version can satisfy "^1.24, ^2"`},
+	{"a channel of a toolchain that has none",
+		"[toolchains]\nclang = \"nightly\"\n",
+		`xbuild.toml:2: toolchain clang: "nightly" is not a version constraint (such as "^19", ">=1.24" or "~3.25")`},
+	{"a channel that there is not, and a day",
+		"[toolchains]\ncmake = \"beta\"\n[toolchains.make]\n[toolchains.go]\nsource = \"official\"\n",
+		`xbuild.toml:2: toolchain cmake: "beta" is not a version constraint (such as "^19", ">=1.24" or "~3.25")` +
+			"\n" + `xbuild.toml:5: unknown source "official" (want archive, host)`},
+	{"a day that there was not",
+		"[toolchains]\ncmake = \"nightly-2026-02-30\"\n",
+		`xbuild.toml:2: toolchain cmake: "nightly-2026-02-30" is not a version constraint (such as "^19", ">=1.24" or "~3.25")`},
+	{"a channel from where it is not",
+		"[toolchains]\ncmake = { version = \"nightly\", source = \"archive\" }\n",
+		`xbuild.toml:2: toolchain cmake: version "nightly" is one of its official distribution, and source is "archive"`},
 	{"toolchain's keys",
 		"[toolchains.go]\nverison = \"1\"\nsource = \"hots\"\n",
 		`xbuild.toml:2: unknown key "verison" in [toolchains.go]; did you mean "version"? (want source, version)` +

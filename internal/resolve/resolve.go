@@ -56,7 +56,7 @@ type SysrootRequest struct {
 	Suite    string
 	Packages []string // beyond the definition's
 	Version  string   // exactly this one; "" for any
-	Release  string   // of rust-dist: the date of the release that it is of; "" for any
+	Release  string   // of Rust's distribution: the date of the release that it is of; "" for any
 	Where    string   // the platform and what asks for it, for errors
 }
 

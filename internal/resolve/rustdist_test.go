@@ -86,18 +86,18 @@ func TestRustChoice(t *testing.T) {
 		{"^1.85", "", "debian", "trixie", "1.85.1", ""},
 		{">=1.90", "", "debian", "forky", "1.97.1", ""},
 		{"stable", "", "debian", "trixie", "1.85.1", ""},
-		{"1.90.0", "", "rust-dist", "stable", "1.90.0", ""},
-		{"=1.90.0", "", "rust-dist", "stable", "1.90.0", ""},
-		{"1.90", "", "rust-dist", "stable", "1.90.1", ""},
-		{"~1.90.0", "", "rust-dist", "stable", "1.90.1", ""},
-		{">=1.90, <1.95", "", "rust-dist", "stable", "1.90.1", ""},
-		{"", "official", "rust-dist", "stable", "1.95.0", ""},
-		{"stable", "official", "rust-dist", "stable", "1.95.0", ""},
-		{"stable-2026-04-16", "", "rust-dist", "stable", "1.95.0", ""},
-		{">=1.90", "official", "rust-dist", "stable", "1.95.0", ""},
-		{"beta", "", "rust-dist", "beta", "1.96.0-beta.2", ""},
-		{"nightly", "", "rust-dist", "nightly", "1.97.0-nightly", ""},
-		{"nightly-2026-05-20", "", "rust-dist", "nightly", "1.97.0-nightly", ""},
+		{"1.90.0", "", "rust", "stable", "1.90.0", ""},
+		{"=1.90.0", "", "rust", "stable", "1.90.0", ""},
+		{"1.90", "", "rust", "stable", "1.90.1", ""},
+		{"~1.90.0", "", "rust", "stable", "1.90.1", ""},
+		{">=1.90, <1.95", "", "rust", "stable", "1.90.1", ""},
+		{"", "official", "rust", "stable", "1.95.0", ""},
+		{"stable", "official", "rust", "stable", "1.95.0", ""},
+		{"stable-2026-04-16", "", "rust", "stable", "1.95.0", ""},
+		{">=1.90", "official", "rust", "stable", "1.95.0", ""},
+		{"beta", "", "rust", "beta", "1.96.0-beta.2", ""},
+		{"nightly", "", "rust", "nightly", "1.97.0-nightly", ""},
+		{"nightly-2026-05-20", "", "rust", "nightly", "1.97.0-nightly", ""},
 		{"1.90.0", "archive", "", "", "", "no such version of rust for host linux/amd64 satisfies \"1.90.0\"; there are 1.85.1 (trixie), 1.97.1 (forky), 1.63.0 (bookworm)"},
 		{"1.91.0", "", "", "", "", `("1.91.0" admits none of 1.85.1 (trixie), 1.97.1 (forky), 1.63.0 (bookworm)): no such release of Rust: ` + server.URL + `/dist/channel-rust-1.91.0.toml is not there`},
 		{">=2", "official", "", "", "", "there are 1.95.0 (stable)"},
@@ -126,7 +126,7 @@ func TestRustChoice(t *testing.T) {
 			}
 		}
 		other := "official"
-		if c.archive == "rust-dist" {
+		if c.archive == "rust" {
 			other = "archive"
 		}
 		if _, ok := FindToolchain(l, ToolchainRequest{Def: rustDef(t, other)}, "linux/amd64"); ok {
@@ -170,7 +170,7 @@ func TestRustDist(t *testing.T) {
 		t.Fatal(err)
 	}
 	e, ok := FindSysroot(l, r)
-	if !ok || e.Name != "rust-std-official" || e.Version != "1.97.0-nightly" || e.Archive != "rust-dist" || !slices.Equal(names(e.Files), []string{"rust-std/" + musl}) {
+	if !ok || e.Name != "rust-std-official" || e.Version != "1.97.0-nightly" || e.Archive != "rust" || !slices.Equal(names(e.Files), []string{"rust-std/" + musl}) {
 		t.Errorf("library: %v %+v", ok, e)
 	}
 	file := t.TempDir() + "/xbuild.lock"
