@@ -47,7 +47,7 @@ recipe = "rust"
 	if r := xbuild(t, dir, "lock", "-q"); r.code != 0 {
 		t.Fatalf("xbuild lock: %v", r)
 	}
-	version, server := distribution(t, filepath.Join(dir, "xbuild.lock"))
+	version, server := rustDistribution(t, filepath.Join(dir, "xbuild.lock"))
 
 	edit(t, filepath.Join(dir, "xbuild.toml"), `"^1.85"`, `{ version = "`+version+`", source = "official" }`)
 	if err := os.Remove(filepath.Join(dir, "xbuild.lock")); err != nil {
@@ -86,8 +86,8 @@ recipe = "rust"
 	}
 }
 
-// distribution packs the locked toolchain rust of this host, and its standard library for both hosts, into a distribution that is served until the test ends.
-func distribution(t *testing.T, file string) (version string, server *rustdisttest.Server) {
+// rustDistribution packs the locked toolchain rust of this host, and its standard library for both hosts, into a distribution that is served until the test ends.
+func rustDistribution(t *testing.T, file string) (version string, server *rustdisttest.Server) {
 	t.Helper()
 	l, err := lock.Read(file)
 	if err != nil {
