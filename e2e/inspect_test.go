@@ -7,6 +7,8 @@ import (
 	"debug/macho"
 	"debug/pe"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -212,6 +214,37 @@ outputs = ["hello"]
 	}
 }
 
+// noFalseAlarm holds all that a distribution put into a sysroot against its platform: it runs there, and nothing may be said against it.
+func noFalseAlarm(t *testing.T, sysroot, name string) {
+	t.Helper()
+	p, err := platform.Parse(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	err = filepath.WalkDir(sysroot, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		r, err := inspect.File(path)
+		if errors.Is(err, inspect.ErrFormat) {
+			return nil
+		}
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		n++
+		for _, f := range inspect.Errors(inspect.Check(r, p, inspect.Limits{Sysroot: sysroot})) {
+			t.Errorf("a false alarm: %v", f)
+		}
+		return nil
+	})
+	if err != nil || n < 50 {
+		t.Errorf("%d libraries and objects in %s: %v", n, sysroot, err)
+	}
+}
+
 // TestReleases measures what package inspect's table says of Debian's releases, on the libraries of the sysroots.
 func TestReleases(t *testing.T) {
 	needNetwork(t)
@@ -276,6 +309,7 @@ sources = ["hello.c"]
 			if inspect.CompareVersions(newest["GLIBC"], release.Glibc) > 0 || newest["GLIBC"] == "" {
 				t.Errorf("%s has GLIBC_%s, and glibc %s by the table", name, newest["GLIBC"], release.Glibc)
 			}
+			noFalseAlarm(t, a.Sysroot, "linux/amd64")
 			t.Logf("%s: %v", name, newest)
 		})
 	}

@@ -134,7 +134,14 @@ func systems(r *Report, p platform.Platform) []Fault {
 
 // loader sees that the file asks for none where static is asked for, and else for the platform's.
 func loader(r *Report, p platform.Platform, l Limits) []Fault {
-	if r.Interp == "" || r.Kind == Relocatable {
+	if r.Kind == Relocatable {
+		return nil
+	}
+	// A library asks for no loader, but for a libc: one that was linked against musl crashes in a process of glibc.
+	if r.Interp == "" && r.Libc == "musl" && p.Interp != "" && !slices.ContainsFunc(r.Needed, func(name string) bool { return strings.HasPrefix(name, "libc.") && l.find(name, p, nil) != "" }) {
+		return r.fault("is linked against musl, and the C library of %s is glibc: link it with $CC", p.Name)
+	}
+	if r.Interp == "" {
 		return nil
 	}
 	if l.Static {

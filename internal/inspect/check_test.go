@@ -85,6 +85,7 @@ func TestCheck(t *testing.T) {
 
 		{"dynamic where static is asked for", program(nil), "linux/arm64", Limits{Static: true}, []string{"is linked dynamically, though static = true: the build does not pass $LDFLAGS"}},
 		{"musl's loader", program(func(s *spec) { s.interp = "/lib/ld-musl-aarch64.so.1" }), "linux/arm64", Limits{}, []string{"asks for the loader /lib/ld-musl-aarch64.so.1, which linux/arm64 does not have (its own is /lib/ld-linux-aarch64.so.1)"}},
+		{"musl's library in a process of glibc", spec{platform: "linux/arm64", kind: elf.ET_DYN, exported: []Symbol{{Name: "napi_register_module_v1"}}, needed: []string{"libstdc++.so.6", "libc.musl-aarch64.so.1"}}.bytes(t), "linux/arm64", Limits{Sysroot: full}, []string{"is linked against musl, and the C library of linux/arm64 is glibc"}},
 		{"a loader that the sysroot has", program(func(s *spec) { s.interp = "/usr/lib/aarch64-linux-gnu/libc.so.6" }), "linux/arm64", Limits{Sysroot: full}, nil},
 
 		{"too new a glibc", program(nil), "linux/arm64", Limits{Glibc: "2.31", Sysroot: full}, []string{`needs glibc 2.34 (for __libc_start_main), newer than the 2.31 that the project asks for`}},

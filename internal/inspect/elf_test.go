@@ -265,3 +265,22 @@ func TestDamaged(t *testing.T) {
 		}
 	}
 }
+
+// TestDebugOnly: the segments of a file of debug information are those of the program that it was taken from.
+func TestDebugOnly(t *testing.T) {
+	s := usual("linux/amd64")
+	s.extra = map[string][]byte{".text": []byte("code"), ".debug_info": []byte("x")}
+	data := s.bytes(t)
+	at := int(le.Uint64(data[40:]))
+	e, err := openELF(newSource(bytes.NewReader(data), int64(len(data))))
+	if err != nil || e.readSections() != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(e.sections, func(s elf.SectionHeader) bool { return s.Name == ".text" })
+	le.PutUint32(data[at+64*i+4:], uint32(elf.SHT_NOBITS))
+	le.PutUint64(data[at+64*i+8:], uint64(elf.SHF_ALLOC|elf.SHF_EXECINSTR))
+	le.PutUint64(data[64+32:], 1<<40) // the first segment, PT_INTERP, now ends far outside
+	if r := mustRead(t, data); r.Kind != DebugOnly || !r.Debug || len(r.Needed) > 0 || r.Interp != "" {
+		t.Errorf("%+v", r)
+	}
+}

@@ -43,8 +43,8 @@ func (l Limits) find(name string, p platform.Platform, more []string) string {
 
 // libraries sees that the sysroot has every library that the file needs, with every version of symbols. What the project itself ships is not looked into.
 func libraries(r *Report, p platform.Platform, l Limits) []Fault {
-	if l.Sysroot == "" || r.Kind == Relocatable {
-		return nil
+	if l.Sysroot == "" || r.Kind == Relocatable || len(loader(r, p, l)) > 0 {
+		return nil // of a file for another loader, the libraries are others too
 	}
 	var out []Fault
 	found := map[string]string{}

@@ -117,6 +117,20 @@ func readPE(s *source, r *Report) error {
 	if r.Format == COFF {
 		return eachCOFF(symbols, names, r)
 	}
+	// Of a file of debug information only the headers of the other sections are left, as objcopy --only-keep-debug does it.
+	code, there := 0, 0
+	for _, s := range f.sections {
+		if s.characteristics&pe.IMAGE_SCN_CNT_CODE != 0 {
+			code++
+			if s.size > 0 || s.virtualSize == 0 {
+				there++
+			}
+		}
+	}
+	if code > 0 && there == 0 {
+		r.Kind, r.Debug = DebugOnly, true
+		return nil
+	}
 	r.Stripped = len(symbols) == 0
 	r.Kind = Executable
 	if characteristics&pe.IMAGE_FILE_DLL != 0 {

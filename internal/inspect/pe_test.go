@@ -173,6 +173,17 @@ func TestCOFF(t *testing.T) {
 	}
 }
 
+// TestDebugOnlyPE: what objcopy --only-keep-debug leaves has directories that lead nowhere, and is no damaged program.
+func TestDebugOnlyPE(t *testing.T) {
+	data := peFile64(pe.IMAGE_FILE_MACHINE_AMD64, false)
+	section := data[dosHeader+4+coffHeader+112+128:]
+	le.PutUint32(section[16:], 0)
+	le.PutUint32(section[36:], pe.IMAGE_SCN_CNT_CODE)
+	if r := mustRead(t, data); r.Kind != DebugOnly || !r.Debug || r.Platform != "windows/amd64" {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestDamagedPE: tables that lead nowhere, or into each other, are errors.
 func TestDamagedPE(t *testing.T) {
 	good := peFile64(pe.IMAGE_FILE_MACHINE_AMD64, false)
