@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"xbuild/internal/env"
 	"xbuild/internal/execute"
 	"xbuild/internal/plan"
 )
@@ -40,6 +43,42 @@ func (s *session) planned(sel plan.Selection) (*plan.Plan, error) {
 	return s.New(sel)
 }
 
+// cargoLocks lets cargo write the Cargo.lock of projects that have none, before it is planned what is needed: it names the crates, and with them the tools that
+// their build scripts call. Where cargo cannot (without a network, for one), the build itself says why.
+func (s *session) cargoLocks(sel plan.Selection) error {
+	targets, err := s.Choose(sel)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		dir := s.Watched(t)
+		if _, err := os.Stat(filepath.Join(dir, "Cargo.toml")); err != nil || t.Recipe != "rust" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, "Cargo.lock")); err == nil || t.Options["locked"] == true || s.Offline {
+			continue
+		}
+		cargo := "cargo"
+		var e env.Environment
+		if s.Project.Toolchains["rust"].Source != "host" {
+			rust, err := s.toolchain("rust")
+			if err != nil {
+				return err
+			}
+			cargo = rust.Program("cargo")
+			e.Set("RUSTC", rust.Program("rustc"))
+		}
+		s.note("cargo generate-lockfile (%s)", t.Name)
+		cmd := exec.CommandContext(s.ctx, cargo, "generate-lockfile", "--quiet")
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), e.Strings()...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			s.note("%s", strings.TrimSpace(string(out)))
+		}
+	}
+	return s.ctx.Err()
+}
+
 // BuildCmd is xbuild build.
 type BuildCmd struct {
 	Selecting
@@ -62,6 +101,9 @@ func (c *BuildCmd) Run(g *Globals) error {
 	}
 	sel, err := c.selection(s)
 	if err != nil {
+		return err
+	}
+	if err := s.cargoLocks(sel); err != nil {
 		return err
 	}
 	p, err := s.planned(sel)
@@ -105,7 +147,7 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 	if err != nil {
 		return results, err
 	}
-	var failed []string
+	var failed, hints []string
 	for _, r := range results {
 		if r.Err == nil {
 			continue
@@ -115,10 +157,15 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 		if r.Log != "" && !strings.HasSuffix(r.Log, "\n") {
 			fmt.Fprintln(os.Stderr)
 		}
+		for _, h := range r.Hints {
+			if h = "hint: " + h; !slices.Contains(hints, h) { // platforms fail alike
+				hints = append(hints, h)
+			}
+		}
 	}
 	if len(failed) > 0 {
 		fmt.Fprintln(os.Stderr)
-		return results, fmt.Errorf("%d of %d failed:\n%s", len(failed), len(results), strings.Join(failed, "\n"))
+		return results, fmt.Errorf("%d of %d failed:\n%s", len(failed), len(results), strings.Join(append(failed, hints...), "\n"))
 	}
 	s.note("%d built, %d up to date in %.1f s, in %s", built, upToDate, time.Since(start).Seconds(), relative(opt.Dist))
 	return results, nil
@@ -231,6 +278,11 @@ func (c *FetchCmd) Run(g *Globals) error {
 	native := s.Host
 	if c.Host != "" {
 		if s.Host, err = s.one(c.Host); err != nil {
+			return err
+		}
+	}
+	if s.Host.Name == native.Name { // another host's cargo does not run here
+		if err := s.cargoLocks(sel); err != nil {
 			return err
 		}
 	}

@@ -101,6 +101,15 @@ func (g *Globals) open(needProject bool) (*session, error) {
 		if s.Project, err = project.Load(file, schema(s.Catalog)); err != nil {
 			return nil, err
 		}
+		var sources []string
+		for _, t := range s.Project.Targets {
+			if t.Recipe == "rust" {
+				sources = append(sources, s.Project.SourceDir(t))
+			}
+		}
+		if err := s.Project.RustToolchain(sources...); err != nil {
+			return nil, err
+		}
 		s.lockPath, s.inProject = filepath.Join(s.Project.Dir, lock.FileName), true
 	case needProject:
 		return nil, err

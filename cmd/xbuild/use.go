@@ -13,6 +13,7 @@ import (
 	"xbuild/internal/emulate"
 	"xbuild/internal/env"
 	"xbuild/internal/platform"
+	"xbuild/internal/project"
 )
 
 // OnePlatform is the flag that chooses one platform.
@@ -20,8 +21,9 @@ type OnePlatform struct {
 	Platform string `short:"p" placeholder:"PLATFORM" help:"The platform in any spelling, a glibc floor as suffix (default: TARGETPLATFORM, else the host's)." env:"XBUILD_PLATFORM,TARGETPLATFORM"`
 }
 
-// environment is what makes any build system build for a platform; path goes in front of PATH.
-func (s *session) environment(p platform.Platform) (e env.Environment, path []string, err error) {
+// environment is what makes any build system build for a platform; path goes in front of PATH. With cargo, what cargo needs is in it too; cargoAlone says that
+// nothing else will read it.
+func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e env.Environment, path []string, err error) {
 	cfg := s.Project.Config(p)
 	b, err := s.Baseline(p)
 	if err != nil {
@@ -32,11 +34,18 @@ func (s *session) environment(p platform.Platform) (e env.Environment, path []st
 		if err != nil {
 			return nil, nil, err
 		}
-		e = env.ForC(v, env.Settings{CFlags: cfg.CFlags, CXXFlags: cfg.CXXFlags, LDFlags: cfg.LDFlags}, s.self)
+		settings := env.Settings{CFlags: cfg.CFlags, CXXFlags: cfg.CXXFlags, LDFlags: cfg.LDFlags}
+		e = env.ForC(v, settings, s.self)
 		path = append(path, v.Bin())
+		var more []string
+		if cargo && p.Rust != "" {
+			if e, more, err = s.cargoEnvironment(p, v, settings, e, cargoAlone); err != nil {
+				return nil, nil, err
+			}
+		}
 		// Toolchains that the project names are at hand too.
 		for name := range s.Project.Toolchains {
-			if name == "clang" || name == "pkgconf" || s.Project.Toolchains[name].Source == "host" {
+			if name == "clang" || name == "pkgconf" || name == "rust" && cargo || s.Project.Toolchains[name].Source == "host" {
 				continue
 			}
 			t, err := s.toolchain(name)
@@ -46,6 +55,11 @@ func (s *session) environment(p platform.Platform) (e env.Environment, path []st
 			path = append(path, t.Bin())
 		}
 		slices.Sort(path[1:])
+		if cargoAlone {
+			path = append(more, path...) // cc and ar without a name in front are the host's there
+		} else {
+			path = append(path, more...)
+		}
 	}
 	if p.GOOS != "" {
 		e = e.Merge(env.ForGo(p, b))
@@ -56,6 +70,65 @@ func (s *session) environment(p platform.Platform) (e env.Environment, path []st
 		}
 	}
 	return e.With(cfg.Env), path, nil
+}
+
+// cargoEnvironment adds to a platform's environment what cargo needs, and returns the directories of its programs.
+func (s *session) cargoEnvironment(p platform.Platform, v compose.View, settings env.Settings, e env.Environment, alone bool) (env.Environment, []string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.Dir != "" {
+		dir = s.Dir
+	}
+	if err := s.Project.RustToolchain(dir); err != nil {
+		return nil, nil, err
+	}
+	req, names, err := s.RequireRecipe("rust", dir, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.resolved(req, false, false); err != nil {
+		return nil, nil, err
+	}
+	c, err := s.Cargo(p, v)
+	if err != nil {
+		return nil, nil, err
+	}
+	var set compose.Set
+	set.View(c.Host)
+	if c.Rust.Key != "" {
+		set.RustView(c.Rust)
+	}
+	path := c.Path()
+	for _, name := range names {
+		if name == "rust" || name == "clang" || name == "pkgconf" || s.Project.Toolchains[name].Source == "host" {
+			continue
+		}
+		t, err := s.Toolchain(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		set.Toolchain(t)
+		path = append(path, t.Bin())
+		e = e.With(t.Env())
+	}
+	if alone {
+		e = env.ForCargo(e, v, c.Host, settings)
+	}
+	e = env.WithCargo(e, v, c.Host, settings, env.RustFlags(v, c.Baseline, settings, p.Static), s.callerFlags()).Merge(c.Env)
+	return e, path, s.composer().All(s.ctx, set)
+}
+
+// callerFlags are the caller's own flags for rustc.
+func (s *session) callerFlags() env.Environment {
+	return env.Environment{{Name: "RUSTFLAGS", Value: os.Getenv("RUSTFLAGS")}, {Name: "CARGO_ENCODED_RUSTFLAGS", Value: os.Getenv("CARGO_ENCODED_RUSTFLAGS")}}
+}
+
+// usesCargo tells whether a project builds with cargo.
+func (s *session) usesCargo() bool {
+	_, named := s.Project.Toolchains["rust"]
+	return named || slices.ContainsFunc(s.Project.Targets, func(t project.Target) bool { return t.Recipe == "rust" })
 }
 
 // EnvCmd is xbuild env.
@@ -79,7 +152,7 @@ func (c *EnvCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	e, path, err := s.environment(p)
+	e, path, err := s.environment(p, s.usesCargo(), false)
 	if err != nil {
 		return err
 	}
@@ -120,9 +193,13 @@ func (c *ExecCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	e, path, err := s.environment(p)
+	_, cargo := s.Catalog.Toolchain("rust").Programs[command[0]]
+	e, path, err := s.environment(p, cargo || s.usesCargo(), cargo)
 	if err != nil {
 		return err
+	}
+	if cargo && s.inProject {
+		e.Set("XBUILD_DIRECTORY", s.Project.Dir) // cargo starts the runner in the directory of a package, which may lie outside
 	}
 	for _, name := range providers(s, command[0]) {
 		t, err := s.toolchain(name)
@@ -148,7 +225,7 @@ func providers(s *session, program string) []string {
 		return nil
 	}
 	for _, t := range s.Catalog.Toolchains {
-		if _, ok := t.Programs[program]; ok && t.Provides == "" && t.Name != "clang" && t.Name != "pkgconf" {
+		if _, ok := t.Programs[program]; ok && t.Provides == "" && t.Name != "clang" && t.Name != "pkgconf" && t.Name != "rust" {
 			if _, named := s.Project.Toolchains[t.Name]; named {
 				return nil // at hand already, or the host's by the user's word
 			}

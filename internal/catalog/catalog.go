@@ -42,10 +42,20 @@ type Toolchain struct {
 	RPath    []string          `toml:"rpath" json:"-"`    // library directories beside usr/lib/<multiarch>; one that begins with $ORIGIN comes before it
 	Sources  []Source          `toml:"source" json:"sources"`
 	Programs map[string]string `toml:"programs" json:"programs"` // name on PATH -> path in the tree
+	Env      map[string]string `toml:"env" json:"-"`             // variables by which others find it -> path in the tree
+	Explain  []Explain         `toml:"explain" json:"-"`         // what its messages mean for the user
 
 	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a project says source = Choice.
 	Provides string `toml:"provides" json:"provides,omitempty"`
 	Choice   string `toml:"choice" json:"choice,omitempty"`
+}
+
+// An Explain turns a message of a command that failed into what the user can do about it.
+type Explain struct {
+	Match string `toml:"match"` // a regular expression, multi-line
+	// Hint may have {1} and so on for what the expression's groups matched, and what Explanation fills in.
+	Hint string `toml:"hint"`
+	Fail bool   `toml:"fail"` // the command counts as failed even where it says that it succeeded
 }
 
 // A Source is one place that a toolchain comes from.
@@ -116,31 +126,35 @@ func (t *Toolchain) fill(r *strings.Replacer) {
 	}
 	t.Package = r.Replace(t.Package)
 	t.Packages, t.Skip, t.Keep, t.Drop, t.RPath = all(t.Packages), all(t.Skip), all(t.Keep), all(t.Drop), all(t.RPath)
-	programs := make(map[string]string, len(t.Programs))
-	for name, file := range t.Programs {
-		programs[name] = r.Replace(file)
+	filled := func(m map[string]string) map[string]string {
+		out := make(map[string]string, len(m))
+		for name, file := range m {
+			out[name] = r.Replace(file)
+		}
+		return out
 	}
-	t.Programs = programs
+	t.Programs, t.Env = filled(t.Programs), filled(t.Env)
 }
 
 // A Sysroot defines where headers and libraries of the platforms come from: a libc with what belongs to it, or the library that a language brings for each
 // platform, which then is one of a toolchain and follows its suite and version; or the headers of a program that loads modules, in versions that the project names.
 type Sysroot struct {
-	Name     string   `toml:"name" json:"name"`
-	Summary  string   `toml:"summary" json:"summary"`
-	Libc     string   `toml:"libc" json:"libc,omitempty"`
-	Of       string   `toml:"of" json:"of,omitempty"`             // the toolchain whose library it is
-	From     string   `toml:"from" json:"from,omitempty"`         // the definition of the source that the library is built from where no suite has a target
-	Source   string   `toml:"source" json:"source,omitempty"`     // the archive's source package that it is, in the place of packages
-	Archive  string   `toml:"archive" json:"archive,omitempty"`   // the kind; debian where it says none. Of npm, the versions that a project names take the place of suites
-	Provides string   `toml:"provides" json:"provides,omitempty"` // the library that it is where the toolchain came from this archive
-	Packages []string `toml:"packages" json:"-"`
-	Skip     []string `toml:"skip" json:"-"`
-	Keep     []string `toml:"keep" json:"-"` // globs of files that are kept; none means all
-	Drop     []string `toml:"drop" json:"-"`
-	Prefer   []string `toml:"prefer" json:"-"` // suites in the order of choice where the user asks for none
-	Host     string   `toml:"host" json:"-"`   // the suite that programs for the host are built with
-	Suites   []Suite  `toml:"suite" json:"suites"`
+	Name     string            `toml:"name" json:"name"`
+	Summary  string            `toml:"summary" json:"summary"`
+	Libc     string            `toml:"libc" json:"libc,omitempty"`
+	Of       string            `toml:"of" json:"of,omitempty"`             // the toolchain whose library it is
+	From     string            `toml:"from" json:"from,omitempty"`         // the definition of the source that the library is built from where no suite has a target
+	Source   string            `toml:"source" json:"source,omitempty"`     // the archive's source package that it is, in the place of packages
+	Archive  string            `toml:"archive" json:"archive,omitempty"`   // the kind; debian where it says none. Of npm, the versions that a project names take the place of suites
+	Provides string            `toml:"provides" json:"provides,omitempty"` // the library that it is where the toolchain came from this archive
+	Packages []string          `toml:"packages" json:"-"`
+	Skip     []string          `toml:"skip" json:"-"`
+	Keep     []string          `toml:"keep" json:"-"` // globs of files that are kept; none means all
+	Drop     []string          `toml:"drop" json:"-"`
+	Prefer   []string          `toml:"prefer" json:"-"` // suites in the order of choice where the user asks for none
+	Host     string            `toml:"host" json:"-"`   // the suite that programs for the host are built with
+	Dev      map[string]string `toml:"dev" json:"-"`    // what compilers and pkg-config ask for by name -> the package that has it, for explanations
+	Suites   []Suite           `toml:"suite" json:"suites"`
 
 	others []*Sysroot // that provide it from other archives
 }

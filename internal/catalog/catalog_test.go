@@ -84,8 +84,11 @@ func TestDefinitionsSayWhereFactsComeFrom(t *testing.T) {
 // TestToolchains looks at what every toolchain must say.
 func TestToolchains(t *testing.T) {
 	for _, d := range load(t).Toolchains {
-		if d.Summary == "" || !strings.HasPrefix(d.Home, "https://") || d.Package == "" || len(d.Packages) == 0 || len(d.Sources) == 0 || len(d.Programs) == 0 {
-			t.Errorf("toolchains/%s.toml: summary, home, package, packages, source and programs are all needed", d.Name)
+		if d.Summary == "" || !strings.HasPrefix(d.Home, "https://") || d.Package == "" || len(d.Packages) == 0 || len(d.Sources) == 0 || len(d.Programs)+len(d.Env) == 0 {
+			t.Errorf("toolchains/%s.toml: summary, home, package, packages, source and programs (or env) are all needed", d.Name)
+		}
+		if len(d.Programs) == 0 {
+			continue // a library
 		}
 		if len(d.Test) == 0 {
 			t.Errorf("toolchains/%s.toml: no test", d.Name)
@@ -528,5 +531,39 @@ func TestSecondDefinition(t *testing.T) {
 	std := c.Part("rust-std")
 	if std.For(Debian) != std || std.For(Rust) != c.Part("rust-std-official") || std.For("other") != nil || c.Part("rust-std-official").Provides != "rust-std" {
 		t.Errorf("rust-std: %v from Debian, %v from Rust's distribution", std.For(Debian), std.For(Rust))
+	}
+}
+
+// TestExplain: every expression compiles, and every placeholder of a hint is a group of it or a word that package plan fills in.
+func TestExplain(t *testing.T) {
+	words := []string{"platform", "package", "sysroot", "target", "toolchains"}
+	placeholder := regexp.MustCompile(`\{([^}]*)\}`)
+	count := 0
+	for _, d := range load(t).Toolchains {
+		for _, e := range d.Explain {
+			count++
+			re, err := regexp.Compile("(?m)" + e.Match)
+			if err != nil {
+				t.Errorf("toolchains/%s.toml: %v", d.Name, err)
+				continue
+			}
+			if re.MatchString("") || e.Hint == "" {
+				t.Errorf("toolchains/%s.toml: %q matches anything, or has no hint", d.Name, e.Match)
+			}
+			for _, m := range placeholder.FindAllStringSubmatch(e.Hint, -1) {
+				group := m[1] == "1" || m[1] == "package"
+				if !slices.Contains(words, m[1]) && !group || group && re.NumSubexp() == 0 {
+					t.Errorf("toolchains/%s.toml: hint %q: nothing fills in %s", d.Name, e.Hint, m[0])
+				}
+			}
+		}
+	}
+	if count == 0 {
+		t.Error("nothing is explained")
+	}
+	for name, pkg := range load(t).Sysroot("gnu").Dev {
+		if name == "" || !strings.HasSuffix(pkg, "-dev") {
+			t.Errorf("sysroots/glibc.toml: dev: %q = %q", name, pkg)
+		}
 	}
 }

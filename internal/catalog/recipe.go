@@ -28,6 +28,7 @@ type Recipe struct {
 // A Need names what has to be there before the commands run.
 type Need struct {
 	When       string   `toml:"when"`
+	Crates     []string `toml:"crates"` // only where the project's Cargo.lock names one of these packages
 	Toolchains []string `toml:"toolchains"`
 	Sysroot    bool     `toml:"sysroot"`  // the platform's sysroot and compiler view
 	Host       bool     `toml:"host"`     // a compiler view of the host too, for programs that run while the project is built

@@ -61,6 +61,15 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 // Bin is the directory of the toolchain's programs.
 func (t Toolchain) Bin() string { return filepath.Join(t.Dir, "programs") }
 
+// Env are the variables by which others find it.
+func (t Toolchain) Env() map[string]string {
+	out := map[string]string{}
+	for name, file := range t.def.Env {
+		out[name] = filepath.Join(t.Dir, file)
+	}
+	return out
+}
+
 // Program is the path of one of its programs.
 func (t Toolchain) Program(name string) string { return filepath.Join(t.Dir, "programs", name) }
 

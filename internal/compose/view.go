@@ -59,6 +59,11 @@ func (v View) Tool(name string) string {
 	return filepath.Join(v.Dir, "bin", v.Platform.Triplet+"-"+name)
 }
 
+// ResourceDir is the directory of the compiler's own headers.
+func (v View) ResourceDir() string {
+	return filepath.Join(v.Clang.Dir, "usr/lib/llvm-"+v.Clang.Slot, "lib/clang", v.Clang.Slot)
+}
+
 // CMakeToolchain is the path of the view's toolchain file (cmake-toolchains(7)).
 func (v View) CMakeToolchain() string { return filepath.Join(v.Dir, "toolchain.cmake") }
 

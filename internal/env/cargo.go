@@ -1,6 +1,7 @@
 package env
 
 import (
+	"slices"
 	"strings"
 
 	"xbuild/internal/compose"
@@ -19,40 +20,66 @@ var forHost = []string{
 	"CMAKE_TOOLCHAIN_FILE", "PKG_CONFIG", "PKG_CONFIG_SYSROOT_DIR", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_PATH", "PKG_CONFIG_ALLOW_CROSS",
 }
 
-// ForCargo turns the environment of a platform's C compilers (ForC) into cargo's: what is the target's is named by the target, what is the host's by the host
-// (docs.rs/cc, "External configuration via environment variables"; docs.rs/pkg-config, "Cross Compilation").
+// ForCargo turns the environment of a platform's C compilers (ForC) into cargo's: what chooses a compiler for everything is left out, what Cargo adds comes in.
 func ForCargo(c Environment, v, host compose.View, s Settings) Environment {
-	p, h := v.Platform, host.Platform
-	t := strings.ReplaceAll(p.Rust, "-", "_")
 	var e Environment
 	for _, w := range c {
-		own := false
-		for _, name := range forHost {
-			own = own || w.Name == name
-		}
-		if !own {
+		if !slices.Contains(forHost, w.Name) {
 			e.Set(w.Name, w.Value)
 		}
 	}
-	e.Set("CFLAGS_"+t, strings.Join(s.CFlags, " "))
-	e.Set("CXXFLAGS_"+t, strings.Join(s.CXXFlags, " "))
-	e.Set("RANLIB_"+t, v.Tool("ranlib"))
-	for _, name := range []string{"PKG_CONFIG", "PKG_CONFIG_SYSROOT_DIR", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_PATH", "PKG_CONFIG_ALLOW_CROSS"} {
-		e.Set(name+"_"+t, c.Lookup(name))
-	}
-	// The host's own: by cc's names for it, and as the linker of its target.
+	return e.Merge(Cargo(v, host, s))
+}
+
+// Cargo returns the variables by which cargo, and the crates that compile C, tell the platform from the host: what is the target's is named by the target, what is
+// the host's by the host (docs.rs/cc, "External configuration via environment variables"; docs.rs/pkg-config, "Cross Compilation"; docs.rs/cmake; docs.rs/bindgen).
+func Cargo(v, host compose.View, s Settings) Environment {
+	p, h := v.Platform, host.Platform
+	var e Environment
+	// The host's own first: where it is the platform's target too, nothing tells the two apart but the linker, which RustFlags names again.
 	e.Set("HOST_CC", host.Tool("clang"))
 	e.Set("HOST_CXX", host.Tool("clang++"))
 	e.Set("HOST_AR", host.Tool("ar"))
-	e.Set("CARGO_TARGET_"+strings.ToUpper(strings.ReplaceAll(h.Rust, "-", "_"))+"_LINKER", host.Tool("clang"))
-	if h.Rust != p.Rust {
-		u := strings.ReplaceAll(h.Rust, "-", "_")
-		e.Set("CC_"+u, host.Tool("clang"))
-		e.Set("CXX_"+u, host.Tool("clang++"))
-		e.Set("AR_"+u, host.Tool("ar"))
-		e.Set("PKG_CONFIG_"+u, host.Tool("pkg-config"))
-		e.Set("PKG_CONFIG_SYSROOT_DIR_"+u, host.Sysroot.Dir)
-		e.Set("PKG_CONFIG_LIBDIR_"+u, host.Sysroot.Dir+"/usr/lib/"+h.Multiarch+"/pkgconfig:"+host.Sysroot.Dir+"/usr/share/pkgconfig")
+	e.forTarget(h, host, Settings{})
+	e.forTarget(p, v, s)
+	e.Set("CARGO_TARGET_"+upper(h.Rust)+"_LINKER", host.Tool("clang"))
+	return e
+}
+
+func under(target string) string { return strings.ReplaceAll(target, "-", "_") }
+
+func upper(target string) string { return strings.ToUpper(under(target)) }
+
+func (e *Environment) forTarget(p platform.Platform, v compose.View, s Settings) {
+	t := under(p.Rust)
+	e.Set("CC_"+t, v.Tool("clang"))
+	e.Set("CXX_"+t, v.Tool("clang++"))
+	e.Set("AR_"+t, v.Tool("ar"))
+	e.Set("RANLIB_"+t, v.Tool("ranlib"))
+	// Set and empty where there are none: plain CFLAGS, which may be another's, must not come in their place.
+	e.Set("CFLAGS_"+t, strings.Join(s.CFlags, " "))
+	e.Set("CXXFLAGS_"+t, strings.Join(s.CXXFlags, " "))
+	e.Set("CARGO_TARGET_"+upper(p.Rust)+"_LINKER", v.Tool("clang"))
+	e.Set("CMAKE_TOOLCHAIN_FILE_"+t, v.CMakeToolchain())
+	e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+t, "--target="+p.LLVM+" --sysroot="+v.Sysroot.Dir+" -resource-dir="+v.ResourceDir())
+	e.Set("PKG_CONFIG_"+t, v.Tool("pkg-config"))
+	e.Set("PKG_CONFIG_SYSROOT_DIR_"+t, v.Sysroot.Dir)
+	e.Set("PKG_CONFIG_LIBDIR_"+t, v.Sysroot.Dir+"/usr/lib/"+p.Multiarch+"/pkgconfig:"+v.Sysroot.Dir+"/usr/share/pkgconfig")
+	e.Set("PKG_CONFIG_PATH_"+t, "")
+	e.Set("PKG_CONFIG_ALLOW_CROSS_"+t, "1")
+}
+
+// WithCargo adds to the environment of a platform's C compilers what a cargo that is called in it needs, among others or alone. Without --target cargo builds for the
+// platform. Flags that the caller has set come last and win (The Cargo Book, build.rustflags: RUSTFLAGS takes the place of a target's own).
+func WithCargo(c Environment, v, host compose.View, s Settings, flags []string, caller Environment) Environment {
+	e := c.Merge(Cargo(v, host, s))
+	e.Set("CARGO_BUILD_TARGET", v.Platform.Rust)
+	e.Set("CARGO_TARGET_"+upper(v.Platform.Rust)+"_RUSTFLAGS", strings.Join(flags, " "))
+	switch encoded, plain := caller.Lookup("CARGO_ENCODED_RUSTFLAGS"), caller.Lookup("RUSTFLAGS"); {
+	case encoded != "":
+		e.Set("CARGO_ENCODED_RUSTFLAGS", strings.Join(flags, "\x1f")+"\x1f"+encoded)
+	case plain != "":
+		e.Set("RUSTFLAGS", strings.Join(flags, " ")+" "+plain)
 	}
 	return e
 }

@@ -47,7 +47,8 @@ type Result struct {
 	Artifacts []Artifact
 	Cached    bool
 	Err       error
-	Log       string // what the commands printed, where Err is set
+	Log       string   // what the commands printed, where Err is set
+	Hints     []string // what the log calls for, where Err is set
 	Took      time.Duration
 }
 
@@ -105,7 +106,11 @@ func Fetch(ctx context.Context, p *plan.Plan, opt Options, note func(string)) er
 			note(fmt.Sprintf("%s (%s)", s.Name, a.Target))
 			var log bytes.Buffer
 			if err := fetch(ctx, a, s, &log); err != nil {
-				return fmt.Errorf("target %q: %s: %w\n%s", a.Target, s.Name, err, log.String())
+				err = fmt.Errorf("target %q: %s: %w\n%s", a.Target, s.Name, err, log.String())
+				for _, h := range a.Hints(log.String()) {
+					err = fmt.Errorf("%w\nhint: %s", err, h)
+				}
+				return err
 			}
 		}
 	}
@@ -185,6 +190,12 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	if ctx.Err() != nil {
 		return Result{Err: ctx.Err()}
 	}
+	if err == nil {
+		if hint := a.Refused(log.String()); hint != "" {
+			err = errors.New("the commands succeeded, but not as asked")
+			next.ID = "" // they might not say it again: the next run starts anew
+		}
+	}
 	var arts []Artifact
 	if err == nil {
 		err = next.collect(a)
@@ -196,7 +207,11 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	if werr := next.write(a.State); werr != nil && err == nil {
 		err = werr
 	}
-	return Result{Artifacts: arts, Err: err, Log: log.String()}
+	res = Result{Artifacts: arts, Err: err, Log: log.String()}
+	if err != nil {
+		res.Hints = a.Hints(res.Log)
+	}
+	return res
 }
 
 func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writer) error {

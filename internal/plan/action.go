@@ -80,11 +80,11 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	if _, err := os.Stat(source); err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
-	prefixMap := "-ffile-prefix-map=" + source + "=."
+	mapped := []string{"-ffile-prefix-map=" + source + "=."}
 	if recipe.CopySource {
-		prefixMap = "-ffile-prefix-map=" + a.Build + "=."
+		mapped = []string{"-ffile-prefix-map=" + a.Build + "=."}
 	}
-	common := []string{"-O" + vars["opt"].(string), prefixMap}
+	common := append([]string{"-O" + vars["opt"].(string)}, mapped...)
 	if recipe.OwnOpt && t.Opt == "" {
 		common = common[1:]
 	}
@@ -93,14 +93,14 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	}
 
 	// What the action stands on: toolchains on PATH, and the view where the recipe compiles C.
+	list, err := pl.needs(t, vars)
+	if err != nil {
+		return nil, err
+	}
 	var needs catalog.Need
 	var headers []node.Headers
-	for _, need := range recipe.Needs {
-		if ok, err := vars.Holds(need.When); err != nil {
-			return nil, err
-		} else if !ok {
-			continue
-		}
+	found := map[string]string{} // variables by which toolchains are found
+	for _, need := range list {
 		needs.Sysroot, needs.Host = needs.Sysroot || need.Sysroot, needs.Host || need.Host
 		for _, name := range need.Toolchains {
 			needs.Toolchains = append(needs.Toolchains, name)
@@ -113,6 +113,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 			}
 			out.Set.Toolchain(tc)
 			a.Path = append(a.Path, tc.Bin())
+			maps.Copy(found, tc.Env())
 		}
 		for _, name := range need.Parts {
 			def := pl.Catalog.Part(name)
@@ -129,6 +130,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 			}
 		}
 	}
+	a.Explain = pl.explanations(t, p, needs.Toolchains)
 	var view, host compose.View
 	if needs.Sysroot {
 		if view, err = once(views, p.Name, func() (compose.View, error) { return pl.View(p) }); err != nil {
@@ -149,37 +151,31 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 			a.Strip = view.Tool("strip")
 		}
 	}
-	if needs.Host {
-		if host, err = once(views, "host of "+p.Name, func() (compose.View, error) { return pl.HostView(p) }); err != nil {
-			return nil, err
-		}
-		if slices.Contains(needs.Toolchains, "rust") && pl.Project.Toolchains["rust"].Source != "host" {
-			rust, err := pl.Toolchain("rust")
-			if err != nil {
-				return nil, err
-			}
-			host = host.RunBy(pl.Store, rust)
-		}
-		out.Set.View(host)
-	}
 	if slices.Contains(needs.Toolchains, "rust") {
-		b, err := pl.Baseline(p)
+		c, err := pl.Cargo(p, view)
 		if err != nil {
 			return nil, err
 		}
-		if pl.Project.Toolchains["rust"].Source != "host" {
-			rust, err := pl.RustView(p, host)
-			if err != nil {
-				return nil, err
-			}
-			out.Set.RustView(rust)
-			a.Path = append([]string{rust.Bin()}, a.Path...)
-			a.Env = a.Env.Merge(env.ForRustc(rust))
+		out.Set.View(c.Host)
+		if c.Rust.Key != "" {
+			out.Set.RustView(c.Rust)
 		}
-		a.Env = env.ForCargo(a.Env, view, host, settings)
-		a.Path = append([]string{host.Bin()}, a.Path...)
+		root := watched(source, recipe.Root)
+		// cargo says itself how much is optimised, C code of crates included, which lies in its registry.
+		var maps []string
+		for _, m := range pl.cargoPaths(root, a.Build) {
+			maps = append(maps, "-ffile-prefix-map="+m)
+		}
+		crates := env.Settings{CFlags: append(slices.Clone(maps), cfg.CFlags...), CXXFlags: append(slices.Clone(maps), cfg.CXXFlags...)}
+		a.Env = env.ForCargo(a.Env, view, c.Host, crates).Merge(c.Env)
+		a.Path = append(c.Path(), a.Path...)
 		vars["rust"] = p.Rust
-		vars["rust.flags"] = pl.rustFlags(t, env.RustFlags(view, b, settings, vars["static"].(bool)), watched(source, recipe.Root), a.Build)
+		vars["rust.flags"] = pl.rustFlags(t, env.RustFlags(view, c.Baseline, settings, vars["static"].(bool)), root, a.Build)
+	} else if needs.Host {
+		if host, err = once(views, "host of "+p.Name, func() (compose.View, error) { return pl.HostView(p) }); err != nil {
+			return nil, err
+		}
+		out.Set.View(host)
 	}
 	if headers != nil {
 		a.Env = env.ForNode(a.Env, host)
@@ -191,7 +187,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		}
 		a.Env = pl.goEnv(a.Env.Merge(env.ForGo(p, b)))
 	}
-	a.Env = a.Env.With(cfg.Env).With(t.Env)
+	a.Env = a.Env.With(found).With(cfg.Env).With(t.Env)
 	if vars["rust"] != nil {
 		a.Env.Unset("RUSTFLAGS") // it is among rust.flags: cargo takes it in the place of all others
 	}
@@ -273,18 +269,25 @@ func (pl *Planner) nodeBuild(t project.Target, p platform.Platform, vars catalog
 	return b, nil
 }
 
-// rustFlags are rustc's flags for a target. What the user gives comes last and wins. No path of this machine gets into the artifact.
+// rustFlags are rustc's flags for a target. What the user gives comes last and wins.
 func (pl *Planner) rustFlags(t project.Target, flags []string, source, build string) []string {
-	home := pl.Environ.Lookup("CARGO_HOME")
-	if home == "" {
-		home = filepath.Join(pl.Environ.Lookup("HOME"), ".cargo")
+	for _, m := range pl.cargoPaths(source, build) {
+		flags = append(flags, "--remap-path-prefix="+m)
 	}
-	flags = append(flags, "--remap-path-prefix="+home+"=/cargo", "--remap-path-prefix="+source+"=.", "--remap-path-prefix="+build+"=/build")
 	flags = append(flags, strings.Fields(t.Env["RUSTFLAGS"])...)
 	if more, ok := t.Options["rustflags"].([]string); ok {
 		flags = append(flags, more...)
 	}
 	return flags
+}
+
+// cargoPaths are the directories of this machine that compilers see under cargo, each with what stands for it in the artifacts: the last that matches counts.
+func (pl *Planner) cargoPaths(source, build string) []string {
+	home := pl.Environ.Lookup("CARGO_HOME")
+	if home == "" {
+		home = filepath.Join(pl.Environ.Lookup("HOME"), ".cargo")
+	}
+	return []string{home + "=/cargo", source + "=.", build + "=/build"}
 }
 
 // once remembers what was made under a name.
@@ -325,6 +328,11 @@ func (pl *Planner) goEnv(e env.Environment) env.Environment {
 		}
 	}
 	return e
+}
+
+// Watched is the directory that holds all of a target's own inputs.
+func (pl *Planner) Watched(t project.Target) string {
+	return watched(pl.Project.SourceDir(t), pl.Catalog.Recipe(t.Recipe).Root)
 }
 
 // watched is the directory that holds all of a target's own inputs: its source, or the nearest directory upwards with one of the recipe's root files.

@@ -74,6 +74,8 @@ type Action struct {
 	Glibc   string `json:"glibc,omitempty"`
 	// External are libraries that they may need all the same.
 	External []string `json:"external,omitempty"`
+	// Explain is what messages of the commands mean.
+	Explain []Explanation `json:"-"`
 }
 
 // A Step is one command. Steps of the same group run side by side, groups one after another.

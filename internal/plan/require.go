@@ -3,6 +3,10 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,6 +15,7 @@ import (
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/platform"
+	"xbuild/internal/project"
 	"xbuild/internal/resolve"
 )
 
@@ -22,47 +27,105 @@ func (pl *Planner) Require(sel Selection) (resolve.Requests, error) {
 		return req, err
 	}
 	for _, t := range targets {
-		recipe := pl.Catalog.Recipe(t.Recipe)
 		for _, p := range t.Platforms {
 			vars := pl.vars(t, p)
-			for _, need := range recipe.Needs {
-				ok, err := vars.Holds(need.When)
-				if err != nil {
-					return req, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
-				}
-				if !ok {
-					continue
-				}
-				for _, name := range need.Toolchains {
-					if err := pl.requireToolchain(&req, name); err != nil {
-						return req, err
-					}
-				}
-				if need.Sysroot {
-					if err := pl.requireSysroot(&req, p); err != nil {
-						return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
-					}
-				}
-				if need.Host {
-					if err := pl.requireHost(&req, p); err != nil {
-						return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
-					}
-				}
-				for _, name := range need.Parts {
-					if def := pl.Catalog.Part(name); def != nil && def.Archive == catalog.NPM {
-						for _, version := range vars[need.Versions].([]string) {
-							putSysroot(&req, resolve.SysrootRequest{Def: def, Arch: "all", Suite: version, Where: fmt.Sprintf("%s:%d: target %q", pl.Project.File, t.Line, t.Name)})
-						}
-						continue
-					}
-					if err := pl.requirePart(&req, name, p); err != nil {
-						return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
-					}
+			needs, err := pl.needs(t, vars)
+			if err != nil {
+				return req, err
+			}
+			for _, need := range needs {
+				if err := pl.requireNeed(&req, need, p, vars, fmt.Sprintf("%s:%d: target %q", pl.Project.File, t.Line, t.Name)); err != nil {
+					return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
 				}
 			}
 		}
 	}
 	return req, nil
+}
+
+// requireNeed asks for all that a recipe needs for a platform.
+func (pl *Planner) requireNeed(req *resolve.Requests, need catalog.Need, p platform.Platform, vars catalog.Vars, where string) error {
+	for _, name := range need.Toolchains {
+		if err := pl.requireToolchain(req, name); err != nil {
+			return err
+		}
+	}
+	if need.Sysroot {
+		if err := pl.requireSysroot(req, p); err != nil {
+			return err
+		}
+	}
+	if need.Host {
+		if err := pl.requireHost(req, p); err != nil {
+			return err
+		}
+	}
+	for _, name := range need.Parts {
+		if def := pl.Catalog.Part(name); def != nil && def.Archive == catalog.NPM {
+			for _, version := range vars[need.Versions].([]string) {
+				putSysroot(req, resolve.SysrootRequest{Def: def, Arch: "all", Suite: version, Where: where})
+			}
+			continue
+		}
+		if err := pl.requirePart(req, name, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// needs are a recipe's for a target: those whose conditions hold.
+func (pl *Planner) needs(t project.Target, vars catalog.Vars) ([]catalog.Need, error) {
+	recipe := pl.Catalog.Recipe(t.Recipe)
+	var out []catalog.Need
+	for _, need := range recipe.Needs {
+		ok, err := vars.Holds(need.When)
+		if err != nil {
+			return nil, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
+		}
+		if ok {
+			if ok, err = pl.crates(need, filepath.Join(pl.Project.Dir, filepath.FromSlash(t.Source)), t.Recipe); err != nil {
+				return nil, err
+			}
+		}
+		if ok {
+			out = append(out, need)
+		}
+	}
+	return out, nil
+}
+
+// crates tells whether the crates of a project in a directory are those that a need is for.
+func (pl *Planner) crates(need catalog.Need, dir, recipe string) (bool, error) {
+	if len(need.Crates) == 0 {
+		return true, nil
+	}
+	return locksCrate(watched(dir, pl.Catalog.Recipe(recipe).Root), need.Crates)
+}
+
+// crateName is the line of Cargo.lock that names a package.
+var crateName = regexp.MustCompile(`(?m)^name = "([^"]+)"$`)
+
+// locksCrate tells whether the Cargo.lock in a directory names one of some packages. Before there is one, what Cargo.toml itself names is all that is known.
+func locksCrate(dir string, crates []string) (bool, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "Cargo.lock"))
+	if errors.Is(err, fs.ErrNotExist) {
+		if data, err = os.ReadFile(filepath.Join(dir, "Cargo.toml")); errors.Is(err, fs.ErrNotExist) {
+			return false, nil // cargo says it better
+		}
+		return slices.ContainsFunc(crates, func(c string) bool { return dependsOn(data, c) }), err
+	}
+	for _, m := range crateName.FindAllSubmatch(data, -1) {
+		if slices.Contains(crates, string(m[1])) {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
+// dependsOn tells whether a Cargo.toml has a key, or a table, of the name of a package.
+func dependsOn(manifest []byte, crate string) bool {
+	return regexp.MustCompile(`(?m)^\s*(\[.*dependencies\.)?"?` + regexp.QuoteMeta(crate) + `"?\s*[\].=]`).Match(manifest)
 }
 
 // RequireView says what the lock has to hold for the compiler view of platforms, and for further toolchains.
@@ -108,7 +171,11 @@ func (pl *Planner) toolchainRequest(name string) (resolve.ToolchainRequest, erro
 	asked := pl.Project.Toolchains[name]
 	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint}
 	if asked.Line > 0 {
-		r.Where = fmt.Sprintf("%s:%d", pl.Project.File, asked.Line)
+		file := pl.Project.File
+		if asked.File != "" {
+			file = asked.File
+		}
+		r.Where, r.Hint = fmt.Sprintf("%s:%d", file, asked.Line), asked.Hint
 	}
 	// Go fetches an exact release itself: the archive's newest that there is starts it.
 	if name == "go" && exactGo(asked.Constraint) != "" {

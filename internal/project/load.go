@@ -89,6 +89,9 @@ func (r *reader) all(root *table) {
 	p.Toolchains = r.toolchains(section(root, "toolchains"))
 	sysroot := section(root, "sysroot")
 	p.Sysroot = r.sysroot(sysroot)
+	if root.pos.keys["sysroot"] != nil {
+		p.SysrootLine = sysroot.pos.key("packages").line
+	}
 	if p.Sysroot.Libc == "" {
 		p.Sysroot.Libc = libcs[0]
 	}

@@ -53,6 +53,7 @@ type Project struct {
 	Build          string // relative to Dir; BuildDir is the absolute path
 	Toolchains     map[string]ToolchainRequest
 	Sysroot        SysrootRequest
+	SysrootLine    int                       // of [sysroot], or of its packages; 0 where there is none
 	PlatformConfig map[string]PlatformConfig // as written, by the platform's printed name; Config merges
 	Mirrors        map[string][]string       // URLs, by archive
 	Targets        []Target                  // in the file's order
@@ -63,6 +64,8 @@ type ToolchainRequest struct {
 	Constraint string // a semver constraint; empty for any version
 	Source     string // "archive", "host" or what the toolchain's definitions offer; "" for the first that has the version
 	Line       int
+	File       string // where it is not the xbuild.toml that asks
+	Hint       string // what to do where it cannot be had
 }
 
 // A SysrootRequest is what the project asks of its sysroots. Glibc and Suite

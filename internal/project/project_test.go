@@ -139,7 +139,7 @@ func TestLoad(t *testing.T) {
 		"platforms":   {names(p.Platforms), common},
 		"dist":        {p.DistDir(), filepath.Join(dir, "out/dist")},
 		"build":       {p.BuildDir(), filepath.Join(dir, ".xbuild")},
-		"toolchains":  {p.Toolchains, map[string]ToolchainRequest{"clang": {"^19", "", 8}, "go": {">=1.24, <2", "host", 9}, "make": {"", "archive", 10}}},
+		"toolchains":  {p.Toolchains, map[string]ToolchainRequest{"clang": {Constraint: "^19", Line: 8}, "go": {Constraint: ">=1.24, <2", Source: "host", Line: 9}, "make": {Source: "archive", Line: 10}}},
 		"sysroot":     {p.Sysroot, SysrootRequest{Glibc: "2.34", Libc: "gnu", Packages: []string{"zlib1g-dev", "libssl-dev"}}},
 		"mirrors":     {p.Mirrors, map[string][]string{"debian": {"https://mirror.example/debian", "file:///srv/debian"}}},
 		"configs":     {len(p.PlatformConfig), 2},
@@ -347,12 +347,12 @@ vars = { CC = "cc", PREFIX = "/usr" }
 // TestChannels: a toolchain that has channels takes their names, with or without a day, beside version constraints.
 func TestChannels(t *testing.T) {
 	for text, want := range map[string]ToolchainRequest{
-		"cmake = \"nightly\"":                                                {"nightly", "", 2},
-		"cmake = \"nightly-2026-05-20\"":                                     {"nightly-2026-05-20", "", 2},
-		"cmake = { version = \"stable\", source = \"archive\" }":             {"stable", "archive", 2},
-		"cmake = { version = \"stable-2026-05-20\", source = \"official\" }": {"stable-2026-05-20", "official", 2},
-		"cmake = { version = \"1.90.0\", source = \"official\" }":            {"1.90.0", "official", 2},
-		"cmake = { source = \"official\" }":                                  {"", "official", 2},
+		"cmake = \"nightly\"":                                                {Constraint: "nightly", Source: "", Line: 2},
+		"cmake = \"nightly-2026-05-20\"":                                     {Constraint: "nightly-2026-05-20", Source: "", Line: 2},
+		"cmake = { version = \"stable\", source = \"archive\" }":             {Constraint: "stable", Source: "archive", Line: 2},
+		"cmake = { version = \"stable-2026-05-20\", source = \"official\" }": {Constraint: "stable-2026-05-20", Source: "official", Line: 2},
+		"cmake = { version = \"1.90.0\", source = \"official\" }":            {Constraint: "1.90.0", Source: "official", Line: 2},
+		"cmake = { source = \"official\" }":                                  {Constraint: "", Source: "official", Line: 2},
 	} {
 		file := filepath.Join(t.TempDir(), FileName)
 		if err := os.WriteFile(file, []byte("[toolchains]\n"+text+"\n"), 0o644); err != nil {

@@ -47,6 +47,7 @@ type ToolchainRequest struct {
 	Def        *catalog.Toolchain
 	Constraint string // semver; "" takes the definition's first source
 	Where      string // file:line of the constraint, for errors
+	Hint       string // what else can be done where nothing satisfies it
 }
 
 // A SysrootRequest asks for a sysroot.
@@ -317,7 +318,11 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 	if where != "" {
 		where += ": "
 	}
-	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %q; there are %s", where, ErrNoVersion, r.Def.Name, host, r.Constraint, strings.Join(seen, ", "))
+	hint := ""
+	if r.Hint != "" {
+		hint = "\nhint: " + r.Hint
+	}
+	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %q; there are %s%s", where, ErrNoVersion, r.Def.Name, host, r.Constraint, strings.Join(seen, ", "), hint)
 }
 
 // debian locks what a suite has of a toolchain: its version, the date of the Release and the files. Where the constraint does not admit the version, that is all

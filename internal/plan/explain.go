@@ -1,0 +1,118 @@
+package plan
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"xbuild/internal/catalog"
+	"xbuild/internal/platform"
+	"xbuild/internal/project"
+)
+
+// An Explanation tells what a message of a command means for this project.
+type Explanation struct {
+	catalog.Explain
+	words func(name string) string // of the placeholders that are no groups
+}
+
+var (
+	compiled    sync.Map // of expressions, which are the catalog's
+	placeholder = regexp.MustCompile(`\{[a-z0-9]+\}`)
+)
+
+// Hint returns what the user can do, empty where the log holds no such message.
+func (e Explanation) Hint(log string) string {
+	re, ok := compiled.Load(e.Match)
+	if !ok {
+		re, _ = compiled.LoadOrStore(e.Match, regexp.MustCompile("(?m)"+e.Match)) // a test of package catalog compiles every one
+	}
+	groups := re.(*regexp.Regexp).FindStringSubmatch(log)
+	if groups == nil {
+		return ""
+	}
+	// Of alternatives one has matched.
+	groups = append(groups[:1], slices.DeleteFunc(groups[1:], func(g string) bool { return g == "" })...)
+	return placeholder.ReplaceAllStringFunc(e.Explain.Hint, func(p string) string {
+		name := strings.Trim(p, "{}")
+		if n, err := strconv.Atoi(name); err == nil && n < len(groups) {
+			return groups[n]
+		}
+		if name == "package" && len(groups) > 1 {
+			return e.words("package " + groups[1])
+		}
+		return e.words(name)
+	})
+}
+
+// Hints are what an action's log calls for, each once.
+func (a *Action) Hints(log string) []string {
+	var out []string
+	for _, e := range a.Explain {
+		if h := e.Hint(log); h != "" && !slices.Contains(out, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// Refused returns the hint of a message that makes a command failed which says that it succeeded.
+func (a *Action) Refused(log string) string {
+	for _, e := range a.Explain {
+		if e.Fail {
+			if h := e.Hint(log); h != "" {
+				return h
+			}
+		}
+	}
+	return ""
+}
+
+// explanations are those of an action's toolchains.
+func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchains []string) []Explanation {
+	words := func(name string) string {
+		if asked, ok := strings.CutPrefix(name, "package "); ok {
+			return pl.devPackage(asked)
+		}
+		switch name {
+		case "platform":
+			return p.Name
+		case "target":
+			return fmt.Sprintf("%s:%d: [target.%s]", pl.Project.File, t.Line, t.Name)
+		case "sysroot":
+			if pl.Project.SysrootLine > 0 {
+				return fmt.Sprintf("%s:%d: [sysroot]", pl.Project.File, pl.Project.SysrootLine)
+			}
+			return "a [sysroot] table in " + pl.Project.File
+		case "toolchains":
+			return "[toolchains] in " + pl.Project.File
+		}
+		return "{" + name + "}"
+	}
+	var out []Explanation
+	seen := map[string]bool{}
+	for _, name := range toolchains {
+		if def := pl.Catalog.Toolchain(name); def != nil && !seen[name] {
+			for _, e := range def.Explain {
+				out = append(out, Explanation{e, words})
+			}
+		}
+		seen[name] = true
+	}
+	return out
+}
+
+// devPackage says which package has what a compiler or pkg-config asks for.
+func (pl *Planner) devPackage(asked string) string {
+	def := pl.Catalog.Sysroot("gnu")
+	// A header may be named with its folders, a library with lib in front.
+	for _, name := range []string{asked, strings.TrimPrefix(asked, "lib"), asked[strings.LastIndex(asked, "/")+1:]} {
+		if pkg := def.Dev[name]; pkg != "" {
+			return strconv.Quote(pkg)
+		}
+	}
+	return "the -dev package that holds it (apt-file, or the search of package contents on packages.debian.org, finds its name)"
+}
