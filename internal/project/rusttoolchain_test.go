@@ -20,9 +20,7 @@ func TestRustToolchain(t *testing.T) {
 		{"with a host", "[toolchain]\nchannel = \"1.97-x86_64-unknown-linux-gnu\"\n", "~1.97", 2, ""},
 		{"inline", "toolchain.channel = \"1.63\"", "~1.63", 1, ""},
 		{"the old form", "1.85.0\n", "=1.85.0", 1, ""},
-		{"nightly", "[toolchain]
-channel = \"nightly-2026-01-31\"
-", "nightly-2026-01-31", 2, ""},
+		{"nightly of a day", "[toolchain]\nchannel = \"nightly-2026-01-31\"\n", "nightly-2026-01-31", 2, ""},
 		{"beta", "beta", "beta", 1, ""},
 		{"a release of a day", "1.85.0-2026-01-31", "", 0, ":1: \"1.85.0-2026-01-31\" is a release, and those have no day"},
 		{"another name", "[toolchain]\n\nchannel = \"mine\"\n", "", 0, `:3: "mine" is no release of Rust`},
