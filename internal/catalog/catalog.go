@@ -139,22 +139,26 @@ func (t *Toolchain) fill(r *strings.Replacer) {
 // A Sysroot defines where headers and libraries of the platforms come from: a libc with what belongs to it, or the library that a language brings for each
 // platform, which then is one of a toolchain and follows its suite and version; or the headers of a program that loads modules, in versions that the project names.
 type Sysroot struct {
-	Name     string            `toml:"name" json:"name"`
-	Summary  string            `toml:"summary" json:"summary"`
-	Libc     string            `toml:"libc" json:"libc,omitempty"`
-	Of       string            `toml:"of" json:"of,omitempty"`             // the toolchain whose library it is
-	From     string            `toml:"from" json:"from,omitempty"`         // the definition of the source that the library is built from where no suite has a target
-	Source   string            `toml:"source" json:"source,omitempty"`     // the archive's source package that it is, in the place of packages
-	Archive  string            `toml:"archive" json:"archive,omitempty"`   // the kind; debian where it says none. Of npm, the versions that a project names take the place of suites
-	Provides string            `toml:"provides" json:"provides,omitempty"` // the library that it is where the toolchain came from this archive
-	Packages []string          `toml:"packages" json:"-"`
-	Skip     []string          `toml:"skip" json:"-"`
-	Keep     []string          `toml:"keep" json:"-"` // globs of files that are kept; none means all
-	Drop     []string          `toml:"drop" json:"-"`
-	Prefer   []string          `toml:"prefer" json:"-"` // suites in the order of choice where the user asks for none
-	Host     string            `toml:"host" json:"-"`   // the suite that programs for the host are built with
-	Dev      map[string]string `toml:"dev" json:"-"`    // what compilers and pkg-config ask for by name -> the package that has it, for explanations
-	Suites   []Suite           `toml:"suite" json:"suites"`
+	Name      string            `toml:"name" json:"name"`
+	Summary   string            `toml:"summary" json:"summary"`
+	Libc      string            `toml:"libc" json:"libc,omitempty"`
+	Of        string            `toml:"of" json:"of,omitempty"`             // the toolchain whose library it is
+	From      string            `toml:"from" json:"from,omitempty"`         // the definition of the source that the library is built from where no suite has a target
+	Source    string            `toml:"source" json:"source,omitempty"`     // the archive's source package that it is, in the place of packages
+	Archive   string            `toml:"archive" json:"archive,omitempty"`   // the kind; debian where it says none. Of npm, the versions that a project names take the place of suites
+	Provides  string            `toml:"provides" json:"provides,omitempty"` // the library that it is where the toolchain came from this archive
+	Packages  []string          `toml:"packages" json:"-"`
+	Skip      []string          `toml:"skip" json:"-"`
+	Keep      []string          `toml:"keep" json:"-"` // globs of files that are kept; none means all
+	Drop      []string          `toml:"drop" json:"-"`
+	Links     map[string]string `toml:"links" json:"-"`     // symbolic links that the sysroot gets: path -> target
+	Flags     []string          `toml:"flags" json:"-"`     // the C compiler's, beside --target and --sysroot
+	RustFlags []string          `toml:"rustflags" json:"-"` // rustc's
+	NoCXX     string            `toml:"no_cxx" json:"-"`    // what a user is told who compiles C++; empty where there is a C++ library
+	Prefer    []string          `toml:"prefer" json:"-"`    // suites in the order of choice where the user asks for none
+	Host      string            `toml:"host" json:"-"`      // the suite that programs for the host are built with
+	Dev       map[string]string `toml:"dev" json:"-"`       // what compilers and pkg-config ask for by name -> the package that has it, for explanations
+	Suites    []Suite           `toml:"suite" json:"suites"`
 
 	others []*Sysroot // that provide it from other archives
 }
@@ -173,7 +177,8 @@ func (s *Sysroot) For(archive string) *Sysroot {
 type Suite struct {
 	Name          string            `toml:"name" json:"name"`
 	Glibc         string            `toml:"glibc" json:"glibc,omitempty"`
-	GCC           string            `toml:"gcc" json:"-"` // {gcc} in the package names
+	Version       string            `toml:"version" json:"version,omitempty"` // of another libc than glibc
+	GCC           string            `toml:"gcc" json:"-"`                     // {gcc} in the package names and flags
 	Architectures []string          `toml:"architectures" json:"architectures,omitempty"`
 	Targets       map[string]string `toml:"targets" json:"targets,omitempty"` // of a language's library: the compiler's target -> the archive's architecture
 }

@@ -77,8 +77,11 @@ func (t Toolchain) Program(name string) string { return filepath.Join(t.Dir, "pr
 type Sysroot struct {
 	Arch, Suite, Version string
 	Key, Dir             string
-	Libc                 bool // it has a loader, which programs of the platform are run with
+	Libc                 bool     // it has a loader, which programs of the platform are run with
+	Flags, RustFlags     []string // the compilers' for it; {sysroot} in them stands for Dir
+	NoCXX                string   // what a user is told who compiles C++, where there is no library for it
 	keep, drop           []string
+	links                map[string]string
 	rustSource           bool // the source of Rust's library, which is completed
 	files                []lock.File
 }
@@ -126,6 +129,32 @@ func key(name string, parts []string) string {
 		fmt.Fprintf(h, "%d:%s\n", len(p), p)
 	}
 	return name + "-" + hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// For fills in what a sysroot's definition says by a platform's names.
+func (s Sysroot) For(root string, def *catalog.Sysroot, suite catalog.Suite, p platform.Platform) Sysroot {
+	fill := strings.NewReplacer("{triplet}", p.Triplet, "{gnu}", p.GCC, "{multiarch}", p.Multiarch, "{gcc}", suite.GCC)
+	s.Flags, s.RustFlags, s.NoCXX, s.links = nil, def.RustFlags, def.NoCXX, map[string]string{}
+	for _, f := range def.Flags {
+		s.Flags = append(s.Flags, fill.Replace(f))
+	}
+	for path, to := range def.Links {
+		s.links[fill.Replace(path)] = fill.Replace(to)
+	}
+	if len(s.links) > 0 {
+		s.Key = key(def.Name+"-"+s.Arch+"-"+s.Suite, []string{s.Key, fmt.Sprint(s.links)})
+		s.Dir = treeDir(root, s.Key)
+	}
+	return s
+}
+
+// In returns the sysroot's compiler flags with its directory as dir.
+func (s Sysroot) In(dir string) []string {
+	out := make([]string, len(s.Flags))
+	for i, f := range s.Flags {
+		out[i] = strings.ReplaceAll(f, "{sysroot}", dir)
+	}
+	return out
 }
 
 // A Composer puts trees into a store.
@@ -285,6 +314,14 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 		}
 		if s.rustSource {
 			return completeSource(tmp)
+		}
+		for path, to := range s.links {
+			if err := os.Symlink(to, filepath.Join(tmp, path)); err != nil {
+				return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
+			}
+			if _, err := os.Stat(filepath.Join(tmp, path)); err != nil {
+				return fmt.Errorf("sysroot %s of %s: its packages hold no %s: %w", s.Arch, s.Suite, to, err)
+			}
 		}
 		if !s.Libc {
 			return nil

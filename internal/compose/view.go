@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"xbuild/internal/platform"
@@ -46,7 +47,7 @@ func (v View) RunBy(root string, t Toolchain) View {
 
 func (v View) keyed(root, name string) View {
 	p := v.Platform
-	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), []string{p.Triplet, v.config(p.LLVM), v.cmake(), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key})
+	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, v.cmake(), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key})
 	v.Dir = treeDir(root, v.Key)
 	return v
 }
@@ -90,7 +91,7 @@ func (v View) config(target string) string {
 	for _, f := range v.Flags {
 		fmt.Fprintln(&b, f)
 	}
-	for _, f := range v.Platform.Driver {
+	for _, f := range append(slices.Clone(v.Platform.Driver), v.Sysroot.In(tree(v.Sysroot.Key))...) {
 		fmt.Fprintln(&b, f)
 	}
 	// The same sources give the same bytes wherever the store lies.
@@ -172,6 +173,17 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		// cc and the other names without a triplet ask for the file of the triple that clang was built for, <triplet>-clang for the platform's own.
 		for _, triple := range []string{v.Platform.LLVM, v.Clang.host.LLVM, strings.Replace(v.Clang.host.LLVM, "-unknown-", "-pc-", 1)} {
 			if err := os.WriteFile(filepath.Join(bin, triple+".cfg"), []byte(v.config(v.Platform.LLVM)), 0o644); err != nil {
+				return err
+			}
+		}
+		if v.Sysroot.NoCXX != "" {
+			// clang reads this beside the platform's where it is called by the name of a C++ compiler ("Configuration files").
+			for _, name := range []string{"clang++", "g++", "c++"} {
+				if err := os.WriteFile(filepath.Join(bin, name+".cfg"), []byte("-include<CFGDIR>/../no-c++.h\n"), 0o644); err != nil {
+					return err
+				}
+			}
+			if err := os.WriteFile(filepath.Join(tmp, "no-c++.h"), []byte("#error "+v.Sysroot.NoCXX+"\n"), 0o644); err != nil {
 				return err
 			}
 		}

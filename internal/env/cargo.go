@@ -87,7 +87,7 @@ func WithCargo(c Environment, v, host compose.View, s Settings, flags []string, 
 // RustFlags are rustc's flags for a platform: its baseline and its linker. The linker is among them, and not in cargo's configuration alone, because that cannot
 // tell the platform's programs from build scripts where both are for the same target.
 func RustFlags(v compose.View, b platform.Baseline, s Settings, static bool) []string {
-	flags := append([]string{"-Clinker=" + v.Tool("clang")}, b.RustFlags()...)
+	flags := append(append([]string{"-Clinker=" + v.Tool("clang")}, v.Sysroot.RustFlags...), b.RustFlags()...)
 	if static {
 		flags = append(flags, "-Ctarget-feature=+crt-static")
 	}

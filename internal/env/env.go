@@ -91,7 +91,7 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 		e.Set("AR_"+rust, v.Tool("ar"))
 		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_LINKER", v.Tool("clang"))
 		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_RUNNER", xbuild+" run -p "+p.Name)
-		e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+rust, "--target="+p.LLVM+" --sysroot="+v.Sysroot.Dir)
+		e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+rust, strings.Join(append([]string{"--target=" + p.LLVM, "--sysroot=" + v.Sysroot.Dir}, v.Sysroot.In(v.Sysroot.Dir)...), " "))
 		e.Set("CMAKE_TOOLCHAIN_FILE_"+rust, v.CMakeToolchain())
 	}
 	e.Set("CMAKE_TOOLCHAIN_FILE", v.CMakeToolchain())

@@ -140,12 +140,12 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		a.Path = append([]string{view.Bin()}, a.Path...)
 		a.Env = env.ForC(view, settings, pl.XBuild)
 		vars["cmake_toolchain"] = view.CMakeToolchain()
-		if a.Sysroot, a.Glibc = view.Sysroot.Dir, cfg.Sysroot.Glibc; a.Glibc == "" {
-			_, suite, err := pl.Suite(p)
-			if err != nil {
-				return nil, err
-			}
-			a.Glibc = suite.Glibc
+		_, suite, err := pl.Suite(p)
+		if err != nil {
+			return nil, err
+		}
+		if a.Sysroot, a.Glibc = view.Sysroot.Dir, suite.Glibc; a.Glibc != "" {
+			a.Glibc = cmp.Or(cfg.Sysroot.Glibc, a.Glibc)
 		}
 		if t.Strip {
 			a.Strip = view.Tool("strip")

@@ -159,6 +159,10 @@ func (pl *Planner) New(sel Selection) (*Plan, error) {
 	sources := map[string][]string{}
 	for _, t := range targets {
 		for _, p := range t.Platforms {
+			p, err := pl.withLibc(p)
+			if err != nil {
+				return nil, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
+			}
 			a, err := pl.action(out, views, sources, t, p)
 			if err != nil {
 				return nil, fmt.Errorf("%s:%d: target %q for %s: %w", pl.Project.File, t.Line, t.Name, p.Name, err)

@@ -55,7 +55,9 @@ func planner(t *testing.T, archive string) *Planner {
 	}
 	for _, r := range c.Sysroots {
 		for _, s := range r.Suites {
-			schema.Suites, schema.Glibc = append(schema.Suites, s.Name), append(schema.Glibc, s.Glibc)
+			if s.Glibc != "" {
+				schema.Suites, schema.Glibc = append(schema.Suites, s.Name), append(schema.Glibc, s.Glibc)
+			}
 		}
 	}
 	p, err := project.Load(filepath.Join(dir, project.FileName), schema)

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,13 @@ func (pl *Planner) Require(sel Selection) (resolve.Requests, error) {
 	}
 	for _, t := range targets {
 		for _, p := range t.Platforms {
+			p, err := pl.withLibc(p)
+			if err != nil {
+				return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
+			}
+			if libc := pl.Project.Config(p).Sysroot.Libc; libc == "musl" && t.Static != nil && !*t.Static {
+				return req, fmt.Errorf("%s:%d: target %q: static = false: programs for %s are always linked statically", pl.Project.File, t.Line, t.Name, libc)
+			}
 			vars := pl.vars(t, p)
 			needs, err := pl.needs(t, vars)
 			if err != nil {
@@ -211,10 +219,11 @@ func (pl *Planner) Suite(p platform.Platform) (*catalog.Sysroot, catalog.Suite, 
 	var having []string
 	for _, s := range def.Suites {
 		if has(s) {
-			having = append(having, fmt.Sprintf("%s (glibc %s)", s.Name, s.Glibc))
+			having = append(having, fmt.Sprintf("%s (%s %s)", s.Name, def.Name, cmp.Or(s.Glibc, s.Version)))
 		}
 	}
 	switch {
+	case libc != "gnu": // glibc and suite say which glibc
 	case cfg.Sysroot.Suite != "":
 		s, ok := def.Suite(cfg.Sysroot.Suite)
 		if !ok || !has(s) {
@@ -238,13 +247,20 @@ func (pl *Planner) Suite(p platform.Platform) (*catalog.Sysroot, catalog.Suite, 
 			return def, s, nil
 		}
 	}
-	return nil, catalog.Suite{}, fmt.Errorf("no sysroot for %s", p.Name)
+	var all []string
+	for _, s := range def.Suites {
+		all = append(all, s.Architectures...)
+	}
+	return nil, catalog.Suite{}, fmt.Errorf("sysroot %s has no packages for %s; the archive has them for %s", def.Name, p.Name, strings.Join(all, ", "))
 }
 
 func (pl *Planner) sysrootRequest(p platform.Platform) (resolve.SysrootRequest, error) {
 	def, suite, err := pl.Suite(p)
 	if err != nil {
 		return resolve.SysrootRequest{}, err
+	}
+	if packages := pl.Project.Config(p).Sysroot.Packages; len(packages) > 0 && def.Libc != "gnu" {
+		return resolve.SysrootRequest{}, fmt.Errorf("packages = %q: the archive's libraries are built for glibc and do not link with %s", packages, def.Libc)
 	}
 	return resolve.SysrootRequest{Def: def, Arch: p.Debian, Suite: suite.Name, Packages: pl.Project.Config(p).Sysroot.Packages, Where: p.Name}, nil
 }
@@ -422,7 +438,19 @@ func (pl *Planner) Sysroot(p platform.Platform) (compose.Sysroot, error) {
 	if !ok {
 		return compose.Sysroot{}, fmt.Errorf("sysroot for %s: %w", p.Name, ErrNotLocked)
 	}
-	return compose.NewSysroot(pl.Store, r.Def, e), nil
+	suite, _ := r.Def.Suite(r.Suite)
+	return compose.NewSysroot(pl.Store, r.Def, e).For(pl.Store, r.Def, suite, p), nil
+}
+
+// withLibc is the platform as it is spelled with the libc that the project has for it.
+func (pl *Planner) withLibc(p platform.Platform) (platform.Platform, error) {
+	if pl.Project.Config(p).Sysroot.Libc != "musl" {
+		return p, nil
+	}
+	if m, ok := p.ForMusl(); ok {
+		return m, nil
+	}
+	return p, fmt.Errorf("platform %q has no target with musl", p.Name)
 }
 
 // Baseline is the instruction set that a platform promises in this project.
@@ -433,6 +461,10 @@ func (pl *Planner) Baseline(p platform.Platform) (platform.Baseline, error) {
 
 // View returns a platform's compiler view as the lock has it.
 func (pl *Planner) View(p platform.Platform) (compose.View, error) {
+	p, err := pl.withLibc(p)
+	if err != nil {
+		return compose.View{}, err
+	}
 	b, err := pl.Baseline(p)
 	if err != nil {
 		return compose.View{}, err

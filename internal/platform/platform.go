@@ -26,9 +26,11 @@ type Platform struct {
 
 	Triplet   string // GNU's, as Debian's cross tools are named
 	Multiarch string // Debian's library directory
+	GCC       string // the directory of Debian's own GCC, usr/lib/gcc/<GCC>
 	Musl      string // the triplet with musl as its libc
 	LLVM      string // normalised, as clang names its configuration file
 	Rust      string
+	LLVMMusl  string // LLVM with musl as its libc
 	RustMusl  string
 	GOOS      string
 	GOARCH    string
@@ -73,6 +75,7 @@ var platformsTOML string
 type row struct {
 	name, like, docker, goName, machine, level      string
 	triplet, multiarch, musl, llvm, rust, rustMusl  string
+	llvmMusl, gcc                                   string
 	node, gyp, debian, qemu, qemuCPU, interp, cmake string
 	aliases, suites, meson, driver, also            []string
 	detected, big, static                           bool
@@ -87,7 +90,7 @@ func (r *row) columns() map[string]any {
 	return map[string]any{
 		"name": &r.name, "like": &r.like, "docker": &r.docker, "detected": &r.detected, "aliases": &r.aliases,
 		"triplet": &r.triplet, "multiarch": &r.multiarch, "musl": &r.musl, "llvm": &r.llvm, "rust": &r.rust,
-		"rust_musl": &r.rustMusl, "go": &r.goName, "node": &r.node, "gyp": &r.gyp, "debian": &r.debian,
+		"llvm_musl": &r.llvmMusl, "gcc": &r.gcc, "rust_musl": &r.rustMusl, "go": &r.goName, "node": &r.node, "gyp": &r.gyp, "debian": &r.debian,
 		"suites": &r.suites, "qemu": &r.qemu, "qemu_cpu": &r.qemuCPU, "machine": &r.machine, "bits": &r.bits,
 		"big": &r.big, "elf_flags": &r.elfFlags, "elf_mask": &r.elfMask, "interp": &r.interp, "cmake": &r.cmake,
 		"meson": &r.meson, "level": &r.level, "static": &r.static,
@@ -206,9 +209,12 @@ func (r row) fill(p *Platform) error {
 	p.Aliases = r.aliases
 	set(&p.Triplet, r.triplet)
 	set(&p.Multiarch, r.multiarch)
+	set(&p.GCC, r.multiarch)
+	set(&p.GCC, r.gcc)
 	set(&p.Musl, r.musl)
 	set(&p.LLVM, r.llvm)
 	set(&p.Rust, r.rust)
+	set(&p.LLVMMusl, r.llvmMusl)
 	set(&p.RustMusl, r.rustMusl)
 	if r.goName != "" {
 		p.GOOS, p.GOARCH, _ = strings.Cut(r.goName, "/")
@@ -277,6 +283,16 @@ func (p Platform) String() string { return p.Name }
 
 // HasC says whether there is a C toolchain and a sysroot for the platform. Without one it is built for with Go alone.
 func (p Platform) HasC() bool { return p.Debian != "" }
+
+// ForMusl is the platform as the tools spell it that build for it with musl as its libc: other triplets, no dynamic loader, static programs. It is false where
+// there is no such spelling. The name stays: it is the same machine.
+func (p Platform) ForMusl() (Platform, bool) {
+	if p.Musl == "" || p.LLVMMusl == "" {
+		return p, false
+	}
+	p.Triplet, p.LLVM, p.Rust, p.Interp, p.Static = p.Musl, p.LLVMMusl, p.RustMusl, "", true
+	return p, true
+}
 
 // BigEndian says whether the most significant byte comes first.
 func (p Platform) BigEndian() bool { return p.Data == elf.ELFDATA2MSB }

@@ -290,6 +290,33 @@ func TestGoListsThem(t *testing.T) {
 	}
 }
 
+// TestForMusl: every platform with musl has all that its tools need, and keeps its name.
+func TestForMusl(t *testing.T) {
+	n := 0
+	for _, p := range All() {
+		m, ok := p.ForMusl()
+		if ok != (p.Musl != "") {
+			t.Errorf("%s: musl %q, llvm_musl %q: both or none", p, p.Musl, p.LLVMMusl)
+		}
+		if !ok {
+			continue
+		}
+		n++
+		if m.Name != p.Name || !m.Static || m.Interp != "" || !strings.Contains(m.Triplet, "musl") || !strings.Contains(m.LLVM, "musl") || !strings.Contains(m.Rust, "musl") {
+			t.Errorf("%s with musl: %+v", p, m)
+		}
+		if again, ok := m.ForMusl(); !ok || again.Triplet != m.Triplet || again.Rust != m.Rust {
+			t.Errorf("%s: twice is not once: %+v", p, again)
+		}
+	}
+	if n < 10 {
+		t.Errorf("%d platforms have musl", n)
+	}
+	if p, _ := Parse("linux/386"); p.GCC != "i686-linux-gnu" {
+		t.Errorf("linux/386: GCC's directory is %q", p.GCC)
+	}
+}
+
 func TestRustListsThem(t *testing.T) {
 	targets := strings.Fields(output(t, tool(t, "rustc"), "--print", "target-list"))
 	for _, p := range All() {

@@ -152,7 +152,7 @@ var faults = []struct{ name, text, want string }{
 		`xbuild.toml:2: unknown suite "bookwrom"; did you mean "bookworm"? (want bookworm, bullseye, trixie)`},
 	{"unknown libc",
 		"[sysroot]\nlibc = \"glib\"\n",
-		`xbuild.toml:2: unknown libc "glib" (want gnu)`},
+		`xbuild.toml:2: unknown libc "glib" (want gnu, musl)`},
 	{"package's name",
 		"[sysroot]\npackages = [\"libssl-dev\", \"Lib SSL\"]\n",
 		`xbuild.toml:2: package "Lib SSL" in [sysroot] is no name of a Debian package (such as "libssl-dev")`},

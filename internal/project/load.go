@@ -218,7 +218,7 @@ func (r *reader) toolchains(t *table) map[string]ToolchainRequest {
 // What these settings may be, the default first where there is one.
 var (
 	sources  = []string{"archive", "host"}
-	libcs    = []string{"gnu"}
+	libcs    = []string{"gnu", "musl"}
 	optimise = []string{"2", "0", "1", "3", "s", "z"}
 )
 

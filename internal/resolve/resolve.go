@@ -8,6 +8,7 @@
 package resolve
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -375,7 +376,7 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("sysroot of %s (%s, suite %s): %w", r.Where, r.Arch, r.Suite, err)
 	}
-	version := suite.Glibc
+	version := cmp.Or(suite.Glibc, suite.Version)
 	if r.Def.Of != "" {
 		pkgs, err := ix.Lookup(roots[0])
 		if err != nil {

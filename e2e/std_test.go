@@ -1,0 +1,115 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// stdProgram uses what a standard library that was put together wrongly fails at: threads, unwinding, sockets, wide atomics, floating point.
+const stdProgram = `use std::io::{Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+fn main() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let threads: Vec<_> = (0..4).map(|i| std::thread::spawn(move || { if i == 3 { panic!("deliberate") } i * i })).collect();
+    println!("{:?}", threads.into_iter().map(|t| t.join().map_err(|_| "panicked")).collect::<Vec<_>>());
+    let caught = std::panic::catch_unwind(|| { let v: Vec<i32> = vec![]; v[std::env::args().count()] });
+    println!("caught {}", caught.is_err());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || { let mut s = String::new(); listener.accept().unwrap().0.read_to_string(&mut s).unwrap(); s });
+    std::net::TcpStream::connect(address).unwrap().write_all(b"over tcp").unwrap();
+    println!("{}", server.join().unwrap());
+    let n = AtomicU64::new(1 << 40);
+    n.fetch_add(std::env::args().count() as u64, Ordering::SeqCst);
+    println!("{} {:.3}", n.load(Ordering::SeqCst), (2.0 * std::env::args().count() as f64).sqrt());
+}
+`
+
+const stdOutput = "[Ok(0), Ok(1), Ok(4), Err(\"panicked\")]\ncaught true\nover tcp\n1099511627777 1.414\n"
+
+// TestStd builds Rust programs against standard libraries that xbuild builds from source, and runs them on the baseline's CPU: a library with one instruction too
+// many ends with SIGILL there. A library takes about 100 seconds of processor time the first time.
+func TestStd(t *testing.T) {
+	needNetwork(t)
+	for _, c := range []struct {
+		name, config string
+		lean, full   []string
+	}{
+		{"gnu", "", []string{"linux/arm/v6"}, []string{"linux/arm/v6", "linux/mips64le"}},
+		{"musl", "[sysroot]\nlibc = \"musl\"\n", []string{"linux/amd64"},
+			[]string{"linux/amd64", "linux/arm64", "linux/386", "linux/arm/v5", "linux/arm/v6", "linux/arm/v7", "linux/ppc64le", "linux/s390x", "linux/mips64le"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			names := c.lean
+			if full() {
+				names = c.full
+			}
+			dir := t.TempDir()
+			for file, text := range map[string]string{
+				"xbuild.toml": "[project]\nplatforms = [\"" + strings.Join(names, "\", \"") + "\"]\n" + c.config + "[target.hello]\nrecipe = \"rust\"\n",
+				"Cargo.toml":  "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+				"src/main.rs": stdProgram,
+			} {
+				path := filepath.Join(dir, file)
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// fetch builds the library too, so that what follows needs no network.
+			if r := xbuild(t, dir, "fetch", "-q"); r.code != 0 {
+				t.Fatalf("xbuild fetch: %v", r)
+			}
+			build(t, dir, "--offline")
+			for _, name := range names {
+				if r := underQEMU(t, dir, name, built(dir, name, "hello")); r.code != 0 || r.stdout != stdOutput {
+					t.Errorf("%s: %v\nwant:\n%s", name, r, stdOutput)
+				}
+			}
+		})
+	}
+}
+
+// TestMuslC builds a C program with musl for every platform that the archive has it for, and sees that C++ is refused in one sentence.
+func TestMuslC(t *testing.T) {
+	needNetwork(t)
+	names := []string{"linux/amd64", "linux/arm64", "linux/386", "linux/arm/v5", "linux/arm/v6", "linux/arm/v7", "linux/ppc64le", "linux/s390x", "linux/mips64le"}
+	dir := t.TempDir()
+	for file, text := range map[string]string{
+		"xbuild.toml": "[project]\nplatforms = [\"" + strings.Join(names, "\", \"") + "\"]\n[sysroot]\nlibc = \"musl\"\n[target.hello]\nrecipe = \"cc\"\nsources = [\"hello.c\"]\nlibs = [\"m\"]\n" +
+			"[target.cxx]\nrecipe = \"cc\"\nsources = [\"hello.cc\"]\nplatforms = [\"linux/amd64\"]\n",
+		"hello.c": `#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <linux/futex.h>
+static void *f(void *x) { return x; }
+int main(int c, char **v) {
+	pthread_t t;
+	void *r;
+	pthread_create(&t, 0, f, (void *)7L);
+	pthread_join(t, &r);
+	printf("musl %ld %.3f %d\n", (long)r, sqrt(2.0 * c), FUTEX_WAIT);
+	return 0;
+}
+`,
+		"hello.cc": "#include <iostream>\nint main() { std::cout << 1; }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build(t, dir, "hello")
+	for _, name := range names {
+		if r := underQEMU(t, dir, name, built(dir, name, "hello")); r.code != 0 || r.stdout != "musl 7 1.414 0\n" {
+			t.Errorf("%s: %v", name, r)
+		}
+	}
+	if r := xbuild(t, dir, "build", "-q", "cxx"); r.code != 1 || !strings.Contains(r.stderr, `C++ needs a C++ library, and xbuild has none for musl: build this target with libc = "gnu"`) {
+		t.Errorf("C++ over musl: %v", r)
+	}
+}

@@ -1,0 +1,88 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestMusl: with libc = "musl" every tool is asked for by musl's names, programs are static, and Rust's library is built because the archive has none.
+func TestMusl(t *testing.T) {
+	pl := planner(t, `-- xbuild.toml --
+[project]
+platforms = ["linux/386", "linux/arm/v6"]
+
+[sysroot]
+glibc = "2.36"
+
+[platform."linux/386"]
+libc = "musl"
+
+[platform."linux/arm/v6"]
+libc = "musl"
+
+[target.c]
+recipe = "cc"
+sources = ["main.c"]
+
+[target.rust]
+recipe = "rust"
+-- main.c --
+int main(void) { return 0; }
+-- Cargo.toml --
+[package]
+name = "hello"
+version = "0.1.0"
+`)
+	p := pl.plan(t, Selection{})
+	var targets []string
+	for _, b := range p.Set.Stds {
+		targets = append(targets, b.Target)
+	}
+	if want := []string{"i686-unknown-linux-musl", "arm-unknown-linux-musleabi"}; !slices.Equal(targets, want) {
+		t.Errorf("libraries built for %q, want %q", targets, want)
+	}
+	for _, a := range p.Actions {
+		last := strings.Join(a.Steps[len(a.Steps)-1].Command, " ")
+		for _, want := range map[string][]string{
+			"c/linux/386":       {"i386-linux-musl-clang", " -static "},
+			"c/linux/arm/v6":    {"arm-linux-musleabi-clang", " -static "},
+			"rust/linux/386":    {"--target=i686-unknown-linux-musl", "-Clink-self-contained=no", "/i386-linux-musl-clang"},
+			"rust/linux/arm/v6": {"--target=arm-unknown-linux-musleabi", "+crt-static"},
+		}[a.Target+"/"+a.OCI] {
+			if !strings.Contains(last, want) {
+				t.Errorf("%s for %s: no %q in %s", a.Target, a.OCI, want, last)
+			}
+		}
+		if a.Glibc != "" || !a.Static {
+			t.Errorf("%s for %s: glibc %q, static %v", a.Target, a.OCI, a.Glibc, a.Static)
+		}
+	}
+	v, err := pl.View(platforms(t, "linux/386")[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if flags := strings.Join(v.Sysroot.Flags, " "); strings.Contains(strings.ReplaceAll(flags, "{sysroot}", ""), "{") || !strings.Contains(flags, "{sysroot}/usr/lib/gcc/i686-linux-gnu/11") {
+		t.Errorf("flags of the sysroot: %s", flags)
+	}
+}
+
+func TestMuslRefused(t *testing.T) {
+	for _, c := range []struct{ name, platform, more, want string }{
+		{"a platform without it", "darwin/arm64", "", `platform "darwin/arm64" has no target with musl`},
+		{"one that the archive's suite lacks", "linux/riscv64", "", "sysroot musl has no packages for linux/riscv64"},
+		{"libraries of glibc", "linux/amd64", "\npackages = [\"zlib1g-dev\"]", "built for glibc"},
+		{"dynamic", "linux/amd64", "\n[target.c]\nrecipe = \"cc\"\nstatic = false\nsources = [\"main.c\"]", "static = false"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			more := c.more
+			if !strings.Contains(more, "[target") {
+				more += "\n[target.c]\nrecipe = \"cc\"\nsources = [\"main.c\"]"
+			}
+			pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\""+c.platform+"\"]\n[sysroot]\nlibc = \"musl\""+more+"\n-- main.c --\n")
+			if _, err := pl.Require(Selection{}); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got error %v, want %q in it", err, c.want)
+			}
+		})
+	}
+}
