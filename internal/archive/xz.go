@@ -23,7 +23,7 @@ import (
 
 const (
 	xzChunk   = 256 << 10 // what is decoded in one go
-	xzDictMax = 64 << 20  // xz -9; what a hostile header can make us allocate
+	xzDictMax = 128 << 20 // what a hostile header can make us allocate: xz -9 takes 64 MiB, the Rust project 128 (rustc-1.95.0, "xz -lvv")
 	// maxAhead bounds what one block may hold decoded before it is read.
 	maxAhead = 64 << 20
 	// maxXZIndex bounds the index: a record is at most 18 bytes, a block at least 12 kB in practice.

@@ -57,14 +57,20 @@ func (c Channel) Has(version string) bool {
 	return version == c.Name || strings.HasPrefix(version, c.Name+".")
 }
 
-var number = regexp.MustCompile(`[0-9]+\.[0-9]+(\.[0-9]+)?`)
+var (
+	number = regexp.MustCompile(`[0-9]+\.[0-9]+(\.[0-9]+)?`)
+	series = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
+)
 
-// Channels are where releases may be found that a version constraint admits, in the order of choice: the version that it names exactly, else the newest, then the
+// Channels are where releases may be found that a version constraint admits, in the order of choice: the version or series that it names, else the newest, then the
 // numbers in the constraint, of which X.Y is the newest of its series. A server has no signed list of all releases to choose from.
 func Channels(constraint string) []Channel {
 	text := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(constraint), "="))
 	if v, err := semver.StrictNewVersion(text); err == nil {
 		return []Channel{{Name: v.String()}}
+	}
+	if series.MatchString(text) {
+		return []Channel{{Name: text}}
 	}
 	out := []Channel{{Name: Stable}}
 	for _, n := range number.FindAllString(constraint, -1) {

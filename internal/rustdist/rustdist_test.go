@@ -157,7 +157,7 @@ func TestChannels(t *testing.T) {
 		}
 	}
 	for constraint, want := range map[string]string{
-		"": "stable", "1.90.0": "1.90.0", "= 1.90.0": "1.90.0", "1.90": "stable 1.90", "~1.90.2": "stable 1.90 1.90.2", "^1.70": "stable 1.70", ">=1.88, <1.95": "stable 1.88 1.95",
+		"": "stable", "1.90.0": "1.90.0", "= 1.90.0": "1.90.0", "1.90": "1.90", "~1.90.2": "stable 1.90 1.90.2", "^1.70": "stable 1.70", ">=1.88, <1.95": "stable 1.88 1.95",
 		"1": "stable", "1.x": "stable",
 	} {
 		var got []string
