@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,7 +86,7 @@ func TestScripts(t *testing.T) {
 			return errors.Join(os.Mkdir(home, 0o755), os.Mkdir(tmp, 0o755))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"archive": archiveCmd, "exits": exitsCmd, "waitfile": waitfileCmd, "gone": goneCmd, "machine": machineCmd, "artifacts": artifactsCmd, "holds": holdsCmd, "elf": elfCmd,
+			"archive": archiveCmd, "exits": exitsCmd, "waitfile": waitfileCmd, "gone": goneCmd, "machine": machineCmd, "artifacts": artifactsCmd, "holds": holdsCmd, "elf": elfCmd, "trap": trapCmd,
 		},
 	})
 }
@@ -144,6 +145,23 @@ func elfCmd(ts *testscript.TestScript, neg bool, args []string) {
 		Type:  uint16(elf.ET_EXEC), Machine: uint16(elf.EM_X86_64), Version: uint32(elf.EV_CURRENT), Ehsize: 64, Phentsize: 56, Shentsize: 64,
 	}))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o755))
+}
+
+// trap FILE writes a program of this machine that is an illegal instruction and nothing else.
+func trapCmd(ts *testscript.TestScript, neg bool, args []string) {
+	machine, code := elf.EM_X86_64, []byte{0x0f, 0x0b, 0, 0} // ud2
+	if runtime.GOARCH == "arm64" {
+		machine, code = elf.EM_AARCH64, []byte{0, 0, 0, 0} // udf
+	}
+	const at = 0x400000
+	var b bytes.Buffer
+	ts.Check(binary.Write(&b, binary.LittleEndian, elf.Header64{
+		Ident: [16]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+		Type:  uint16(elf.ET_EXEC), Machine: uint16(machine), Version: 1, Entry: at + 120, Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 1, Shentsize: 64,
+	}))
+	size := uint64(120 + len(code))
+	ts.Check(binary.Write(&b, binary.LittleEndian, elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R | elf.PF_X), Vaddr: at, Paddr: at, Filesz: size, Memsz: size, Align: 0x10000}))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), append(b.Bytes(), code...), 0o755))
 }
 
 // machine FILE EM_… sees what an ELF file is for.

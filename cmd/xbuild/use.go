@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"xbuild/internal/compose"
+	"xbuild/internal/crash"
 	"xbuild/internal/emulate"
 	"xbuild/internal/env"
 	"xbuild/internal/platform"
@@ -300,7 +301,7 @@ func (*RunCmd) Help() string {
 		"Example: xbuild run -p linux/arm64 dist/linux/arm64/hello"
 }
 
-// Run replaces this process by the program or its emulator.
+// Run runs the program or its emulator, and ends as that ends. Where a crash ends it, it says why.
 func (c *RunCmd) Run(g *Globals) error {
 	command := c.Command
 	if len(command) > 0 && command[0] == "--" {
@@ -342,12 +343,17 @@ func (c *RunCmd) Run(g *Globals) error {
 		}
 		sysroot = root.Dir
 	}
-	if !c.Emulate && emulate.Native(s.Host, p) {
-		return replace(emulate.Direct(program, sysroot, p, command[1:]))
-	}
 	b, err := s.Baseline(p)
 	if err != nil {
 		return err
+	}
+	emulated, err := emulate.Choose(s.Host, p, b, c.Emulate)
+	if err != nil {
+		return err
+	}
+	subject := crash.Subject{Program: path, Sysroot: sysroot, Platform: p, Baseline: b, Emulated: emulated}
+	if !emulated {
+		return watch(emulate.Direct(program, sysroot, p, command[1:]), subject)
 	}
 	qemu, err := s.toolchain("qemu")
 	if err != nil {
@@ -357,7 +363,7 @@ func (c *RunCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	return replace(argv)
+	return watch(argv, subject)
 }
 
 // sysroot locks, fetches and composes a platform's sysroot.

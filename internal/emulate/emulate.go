@@ -77,16 +77,34 @@ func Direct(p Program, sysroot string, pl platform.Platform, args []string) []st
 	return append(argv, args...)
 }
 
+// Choose says how a host runs the programs of a platform: by itself, or emulated, which always asks for. The error says why it can do neither.
+func Choose(host, p platform.Platform, b platform.Baseline, always bool) (emulated bool, err error) {
+	if !always && Native(host, p) {
+		return false, nil
+	}
+	err = emulable(p, b)
+	if err != nil && p.OS == host.OS && p.Arch == host.Arch && !Native(host, p) {
+		err = fmt.Errorf("this machine's CPU does not have all that %s promises, and %w", p.Name, err)
+	}
+	return err == nil, err
+}
+
+func emulable(p platform.Platform, b platform.Baseline) error {
+	if p.QEMU == "" {
+		return fmt.Errorf("platform %q has no emulator", p.Name)
+	}
+	if b.QEMUCPU() == "" {
+		return fmt.Errorf("platform %q cannot be emulated faithfully: %s", p.Name, b.QEMUReason())
+	}
+	return nil
+}
+
 // Emulated is the command of a program under QEMU. qemu is the directory of the emulators, sysroot may be empty for a static program.
 func Emulated(p Program, qemu, sysroot string, pl platform.Platform, b platform.Baseline, args []string) ([]string, error) {
-	if pl.QEMU == "" {
-		return nil, fmt.Errorf("platform %q has no emulator", pl.Name)
+	if err := emulable(pl, b); err != nil {
+		return nil, err
 	}
-	model := b.QEMUCPU()
-	if model == "" {
-		return nil, fmt.Errorf("platform %q cannot be emulated faithfully: %s", pl.Name, b.QEMUReason())
-	}
-	argv := []string{filepath.Join(qemu, pl.QEMU), "-cpu", model}
+	argv := []string{filepath.Join(qemu, pl.QEMU), "-cpu", b.QEMUCPU()}
 	if sysroot != "" {
 		argv = append(argv, "-L", sysroot)
 	}

@@ -211,6 +211,53 @@ func TestNative(t *testing.T) {
 	}
 }
 
+// TestChoose: the host itself, QEMU, or why neither.
+func TestChoose(t *testing.T) {
+	for _, c := range []struct {
+		host, p  string
+		always   bool
+		emulated bool
+		err      string
+	}{
+		{"linux/amd64", "linux/amd64", false, false, ""},
+		{"linux/amd64", "linux/amd64", true, true, ""},
+		{"linux/amd64", "linux/386", false, true, ""},
+		{"linux/amd64", "linux/s390x", false, true, ""},
+		{"linux/arm64", "linux/arm64/v8.2", false, true, ""},
+		{"linux/arm64", "linux/amd64/v3", false, true, ""},
+		{"linux/amd64", "windows/amd64", false, false, `platform "windows/amd64" has no emulator`},
+		{"linux/arm64", "linux/amd64/v4", false, false, `platform "linux/amd64/v4" cannot be emulated faithfully: QEMU emulates no CPU with all of it: TCG has no AVX-512`},
+		{"linux/amd64", "linux/amd64/v4", true, false, `platform "linux/amd64/v4" cannot be emulated faithfully`},
+	} {
+		host, err := platform.Parse(c.host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := platform.Parse(c.p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := p.Baseline("", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		emulated, err := Choose(host, p, b, c.always)
+		if emulated != c.emulated || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s on %s, always %v: %v, %v; want %v, %q", c.p, c.host, c.always, emulated, err, c.emulated, c.err)
+		}
+	}
+	// Without AVX-512 in this machine, nothing runs amd64/v4, and the error says both reasons.
+	host, _ := platform.Parse("linux/amd64")
+	v4, _ := platform.Parse("linux/amd64/v4")
+	b, err := v4.Baseline("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Choose(host, v4, b, false); !Native(host, v4) && (err == nil || !strings.Contains(err.Error(), "this machine's CPU does not have all that linux/amd64/v4 promises, and platform")) {
+		t.Errorf("amd64/v4 without AVX-512: %v", err)
+	}
+}
+
 // FuzzOpen: no file, however hostile, makes Open panic or take more memory than the file's size warrants.
 func FuzzOpen(f *testing.F) {
 	for _, name := range []string{"linux/amd64", "linux/386", "linux/s390x", "linux/arm/v7"} {
