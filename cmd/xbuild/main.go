@@ -27,6 +27,7 @@ type CLI struct {
 	Globals
 
 	Build      BuildCmd      `cmd:"" help:"Build targets for platforms into dist/."`
+	Test       TestCmd       `cmd:"" help:"Build targets and run their tests on every platform."`
 	Run        RunCmd        `cmd:"" help:"Run a program of a platform: by itself where the host can, else under QEMU."`
 	Inspect    InspectCmd    `cmd:"" help:"Say what a binary is and needs, and whether a platform runs it."`
 	Exec       ExecCmd       `cmd:"" help:"Run a command whose compilers build for a platform."`

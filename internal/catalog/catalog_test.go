@@ -247,7 +247,7 @@ func TestParts(t *testing.T) {
 // filled are the placeholders and conditions that package plan has values for beside the options.
 var filled = []string{
 	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.LDFLAGS", "cmake_toolchain",
-	"rust", "rust.flags", "sources.objects", "link.driver", "item", "item.driver", "item.flags", "item.options",
+	"rust", "rust.flags", "xbuild", "test", "sources.objects", "link.driver", "item", "item.driver", "item.flags", "item.options",
 }
 
 // TestRecipes sees that every placeholder and condition of a recipe means something, and that every option says what it is.
@@ -258,7 +258,7 @@ func TestRecipes(t *testing.T) {
 		for _, name := range filled {
 			vars[name] = "x"
 		}
-		vars["static"], vars["strip"] = true, true
+		vars["static"], vars["strip"], vars["test"] = true, true, true
 		for _, o := range r.Options {
 			if vars[o.Name] != nil {
 				t.Errorf("recipes/%s.toml: option %q has the name of something that is there for every recipe", r.Name, o.Name)
@@ -343,8 +343,11 @@ func TestRecipes(t *testing.T) {
 		if len(r.Steps) == 0 || r.Summary == "" {
 			t.Errorf("recipes/%s.toml: no steps or no summary", r.Name)
 		}
-		for _, s := range slices.Concat(r.Fetch, r.Steps) {
+		for _, s := range slices.Concat(r.Fetch, r.Steps, r.Tests) {
 			what := "step " + s.Name
+			if _, err := regexp.Compile(s.Ran); err != nil {
+				t.Errorf("recipes/%s.toml: %s: ran: %v", r.Name, what, err)
+			}
 			holds(what, s.When)
 			for _, f := range append([]string{s.Name, s.Dir, s.Stdout, s.Output, s.Depfile, s.WhenMissing}, s.Remove...) {
 				one(what, f)

@@ -22,6 +22,7 @@ type Recipe struct {
 	Env        map[string]Value  `toml:"env" json:"-"`
 	Fetch      []Step            `toml:"fetch" json:"-"` // what brings in the project's own dependencies before an offline build
 	Steps      []Step            `toml:"step" json:"-"`
+	Tests      []Step            `toml:"test" json:"-"` // what tests the target after it was built; programs of the platform are started through "xbuild run"
 	Outputs    []Output          `toml:"output" json:"-"`
 }
 
@@ -66,6 +67,7 @@ type Step struct {
 	Depfile     string            `toml:"depfile"` // Makefile-style list of what was read
 	Remove      []string          `toml:"remove"`  // files deleted first
 	Node        bool              `toml:"node"`    // no command: native modules of Node are found and each is compiled by its own tool (package node)
+	Ran         string            `toml:"ran"`     // of a test: a regular expression for what it prints where it ran any test at all
 }
 
 // An Output is a file that the recipe promises where the target names none: a path in the build directory, or all that was installed into the stage.

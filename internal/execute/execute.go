@@ -54,18 +54,13 @@ type Result struct {
 
 // Run runs the actions and writes artifacts.json. Actions that fail do not stop others; the results are in the plan's order.
 func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
-	if opt.Jobs <= 0 {
-		opt.Jobs = runtime.NumCPU()
-	}
 	if err := prepareBuildDir(opt.Build); err != nil {
 		return nil, err
 	}
-	// What an earlier run of this process's kind left half written; a run that is at work holds a lock beside its own.
-	r := &runner{opt: opt, inputs: newInputs(opt.Build, opt.Dist), slots: make(chan struct{}, opt.Jobs)}
-	r.each = max(1, opt.Jobs/max(1, len(p.Actions)))
+	r, jobs := newRunner(opt, len(p.Actions))
 	results := make([]Result, len(p.Actions))
 	var g errgroup.Group
-	g.SetLimit(opt.Jobs)
+	g.SetLimit(jobs)
 	var mu sync.Mutex
 	for i, a := range p.Actions {
 		g.Go(func() error {
@@ -122,6 +117,15 @@ type runner struct {
 	inputs *inputs
 	slots  chan struct{} // one a process
 	each   int           // jobs that one command may run
+}
+
+// newRunner shares the jobs out among so many actions.
+func newRunner(opt Options, actions int) (r *runner, jobs int) {
+	jobs = opt.Jobs
+	if jobs <= 0 {
+		jobs = runtime.NumCPU()
+	}
+	return &runner{opt: opt, inputs: newInputs(opt.Build, opt.Dist), slots: make(chan struct{}, jobs), each: max(1, jobs/max(1, actions))}, jobs
 }
 
 func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {

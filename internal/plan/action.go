@@ -48,6 +48,7 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	}
 	vars["name"], vars["static"], vars["strip"], vars["opt"] = t.Name, static, t.Strip, cmp.Or(t.Opt, "2")
 	vars["platform"], vars["triplet"] = p.Name, p.Triplet
+	vars["xbuild"], vars["test"] = pl.XBuild, t.Test.On
 	vars["exe"] = ""
 	if strings.HasPrefix(p.Name, "windows/") {
 		vars["exe"] = ".exe"
@@ -242,6 +243,10 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 			}
 		}
 	}
+	if a.Test, err = pl.tests(recipe, t, vars, a); err != nil {
+		return nil, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
+	}
+	a.Equal = t.Equal
 	a.ID = a.id()
 	return a, nil
 }
@@ -479,7 +484,7 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *Action) ([]Step, error) {
 }
 
 func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
-	s := Step{Dir: a.Build}
+	s := Step{Dir: a.Build, Ran: def.Ran}
 	var err error
 	for _, f := range []struct {
 		to   *string
@@ -519,7 +524,7 @@ func (a *Action) id() string {
 	c.Env = slices.DeleteFunc(slices.Clone(a.Env), func(v env.Var) bool {
 		return v.Name == "XBUILD" || strings.HasPrefix(v.Name, "CARGO_TARGET_") && strings.HasSuffix(v.Name, "_RUNNER")
 	})
-	c.Dist = ""
+	c.Dist, c.Test, c.Equal = "", nil, false
 	data, err := json.Marshal(c)
 	if err != nil {
 		panic(err) // strings and lists alone

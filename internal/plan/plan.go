@@ -69,6 +69,8 @@ type Action struct {
 	Output []Output        `json:"outputs"`
 	Static bool            `json:"static,omitempty"`
 	Strip  string          `json:"strip,omitempty"` // the program that strips, where the target asks for it
+	Test   []Step          `json:"test,omitempty"`  // what tests it; no part of the ID
+	Equal  bool            `json:"equal,omitempty"` // the test prints the same on all platforms
 	// What the artifacts are held against: the platform's libraries, where the recipe compiles for them, and the newest glibc that may be needed.
 	Sysroot string `json:"sysroot,omitempty"`
 	Glibc   string `json:"glibc,omitempty"`
@@ -91,6 +93,7 @@ type Step struct {
 	WhenMissing string          `json:"when_missing,omitempty"`
 	Remove      []string        `json:"remove,omitempty"`
 	Node        *node.Build     `json:"node,omitempty"` // in the place of a command
+	Ran         string          `json:"ran,omitempty"`
 }
 
 // An Output is files that become artifacts.

@@ -103,9 +103,19 @@ type Target struct {
 	Outputs   []Output
 	Dest      string
 	Inputs    []string
-	External  []string       // libraries that the machine brings on which the target runs
+	External  []string // libraries that the machine brings on which the target runs
+	Test      Test
+	Equal     bool           // the test prints the same on all platforms
 	Options   map[string]any // string, bool, int64, []string or map[string]string
 	Line      int
+}
+
+// A Test is what the file says of how a target is tested. All empty, it is tested as the recipe tests by itself.
+type Test struct {
+	Off     bool     // test = false
+	On      bool     // test = true: as the recipe tests where it is asked to
+	Shell   string   // a command line of the host's shell
+	Command []string // a program of the target, below dist/<platform>/<dest>, and its arguments
 }
 
 // An Output is a file that goes from the build directory to dist.

@@ -31,10 +31,17 @@ func (r *reader) target(name string, t *table) Target {
 		Dest:      r.dest(t),
 		Inputs:    r.globs(t, "inputs"),
 		External:  r.fileNames(t, "external"),
+		Test:      r.test(t),
 		Line:      t.pos.line,
 	}
 	if strip := t.bool("strip"); strip != nil {
 		out.Strip = *strip
+	}
+	if equal := t.bool("equal"); equal != nil {
+		out.Equal = *equal
+		if out.Equal && out.Test.Off {
+			r.report.at(t.pos.key("equal"), "equal in %s compares what the test prints, and test is false", t.name)
+		}
 	}
 	out.Only = len(out.Platforms) > 0
 	if !out.Only {
@@ -131,6 +138,39 @@ func (r *reader) outputs(t *table) []Output {
 		out = append(out, Output{Path: e.string})
 	}
 	return out
+}
+
+// test is a program with its arguments, a command line, or whether to test at all.
+func (r *reader) test(t *table) Test {
+	pos := t.pos.key("test")
+	switch v := t.values["test"].(type) {
+	case bool:
+		t.take("test")
+		return Test{On: v, Off: !v}
+	case string:
+		t.take("test")
+		if strings.TrimSpace(v) == "" || hasNUL(v) {
+			r.report.at(pos, "test in %s is no command line", t.name)
+		}
+		return Test{Shell: v}
+	case nil, []any:
+	default:
+		t.take("test")
+		t.wrong("test", pos, "a list of strings, a string, true or false", v)
+		return Test{}
+	}
+	command := t.elements("test")
+	if _, given := t.values["test"]; !given {
+		return Test{}
+	}
+	switch {
+	case len(command) == 0:
+		r.report.at(pos, "test in %s is empty; test = false leaves the target out", t.name)
+		return Test{}
+	case !insideFile(command[0].string):
+		r.report.at(command[0].pos, "test in %s: %q must be a program of the target, as it lies in dist/<platform>; other commands are given as one string, for the shell", t.name, command[0].string)
+	}
+	return Test{Command: plain(command)}
 }
 
 // insideFile tells a path that stays inside and is more than the folder itself.

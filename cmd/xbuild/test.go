@@ -1,0 +1,190 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"xbuild/internal/emulate"
+	"xbuild/internal/execute"
+	"xbuild/internal/plan"
+)
+
+// TestCmd is xbuild test.
+type TestCmd struct {
+	Selecting
+	Jobs    int           `short:"j" placeholder:"N" help:"Processes at once (default: one a core)." env:"XBUILD_JOBS"`
+	Emulate bool          `help:"Use QEMU even where the host runs the programs itself." env:"XBUILD_EMULATE"`
+	Timeout time.Duration `default:"30m" help:"How long the test of one target for one platform may take; 0 for ever." env:"XBUILD_TIMEOUT"`
+	JUnit   string        `name:"junit" type:"path" placeholder:"FILE" help:"Write the results as JUnit XML too." env:"XBUILD_JUNIT"`
+	JSON    bool          `name:"json" help:"Print the results as JSON instead of a table."`
+}
+
+// Help is the long help.
+func (*TestCmd) Help() string {
+	return "Builds as xbuild build does and runs each target's tests on every platform: as its recipe tests (go test, cargo test, ctest, make check) or as test = says in xbuild.toml. " +
+		"Programs run natively where the host can, else under QEMU with the CPU of the platform's baseline. With equal = true, the output has to be the same on all platforms.\n\n" +
+		"Example: xbuild test -p linux/arm64 -p linux/s390x --junit tests.xml"
+}
+
+// Run builds and tests.
+func (c *TestCmd) Run(g *Globals) error {
+	s, err := g.open(true)
+	if err != nil {
+		return err
+	}
+	sel, err := c.selection(s)
+	if err != nil {
+		return err
+	}
+	p, err := s.planned(sel)
+	if err != nil {
+		return err
+	}
+	tests, err := s.tests(p, c.Emulate)
+	if err != nil {
+		return err
+	}
+	release, err := s.store.Use(s.ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := s.composer().All(s.ctx, p.Set); err != nil {
+		return err
+	}
+	opt := execute.TestOptions{Options: s.executeOptions(c.Jobs), Emulate: c.Emulate, Timeout: c.Timeout}
+	built, err := execute.Run(s.ctx, p, opt.Options)
+	if err != nil {
+		return err
+	}
+	for _, r := range built {
+		if r.Err != nil {
+			for i := range tests {
+				if tests[i].Action == r.Action {
+					tests[i].Broken = r.Err
+				}
+			}
+			fmt.Fprintf(os.Stderr, "\n--- %s for %s: %v\n%s", r.Action.Target, r.Action.OCI, r.Err, ended(r.Log))
+		}
+	}
+	opt.Done = func(r execute.TestResult) {
+		s.note("%-18s %s: %s in %.1f s", r.Platform, r.Target, r.Result, r.Seconds)
+	}
+	results, err := execute.RunTests(s.ctx, tests, opt)
+	if err != nil {
+		return err
+	}
+	return c.print(s, results)
+}
+
+// tests are the plan's tests, one an action. Actions that will not be tested are taken out of the plan.
+func (s *session) tests(p *plan.Plan, always bool) ([]execute.Test, error) {
+	var tests []execute.Test
+	var actions []*plan.Action
+	qemu := false
+	silent := map[string]bool{}
+	for _, a := range p.Actions {
+		if len(a.Test) == 0 {
+			if !silent[a.Target] {
+				silent[a.Target] = true
+				s.note("target %s has no tests; test = … in its table says what tests it", a.Target)
+			}
+			continue
+		}
+		t := execute.Test{Action: a}
+		b, err := s.Baseline(a.Platform)
+		if err != nil {
+			return nil, err
+		}
+		if t.Emulated, err = emulate.Choose(s.Host, a.Platform, b, always); err != nil {
+			t.Skip = err.Error()
+		} else {
+			actions = append(actions, a)
+		}
+		qemu = qemu || t.Emulated
+		tests = append(tests, t)
+	}
+	if len(tests) == 0 {
+		return nil, fmt.Errorf("%s: nothing to test: no target has tests for the platforms asked for", s.Project.File)
+	}
+	p.Actions = actions
+	if qemu {
+		req, err := s.RequireToolchain("qemu")
+		if err != nil {
+			return nil, err
+		}
+		if err := s.resolved(req, false, false); err != nil {
+			return nil, err
+		}
+		t, err := s.Toolchain("qemu")
+		if err != nil {
+			return nil, err
+		}
+		p.Set.Toolchain(t)
+	}
+	return tests, nil
+}
+
+// print puts the results out: details of failures on stderr, the table or JSON on stdout. The error says how many failed.
+func (c *TestCmd) print(s *session, results []execute.TestResult) error {
+	failed := 0
+	for _, r := range results {
+		if r.Result == execute.Failed {
+			failed++
+			fmt.Fprintf(os.Stderr, "\n--- %s for %s: %s\n%s", r.Target, r.Platform, r.Reason, ended(r.Output))
+		}
+	}
+	if failed > 0 {
+		fmt.Fprintln(os.Stderr)
+	}
+	if c.JUnit != "" {
+		if err := writeJUnit(c.JUnit, s.Project.Name, results); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		if err := printJSON(results); err != nil {
+			return err
+		}
+	} else {
+		w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "TARGET\tPLATFORM\tRESULT\tHOW\tSECONDS")
+		for _, r := range results {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.1f", r.Target, r.Platform, r.Result, how(r), r.Seconds)
+			if r.Reason != "" {
+				fmt.Fprintf(w, "\t%s", r.Reason)
+			}
+			fmt.Fprintln(w)
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return errors.New(execute.Summary(results))
+	}
+	s.note("%s", execute.Summary(results))
+	return nil
+}
+
+func how(r execute.TestResult) string {
+	switch {
+	case r.Result == execute.Skipped && r.Seconds < 0.001:
+		return "-"
+	case r.Emulated:
+		return "emulated"
+	}
+	return "native"
+}
+
+// ended ends a text by a newline.
+func ended(text string) string {
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	return text
+}

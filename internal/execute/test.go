@@ -1,0 +1,271 @@
+package execute
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+	"golang.org/x/sync/errgroup"
+
+	"xbuild/internal/env"
+	"xbuild/internal/plan"
+)
+
+// A Test is one target's test for one platform, and how it is to be run.
+type Test struct {
+	Action   *plan.Action
+	Emulated bool   // its programs run under QEMU
+	Skip     string // why it is not run
+	Broken   error  // why it cannot be run: the build's error
+}
+
+// TestOptions say how tests are run.
+type TestOptions struct {
+	Options
+	Emulate bool             // "xbuild run" uses QEMU even where the host runs the program itself
+	Timeout time.Duration    // for each test; 0 means none
+	Done    func(TestResult) // called after each test, one at a time
+}
+
+// What becomes of a test.
+const (
+	Passed  = "passed"
+	Failed  = "failed"
+	Skipped = "skipped"
+)
+
+// A TestResult is what became of one test.
+type TestResult struct {
+	Target   string  `json:"target"`
+	Platform string  `json:"platform"`
+	Result   string  `json:"result"`           // passed, failed or skipped
+	Reason   string  `json:"reason,omitempty"` // why it failed or was skipped
+	Emulated bool    `json:"emulated"`
+	Seconds  float64 `json:"seconds"`
+	Output   string  `json:"output,omitempty"` // what it printed
+
+	equal  bool
+	stdout []byte
+}
+
+// RunTests runs tests side by side. Those that fail do not stop others; the results are in the order of the tests.
+func RunTests(ctx context.Context, tests []Test, opt TestOptions) ([]TestResult, error) {
+	r, jobs := newRunner(opt.Options, len(tests))
+	results := make([]TestResult, len(tests))
+	var g errgroup.Group
+	g.SetLimit(jobs)
+	var mu sync.Mutex
+	for i, t := range tests {
+		g.Go(func() error {
+			start := time.Now()
+			res := r.test(ctx, t, opt)
+			res.Target, res.Platform, res.Emulated, res.Seconds = t.Action.Target, t.Action.OCI, t.Emulated, time.Since(start).Seconds()
+			results[i] = res
+			if opt.Done != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				opt.Done(res)
+			}
+			return nil
+		})
+	}
+	g.Wait()
+	if err := ctx.Err(); err != nil {
+		return results, err
+	}
+	compare(results)
+	return results, nil
+}
+
+func (r *runner) test(ctx context.Context, t Test, opt TestOptions) TestResult {
+	a := t.Action
+	switch {
+	case t.Skip != "":
+		return TestResult{Result: Skipped, Reason: t.Skip}
+	case t.Broken != nil:
+		return TestResult{Result: Failed, Reason: "not built: " + t.Broken.Error()}
+	case ctx.Err() != nil:
+		return TestResult{Result: Failed, Reason: ctx.Err().Error()}
+	}
+	failed := func(err error) TestResult { return TestResult{Result: Failed, Reason: err.Error()} }
+	work := filepath.Dir(a.Build)
+	if slices.ContainsFunc(a.Test, func(s plan.Step) bool { return s.Dir == a.Build }) {
+		// The commands may write into the build directory: no build at the same time.
+		lock := flock.New(filepath.Join(work, "lock"))
+		if ok, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil || !ok {
+			return failed(fmt.Errorf("%s: %w", lock.Path(), err))
+		}
+		defer lock.Unlock()
+	}
+	tmp, note, err := scratch(t)
+	if err != nil {
+		return failed(err)
+	}
+	defer removeAll(tmp)
+	if opt.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, opt.Timeout)
+		defer cancel()
+	}
+	more := env.Environment{{Name: "TMPDIR", Value: tmp}, {Name: "XBUILD_QUIET", Value: "1"}}
+	if opt.Emulate {
+		more.Set("XBUILD_EMULATE", "1")
+	}
+	if opt.Offline {
+		more.Set("XBUILD_OFFLINE", "1")
+	}
+	more.Set("GOTMPDIR", os.TempDir()) // Go builds test programs where TMPDIR says, and a tmpfs may be small
+	res := TestResult{Result: Passed, equal: a.Equal}
+	var log bytes.Buffer
+	ran := false
+	for i, s := range a.Test {
+		s.Env = s.Env.Merge(more)
+		if a.Equal {
+			s.Stdout = filepath.Join(work, fmt.Sprintf("test.%d.stdout", i))
+		}
+		var out bytes.Buffer
+		err := r.command(ctx, a, s, &out)
+		if a.Equal {
+			data, rerr := os.ReadFile(s.Stdout)
+			if rerr != nil && err == nil {
+				err = rerr
+			}
+			out.Write(data)
+			res.stdout = append(res.stdout, data...)
+		}
+		log.Write(out.Bytes())
+		if err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = fmt.Errorf("it took longer than %v (--timeout)", opt.Timeout)
+			}
+			res.Result, res.Reason = Failed, s.Name+": "+err.Error()
+			break
+		}
+		if s.Ran == "" {
+			ran = true
+		} else if ok, err := regexp.Match(s.Ran, out.Bytes()); err != nil {
+			return failed(fmt.Errorf("recipes/%s.toml: %s: ran: %w", a.Recipe, s.Name, err))
+		} else if ok {
+			ran = true
+		}
+	}
+	if res.Result == Passed && !ran {
+		res.Result, res.Reason = Skipped, a.Test[len(a.Test)-1].Name+" found no tests"
+	}
+	if res.Result == Failed && note != "" && bytes.Contains(log.Bytes(), []byte(overflow)) {
+		fmt.Fprintf(&log, "%s\n", note)
+	}
+	res.Output = log.String()
+	if err := os.WriteFile(filepath.Join(work, "test.log"), log.Bytes(), 0o644); err != nil && res.Result == Passed {
+		return failed(err)
+	}
+	return res
+}
+
+// overflow is what strerror says of EOVERFLOW.
+const overflow = "Value too large for defined data type"
+
+// scratch makes a directory for a test's temporary files. For a 32-bit program under QEMU it is on a tmpfs where there is one: a program that was not built with
+// -D_FILE_OFFSET_BITS=64 reads no directory of ext4, overlayfs and the like there (EOVERFLOW), because the offsets are the 64-bit host's. note says what a test that
+// failed by that should know.
+func scratch(t Test) (dir, note string, err error) {
+	if t.Emulated && t.Action.Platform.Bits == 32 {
+		note = "A 32-bit program under QEMU gets EOVERFLOW from readdir on this machine's file systems unless it is built with -D_FILE_OFFSET_BITS=64\n(cflags in [platform.\"" + t.Action.OCI + "\"]); on a tmpfs it does not"
+		if onTmpfs("/dev/shm") {
+			if dir, err := os.MkdirTemp("/dev/shm", "xbuild-test-"); err == nil {
+				return dir, note + ", and $TMPDIR was on one.", nil
+			}
+		}
+		note += ", and there is none to write to at /dev/shm."
+	}
+	dir, err = os.MkdirTemp("", "xbuild-test-")
+	return dir, note, err
+}
+
+// compare fails the tests that print something else than most of those that are to print the same.
+func compare(results []TestResult) {
+	byTarget := map[string][]*TestResult{}
+	var targets []string
+	for i := range results {
+		r := &results[i]
+		if !r.equal || r.Result != Passed {
+			continue
+		}
+		if byTarget[r.Target] == nil {
+			targets = append(targets, r.Target)
+		}
+		byTarget[r.Target] = append(byTarget[r.Target], r)
+	}
+	for _, target := range targets {
+		list := byTarget[target]
+		count := map[string]int{}
+		for _, r := range list {
+			count[string(r.stdout)]++
+		}
+		most := list[0] // of as many, the first in the project's order
+		for _, r := range list {
+			if count[string(r.stdout)] > count[string(most.stdout)] {
+				most = r
+			}
+		}
+		for _, r := range list {
+			if bytes.Equal(r.stdout, most.stdout) {
+				continue
+			}
+			r.Result = Failed
+			r.Reason = fmt.Sprintf("equal: it prints something else than %s", most.Platform)
+			if n := count[string(most.stdout)] - 1; n > 0 {
+				r.Reason += fmt.Sprintf(" and %d more", n)
+			}
+			r.Output += difference(most, r)
+		}
+	}
+}
+
+// difference shows where two outputs begin to differ.
+func difference(a, b *TestResult) string {
+	at := 0
+	for at < len(a.stdout) && at < len(b.stdout) && a.stdout[at] == b.stdout[at] {
+		at++
+	}
+	start := bytes.LastIndexByte(a.stdout[:at], '\n') + 1
+	line := func(r *TestResult) string {
+		rest := r.stdout[start:]
+		if len(rest) == 0 {
+			return "the end of its output"
+		}
+		text, _, _ := bytes.Cut(rest, []byte("\n"))
+		if from := at - start; from > 60 {
+			text = append([]byte("…"), text[min(len(text), from-40):]...)
+		}
+		if len(text) > 160 {
+			text = append(slices.Clip(text[:160]), "…"...)
+		}
+		return fmt.Sprintf("%q", text)
+	}
+	width := max(len(a.Platform), len(b.Platform))
+	return fmt.Sprintf("the outputs differ from line %d, byte %d (offset %d) on:\n  %-*s %s\n  %-*s %s\n",
+		bytes.Count(a.stdout[:at], []byte("\n"))+1, at-start+1, at, width, a.Platform, line(a), width, b.Platform, line(b))
+}
+
+// Summary counts results.
+func Summary(results []TestResult) string {
+	count := map[string]int{}
+	for _, r := range results {
+		count[r.Result]++
+	}
+	var parts []string
+	for _, word := range []string{Passed, Failed, Skipped} {
+		parts = append(parts, fmt.Sprintf("%d %s", count[word], word))
+	}
+	return strings.Join(parts, ", ")
+}
