@@ -83,7 +83,7 @@ var names = map[syscall.Signal][2]string{
 func Is(s syscall.Signal) bool { return names[s][0] != "" }
 
 // stackFrames is how many return addresses are shown.
-const stackFrames = 6
+const stackFrames = 10
 
 // Explain finds out what can be found out.
 func Explain(s Subject) Crash {
