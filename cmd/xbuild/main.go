@@ -31,6 +31,7 @@ type CLI struct {
 	Run        RunCmd        `cmd:"" help:"Run a program of a platform: by itself where the host can, else under QEMU."`
 	Inspect    InspectCmd    `cmd:"" help:"Say what a binary is and needs, and whether a platform runs it."`
 	Exec       ExecCmd       `cmd:"" help:"Run a command whose compilers build for a platform."`
+	Bench      BenchCmd      `cmd:"" help:"Measure targets: seconds where the host runs them, instructions where QEMU does."`
 	Binfmt     BinfmtCmd     `cmd:"" help:"Let the kernel start programs of other machines under QEMU."`
 	Debug      DebugCmd      `cmd:"" help:"Debug a program of a platform, under QEMU or on a remote machine."`
 	Env        EnvCmd        `cmd:"" help:"Print the environment that makes any build system build for a platform."`

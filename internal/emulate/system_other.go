@@ -2,7 +2,10 @@
 
 package emulate
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 // Other systems have no binfmt_misc.
 func mountBinfmt(string, string) error { return syscall.ENODEV }
@@ -11,3 +14,5 @@ func unmountBinfmt(string) error { return syscall.ENODEV }
 
 // Only Linux has a parent-death signal.
 func diesWithParent(*syscall.SysProcAttr) {}
+
+func enlarge(*os.File) {}

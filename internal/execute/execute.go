@@ -34,6 +34,7 @@ type Options struct {
 	Jobs     int             // processes at once; 0 means one a core
 	Build    string          // the project's build directory
 	Dist     string          // the project's dist directory
+	Skip     []string        // further directories that hold no sources
 	Environ  env.Environment // variables of the caller that go into every command
 	PathTail string          // PATH behind the toolchains' directories
 	XBuild   string          // the xbuild program, exported as XBUILD
@@ -125,7 +126,7 @@ func newRunner(opt Options, actions int) (r *runner, jobs int) {
 	if jobs <= 0 {
 		jobs = runtime.NumCPU()
 	}
-	return &runner{opt: opt, inputs: newInputs(opt.Build, opt.Dist), slots: make(chan struct{}, jobs), each: max(1, jobs/max(1, actions))}, jobs
+	return &runner{opt: opt, inputs: newInputs(append([]string{opt.Build, opt.Dist}, opt.Skip...)...), slots: make(chan struct{}, jobs), each: max(1, jobs/max(1, actions))}, jobs
 }
 
 func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {

@@ -247,6 +247,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		return nil, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
 	}
 	a.Equal = t.Equal
+	a.Bench = t.Bench
 	a.ID = a.id()
 	return a, nil
 }
@@ -524,7 +525,7 @@ func (a *Action) id() string {
 	c.Env = slices.DeleteFunc(slices.Clone(a.Env), func(v env.Var) bool {
 		return v.Name == "XBUILD" || strings.HasPrefix(v.Name, "CARGO_TARGET_") && strings.HasSuffix(v.Name, "_RUNNER")
 	})
-	c.Dist, c.Test, c.Equal = "", nil, false
+	c.Dist, c.Test, c.Equal, c.Bench = "", nil, false, nil
 	data, err := json.Marshal(c)
 	if err != nil {
 		panic(err) // strings and lists alone

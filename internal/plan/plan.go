@@ -68,6 +68,7 @@ type Action struct {
 	Steps  []Step          `json:"steps"`
 	Output []Output        `json:"outputs"`
 	Static bool            `json:"static,omitempty"`
+	Bench  []string        `json:"bench,omitempty"` // what measures it; no part of the ID
 	Strip  string          `json:"strip,omitempty"` // the program that strips, where the target asks for it
 	Test   []Step          `json:"test,omitempty"`  // what tests it; no part of the ID
 	Equal  bool            `json:"equal,omitempty"` // the test prints the same on all platforms

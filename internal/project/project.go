@@ -105,6 +105,7 @@ type Target struct {
 	Inputs    []string
 	External  []string // libraries that the machine brings on which the target runs
 	Test      Test
+	Bench     []string       // a program of the target, below dist/<platform>/<dest>, and its arguments
 	Equal     bool           // the test prints the same on all platforms
 	Options   map[string]any // string, bool, int64, []string or map[string]string
 	Line      int

@@ -79,6 +79,7 @@ outputs = { "bin/tool" = "src/tool", "bin/a" = "b" }
 dest = "sub/dir/"
 inputs = ["../include/**"]
 external = ["libcuda.so.1"]
+bench = ["bin/tool", "", "-n 3"]
 vars = { V = "2" }
 checks = ["slow"]
 
@@ -154,11 +155,11 @@ func TestLoad(t *testing.T) {
 	}
 	want := []Target{
 		{Name: "tool", Recipe: "make", Source: "../shared", Only: true, Env: map[string]string{"CFG": "x"}, Strip: true, Static: &off, Opt: "s",
-			Outputs: []Output{{"b", "bin/a"}, {"src/tool", "bin/tool"}}, Dest: "sub/dir", Inputs: []string{"../include/**"}, External: []string{"libcuda.so.1"},
+			Outputs: []Output{{"b", "bin/a"}, {"src/tool", "bin/tool"}}, Dest: "sub/dir", Inputs: []string{"../include/**"}, External: []string{"libcuda.so.1"}, Bench: []string{"bin/tool", "", "-n 3"},
 			Options: map[string]any{"vars": map[string]string{"V": "2"}, "depth": int64(3), "checks": []string{"slow"}}, Line: 32},
 		{Name: "hello", Recipe: "cc", Source: ".", Opt: "", Outputs: []Output{{Path: "hello"}, {Path: "lib*.so"}},
-			Options: map[string]any{"kind": "program", "sources": []string{"*.c"}, "includes": []string{"include"}}, Line: 47},
-		{Name: "a.b", Recipe: "go", Source: ".", Opt: "", Options: map[string]any{"cgo": false, "package": "."}, Line: 52},
+			Options: map[string]any{"kind": "program", "sources": []string{"*.c"}, "includes": []string{"include"}}, Line: 48},
+		{Name: "a.b", Recipe: "go", Source: ".", Opt: "", Options: map[string]any{"cgo": false, "package": "."}, Line: 53},
 	}
 	for i, got := range p.Targets {
 		got.Platforms = nil

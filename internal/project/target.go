@@ -32,6 +32,7 @@ func (r *reader) target(name string, t *table) Target {
 		Inputs:    r.globs(t, "inputs"),
 		External:  r.fileNames(t, "external"),
 		Test:      r.test(t),
+		Bench:     r.bench(t),
 		Line:      t.pos.line,
 	}
 	if strip := t.bool("strip"); strip != nil {
@@ -176,6 +177,27 @@ func (r *reader) test(t *table) Test {
 // insideFile tells a path that stays inside and is more than the folder itself.
 func insideFile(path string) bool {
 	return filepath.IsLocal(path) && filepath.Clean(path) != "." && !strings.HasSuffix(path, "/") && !hasNUL(path)
+}
+
+// bench is a program of the target with its arguments.
+func (r *reader) bench(t *table) []string {
+	command := t.elements("bench")
+	if _, given := t.values["bench"].([]any); !given {
+		return nil
+	}
+	switch {
+	case len(command) == 0:
+		r.report.at(t.pos.key("bench"), "bench in %s is empty: it names a program of the target, as it lies in dist/<platform>, and its arguments", t.name)
+		return nil
+	case !insideFile(command[0].string):
+		r.report.at(command[0].pos, "bench in %s: %q must be a program of the target, as it lies in dist/<platform>", t.name, command[0].string)
+	}
+	for _, word := range command {
+		if hasNUL(word.string) {
+			r.report.at(word.pos, "bench in %s: a word has a zero byte", t.name)
+		}
+	}
+	return plain(command)
 }
 
 func (r *reader) globs(t *table, key string) []string {
