@@ -113,3 +113,38 @@ int main(int c, char **v) {
 		t.Errorf("C++ over musl: %v", r)
 	}
 }
+
+// TestWasm builds a Rust program for WebAssembly and runs it under the WASI of Node.js.
+func TestWasm(t *testing.T) {
+	needNetwork(t)
+	dir := t.TempDir()
+	for file, text := range map[string]string{
+		"xbuild.toml": "[project]\nplatforms = [\"wasip1/wasm\"]\n[toolchains]\nnode = \"^20\"\n[target.hello]\nrecipe = \"rust\"\nstrip = true\n",
+		"Cargo.toml":  "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+		"src/main.rs": `fn main() {
+    println!("{} {:?}", std::env::consts::ARCH, std::env::args().skip(1).collect::<Vec<_>>());
+    std::fs::write("out.txt", "written").unwrap();
+    println!("{} {:.3}", std::fs::read_to_string("out.txt").unwrap(), 2f64.sqrt());
+}
+`,
+		"run.mjs": `import { WASI } from "node:wasi";
+import { readFile } from "node:fs/promises";
+const wasi = new WASI({ version: "preview1", args: process.argv.slice(2), preopens: { ".": process.cwd() }, returnOnExit: true });
+const instance = await WebAssembly.instantiate(await WebAssembly.compile(await readFile(process.argv[2])), wasi.getImportObject());
+process.exit(wasi.start(instance));
+`,
+	} {
+		path := filepath.Join(dir, file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build(t, dir)
+	r := xbuild(t, dir, "exec", "-q", "-p", "linux/amd64", "--", "node", "--no-warnings", "run.mjs", built(dir, "wasip1/wasm", "hello.wasm"), "a", "b")
+	if want := "wasm32 [\"a\", \"b\"]\nwritten 1.414\n"; r.code != 0 || r.stdout != want {
+		t.Errorf("%v\nwant:\n%s", r, want)
+	}
+}

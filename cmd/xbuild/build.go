@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"xbuild/internal/compose"
 	"xbuild/internal/env"
 	"xbuild/internal/execute"
 	"xbuild/internal/plan"
@@ -126,7 +127,7 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 		return nil, err
 	}
 	defer release()
-	if err := s.composed(p, opt); err != nil {
+	if err := s.composed(p.Set, opt); err != nil {
 		return nil, err
 	}
 	start := time.Now()
@@ -171,12 +172,12 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 	return results, nil
 }
 
-// composed puts all that a plan needs into the store.
-func (s *session) composed(p *plan.Plan, opt execute.Options) error {
-	if err := s.composer().All(s.ctx, p.Set); err != nil {
+// composed puts a set into the store, the libraries that have to be built first included.
+func (s *session) composed(set compose.Set, opt execute.Options) error {
+	if err := s.composer().All(s.ctx, set); err != nil {
 		return err
 	}
-	return execute.Stds(s.ctx, s.store, p.Set.Stds, opt, func(m string) { s.note("%s", m) })
+	return execute.Stds(s.ctx, s.store, set.Stds, opt, func(m string) { s.note("%s", m) })
 }
 
 func (s *session) executeOptions(jobs int) execute.Options {
@@ -311,7 +312,7 @@ func (c *FetchCmd) Run(g *Globals) error {
 		// Another host's toolchains are composed there: a tree names its own place on that host.
 		return s.composer().DownloadAll(s.ctx, p.Set)
 	}
-	if err := s.composed(p, s.executeOptions(0)); err != nil {
+	if err := s.composed(p.Set, s.executeOptions(0)); err != nil {
 		return err
 	}
 	return execute.Fetch(s.ctx, p, s.executeOptions(0), func(m string) { s.note("%s", m) })

@@ -117,8 +117,8 @@ func (s *session) cargoEnvironment(p platform.Platform, v compose.View, settings
 	if alone {
 		e = env.ForCargo(e, v, c.Host, settings)
 	}
-	e = env.WithCargo(e, v, c.Host, settings, env.RustFlags(v, c.Baseline, settings, p.Static), s.callerFlags()).Merge(c.Env)
-	return e, path, s.composer().All(s.ctx, set)
+	e = env.WithCargo(e, v, c.Host, settings, env.RustFlags(v, c.Baseline, settings, v.Platform.Static), s.callerFlags()).Merge(c.Env)
+	return e, path, s.composed(set, s.executeOptions(0))
 }
 
 // callerFlags are the caller's own flags for rustc.

@@ -143,7 +143,7 @@ type Sysroot struct {
 	Summary   string            `toml:"summary" json:"summary"`
 	Libc      string            `toml:"libc" json:"libc,omitempty"`
 	Of        string            `toml:"of" json:"of,omitempty"`             // the toolchain whose library it is
-	From      string            `toml:"from" json:"from,omitempty"`         // the definition of the source that the library is built from where no suite has a target
+	From      string            `toml:"from" json:"from,omitempty"`         // the definition that is asked next where no suite has a target: another library, or the source that it is built from
 	Source    string            `toml:"source" json:"source,omitempty"`     // the archive's source package that it is, in the place of packages
 	Archive   string            `toml:"archive" json:"archive,omitempty"`   // the kind; debian where it says none. Of npm, the versions that a project names take the place of suites
 	Provides  string            `toml:"provides" json:"provides,omitempty"` // the library that it is where the toolchain came from this archive
@@ -295,6 +295,15 @@ func (c *Catalog) Part(name string) *Sysroot {
 		}
 	}
 	return nil
+}
+
+// Chain returns the definitions that are asked in turn for a target of a toolchain's library: the one of that name, and those that it names by From.
+func (c *Catalog) Chain(name string) []*Sysroot {
+	var out []*Sysroot
+	for d := c.Part(name); d != nil && !slices.Contains(out, d); d = c.Part(d.From) {
+		out = append(out, d)
+	}
+	return out
 }
 
 // Sysroot returns the definition for a libc, nil where there is none.

@@ -225,8 +225,11 @@ func TestParts(t *testing.T) {
 		if c.Part(d.Name) != d {
 			t.Errorf("sysroots/%s.toml is not found by its name", d.Name)
 		}
-		if from := c.Part(d.From); d.From != "" && (from == nil || from.Source == "" || from.Of != d.Of) {
-			t.Errorf("sysroots/%s.toml: from = %q is no source of toolchain %s", d.Name, d.From, d.Of)
+		if from := c.Part(d.From); d.From != "" && (from == nil || from.Of != d.Of) {
+			t.Errorf("sysroots/%s.toml: from = %q is nothing of toolchain %s", d.Name, d.From, d.Of)
+		}
+		if chain := c.Chain(d.Name); chain[0] != d || d.From != "" && chain[len(chain)-1].Source == "" {
+			t.Errorf("sysroots/%s.toml: from leads to no source", d.Name)
 		}
 		if (d.Source == "") == (len(d.Packages) == 0) {
 			t.Errorf("sysroots/%s.toml: packages or source, one of the two", d.Name)
@@ -236,7 +239,7 @@ func TestParts(t *testing.T) {
 				t.Errorf("sysroots/%s.toml: suite %s is none of toolchain %s", d.Name, s.Name, d.Of)
 			}
 			for target, arch := range s.Targets {
-				if targets[target] != arch {
+				if want, ok := targets[target]; !ok || want != arch && !(want == "" && arch == "all") {
 					t.Errorf("sysroots/%s.toml: suite %s: target %s is %s, want %s as the platform has it", d.Name, s.Name, target, arch, targets[target])
 				}
 			}

@@ -65,6 +65,14 @@ func (v View) ResourceDir() string {
 	return filepath.Join(v.Clang.Dir, "usr/lib/llvm-"+v.Clang.Slot, "lib/clang", v.Clang.Slot)
 }
 
+// RustLinker is the program that rustc links with: the C compiler, or where there is none a linker.
+func (v View) RustLinker() string {
+	if v.Platform.RustLinker != "" {
+		return filepath.Join(v.Clang.Dir, "usr/lib/llvm-"+v.Clang.Slot+"/bin", v.Platform.RustLinker)
+	}
+	return v.Tool("clang")
+}
+
 // CMakeToolchain is the path of the view's toolchain file (cmake-toolchains(7)).
 func (v View) CMakeToolchain() string { return filepath.Join(v.Dir, "toolchain.cmake") }
 

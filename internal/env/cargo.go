@@ -41,7 +41,9 @@ func Cargo(v, host compose.View, s Settings) Environment {
 	e.Set("HOST_CXX", host.Tool("clang++"))
 	e.Set("HOST_AR", host.Tool("ar"))
 	e.forTarget(h, host, Settings{})
-	e.forTarget(p, v, s)
+	if v.Key != "" { // otherwise the platform has no C compiler
+		e.forTarget(p, v, s)
+	}
 	e.Set("CARGO_TARGET_"+upper(h.Rust)+"_LINKER", host.Tool("clang"))
 	return e
 }
@@ -61,7 +63,7 @@ func (e *Environment) forTarget(p platform.Platform, v compose.View, s Settings)
 	e.Set("CXXFLAGS_"+t, strings.Join(s.CXXFlags, " "))
 	e.Set("CARGO_TARGET_"+upper(p.Rust)+"_LINKER", v.Tool("clang"))
 	e.Set("CMAKE_TOOLCHAIN_FILE_"+t, v.CMakeToolchain())
-	e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+t, "--target="+p.LLVM+" --sysroot="+v.Sysroot.Dir+" -resource-dir="+v.ResourceDir())
+	e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+t, strings.Join(append([]string{"--target=" + p.LLVM, "--sysroot=" + v.Sysroot.Dir, "-resource-dir=" + v.ResourceDir()}, v.Sysroot.In(v.Sysroot.Dir)...), " "))
 	e.Set("PKG_CONFIG_"+t, v.Tool("pkg-config"))
 	e.Set("PKG_CONFIG_SYSROOT_DIR_"+t, v.Sysroot.Dir)
 	e.Set("PKG_CONFIG_LIBDIR_"+t, v.Sysroot.Dir+"/usr/lib/"+p.Multiarch+"/pkgconfig:"+v.Sysroot.Dir+"/usr/share/pkgconfig")
@@ -87,7 +89,7 @@ func WithCargo(c Environment, v, host compose.View, s Settings, flags []string, 
 // RustFlags are rustc's flags for a platform: its baseline and its linker. The linker is among them, and not in cargo's configuration alone, because that cannot
 // tell the platform's programs from build scripts where both are for the same target.
 func RustFlags(v compose.View, b platform.Baseline, s Settings, static bool) []string {
-	flags := append(append([]string{"-Clinker=" + v.Tool("clang")}, v.Sysroot.RustFlags...), b.RustFlags()...)
+	flags := append(append([]string{"-Clinker=" + v.RustLinker()}, v.Sysroot.RustFlags...), b.RustFlags()...)
 	if static {
 		flags = append(flags, "-Ctarget-feature=+crt-static")
 	}

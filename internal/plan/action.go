@@ -133,7 +133,16 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	}
 	a.Explain = pl.explanations(t, p, needs.Toolchains)
 	var view, host compose.View
-	if needs.Sysroot {
+	if bringsLibc(needs, p) {
+		clang, err := pl.Toolchain("clang")
+		if err != nil {
+			return nil, err
+		}
+		view = compose.View{Platform: p, Clang: clang}
+		if t.Strip {
+			a.Strip = clang.Program("llvm-strip")
+		}
+	} else if needs.Sysroot {
 		if view, err = once(views, p.Name, func() (compose.View, error) { return pl.View(p) }); err != nil {
 			return nil, err
 		}

@@ -26,7 +26,10 @@ func (c Cargo) Path() []string {
 // Cargo returns what cargo builds for p with, as the lock has it.
 func (pl *Planner) Cargo(p platform.Platform, view compose.View) (Cargo, error) {
 	var c Cargo
-	var err error
+	p, err := pl.withLibc(p)
+	if err != nil {
+		return c, err
+	}
 	if c.Baseline, err = pl.Baseline(p); err != nil {
 		return c, err
 	}
@@ -49,6 +52,10 @@ func (pl *Planner) Cargo(p platform.Platform, view compose.View) (Cargo, error) 
 func (pl *Planner) RequireRecipe(name, dir string, p platform.Platform) (resolve.Requests, []string, error) {
 	var req resolve.Requests
 	var toolchains []string
+	p, err := pl.withLibc(p)
+	if err != nil {
+		return req, nil, err
+	}
 	for _, need := range pl.Catalog.Recipe(name).Needs {
 		if need.When != "" {
 			continue // it depends on a target's options

@@ -51,6 +51,11 @@ func (pl *Planner) Require(sel Selection) (resolve.Requests, error) {
 	return req, nil
 }
 
+// bringsLibc tells whether rustc links for a platform by itself, with the C library that its standard library holds: there is no C compiler then.
+func bringsLibc(need catalog.Need, p platform.Platform) bool {
+	return p.RustLinker != "" && slices.Contains(need.Toolchains, "rust")
+}
+
 // requireNeed asks for all that a recipe needs for a platform.
 func (pl *Planner) requireNeed(req *resolve.Requests, need catalog.Need, p platform.Platform, vars catalog.Vars, where string) error {
 	for _, name := range need.Toolchains {
@@ -58,7 +63,7 @@ func (pl *Planner) requireNeed(req *resolve.Requests, need catalog.Need, p platf
 			return err
 		}
 	}
-	if need.Sysroot {
+	if need.Sysroot && !bringsLibc(need, p) {
 		if err := pl.requireSysroot(req, p); err != nil {
 			return err
 		}
@@ -349,7 +354,7 @@ func (pl *Planner) partRequest(name string, p platform.Platform) (resolve.PartRe
 		return resolve.PartRequest{}, fmt.Errorf("%s has no target for %s", def.Of, p.Name)
 	}
 	of, err := pl.toolchainRequest(def.Of)
-	return resolve.PartRequest{Def: def, From: pl.Catalog.Part(def.From), Of: of, Target: p.Rust, Where: p.Name}, err
+	return resolve.PartRequest{Def: def, From: pl.Catalog.Chain(def.From), Of: of, Target: p.Rust, Where: p.Name}, err
 }
 
 func (pl *Planner) requirePart(req *resolve.Requests, name string, p platform.Platform) error {
@@ -398,7 +403,7 @@ func (pl *Planner) RustView(p platform.Platform, host compose.View) (compose.Rus
 		return compose.RustView{}, fmt.Errorf("%s for %s is %s, and rust for host %s is %s: the two must be one version\nhint: run \"xbuild lock --update\"", r.Def.Name, p.Name, e.Version, pl.Host.Name, rust.Version)
 	}
 	tree := compose.NewSysroot(pl.Store, r.Def, e)
-	if r.Def != part.From {
+	if r.Def.Source == "" {
 		return compose.NewRustView(pl.Store, p, rust, tree), nil
 	}
 	b, err := pl.Baseline(p)

@@ -24,20 +24,21 @@ type Platform struct {
 	DockerDetects bool     // BuildKit offers it by itself once binfmt can run it
 	Aliases       []string // further spellings that Parse accepts
 
-	Triplet   string // GNU's, as Debian's cross tools are named
-	Multiarch string // Debian's library directory
-	GCC       string // the directory of Debian's own GCC, usr/lib/gcc/<GCC>
-	Musl      string // the triplet with musl as its libc
-	LLVM      string // normalised, as clang names its configuration file
-	Rust      string
-	LLVMMusl  string // LLVM with musl as its libc
-	RustMusl  string
-	GOOS      string
-	GOARCH    string
-	Node      string // process.arch
-	Gyp       string // node-gyp --arch
-	Debian    string
-	Suites    []string // Debian suites that have it, oldest first
+	Triplet    string // GNU's, as Debian's cross tools are named
+	Multiarch  string // Debian's library directory
+	GCC        string // the directory of Debian's own GCC, usr/lib/gcc/<GCC>
+	Musl       string // the triplet with musl as its libc
+	LLVM       string // normalised, as clang names its configuration file
+	Rust       string
+	LLVMMusl   string // LLVM with musl as its libc
+	RustMusl   string
+	RustLinker string // the program of LLVM's that rustc links with where its library holds the C library and there is no C compiler
+	GOOS       string
+	GOARCH     string
+	Node       string // process.arch
+	Gyp        string // node-gyp --arch
+	Debian     string
+	Suites     []string // Debian suites that have it, oldest first
 
 	QEMU    string // the emulator's program name
 	QEMUCPU string // the CPU model that is the platform's own baseline; empty where QEMU has none
@@ -75,7 +76,7 @@ var platformsTOML string
 type row struct {
 	name, like, docker, goName, machine, level      string
 	triplet, multiarch, musl, llvm, rust, rustMusl  string
-	llvmMusl, gcc                                   string
+	llvmMusl, gcc, rustLinker                       string
 	node, gyp, debian, qemu, qemuCPU, interp, cmake string
 	aliases, suites, meson, driver, also            []string
 	detected, big, static                           bool
@@ -90,7 +91,7 @@ func (r *row) columns() map[string]any {
 	return map[string]any{
 		"name": &r.name, "like": &r.like, "docker": &r.docker, "detected": &r.detected, "aliases": &r.aliases,
 		"triplet": &r.triplet, "multiarch": &r.multiarch, "musl": &r.musl, "llvm": &r.llvm, "rust": &r.rust,
-		"llvm_musl": &r.llvmMusl, "gcc": &r.gcc, "rust_musl": &r.rustMusl, "go": &r.goName, "node": &r.node, "gyp": &r.gyp, "debian": &r.debian,
+		"llvm_musl": &r.llvmMusl, "gcc": &r.gcc, "rust_linker": &r.rustLinker, "rust_musl": &r.rustMusl, "go": &r.goName, "node": &r.node, "gyp": &r.gyp, "debian": &r.debian,
 		"suites": &r.suites, "qemu": &r.qemu, "qemu_cpu": &r.qemuCPU, "machine": &r.machine, "bits": &r.bits,
 		"big": &r.big, "elf_flags": &r.elfFlags, "elf_mask": &r.elfMask, "interp": &r.interp, "cmake": &r.cmake,
 		"meson": &r.meson, "level": &r.level, "static": &r.static,
@@ -216,6 +217,7 @@ func (r row) fill(p *Platform) error {
 	set(&p.Rust, r.rust)
 	set(&p.LLVMMusl, r.llvmMusl)
 	set(&p.RustMusl, r.rustMusl)
+	set(&p.RustLinker, r.rustLinker)
 	if r.goName != "" {
 		p.GOOS, p.GOARCH, _ = strings.Cut(r.goName, "/")
 	}

@@ -65,7 +65,7 @@ type SysrootRequest struct {
 // A PartRequest asks for the library that a toolchain brings for a platform, in the suite and version that the toolchain is locked to.
 type PartRequest struct {
 	Def    *catalog.Sysroot
-	From   *catalog.Sysroot // what the library is built from where the suite has none for the target; nil: it cannot be built
+	From   []*catalog.Sysroot // asked in turn where Def's suite has none for the target; the last may be the source that it is built from
 	Of     ToolchainRequest
 	Target string // the compiler's name of the platform
 	Where  string // the platform and what asks for it, for errors
@@ -93,13 +93,14 @@ func (r PartRequest) In(l *lock.Lock) (SysrootRequest, error) {
 	if t.Archive == catalog.Rust {
 		return r.inRustDist(t)
 	}
-	suite, _ := r.Def.Suite(t.Suite)
-	if arch := suite.Targets[r.Target]; arch != "" {
-		return SysrootRequest{Def: r.Def, Arch: arch, Suite: t.Suite, Version: t.Version, Where: r.Where}, nil
-	}
-	if r.From != nil {
-		if _, ok := r.From.Suite(t.Suite); ok {
-			return SysrootRequest{Def: r.From, Arch: SourceArch, Suite: t.Suite, Version: t.Version, Where: r.Where}, nil
+	for _, d := range append([]*catalog.Sysroot{r.Def}, r.From...) {
+		suite, ok := d.Suite(t.Suite)
+		arch := suite.Targets[r.Target]
+		if ok && d.Source != "" {
+			arch = SourceArch
+		}
+		if arch != "" {
+			return SysrootRequest{Def: d, Arch: arch, Suite: t.Suite, Version: t.Version, Where: r.Where}, nil
 		}
 	}
 	return SysrootRequest{}, fmt.Errorf("%w %s of %s %s (%s)", ErrNoTarget, r.Target, t.Name, t.Version, t.Suite)

@@ -240,7 +240,7 @@ func TestSource(t *testing.T) {
 	std := &catalog.Sysroot{Name: "hello-lib", Of: "hello", Suites: []catalog.Suite{{Name: "trixie"}}}
 	src := &catalog.Sysroot{Name: "hello-src", Of: "hello", Source: "hello", Suites: []catalog.Suite{{Name: "trixie"}}}
 	of := ToolchainRequest{Def: hello}
-	part := PartRequest{Def: std, From: src, Of: of, Target: "vax-none", Where: "linux/vax"}
+	part := PartRequest{Def: std, From: []*catalog.Sysroot{src}, Of: of, Target: "vax-none", Where: "linux/vax"}
 	l, err := a.Update(t.Context(), &lock.Lock{Version: 1}, Requests{Toolchains: []ToolchainRequest{of}, Parts: []PartRequest{part}}, false, false)
 	if err != nil {
 		t.Fatal(err)
