@@ -371,3 +371,98 @@ console.log(load(api), path.basename(load.resolve(engine)), process.version);
 		t.Errorf("%d files were compiled after a change of one, want one for each of %d versions:\n%s", got, len(versions), log)
 	}
 }
+
+// TestNodeExample builds examples/node and runs it in Node 24, the module's prebuilds from its own package.
+func TestNodeExample(t *testing.T) {
+	needNetwork(t)
+	dir := example(t, "node")
+	platforms := []string{"linux/amd64", "linux/arm64"} // those that npm has a Node 24 for
+	args := []string{}
+	if !full() {
+		for _, p := range platforms {
+			args = append(args, "-p", p)
+		}
+	}
+	build(t, dir, args...)
+	if t.Failed() {
+		return
+	}
+	if r := xbuild(t, dir, "exec", "-q", "--", "npm", "ci", "--prefix", "checksum", "--ignore-scripts", "--no-audit", "--no-fund"); r.code != 0 {
+		t.Fatalf("npm ci: %v", r)
+	}
+	want := outputsOf(t, filepath.Join(dir, "README.md"))["app"]
+	for _, name := range platforms {
+		p, err := platform.Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		node := distribution(t, name, "^24")
+		r := xbuild(t, dir, "run", "-q", "-p", name, "--", node, filepath.Join("dist", p.Docker, "app", "index.js"))
+		if r.code != 0 || r.stdout != strings.Replace(want, "arm64", p.Node, 1) {
+			t.Errorf("app for %s: %v\nwant:\n%s", name, r, want)
+		}
+		if err := os.CopyFS(filepath.Join(dir, "checksum", "prebuilds"), os.DirFS(filepath.Join(dir, "dist", p.Docker, "prebuilds"))); err != nil {
+			t.Fatal(err)
+		}
+		// Known answers of Fletcher-32 over little-endian words.
+		r = xbuild(t, dir, "run", "-q", "-p", name, "--", node, "-p", "const { checksum } = require('./checksum'); [checksum(Buffer.from('abcde')), checksum(Buffer.from('abcdef')), checksum(Buffer.from('abcdefgh'))].join(' ')")
+		if r.code != 0 || r.stdout != "4031760169 1448095018 3957429649\n" {
+			t.Errorf("checksum for %s: %v", name, r)
+		}
+	}
+}
+
+// TestNodeTools builds a module with cmake-js and, with XBUILD_E2E=full, one with napi-rs: both through their own conventions.
+func TestNodeTools(t *testing.T) {
+	needNetwork(t)
+	t.Run("cmake-js", func(t *testing.T) {
+		dir := write(t, map[string]string{
+			"xbuild.toml":  "[project]\nplatforms = [\"linux/arm64\"]\n[sysroot]\nglibc = \"2.31\"\n[target.tool]\nrecipe = \"node-gyp\"\nnode = [\"20\"]\ncmake = true\n",
+			"package.json": `{ "name": "tool", "version": "1.0.0", "scripts": { "install": "cmake-js compile" }, "dependencies": { "cmake-js": "8.0.0", "node-addon-api": "8.9.2" } }`,
+			"CMakeLists.txt": `cmake_minimum_required(VERSION 3.15)
+project(tool CXX)
+add_library(${PROJECT_NAME} SHARED tool.cc ${CMAKE_JS_SRC})
+set_target_properties(${PROJECT_NAME} PROPERTIES PREFIX "" SUFFIX ".node")
+target_include_directories(${PROJECT_NAME} PRIVATE ${CMAKE_JS_INC} ${CMAKE_SOURCE_DIR}/node_modules/node-addon-api)
+target_link_libraries(${PROJECT_NAME} PRIVATE ${CMAKE_JS_LIB})
+`,
+			"tool.cc": `#include <napi.h>
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+    exports.Set("tool", Napi::String::New(env, "cmake-js"));
+    return exports;
+}
+NODE_API_MODULE(tool, Init)
+`,
+		})
+		toolProject(t, dir, "prebuilds/linux-arm64/tool.glibc.node", "require(process.argv[1]).tool", "cmake-js")
+	})
+	t.Run("napi-rs", func(t *testing.T) {
+		if !full() {
+			t.Skip("compiles fifty crates; XBUILD_E2E=full runs it")
+		}
+		dir := write(t, map[string]string{
+			"xbuild.toml":  "[project]\nplatforms = [\"linux/arm64\"]\n[toolchains]\nrust = \"^1.90\"\n[sysroot]\nglibc = \"2.36\"\n[target.tool]\nrecipe = \"node-gyp\"\ncargo = true\n",
+			"package.json": `{ "name": "tool", "version": "1.0.0", "napi": { "binaryName": "tool", "targets": ["aarch64-unknown-linux-gnu"] }, "devDependencies": { "@napi-rs/cli": "3.10.12" } }`,
+			"Cargo.toml":   "[package]\nname = \"tool\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[lib]\ncrate-type = [\"cdylib\"]\n[dependencies]\nnapi = \"2\"\nnapi-derive = \"2\"\n[build-dependencies]\nnapi-build = \"2\"\n",
+			"build.rs":     "fn main() { napi_build::setup(); }\n",
+			"src/lib.rs":   "use napi_derive::napi;\n#[napi]\npub fn tool() -> String { \"napi-rs\".to_string() }\n",
+		})
+		toolProject(t, dir, "tool.linux-arm64-gnu.node", "require(process.argv[1]).tool()", "napi-rs")
+	})
+}
+
+// toolProject locks, builds and loads a module for linux/arm64.
+func toolProject(t *testing.T, dir, file, expression, want string) {
+	t.Helper()
+	if r := xbuild(t, dir, "exec", "-q", "--", "npm", "install", "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund"); r.code != 0 {
+		t.Fatalf("npm install --package-lock-only: %v", r)
+	}
+	build(t, dir)
+	if t.Failed() {
+		return
+	}
+	r := xbuild(t, dir, "run", "-q", "-p", "linux/arm64", "--", distribution(t, "linux/arm64", "^20"), "-p", expression, filepath.Join(dir, "dist/linux/arm64", file))
+	if r.code != 0 || r.stdout != want+"\n" {
+		t.Errorf("%s: %v, want %q", file, r, want)
+	}
+}

@@ -101,12 +101,16 @@ func (n *nodeRun) install(root node.Package) error {
 		}
 	}
 	if locked == "" {
-		if len(root.Dependencies)+len(root.Optional) == 0 {
+		if len(root.Dependencies)+len(root.Optional) == 0 && (n.b.App || len(root.Dev) == 0) {
 			return nil
 		}
 		return fmt.Errorf("%s: package.json has dependencies, and there is no package-lock.json that says which versions; run \"npm install --package-lock-only\" in %s and commit the file", n.b.Where, n.a.Source)
 	}
-	argv := []string{"npm", "ci", "--ignore-scripts", "--omit=dev", "--include=optional", "--no-audit", "--no-fund", "--no-update-notifier", "--os=linux", "--cpu=" + n.b.Arch, "--libc=" + n.b.Libc}
+	argv := []string{"npm", "ci", "--ignore-scripts", "--include=optional", "--no-audit", "--no-fund", "--no-update-notifier"}
+	if n.b.App {
+		// What is installed is what will run there; a module's packages serve its compilation, here.
+		argv = append(argv, "--omit=dev", "--os=linux", "--cpu="+n.b.Arch, "--libc="+n.b.Libc)
+	}
 	h := sha256.New()
 	fmt.Fprintln(h, argv, n.a.Path)
 	for _, name := range []string{locked, ".npmrc"} {
@@ -178,30 +182,34 @@ func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string,
 		return nil, err
 	}
 	out := filepath.Join(p.Dir, "build")
-	if several {
+	if several && p.Tool() != node.NAPIRS {
 		// What is compiled for each version is kept apart, and make finds its own again.
 		if err := n.choose(out, "build-node-"+h.Version); err != nil {
 			return nil, err
 		}
 	}
 	start := n.log.Len()
+	pattern := filepath.Join(out, "Release", "*.node")
 	var err error
 	switch p.Tool() {
 	case node.NodeGyp:
 		err = n.nodeGyp(p, h)
 	case node.CMakeJS:
 		err = n.cmakeJS(p, h)
+	case node.NAPIRS:
+		err = n.napiRS(p)
+		pattern = filepath.Join(p.Dir, "*.node") // napi-rs has a loader that looks beside itself
 	}
 	if err != nil {
 		return nil, n.explain(p, err, n.log.Bytes()[start:])
 	}
-	found, err := doublestar.FilepathGlob(filepath.Join(out, "Release", "*.node"))
+	found, err := doublestar.FilepathGlob(pattern)
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(found)
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%s %s: %s succeeded, but made no .node file in build/Release", p.Name, p.Version, p.Tool())
+		return nil, fmt.Errorf("%s %s: %s succeeded, but made no %s", p.Name, p.Version, p.Tool(), strings.TrimPrefix(pattern, p.Dir+"/"))
 	}
 	for _, f := range found {
 		// node-gyp ends well with a module for the host where it did not find the platform's compiler.
@@ -267,6 +275,42 @@ func (n *nodeRun) cmakeJS(p node.Package, h node.Headers) error {
 	return n.run(p.Dir, n.bins(p), n.quiet(h), "node", bin, "compile", "--runtime=node", "--runtime-version="+h.Version, "--arch="+n.b.Arch, "--out=build", "--parallel="+plan.Jobs)
 }
 
+// napiRS lets napi-rs call cargo, in the environment that the recipe rust would have.
+func (n *nodeRun) napiRS(p node.Package) error {
+	if n.b.Cargo == nil {
+		return fmt.Errorf("it is built by napi-rs: set cargo = true in %s, which brings Rust", n.b.Where)
+	}
+	old, err := doublestar.FilepathGlob(filepath.Join(p.Dir, "*.node"))
+	if err != nil {
+		return err
+	}
+	for _, f := range old {
+		if err := os.Remove(f); err != nil {
+			return err
+		}
+	}
+	cli, err := lookPath("napi", strings.Join(n.bins(p), ":"))
+	if err != nil {
+		return errors.New("it is built by napi-rs, and @napi-rs/cli is not installed: name it in the dependencies (an application is installed without devDependencies)")
+	}
+	if cli, err = filepath.EvalSymlinks(cli); err != nil {
+		return err
+	}
+	a := *n.a
+	a.Env = a.Env.With(n.b.Cargo.Env)
+	for name, value := range n.b.Cargo.Env {
+		if value == "" {
+			a.Env.Unset(name)
+		}
+	}
+	a.Env.Set("CARGO_TARGET_DIR", filepath.Join(n.work, "cargo"))
+	if n.opt.Offline {
+		a.Env.Set("CARGO_NET_OFFLINE", "true")
+	}
+	a.Path = slices.Concat(n.b.Cargo.Path, n.bins(p), a.Path)
+	return n.command(n.ctx, &a, plan.Step{Dir: p.Dir, Command: []string{"node", cli, "build", "--platform", "--release", "--target", n.b.Cargo.Target}}, n.log)
+}
+
 // bins are the directories of the programs that a package's scripts find first, as npm has them on PATH.
 func (n *nodeRun) bins(p node.Package) []string {
 	out := []string{filepath.Join(p.Dir, "node_modules", ".bin")}
@@ -326,6 +370,10 @@ func (n *nodeRun) module(root node.Package) error {
 		api, err := node.Inspect(file)
 		if err != nil {
 			return err
+		}
+		if root.Tool() == node.NAPIRS {
+			// Its loader knows its own names alone: name.linux-arm64-gnu.node.
+			return link(file, filepath.Join(n.a.Stage, filepath.Base(file)))
 		}
 		abi := 0
 		if api == node.V8API {

@@ -152,7 +152,7 @@ func TestNodeLayout(t *testing.T) {
 			t.Errorf("node-gyp was called without %q:\n%s", want, calls)
 		}
 	}
-	if !strings.Contains(b.read("npm.calls"), "ci --ignore-scripts --omit=dev") || !strings.Contains(b.read("npm.calls"), "--cpu=s390x --libc=glibc") || strings.Contains(b.read("npm.calls"), "offline") {
+	if !strings.Contains(b.read("npm.calls"), "ci --ignore-scripts --include=optional") || !strings.Contains(b.read("npm.calls"), "--omit=dev --os=linux --cpu=s390x --libc=glibc") || strings.Contains(b.read("npm.calls"), "offline") {
 		t.Errorf("npm was called with\n%s", b.read("npm.calls"))
 	}
 

@@ -33,7 +33,15 @@ type Build struct {
 	Prebuilt []string  `json:"prebuilt,omitempty"` // packages whose compiled files are taken as they are
 	Exclude  []string  `json:"exclude,omitempty"`  // globs that are left out of the application
 	CMake    bool      `json:"cmake,omitempty"`    // CMake and Ninja are there
+	Cargo    *Cargo    `json:"cargo,omitempty"`    // Rust is there
 	Where    string    `json:"-"`                  // the target in xbuild.toml, for errors
+}
+
+// A Cargo is what modules in Rust are built with: napi-rs calls cargo, whose environment is another than node-gyp's.
+type Cargo struct {
+	Target string            `json:"target"` // rustc's
+	Env    map[string]string `json:"env"`    // "" takes a variable away
+	Path   []string          `json:"path"`   // in front of all else
 }
 
 // Headers are those of one version of Node.
@@ -49,8 +57,10 @@ type Package struct {
 	Scripts      map[string]string `json:"scripts"`
 	Dependencies map[string]string `json:"dependencies"`
 	Optional     map[string]string `json:"optionalDependencies"`
+	Dev          map[string]string `json:"devDependencies"`
 	Gypfile      *bool             `json:"gypfile"`
 	Binary       json.RawMessage   `json:"binary"`
+	NAPI         json.RawMessage   `json:"napi"` // of napi-rs
 	Dir          string            `json:"-"`
 }
 
@@ -68,7 +78,7 @@ func Read(dir string) (Package, error) {
 		return p, fmt.Errorf("%s: %w", file, err)
 	}
 	for name, to := range map[string]any{"name": &p.Name, "version": &p.Version, "scripts": &p.Scripts, "dependencies": &p.Dependencies,
-		"optionalDependencies": &p.Optional, "gypfile": &p.Gypfile} {
+		"optionalDependencies": &p.Optional, "devDependencies": &p.Dev, "gypfile": &p.Gypfile} {
 		if raw, ok := fields[name]; ok && json.Unmarshal(raw, to) != nil {
 			switch to := to.(type) {
 			case *map[string]string:
@@ -80,7 +90,7 @@ func Read(dir string) (Package, error) {
 			}
 		}
 	}
-	p.Binary = fields["binary"]
+	p.Binary, p.NAPI = fields["binary"], fields["napi"]
 	return p, nil
 }
 
@@ -100,6 +110,8 @@ func (p Package) Tool() string {
 		return NodeGyp
 	case has(p.Dir, "CMakeLists.txt") && (p.Dependencies[CMakeJS] != "" || strings.Contains(p.install(), CMakeJS)):
 		return CMakeJS
+	case len(p.NAPI) > 0 && has(p.Dir, "Cargo.toml"):
+		return NAPIRS
 	}
 	return ""
 }

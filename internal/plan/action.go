@@ -161,12 +161,14 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 			a.Strip = view.Tool("strip")
 		}
 	}
+	cEnv, cPath := a.Env, a.Path
 	if slices.Contains(needs.Toolchains, "rust") {
 		c, err := pl.Cargo(p, view)
 		if err != nil {
 			return nil, err
 		}
-		out.Set.View(c.Host)
+		host = c.Host
+		out.Set.View(host)
 		if c.Rust.Key != "" {
 			out.Set.RustView(c.Rust)
 		}
@@ -187,8 +189,29 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		}
 		out.Set.View(host)
 	}
+	var cargo *node.Cargo
 	if headers != nil {
+		if vars["rust"] != nil {
+			// A module in Rust is built beside others: what cargo sees is kept apart from what node-gyp sees.
+			cargo = &node.Cargo{Target: p.Rust, Env: map[string]string{"CARGO_ENCODED_RUSTFLAGS": strings.Join(vars["rust.flags"].([]string), "\x1f")}, Path: a.Path[:len(a.Path)-len(cPath)]}
+			for _, v := range a.Env {
+				if cEnv.Lookup(v.Name) != v.Value {
+					cargo.Env[v.Name] = v.Value
+				}
+			}
+			for _, v := range cEnv {
+				if !slices.ContainsFunc(a.Env, func(w env.Var) bool { return w.Name == v.Name }) {
+					cargo.Env[v.Name] = ""
+				}
+			}
+			a.Env, a.Path = cEnv, cPath
+		}
 		a.Env = env.ForNode(a.Env, host)
+		for _, name := range []string{"LINK", "CC_target", "CXX_target", "AR_target", "LINK_target", "CC_host", "CXX_host", "AR_host", "LINK_host"} {
+			if cargo != nil {
+				cargo.Env[name] = ""
+			}
+		}
 	}
 	if slices.Contains(needs.Toolchains, "go") {
 		b, err := pl.Baseline(p)
@@ -246,7 +269,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	for _, list := range [][]Step{a.Fetch, a.Steps} {
 		for i := range list {
 			if list[i].Node != nil {
-				if list[i].Node, err = pl.nodeBuild(t, p, vars, headers); err != nil {
+				if list[i].Node, err = pl.nodeBuild(t, p, vars, headers, cargo); err != nil {
 					return nil, err
 				}
 			}
@@ -262,12 +285,12 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 }
 
 // nodeBuild is what the recipe's native modules are built with.
-func (pl *Planner) nodeBuild(t project.Target, p platform.Platform, vars catalog.Vars, headers []node.Headers) (*node.Build, error) {
+func (pl *Planner) nodeBuild(t project.Target, p platform.Platform, vars catalog.Vars, headers []node.Headers, cargo *node.Cargo) (*node.Build, error) {
 	if p.Node == "" {
 		return nil, fmt.Errorf("there is no Node.js for it")
 	}
 	b := &node.Build{
-		App: vars["kind"] == "app", Headers: headers, Arch: p.Node, Gyp: p.Gyp, HostArch: pl.Host.Node, Libc: "glibc", Big: p.Data == elf.ELFDATA2MSB,
+		App: vars["kind"] == "app", Headers: headers, Arch: p.Node, Gyp: p.Gyp, HostArch: pl.Host.Node, Libc: "glibc", Big: p.Data == elf.ELFDATA2MSB, Cargo: cargo,
 		Where: fmt.Sprintf("[target.%s] of %s", t.Name, pl.Project.File),
 	}
 	if p.Machine == elf.EM_ARM {
