@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -464,5 +465,52 @@ func toolProject(t *testing.T, dir, file, expression, want string) {
 	r := xbuild(t, dir, "run", "-q", "-p", "linux/arm64", "--", distribution(t, "linux/arm64", "^20"), "-p", expression, filepath.Join(dir, "dist/linux/arm64", file))
 	if r.code != 0 || r.stdout != want+"\n" {
 		t.Errorf("%s: %v, want %q", file, r, want)
+	}
+}
+
+// TestNodeMusl builds a module in C over musl. There is no Node over musl here to run it in: it must have no C library of its own, and want none by name, so that
+// it takes that of any Node that loads it.
+func TestNodeMusl(t *testing.T) {
+	needNetwork(t)
+	dir := write(t, map[string]string{
+		"xbuild.toml":  "[project]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n[sysroot]\nlibc = \"musl\"\n[target.heap]\nrecipe = \"node-gyp\"\nnode = [\"20\"]\n",
+		"package.json": `{ "name": "heap", "version": "1.0.0" }`,
+		"binding.gyp":  `{ "targets": [{ "target_name": "heap", "sources": ["heap.c"] }] }`,
+		"heap.c": `#include <node_api.h>
+#include <stdlib.h>
+#include <string.h>
+NAPI_MODULE_INIT() {
+    napi_value v;
+    char *s = malloc(16);
+    strcpy(s, "musl");
+    napi_create_string_utf8(env, s, NAPI_AUTO_LENGTH, &v);
+    free(s);
+    return v;
+}
+`,
+	})
+	build(t, dir)
+	if t.Failed() {
+		return
+	}
+	for _, name := range []string{"linux/amd64", "linux/arm64"} {
+		p, err := platform.Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, "dist", p.Docker, "prebuilds", "linux-"+p.Node, "heap.musl.node")
+		f, err := elf.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		needed, err := f.ImportedLibraries()
+		if err != nil || len(needed) > 0 {
+			t.Errorf("%s: it wants %q by name (%v)", name, needed, err)
+		}
+		symbols, err := f.ImportedSymbols()
+		if err != nil || !slices.ContainsFunc(symbols, func(s elf.ImportedSymbol) bool { return s.Name == "malloc" }) {
+			t.Errorf("%s: malloc is not asked for (%v): it has a heap of its own", name, err)
+		}
 	}
 }

@@ -326,28 +326,7 @@ func (n *nodeRun) explain(p node.Package, err error, log []byte) error {
 	if bytes.Contains(log, []byte(strings.TrimSuffix(strings.TrimPrefix(noProxy, "http://"), ":9"))) {
 		return fmt.Errorf("%s tries to download while it is compiled, which is not allowed: %w\nhint: scripts = [%q] in %s runs the package's own install script, with network; skip = [%q] leaves it unbuilt", what, err, p.Name, n.b.Where, p.Name)
 	}
-	for _, line := range strings.Split(string(log), "\n") {
-		// clang's words for a header, lld's for a library.
-		if header, ok := between(line, "fatal error: '", "' file not found"); ok {
-			if slices.Contains([]string{"node_api.h", "node.h", "v8.h"}, header) {
-				break
-			}
-			return fmt.Errorf("%s: %w: its sources want %s, which the sysroot of %s does not have: name the Debian package that brings it in packages of [sysroot] or [platform.%q]", what, err, header, n.a.OCI, n.a.OCI)
-		}
-		if lib, ok := between(line, "unable to find library ", ""); ok {
-			return fmt.Errorf("%s: %w: it is linked with %s, which the sysroot of %s does not have: name the Debian package that brings it in packages of [sysroot] or [platform.%q]", what, err, lib, n.a.OCI, n.a.OCI)
-		}
-	}
 	return fmt.Errorf("%s: %w", what, err)
-}
-
-func between(s, before, after string) (string, bool) {
-	_, s, ok := strings.Cut(s, before)
-	if !ok || after == "" {
-		return strings.TrimSpace(s), ok
-	}
-	s, _, ok = strings.Cut(s, after)
-	return s, ok
 }
 
 // module compiles the module that the source is and lays its prebuilds out as prebuildify does.

@@ -206,7 +206,11 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 			}
 			a.Env, a.Path = cEnv, cPath
 		}
-		a.Env = env.ForNode(a.Env, host)
+		libc, _, err := pl.Suite(p)
+		if err != nil {
+			return nil, err
+		}
+		a.Env = env.ForNode(a.Env, host, libc.NodeLink)
 		for _, name := range []string{"LINK", "CC_target", "CXX_target", "AR_target", "LINK_target", "CC_host", "CXX_host", "AR_host", "LINK_host"} {
 			if cargo != nil {
 				cargo.Env[name] = ""
@@ -289,8 +293,12 @@ func (pl *Planner) nodeBuild(t project.Target, p platform.Platform, vars catalog
 	if p.Node == "" {
 		return nil, fmt.Errorf("there is no Node.js for it")
 	}
+	libc, _, err := pl.Suite(p)
+	if err != nil {
+		return nil, err
+	}
 	b := &node.Build{
-		App: vars["kind"] == "app", Headers: headers, Arch: p.Node, Gyp: p.Gyp, HostArch: pl.Host.Node, Libc: "glibc", Big: p.Data == elf.ELFDATA2MSB, Cargo: cargo,
+		App: vars["kind"] == "app", Headers: headers, Arch: p.Node, Gyp: p.Gyp, HostArch: pl.Host.Node, Libc: libc.Node, Big: p.Data == elf.ELFDATA2MSB, Cargo: cargo,
 		Where: fmt.Sprintf("[target.%s] of %s", t.Name, pl.Project.File),
 	}
 	if p.Machine == elf.EM_ARM {
