@@ -79,6 +79,7 @@ func TestCheck(t *testing.T) {
 		{"an object of ppc64 that depends on no ABI", object("linux/ppc64le", 0, true), "linux/ppc64le", Limits{}, nil},
 		{"a soft-float object of riscv64", object("linux/riscv64", 0, true), "linux/riscv64", Limits{}, []string{"(float soft)"}},
 		{"a program of ARM's old ABI", spec{platform: "linux/arm/v5", kind: elf.ET_EXEC, noFlags: true}.bytes(t), "linux/arm/v5", Limits{}, []string{"(OABI)"}},
+		{"Go's program for mips64le", spec{platform: "linux/mips64le", kind: elf.ET_EXEC, flags: 0x20000004}.bytes(t), "linux/mips64le", Limits{}, nil},
 		{"n32", spec{platform: "linux/mips64le", kind: elf.ET_EXEC, flags: 0x20}.bytes(t), "linux/mips64le", Limits{}, []string{"n32"}},
 		{"a hard-float library for the soft-float platform", spec{platform: "linux/arm/v7", kind: elf.ET_DYN, flags: 0x400, soname: "liba.so"}.bytes(t), "linux/arm/v6", Limits{}, []string{"passes floating-point arguments by the hard-float ABI, and the libraries of linux/arm/v6 by the soft-float one"}},
 		{"a static hard-float program for it", spec{platform: "linux/arm/v7", kind: elf.ET_EXEC, flags: 0x400}.bytes(t), "linux/arm/v6", Limits{}, nil},

@@ -169,8 +169,8 @@ func TestFlags(t *testing.T) {
 		{"arm by its attributes", spec{platform: "linux/arm/v7", attributes: armAttributes}, "EABI5", "hard", "v7-A VFPv3-D16 NEON Thumb-2"},
 		{"riscv64", spec{platform: "linux/riscv64", attributes: attributesOf("riscv", binary.LittleEndian, 4, 16, 5, "rv64i2p1_m2p0_a2p1_f2p2_d2p2_c2p0")}, "", "double", "rv64i2p1_m2p0_a2p1_f2p2_d2p2_c2p0"},
 		{"riscv64, soft", spec{platform: "linux/riscv64", noFlags: true}, "", "soft", ""},
-		{"mips64", spec{platform: "linux/mips64le"}, "n64", "", "mips64r2"},
-		{"mips n32", spec{platform: "linux/mips64le", flags: 0x20}, "n32 n64", "", "mips64r2"},
+		{"mips64", spec{platform: "linux/mips64le", flags: 0x80000000}, "n64", "", "mips64r2"},
+		{"mips n32", spec{platform: "linux/mips64le", flags: 0x80000020}, "n32 n64", "", "mips64r2"},
 		{"ppc64le", spec{platform: "linux/ppc64le"}, "ELFv2", "", ""},
 		{"loong64", spec{platform: "linux/loong64", flags: 0x40}, "object ABI v1", "double", ""},
 	} {
