@@ -47,9 +47,19 @@ func (v View) RunBy(root string, t Toolchain) View {
 
 func (v View) keyed(root, name string) View {
 	p := v.Platform
-	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, v.cmake(), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key})
+	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key})
 	v.Dir = treeDir(root, v.Key)
 	return v
+}
+
+// triples are the names under which clang looks for its configuration: <triplet>-clang asks for the platform's own triple, cc and the other names without one for
+// that which clang was built for, and under a --target for what that says. Rust's cc crate gives every compilation a --target of Rust's name for the machine.
+func (v View) triples() []string {
+	out := []string{v.Platform.LLVM, v.Clang.host.LLVM, strings.Replace(v.Clang.host.LLVM, "-unknown-", "-pc-", 1)}
+	if v.Platform.Rust != "" && !slices.Contains(out, v.Platform.Rust) {
+		out = append(out, v.Platform.Rust)
+	}
+	return out
 }
 
 // Bin is the directory that goes first on PATH.
@@ -178,8 +188,7 @@ func (c *Composer) view(ctx context.Context, v View) error {
 				return err
 			}
 		}
-		// cc and the other names without a triplet ask for the file of the triple that clang was built for, <triplet>-clang for the platform's own.
-		for _, triple := range []string{v.Platform.LLVM, v.Clang.host.LLVM, strings.Replace(v.Clang.host.LLVM, "-unknown-", "-pc-", 1)} {
+		for _, triple := range v.triples() {
 			if err := os.WriteFile(filepath.Join(bin, triple+".cfg"), []byte(v.config(v.Platform.LLVM)), 0o644); err != nil {
 				return err
 			}
