@@ -25,6 +25,7 @@ func TestExamples(t *testing.T) {
 		{"cmake", []string{"linux/ppc64le", "linux/riscv64"}, map[string]string{"usr/bin/chunksum": "chunksum"}},
 		{"go", []string{"linux/arm/v6", "linux/loong64", "windows/arm64", "darwin/amd64"}, map[string]string{"sortwords": "sortwords"}},
 		{"cgo", []string{"linux/arm/v7"}, map[string]string{"moons": "moons"}},
+		{"rust", []string{"linux/s390x"}, map[string]string{"sumtool": "sumtool"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := example(t, c.name)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -214,12 +215,19 @@ func (p rustProgram) project(t *testing.T, rust string, platforms []string) stri
 func rustProject(rust string, platforms, packages []string, options string) string {
 	text := "[project]\nplatforms = " + quoted(platforms) + "\n"
 	if rust != "" {
-		text += "\n[toolchains]\nrust = \"" + rust + "\"\n"
+		if !strings.HasPrefix(rust, "{") {
+			rust = strconv.Quote(rust)
+		}
+		text += "\n[toolchains]\nrust = " + rust + "\n"
 	}
 	if len(packages) > 0 {
 		text += "\n[sysroot]\npackages = " + quoted(packages) + "\n"
 	}
-	return text + "\n[target.program]\nrecipe = \"rust\"\n" + options
+	text += "\n[target.program]\nrecipe = \"rust\"\n" + options
+	if slices.Contains(platforms, "linux/386") {
+		text += "\n[platform.\"linux/386\"]\nfeatures = [\"sse2\"]\n" // the archive's standard library wants it
+	}
+	return text
 }
 
 // TestRust builds programs over crates of the registry for every platform and runs them on the CPU of its baseline.
@@ -450,7 +458,7 @@ func TestRustBytes(t *testing.T) {
 	}
 	// A crate of the registry, and C code, so that their paths could get in.
 	files["app/Cargo.toml"] += "itoa = \"=1.0.14\"\n\n[build-dependencies]\ncc = \"1\"\n"
-	files["app/build.rs"] = "fn main() {\n    cc::Build::new().file(\"c.c\").compile(\"c\");\n}\n"
+	files["app/build.rs"] = "fn main() {\n    cc::Build::new().file(\"c.c\").compile(\"place\");\n}\n"
 	files["app/c.c"] = "const char *where(void) { return __FILE__; }\n"
 	files["app/src/main.rs"] = "extern \"C\" {\n    fn r#where() -> *const std::os::raw::c_char;\n}\nfn main() {\n    let w = unsafe { std::ffi::CStr::from_ptr(r#where()) };\n    let mut b = itoa::Buffer::new();\n    println!(\"{} {} {} {:?}\", words::greeting(), b.format(7), file!(), w);\n    assert!(std::env::args().count() < 5, \"many\");\n}\n"
 	one, two := write(t, files), write(t, files)
@@ -565,7 +573,9 @@ func TestRustErrors(t *testing.T) {
 			want: []string{"rustc does not know cortex-x99 for linux/arm64", "xbuild.toml:4: [target.program]"}},
 		{name: "a feature that rustc does not know", toml: rustProject("", []string{"linux/arm64"}, nil, "rustflags = [\"-Ctarget-feature=+frob\"]\n"),
 			want: []string{"rustc does not know frob for linux/arm64"}},
-		{name: "a release that no source has", toml: rustProject("^7", []string{"linux/arm64"}, nil, ""), want: []string{"xbuild.toml:5: ", "rust", "^7"}},
+		{name: "a release that no source has", toml: rustProject("{ version = \"^7\", source = \"archive\" }", []string{"linux/arm64"}, nil, ""), want: []string{"xbuild.toml:5: ", "rust", "^7"}},
+		{name: "a platform that the library does not keep to", toml: strings.ReplaceAll(rustProject("", []string{"linux/386"}, nil, ""), "sse2", "mmx"),
+			want: []string{"xbuild.toml:4: target \"program\" for linux/386: Rust's standard library of trixie uses sse2, which linux/386 does not promise", `hint: promise it in xbuild.toml: [platform."linux/386"] features = ["sse2"]`}},
 		{name: "a crate that wants a later Rust", toml: rustProject("", []string{"linux/arm64"}, nil, ""),
 			files: map[string]string{"Cargo.toml": "[package]\nname = \"program\"\nversion = \"0.1.0\"\nedition = \"2021\"\nrust-version = \"1.95\"\n"},
 			want:  []string{`hint: a crate wants Rust 1.95 or later: write rust = "^1.95" into [toolchains] in xbuild.toml`}},

@@ -173,7 +173,7 @@ type ExecCmd struct {
 
 // Help is the long help.
 func (*ExecCmd) Help() string {
-	return "cc, gcc, clang, c++, ar, ld, pkg-config and their like are the platform's inside, by these names and with the triplet in front. make, cmake, ninja and go are fetched where they are the command.\n\n" +
+	return "cc, gcc, clang, c++, ar, ld, pkg-config and their like are the platform's inside, by these names and with the triplet in front. make, cmake, ninja, go and cargo are fetched where they are the command.\n\n" +
 		"Example: xbuild exec -p linux/riscv64 -- make CC=cc"
 }
 

@@ -403,12 +403,19 @@ func (pl *Planner) RustView(p platform.Platform, host compose.View) (compose.Rus
 		return compose.RustView{}, fmt.Errorf("%s for %s is %s, and rust for host %s is %s: the two must be one version\nhint: run \"xbuild lock --update\"", r.Def.Name, p.Name, e.Version, pl.Host.Name, rust.Version)
 	}
 	tree := compose.NewSysroot(pl.Store, r.Def, e)
-	if r.Def.Source == "" {
-		return compose.NewRustView(pl.Store, p, rust, tree), nil
-	}
 	b, err := pl.Baseline(p)
 	if err != nil {
 		return compose.RustView{}, err
+	}
+	if r.Def.Source == "" {
+		suite, _ := r.Def.Suite(r.Suite)
+		for _, f := range suite.Beyond[p.Rust] {
+			if !slices.Contains(b.Features(), f) {
+				return compose.RustView{}, fmt.Errorf("Rust's standard library of %s uses %s, which %s does not promise\nhint: promise it in %s: [platform.%q] features = [%q]; or take a Rust whose library does without (docs/recipes/rust.md)",
+					r.Suite, f, p.Name, pl.Project.File, p.Name, f)
+			}
+		}
+		return compose.NewRustView(pl.Store, p, rust, tree), nil
 	}
 	return compose.NewBuiltRustView(pl.Store, p, compose.NewBuiltStd(pl.Store, rust, tree, host, p.Rust, b.RustFlags())), nil
 }

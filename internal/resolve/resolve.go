@@ -51,6 +51,17 @@ type ToolchainRequest struct {
 	Hint       string // what else can be done where nothing satisfies it
 }
 
+// place is what goes in front of and behind an error about the request: where it was made, and what else can be done.
+func (r ToolchainRequest) place() (where, hint string) {
+	if r.Where != "" {
+		where = r.Where + ": "
+	}
+	if r.Hint != "" {
+		hint = "\nhint: " + r.Hint
+	}
+	return where, hint
+}
+
 // A SysrootRequest asks for a sysroot.
 type SysrootRequest struct {
 	Def      *catalog.Sysroot
@@ -305,7 +316,8 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 		}
 		e, has, err := from(ctx, def, r.Constraint, on)
 		if err != nil {
-			return lock.Toolchain{}, fmt.Errorf("toolchain %s for host %s%s: %w", r.Def.Name, host, lacks(r.Constraint, seen), err)
+			where, hint := r.place()
+			return lock.Toolchain{}, fmt.Errorf("%stoolchain %s for host %s%s: %w%s", where, r.Def.Name, host, lacks(r.Constraint, seen), err, hint)
 		}
 		if e.Files != nil {
 			e.Name, e.Host, e.Archive, e.Suite, e.Constraint = r.Def.Name, host, s.Archive, s.Suite, r.Constraint
@@ -316,14 +328,7 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 			seen = append(seen, has+" ("+s.Suite+")")
 		}
 	}
-	where := r.Where
-	if where != "" {
-		where += ": "
-	}
-	hint := ""
-	if r.Hint != "" {
-		hint = "\nhint: " + r.Hint
-	}
+	where, hint := r.place()
 	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %q; there are %s%s", where, ErrNoVersion, r.Def.Name, host, r.Constraint, strings.Join(seen, ", "), hint)
 }
 
