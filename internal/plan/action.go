@@ -68,9 +68,6 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
 		External: t.External,
 	}
-	if why, refused := recipe.Refuse[p.Name]; refused {
-		return nil, fmt.Errorf("recipe %s does not build for it: %s", recipe.Name, why)
-	}
 	var err error
 	if a.Skip, err = vars.ExpandAll(recipe.Skip); err != nil {
 		return nil, fmt.Errorf("recipes/%s.toml: skip: %w", recipe.Name, err)

@@ -36,6 +36,9 @@ func (pl *Planner) Require(sel Selection) (resolve.Requests, error) {
 			if libc := pl.Project.Config(p).Sysroot.Libc; libc == "musl" && t.Static != nil && !*t.Static {
 				return req, fmt.Errorf("%s:%d: target %q: static = false: programs for %s are always linked statically", pl.Project.File, t.Line, t.Name, libc)
 			}
+			if why, refused := pl.Catalog.Recipe(t.Recipe).Refuse[p.Name]; refused {
+				return req, fmt.Errorf("%s:%d: target %q: recipe %s does not build for %s: %s\nhint: name the target's platforms without it: platforms = […]", pl.Project.File, t.Line, t.Name, t.Recipe, p.Name, why)
+			}
 			vars := pl.vars(t, p)
 			needs, err := pl.needs(t, vars)
 			if err != nil {
@@ -76,7 +79,10 @@ func (pl *Planner) requireNeed(req *resolve.Requests, need catalog.Need, p platf
 	for _, name := range need.Parts {
 		if def := pl.Catalog.Part(name); def != nil && def.Archive == catalog.NPM {
 			for _, version := range vars[need.Versions].([]string) {
-				putSysroot(req, resolve.SysrootRequest{Def: def, Arch: "all", Suite: version, Where: where})
+				if _, err := semver.NewConstraint(version); err != nil {
+					return fmt.Errorf("%s names %q, which is no version (such as %q, %q or %q)", need.Versions, version, "24", "22.14.0", ">=20.11, <21")
+				}
+				putSysroot(req, resolve.SysrootRequest{Def: def, Arch: "all", Suite: version, Where: fmt.Sprintf("%s: %s names %q", where, need.Versions, version)})
 			}
 			continue
 		}
