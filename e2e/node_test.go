@@ -384,7 +384,10 @@ func TestNodeExample(t *testing.T) {
 			args = append(args, "-p", p)
 		}
 	}
-	build(t, dir, args...)
+	if r := xbuild(t, dir, append([]string{"fetch", "-q"}, args...)...); r.code != 0 {
+		t.Fatalf("xbuild fetch: %v", r)
+	}
+	build(t, dir, append(args, "--offline")...) // npm's packages are in its cache now
 	if t.Failed() {
 		return
 	}
