@@ -250,7 +250,7 @@ func TestParts(t *testing.T) {
 // filled are the placeholders and conditions that package plan has values for beside the options.
 var filled = []string{
 	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.LDFLAGS", "cmake_toolchain",
-	"rust", "rust.flags", "xbuild", "test", "sources.objects", "link.driver", "item", "item.driver", "item.flags", "item.options",
+	"rust", "rust.flags", "binding.gyp", "xbuild", "test", "sources.objects", "link.driver", "item", "item.driver", "item.flags", "item.options",
 }
 
 // TestRecipes sees that every placeholder and condition of a recipe means something, and that every option says what it is.

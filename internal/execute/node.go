@@ -480,7 +480,8 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
 	for _, p := range packages {
 		owners[p.Dir] = p
 	}
-	compiled := map[string]int{} // by package directory
+	compiled := map[string]int{}    // by package directory
+	of := map[string]node.Package{} // by directory
 	stage := filepath.Join(n.a.Stage, "app")
 	put := func(rel string, d fs.DirEntry) error {
 		from, to := filepath.Join(n.a.Build, rel), filepath.Join(stage, rel)
@@ -528,9 +529,14 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
 		if err != nil {
 			return err
 		}
-		owner := owners[n.a.Build]
-		if real, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-			owner = ownerOf(owners, real, n.a.Build)
+		dir := filepath.Dir(path)
+		owner, known := of[dir]
+		if !known {
+			owner = owners[n.a.Build]
+			if real, err := filepath.EvalSymlinks(dir); err == nil {
+				owner = ownerOf(owners, real, n.a.Build)
+			}
+			of[dir] = owner
 		}
 		made, built := n.made[owner.Dir]
 		inside := strings.HasPrefix(rel, "node_modules"+string(filepath.Separator)) || strings.Contains(rel, string(filepath.Separator)+"node_modules"+string(filepath.Separator))

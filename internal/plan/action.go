@@ -68,7 +68,9 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
 		External: t.External,
 	}
-	var err error
+	// What a build of the source for the host left behind is in build only where the source is itself compiled: an application's own folder may have that name.
+	_, err := os.Stat(filepath.Join(source, "binding.gyp"))
+	vars["binding.gyp"] = err == nil
 	if a.Skip, err = vars.ExpandAll(recipe.Skip); err != nil {
 		return nil, fmt.Errorf("recipes/%s.toml: skip: %w", recipe.Name, err)
 	}
