@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"crypto/sha256"
-	"debug/elf"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -92,140 +91,9 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		CFlags: append(slices.Clone(common), cfg.CFlags...), CXXFlags: append(slices.Clone(common), cfg.CXXFlags...), LDFlags: cfg.LDFlags,
 	}
 
-	// What the action stands on: toolchains on PATH, and the view where the recipe compiles C.
-	list, err := pl.needs(t, vars)
-	if err != nil {
+	m := &making{Planner: pl, set: &out.Set, views: views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: settings}
+	if err := m.environment(); err != nil {
 		return nil, err
-	}
-	var needs catalog.Need
-	var headers []node.Headers
-	found := map[string]string{} // variables by which toolchains are found
-	for _, need := range list {
-		needs.Sysroot, needs.Host = needs.Sysroot || need.Sysroot, needs.Host || need.Host
-		for _, name := range need.Toolchains {
-			needs.Toolchains = append(needs.Toolchains, name)
-			if pl.Project.Toolchains[name].Source == "host" {
-				continue
-			}
-			tc, err := pl.Toolchain(name)
-			if err != nil {
-				return nil, err
-			}
-			out.Set.Toolchain(tc)
-			a.Path = append(a.Path, tc.Bin())
-			maps.Copy(found, tc.Env())
-		}
-		for _, name := range need.Parts {
-			def := pl.Catalog.Part(name)
-			if def == nil || def.Archive != catalog.NPM {
-				continue // of a toolchain
-			}
-			for _, version := range vars[need.Versions].([]string) {
-				s, err := pl.part(def, version)
-				if err != nil {
-					return nil, err
-				}
-				out.Set.Sysroot(s)
-				headers = append(headers, node.Headers{Version: s.Version, Dir: filepath.Join(s.Dir, compose.NodeModules(def.Packages[0]), "include/node")})
-			}
-		}
-	}
-	a.Explain = pl.explanations(t, p, needs.Toolchains)
-	var view, host compose.View
-	if bringsLibc(needs, p) {
-		clang, err := pl.Toolchain("clang")
-		if err != nil {
-			return nil, err
-		}
-		view = compose.View{Platform: p, Clang: clang}
-		if t.Strip {
-			a.Strip = clang.Program("llvm-strip")
-		}
-	} else if needs.Sysroot {
-		if view, err = once(views, p.Name, func() (compose.View, error) { return pl.View(p) }); err != nil {
-			return nil, err
-		}
-		out.Set.View(view)
-		a.Path = append([]string{view.Bin()}, a.Path...)
-		a.Env = env.ForC(view, settings, pl.XBuild)
-		vars["cmake_toolchain"] = view.CMakeToolchain()
-		_, suite, err := pl.Suite(p)
-		if err != nil {
-			return nil, err
-		}
-		if a.Sysroot, a.Glibc = view.Sysroot.Dir, suite.Glibc; a.Glibc != "" {
-			a.Glibc = cmp.Or(cfg.Sysroot.Glibc, a.Glibc)
-		}
-		if t.Strip {
-			a.Strip = view.Tool("strip")
-		}
-	}
-	cEnv, cPath := a.Env, a.Path
-	if slices.Contains(needs.Toolchains, "rust") {
-		c, err := pl.Cargo(p, view)
-		if err != nil {
-			return nil, err
-		}
-		host = c.Host
-		out.Set.View(host)
-		if c.Rust.Key != "" {
-			out.Set.RustView(c.Rust)
-		}
-		root := watched(source, recipe.Root)
-		// cargo says itself how much is optimised, C code of crates included, which lies in its registry.
-		var maps []string
-		for _, m := range pl.cargoPaths(root, a.Build) {
-			maps = append(maps, "-ffile-prefix-map="+m)
-		}
-		crates := env.Settings{CFlags: append(slices.Clone(maps), cfg.CFlags...), CXXFlags: append(slices.Clone(maps), cfg.CXXFlags...)}
-		a.Env = env.ForCargo(a.Env, view, c.Host, crates).Merge(c.Env)
-		a.Path = append(c.Path(), a.Path...)
-		vars["rust"] = p.Rust
-		vars["rust.flags"] = pl.rustFlags(t, env.RustFlags(view, c.Baseline, settings, vars["static"].(bool)), root, a.Build)
-	} else if needs.Host {
-		if host, err = once(views, "host of "+p.Name, func() (compose.View, error) { return pl.HostView(p) }); err != nil {
-			return nil, err
-		}
-		out.Set.View(host)
-	}
-	var cargo *node.Cargo
-	if headers != nil {
-		if vars["rust"] != nil {
-			// A module in Rust is built beside others: what cargo sees is kept apart from what node-gyp sees.
-			cargo = &node.Cargo{Target: p.Rust, Env: map[string]string{"CARGO_ENCODED_RUSTFLAGS": strings.Join(vars["rust.flags"].([]string), "\x1f")}, Path: a.Path[:len(a.Path)-len(cPath)]}
-			for _, v := range a.Env {
-				if cEnv.Lookup(v.Name) != v.Value {
-					cargo.Env[v.Name] = v.Value
-				}
-			}
-			for _, v := range cEnv {
-				if !slices.ContainsFunc(a.Env, func(w env.Var) bool { return w.Name == v.Name }) {
-					cargo.Env[v.Name] = ""
-				}
-			}
-			a.Env, a.Path = cEnv, cPath
-		}
-		libc, _, err := pl.Suite(p)
-		if err != nil {
-			return nil, err
-		}
-		a.Env = env.ForNode(a.Env, host, libc.NodeLink)
-		for _, name := range []string{"LINK", "CC_target", "CXX_target", "AR_target", "LINK_target", "CC_host", "CXX_host", "AR_host", "LINK_host"} {
-			if cargo != nil {
-				cargo.Env[name] = ""
-			}
-		}
-	}
-	if slices.Contains(needs.Toolchains, "go") {
-		b, err := pl.Baseline(p)
-		if err != nil {
-			return nil, err
-		}
-		a.Env = pl.goEnv(a.Env.Merge(env.ForGo(p, b)))
-	}
-	a.Env = a.Env.With(found).With(cfg.Env).With(t.Env)
-	if vars["rust"] != nil {
-		a.Env.Unset("RUSTFLAGS") // it is among rust.flags: cargo takes it in the place of all others
 	}
 
 	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, Jobs
@@ -272,7 +140,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	for _, list := range [][]Step{a.Fetch, a.Steps} {
 		for i := range list {
 			if list[i].Node != nil {
-				if list[i].Node, err = pl.nodeBuild(t, p, vars, headers, cargo); err != nil {
+				if list[i].Node, err = pl.nodeBuild(t, p, vars, m.headers, m.cargo); err != nil {
 					return nil, err
 				}
 			}
@@ -285,99 +153,6 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	a.Bench = t.Bench
 	a.ID = a.id()
 	return a, nil
-}
-
-// nodeBuild is what the recipe's native modules are built with.
-func (pl *Planner) nodeBuild(t project.Target, p platform.Platform, vars catalog.Vars, headers []node.Headers, cargo *node.Cargo) (*node.Build, error) {
-	if p.Node == "" {
-		return nil, fmt.Errorf("there is no Node.js for it")
-	}
-	libc, _, err := pl.Suite(p)
-	if err != nil {
-		return nil, err
-	}
-	b := &node.Build{
-		App: vars["kind"] == "app", Headers: headers, Arch: p.Node, Gyp: p.Gyp, HostArch: pl.Host.Node, Libc: libc.Node, Big: p.Data == elf.ELFDATA2MSB, Cargo: cargo,
-		Where: fmt.Sprintf("[target.%s] of %s", t.Name, pl.Project.File),
-	}
-	if p.Machine == elf.EM_ARM {
-		b.ARM = strings.TrimPrefix(p.Variant, "v")
-	}
-	b.Binary, _ = vars["binary"].(string)
-	b.CMake, _ = vars["cmake"].(bool)
-	for name, to := range map[string]*[]string{"gyp": &b.Flags, "skip": &b.Skip, "scripts": &b.Scripts, "prebuilt": &b.Prebuilt, "exclude": &b.Exclude} {
-		*to, _ = vars[name].([]string)
-	}
-	if b.App && len(headers) != 1 {
-		return nil, fmt.Errorf("an application runs on one Node: node names %d versions", len(headers))
-	}
-	return b, nil
-}
-
-// rustFlags are rustc's flags for a target. What the user gives comes last and wins.
-func (pl *Planner) rustFlags(t project.Target, flags []string, source, build string) []string {
-	for _, m := range pl.cargoPaths(source, build) {
-		flags = append(flags, "--remap-path-prefix="+m)
-	}
-	flags = append(flags, strings.Fields(t.Env["RUSTFLAGS"])...)
-	if more, ok := t.Options["rustflags"].([]string); ok {
-		flags = append(flags, more...)
-	}
-	return flags
-}
-
-// cargoPaths are the directories of this machine that compilers see under cargo, each with what stands for it in the artifacts: the last that matches counts.
-func (pl *Planner) cargoPaths(source, build string) []string {
-	home := pl.Environ.Lookup("CARGO_HOME")
-	if home == "" {
-		home = filepath.Join(pl.Environ.Lookup("HOME"), ".cargo")
-	}
-	return []string{home + "=/cargo", source + "=.", build + "=/build"}
-}
-
-// once remembers what was made under a name.
-func once[T any](made map[string]T, name string, make func() (T, error)) (T, error) {
-	if v, ok := made[name]; ok {
-		return v, nil
-	}
-	v, err := make()
-	if err == nil {
-		made[name] = v
-	}
-	return v, err
-}
-
-// goEnv adds where Go keeps its caches (the store, unless the user says otherwise) and which release runs.
-func (pl *Planner) goEnv(e env.Environment) env.Environment {
-	for _, c := range []env.Var{{Name: "GOCACHE", Value: "go-build"}, {Name: "GOMODCACHE", Value: "go-mod"}} {
-		if v := pl.Environ.Lookup(c.Name); v != "" {
-			e.Set(c.Name, v)
-		} else {
-			e.Set(c.Name, filepath.Join(pl.Store, "cache", c.Value))
-		}
-	}
-	asked := pl.Project.Toolchains["go"]
-	switch exact := exactGo(asked.Constraint); {
-	case pl.Environ.Lookup("GOTOOLCHAIN") != "" && exact == "":
-		e.Set("GOTOOLCHAIN", pl.Environ.Lookup("GOTOOLCHAIN"))
-	case exact != "" && asked.Source != "host":
-		e.Set("GOTOOLCHAIN", "go"+exact)
-	default:
-		e.Set("GOTOOLCHAIN", "auto")
-	}
-	if flags := strings.Join(strings.Fields(e.Lookup("CFLAGS")), " "); flags != "" {
-		e.Set("CGO_CFLAGS", "-g "+flags)
-		e.Set("CGO_CXXFLAGS", "-g "+e.Lookup("CXXFLAGS"))
-		if ld := e.Lookup("LDFLAGS"); ld != "" {
-			e.Set("CGO_LDFLAGS", ld)
-		}
-	}
-	return e
-}
-
-// Watched is the directory that holds all of a target's own inputs.
-func (pl *Planner) Watched(t project.Target) string {
-	return watched(pl.Project.SourceDir(t), pl.Catalog.Recipe(t.Recipe).Root)
 }
 
 // watched is the directory that holds all of a target's own inputs: its source, or the nearest directory upwards with one of the recipe's root files.

@@ -1,0 +1,302 @@
+package plan
+
+import (
+	"cmp"
+	"debug/elf"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"xbuild/internal/catalog"
+	"xbuild/internal/compose"
+	"xbuild/internal/env"
+	"xbuild/internal/node"
+	"xbuild/internal/platform"
+	"xbuild/internal/project"
+)
+
+// A making is an action of which the environment is being put together: first the tools, then the compilers, then what each language adds.
+type making struct {
+	*Planner
+	set      *compose.Set
+	views    map[string]compose.View
+	a        *Action
+	t        project.Target
+	p        platform.Platform
+	recipe   *catalog.Recipe
+	cfg      project.PlatformConfig
+	vars     catalog.Vars
+	settings env.Settings
+
+	needs      catalog.Need      // of the recipe, all in one
+	found      map[string]string // variables by which toolchains are found
+	headers    []node.Headers
+	view, host compose.View
+	cargo      *node.Cargo
+}
+
+func (m *making) environment() error {
+	for _, add := range []func() error{m.tools, m.compilers, m.languages} {
+		if err := add(); err != nil {
+			return err
+		}
+	}
+	m.a.Env = m.a.Env.With(m.found).With(m.cfg.Env).With(m.t.Env)
+	if m.vars["rust"] != nil {
+		m.a.Env.Unset("RUSTFLAGS") // it is among rust.flags: cargo takes it in the place of all others
+	}
+	return nil
+}
+
+// tools puts toolchains on PATH, and notes what else the recipe needs.
+func (m *making) tools() error {
+	list, err := m.Planner.needs(m.t, m.vars)
+	if err != nil {
+		return err
+	}
+	m.found = map[string]string{}
+	for _, need := range list {
+		m.needs.Sysroot, m.needs.Host = m.needs.Sysroot || need.Sysroot, m.needs.Host || need.Host
+		for _, name := range need.Toolchains {
+			m.needs.Toolchains = append(m.needs.Toolchains, name)
+			if m.Project.Toolchains[name].Source == "host" {
+				continue
+			}
+			tc, err := m.Toolchain(name)
+			if err != nil {
+				return err
+			}
+			m.set.Toolchain(tc)
+			m.a.Path = append(m.a.Path, tc.Bin())
+			maps.Copy(m.found, tc.Env())
+		}
+		for _, name := range need.Parts {
+			def := m.Catalog.Part(name)
+			if def == nil || def.Archive != catalog.NPM {
+				continue // of a toolchain
+			}
+			for _, version := range m.vars[need.Versions].([]string) {
+				s, err := m.part(def, version)
+				if err != nil {
+					return err
+				}
+				m.set.Sysroot(s)
+				m.headers = append(m.headers, node.Headers{Version: s.Version, Dir: filepath.Join(s.Dir, compose.NodeModules(def.Packages[0]), "include/node")})
+			}
+		}
+	}
+	m.a.Explain = m.explanations(m.t, m.p, m.needs.Toolchains)
+	return nil
+}
+
+// compilers brings the platform's compiler view, where the recipe compiles C.
+func (m *making) compilers() error {
+	var err error
+	switch {
+	case bringsLibc(m.needs, m.p):
+		clang, err := m.Toolchain("clang")
+		if err != nil {
+			return err
+		}
+		m.view = compose.View{Platform: m.p, Clang: clang}
+		if m.t.Strip {
+			m.a.Strip = clang.Program("llvm-strip")
+		}
+	case m.needs.Sysroot:
+		if m.view, err = once(m.views, m.p.Name, func() (compose.View, error) { return m.View(m.p) }); err != nil {
+			return err
+		}
+		m.set.View(m.view)
+		m.a.Path = append([]string{m.view.Bin()}, m.a.Path...)
+		m.a.Env = env.ForC(m.view, m.settings, m.XBuild)
+		m.vars["cmake_toolchain"] = m.view.CMakeToolchain()
+		_, suite, err := m.Suite(m.p)
+		if err != nil {
+			return err
+		}
+		if m.a.Sysroot, m.a.Glibc = m.view.Sysroot.Dir, suite.Glibc; m.a.Glibc != "" {
+			m.a.Glibc = cmp.Or(m.cfg.Sysroot.Glibc, m.a.Glibc)
+		}
+		if m.t.Strip {
+			m.a.Strip = m.view.Tool("strip")
+		}
+	}
+	return nil
+}
+
+// languages adds what cargo, node-gyp and Go want beside C's compilers.
+func (m *making) languages() error {
+	c, path := m.a.Env, m.a.Path
+	switch {
+	case slices.Contains(m.needs.Toolchains, "rust"):
+		if err := m.rust(); err != nil {
+			return err
+		}
+	case m.needs.Host:
+		var err error
+		if m.host, err = once(m.views, "host of "+m.p.Name, func() (compose.View, error) { return m.HostView(m.p) }); err != nil {
+			return err
+		}
+		m.set.View(m.host)
+	}
+	if m.headers != nil {
+		if err := m.node(c, path); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(m.needs.Toolchains, "go") {
+		b, err := m.Baseline(m.p)
+		if err != nil {
+			return err
+		}
+		m.a.Env = m.goEnv(m.a.Env.Merge(env.ForGo(m.p, b)))
+	}
+	return nil
+}
+
+func (m *making) rust() error {
+	c, err := m.Cargo(m.p, m.view)
+	if err != nil {
+		return err
+	}
+	m.host = c.Host
+	m.set.View(m.host)
+	if c.Rust.Key != "" {
+		m.set.RustView(c.Rust)
+	}
+	root := watched(m.a.Source, m.recipe.Root)
+	// cargo says itself how much is optimised, C code of crates included, which lies in its registry.
+	var maps []string
+	for _, p := range m.cargoPaths(root, m.a.Build) {
+		maps = append(maps, "-ffile-prefix-map="+p)
+	}
+	crates := env.Settings{CFlags: append(slices.Clone(maps), m.cfg.CFlags...), CXXFlags: append(slices.Clone(maps), m.cfg.CXXFlags...)}
+	m.a.Env = env.ForCargo(m.a.Env, m.view, c.Host, crates).Merge(c.Env)
+	m.a.Path = append(c.Path(), m.a.Path...)
+	m.vars["rust"] = m.p.Rust
+	m.vars["rust.flags"] = m.rustFlags(m.t, env.RustFlags(m.view, c.Baseline, m.settings, m.vars["static"].(bool)), root, m.a.Build)
+	return nil
+}
+
+// node makes the environment node-gyp's. A module in Rust is built beside others: what cargo sees is then kept apart, as what differs from c and path, which are
+// from before cargo's came in.
+func (m *making) node(c env.Environment, path []string) error {
+	if m.vars["rust"] != nil {
+		m.cargo = &node.Cargo{Target: m.p.Rust, Env: map[string]string{"CARGO_ENCODED_RUSTFLAGS": strings.Join(m.vars["rust.flags"].([]string), "\x1f")}, Path: m.a.Path[:len(m.a.Path)-len(path)]}
+		for _, v := range m.a.Env {
+			if c.Lookup(v.Name) != v.Value {
+				m.cargo.Env[v.Name] = v.Value
+			}
+		}
+		for _, v := range c {
+			if !slices.ContainsFunc(m.a.Env, func(w env.Var) bool { return w.Name == v.Name }) {
+				m.cargo.Env[v.Name] = ""
+			}
+		}
+		m.a.Env, m.a.Path = c, path
+		for _, name := range []string{"LINK", "CC_target", "CXX_target", "AR_target", "LINK_target", "CC_host", "CXX_host", "AR_host", "LINK_host"} {
+			m.cargo.Env[name] = ""
+		}
+	}
+	libc, _, err := m.Suite(m.p)
+	if err != nil {
+		return err
+	}
+	m.a.Env = env.ForNode(m.a.Env, m.host, libc.NodeLink)
+	return nil
+}
+
+// nodeBuild is what the recipe's native modules are built with.
+func (pl *Planner) nodeBuild(t project.Target, p platform.Platform, vars catalog.Vars, headers []node.Headers, cargo *node.Cargo) (*node.Build, error) {
+	if p.Node == "" {
+		return nil, fmt.Errorf("there is no Node.js for it")
+	}
+	libc, _, err := pl.Suite(p)
+	if err != nil {
+		return nil, err
+	}
+	b := &node.Build{
+		App: vars["kind"] == "app", Headers: headers, Arch: p.Node, Gyp: p.Gyp, HostArch: pl.Host.Node, Libc: libc.Node, Big: p.Data == elf.ELFDATA2MSB, Cargo: cargo,
+		Where: fmt.Sprintf("[target.%s] of %s", t.Name, pl.Project.File),
+	}
+	if p.Machine == elf.EM_ARM {
+		b.ARM = strings.TrimPrefix(p.Variant, "v")
+	}
+	b.Binary, _ = vars["binary"].(string)
+	b.CMake, _ = vars["cmake"].(bool)
+	for name, to := range map[string]*[]string{"gyp": &b.Flags, "skip": &b.Skip, "scripts": &b.Scripts, "prebuilt": &b.Prebuilt, "exclude": &b.Exclude} {
+		*to, _ = vars[name].([]string)
+	}
+	if b.App && len(headers) != 1 {
+		return nil, fmt.Errorf("an application runs on one Node: node names %d versions", len(headers))
+	}
+	return b, nil
+}
+
+// rustFlags are rustc's flags for a target. What the user gives comes last and wins.
+func (pl *Planner) rustFlags(t project.Target, flags []string, source, build string) []string {
+	for _, m := range pl.cargoPaths(source, build) {
+		flags = append(flags, "--remap-path-prefix="+m)
+	}
+	flags = append(flags, strings.Fields(t.Env["RUSTFLAGS"])...)
+	if more, ok := t.Options["rustflags"].([]string); ok {
+		flags = append(flags, more...)
+	}
+	return flags
+}
+
+// cargoPaths are the directories of this machine that compilers see under cargo, each with what stands for it in the artifacts: the last that matches counts.
+func (pl *Planner) cargoPaths(source, build string) []string {
+	home := pl.Environ.Lookup("CARGO_HOME")
+	if home == "" {
+		home = filepath.Join(pl.Environ.Lookup("HOME"), ".cargo")
+	}
+	return []string{home + "=/cargo", source + "=.", build + "=/build"}
+}
+
+// once remembers what was made under a name.
+func once[T any](made map[string]T, name string, make func() (T, error)) (T, error) {
+	if v, ok := made[name]; ok {
+		return v, nil
+	}
+	v, err := make()
+	if err == nil {
+		made[name] = v
+	}
+	return v, err
+}
+
+// goEnv adds where Go keeps its caches (the store, unless the user says otherwise) and which release runs.
+func (pl *Planner) goEnv(e env.Environment) env.Environment {
+	for _, c := range []env.Var{{Name: "GOCACHE", Value: "go-build"}, {Name: "GOMODCACHE", Value: "go-mod"}} {
+		if v := pl.Environ.Lookup(c.Name); v != "" {
+			e.Set(c.Name, v)
+		} else {
+			e.Set(c.Name, filepath.Join(pl.Store, "cache", c.Value))
+		}
+	}
+	asked := pl.Project.Toolchains["go"]
+	switch exact := exactGo(asked.Constraint); {
+	case pl.Environ.Lookup("GOTOOLCHAIN") != "" && exact == "":
+		e.Set("GOTOOLCHAIN", pl.Environ.Lookup("GOTOOLCHAIN"))
+	case exact != "" && asked.Source != "host":
+		e.Set("GOTOOLCHAIN", "go"+exact)
+	default:
+		e.Set("GOTOOLCHAIN", "auto")
+	}
+	if flags := strings.Join(strings.Fields(e.Lookup("CFLAGS")), " "); flags != "" {
+		e.Set("CGO_CFLAGS", "-g "+flags)
+		e.Set("CGO_CXXFLAGS", "-g "+e.Lookup("CXXFLAGS"))
+		if ld := e.Lookup("LDFLAGS"); ld != "" {
+			e.Set("CGO_LDFLAGS", ld)
+		}
+	}
+	return e
+}
+
+// Watched is the directory that holds all of a target's own inputs.
+func (pl *Planner) Watched(t project.Target) string {
+	return watched(pl.Project.SourceDir(t), pl.Catalog.Recipe(t.Recipe).Root)
+}
