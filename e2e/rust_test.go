@@ -538,7 +538,7 @@ func TestRustVendored(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What a user's configuration may say beside it must do no harm.
-	config := r.stdout + "\n[build]\ntarget = \"x86_64-unknown-linux-gnu\"\nrustflags = [\"-Clinker=/nonexistent\"]\n"
+	config := "[source.crates-io]\nreplace-with = \"vendored\"\n\n[source.vendored]\ndirectory = \"vendor\"\n\n[build]\ntarget = \"x86_64-unknown-linux-gnu\"\nrustflags = [\"-Clinker=/nonexistent\"]\n"
 	if err := os.WriteFile(filepath.Join(dir, ".cargo/config.toml"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
