@@ -575,7 +575,7 @@ func TestRustErrors(t *testing.T) {
 			want: []string{"rustc does not know frob for linux/arm64"}},
 		{name: "a release that no source has", toml: rustProject("{ version = \"^7\", source = \"archive\" }", []string{"linux/arm64"}, nil, ""), want: []string{"xbuild.toml:5: ", "rust", "^7"}},
 		{name: "a platform that the library does not keep to", toml: strings.ReplaceAll(rustProject("", []string{"linux/386"}, nil, ""), "sse2", "mmx"),
-			want: []string{"xbuild.toml:4: target \"program\" for linux/386: Rust's standard library of trixie uses sse2, which linux/386 does not promise", `hint: promise it in xbuild.toml: [platform."linux/386"] features = ["sse2"]`}},
+			want: []string{"xbuild.toml:4: target \"program\" for linux/386: the standard library of Rust in trixie uses sse2, which linux/386 does not promise", `hint: promise it in xbuild.toml: [platform."linux/386"] features = ["sse2"]`}},
 		{name: "a crate that wants a later Rust", toml: rustProject("", []string{"linux/arm64"}, nil, ""),
 			files: map[string]string{"Cargo.toml": "[package]\nname = \"program\"\nversion = \"0.1.0\"\nedition = \"2021\"\nrust-version = \"1.95\"\n"},
 			want:  []string{`hint: a crate wants Rust 1.95 or later: write rust = "^1.95" into [toolchains] in xbuild.toml`}},

@@ -34,13 +34,12 @@ const workName = ".xbuild"
 // A nodeRun compiles the native modules of one copy of a project.
 type nodeRun struct {
 	*runner
-	ctx   context.Context
-	a     *plan.Action
-	b     *node.Build
-	log   *bytes.Buffer
-	work  string
-	made  map[string][]string // by package directory: the modules that were compiled in it
-	notes []string
+	ctx  context.Context
+	a    *plan.Action
+	b    *node.Build
+	log  *bytes.Buffer
+	work string
+	made map[string][]string // by package directory: the modules that were compiled in it
 }
 
 // nodeFetch brings what npm ci needs into npm's cache: it installs into a directory that goes again.

@@ -27,7 +27,7 @@ func Stds(ctx context.Context, st *store.Store, stds []compose.BuiltStd, opt Opt
 			note(fmt.Sprintf("Rust's standard library for %s: building it from source, once", b.Target))
 			start := time.Now()
 			if err := r.std(ctx, st, b, tmp); err != nil {
-				return fmt.Errorf("Rust's standard library for %s: %w", b.Target, err)
+				return fmt.Errorf("the standard library of Rust for %s: %w", b.Target, err)
 			}
 			note(fmt.Sprintf("Rust's standard library for %s: built in %.0f s", b.Target, time.Since(start).Seconds()))
 			return nil

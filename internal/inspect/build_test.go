@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -413,13 +411,4 @@ func mustRead(t testing.TB, data []byte) *Report {
 		t.Fatal(err)
 	}
 	return r
-}
-
-func save(t testing.TB, name string, data []byte) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(file, data, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }

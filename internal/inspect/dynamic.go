@@ -7,19 +7,18 @@ import (
 
 // dynamic is what the loader reads of a file: by segments and addresses, as ld.so does, so that it is the same without a table of sections.
 type dynamic struct {
-	present              bool
-	needed               []string
-	soname               string
-	rpath, runpath       []string
-	flags, flags1        uint64
-	bindNow              bool
-	tags                 map[elf.DynTag]uint64
-	names                *nameTable
-	versions             []string // by index in DT_VERSYM: the name
-	libraries            []string // by the same index: where the version is to come from
-	needs                []VersionNeed
-	defined              []string // versions that the file itself has
-	symbolSize, symbolAt uint64
+	present        bool
+	needed         []string
+	soname         string
+	rpath, runpath []string
+	flags, flags1  uint64
+	bindNow        bool
+	tags           map[elf.DynTag]uint64
+	names          *nameTable
+	versions       []string // by index in DT_VERSYM: the name
+	libraries      []string // by the same index: where the version is to come from
+	needs          []VersionNeed
+	defined        []string // versions that the file itself has
 }
 
 // offset finds where n bytes at an address lie in the file.

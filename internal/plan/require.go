@@ -417,7 +417,7 @@ func (pl *Planner) RustView(p platform.Platform, host compose.View) (compose.Rus
 		suite, _ := r.Def.Suite(r.Suite)
 		for _, f := range suite.Beyond[p.Rust] {
 			if !slices.Contains(b.Features(), f) {
-				return compose.RustView{}, fmt.Errorf("Rust's standard library of %s uses %s, which %s does not promise\nhint: promise it in %s: [platform.%q] features = [%q]; or take a Rust whose library does without (docs/recipes/rust.md)",
+				return compose.RustView{}, fmt.Errorf("the standard library of Rust in %s uses %s, which %s does not promise\nhint: promise it in %s: [platform.%q] features = [%q]; or take a Rust whose library does without (docs/recipes/rust.md)",
 					r.Suite, f, p.Name, pl.Project.File, p.Name, f)
 			}
 		}
