@@ -40,6 +40,9 @@ func (c *TestCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
+	if err := s.cargoLocks(sel); err != nil {
+		return err
+	}
 	p, err := s.planned(sel)
 	if err != nil {
 		return err
@@ -53,23 +56,25 @@ func (c *TestCmd) Run(g *Globals) error {
 		return err
 	}
 	defer release()
-	if err := s.composer().All(s.ctx, p.Set); err != nil {
-		return err
-	}
 	opt := execute.TestOptions{Options: s.executeOptions(c.Jobs), Emulate: c.Emulate, Timeout: c.Timeout}
-	built, err := execute.Run(s.ctx, p, opt.Options)
-	if err != nil {
+	built, err := s.build(p, opt.Options)
+	broken := false
+	for _, r := range built {
+		if r.Err == nil {
+			continue
+		}
+		broken = true
+		for i := range tests {
+			if tests[i].Action == r.Action {
+				tests[i].Broken = r.Err
+			}
+		}
+	}
+	if err != nil && (!broken || s.ctx.Err() != nil) {
 		return err
 	}
-	for _, r := range built {
-		if r.Err != nil {
-			for i := range tests {
-				if tests[i].Action == r.Action {
-					tests[i].Broken = r.Err
-				}
-			}
-			fmt.Fprintf(os.Stderr, "\n--- %s for %s: %v\n%s", r.Action.Target, r.Action.OCI, r.Err, ended(r.Log))
-		}
+	if broken {
+		report(err) // what was built is tested all the same
 	}
 	opt.Done = func(r execute.TestResult) {
 		s.note("%-18s %s: %s in %.1f s", r.Platform, r.Target, r.Result, r.Seconds)
