@@ -127,7 +127,7 @@ type Archive struct {
 	Fetch    fetch.Options
 	Keyring  openpgp.EntityList // nil: the embedded keys
 	RustKeys openpgp.EntityList // nil: the embedded key
-	Notice   func(string)       // takes remarks for the user
+	Notice   func(string)       // takes remarks for the user, several at once
 
 	mu         sync.Mutex
 	indexes    map[string]*indexOnce

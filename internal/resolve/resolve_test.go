@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -126,7 +127,12 @@ func open(t *testing.T, test *archivetest.Archive) (*Archive, *[]string) {
 		t.Fatal(err)
 	}
 	notices := &[]string{}
-	return &Archive{Store: st, Mirrors: []string{test.URL}, Keyring: test.Keys, Fetch: fetch.Options{Retries: -1}, Notice: func(m string) { *notices = append(*notices, m) }}, notices
+	var mu sync.Mutex // toolchains are looked up side by side
+	return &Archive{Store: st, Mirrors: []string{test.URL}, Keyring: test.Keys, Fetch: fetch.Options{Retries: -1}, Notice: func(m string) {
+		mu.Lock()
+		defer mu.Unlock()
+		*notices = append(*notices, m)
+	}}, notices
 }
 
 // again is the same store, read by a new process.
