@@ -148,16 +148,20 @@ func newTable(text string) (*table, error) {
 	return t, nil
 }
 
-// tableOf is a table by its file's name; a table that cannot be read is a fault of the program.
-var tableOf = func() func(name string) *table {
-	var mu sync.Mutex
-	read := map[string]*table{}
-	return func(name string) *table {
-		mu.Lock()
-		defer mu.Unlock()
-		if t := read[name]; t != nil {
-			return t
-		}
+// The tables of the fixed-width instruction sets. One that cannot be read is a fault of the program.
+var (
+	arm64Table = tableOf("arm64")
+	armTable   = tableOf("arm")
+	thumbTable = tableOf("thumb")
+	riscvTable = tableOf("riscv64")
+	ppcTable   = tableOf("ppc64")
+	s390xTable = tableOf("s390x")
+	mipsTable  = tableOf("mips64")
+	loongTable = tableOf("loong64")
+)
+
+func tableOf(name string) func() *table {
+	return sync.OnceValue(func() *table {
 		text, err := tables.ReadFile("tables/" + name + ".txt")
 		if err != nil {
 			panic(err)
@@ -166,7 +170,6 @@ var tableOf = func() func(name string) *table {
 		if err != nil {
 			panic("tables/" + name + ".txt: " + err.Error())
 		}
-		read[name] = t
 		return t
-	}
-}()
+	})
+}

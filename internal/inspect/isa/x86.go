@@ -120,22 +120,22 @@ func x86Field(s string) int8 {
 
 // x86Code is an instruction taken apart.
 type x86Code struct {
-	length                int
-	space, m              int
-	opcode                byte
-	hasModRM, hasMem      bool
-	modrm                 byte
-	w, l                  int8
-	mandatory             int8 // the prefix that tells instructions apart: 0, 0x66, 3, 2
-	wide                  bool // REX.W
-	data16                bool
-	base, index           int8 // registers of the memory operand, -1 for none; 16 is RIP
-	disp                  int64
-	hasDisp32             bool
-	imm                   int64
-	immSize               int
-	rex                   byte
-	rel                   bool // imm is a distance
+	length           int
+	space, m         int
+	opcode           byte
+	hasModRM, hasMem bool
+	modrm            byte
+	w, l             int8
+	mandatory        int8 // the prefix that tells instructions apart: 0, 0x66, 3, 2
+	wide             bool // REX.W
+	data16           bool
+	base, index      int8 // registers of the memory operand, -1 for none; 16 is RIP
+	disp             int64
+	hasDisp32        bool
+	imm              int64
+	immSize          int
+	rex              byte
+	rel              bool // imm is a distance
 }
 
 // decodeX86 takes the instruction at the start of code apart; ok is false where there is none.

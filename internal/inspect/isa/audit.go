@@ -1,0 +1,240 @@
+// Package isa reads the machine code of ELF files and says which extensions of an instruction set it uses beyond a platform's baseline. Executables, shared
+// objects, objects and ar archives of objects come in; findings go out, each with function, address, instruction, feature and object: those that run on every
+// machine, and those that only run where the program has asked the machine first.
+//
+// A finding is called dispatched only where the way to it is seen: a branch after a read of what the processor answered, a variant that an indirect function's
+// resolver names, a call from such a place. All else is unconditional, code that nothing refers to as well.
+package isa
+
+import (
+	"bytes"
+	"cmp"
+	"debug/elf"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"xbuild/internal/platform"
+)
+
+// Options of an audit.
+type Options struct {
+	// Allow are globs of functions whose code is not held against the baseline: they have a dispatch of their own that the audit does not see.
+	Allow []string
+	// Objects says which object or archive member a function without a better origin came from: by its name. May be nil.
+	Objects map[string]string
+}
+
+// A Finding is code beyond the baseline, the first of its function that needs the feature.
+type Finding struct {
+	Function    string `json:"function"`         // "" where the file does not name it
+	Object      string `json:"object,omitempty"` // archive member, source file or library that it came from
+	Address     uint64 `json:"address"`          // of an object's member: within its section
+	Instruction string `json:"instruction"`
+	Bytes       string `json:"bytes"`
+	Feature     string `json:"feature"`       // that the baseline lacks
+	Count       int    `json:"count"`         // instructions of the function that lack it
+	Why         string `json:"why,omitempty"` // of dispatched code: what stands before it
+}
+
+// A Declaration is what a file says of itself: build attributes and property notes.
+type Declaration struct {
+	Feature string `json:"feature"`
+	Source  string `json:"source"`
+	Object  string `json:"object,omitempty"`
+	Beyond  bool   `json:"beyond"` // the baseline lacks it
+}
+
+// A Report is what an audit found.
+type Report struct {
+	Arch          string        `json:"arch,omitempty"` // "" where the architecture is none that is read
+	Code          int64         `json:"code"`           // bytes of machine code read
+	Unconditional []Finding     `json:"unconditional,omitempty"`
+	Dispatched    []Finding     `json:"dispatched,omitempty"`
+	Allowed       []Finding     `json:"allowed,omitempty"`
+	Declared      []Declaration `json:"declared,omitempty"`
+	Limits        []string      `json:"limits,omitempty"` // what could not be seen in this file
+}
+
+// also are features that others bring and that baseline.toml has no name for: parts of an architecture's version.
+var also = map[string]map[string][]string{
+	"arm": {"v6": {}, "v5te": {"v5t"}, "v7": {"v6k", "v6t2"}, "idiv": {"v7mp"}, "v8": {"v7mp", "sb"}, "v8.2": {"v8.1"}},
+	"arm64": {
+		"v8.1": {"lor"}, "v8.3": {}, "v8.4": {"rcpc2"}, "v8.5": {"frint", "flagm2", "sb"}, "v8.7": {"wfxt", "xs"}, "v8.8": {"hbc"}, "v8.9": {"cssc"},
+		"sha3": {"sha3"}, "sve2": {"sve2"},
+	},
+	"riscv64": {"v": {"zve32x", "zve64d"}, "zkt": {}, "zvkng": {"zvkned", "zvkg", "zvknhb"}, "zvksg": {"zvksed", "zvksh", "zvkg"}},
+	"x86":     {"x86-64": {"cx8", "cmov"}},
+}
+
+// Audit reads a file, an ELF file or an ar archive of ELF objects, and holds its code against a baseline.
+func Audit(data []byte, b platform.Baseline, o Options) (Report, error) {
+	img := newImage()
+	if bytes.HasPrefix(data, []byte("!<arch>\n")) {
+		if err := img.addArchive(data); err != nil {
+			return Report{}, err
+		}
+	} else if err := img.add(data, ""); err != nil {
+		return Report{}, err
+	}
+	if img.arch == nil {
+		return Report{}, nil
+	}
+	img.finish()
+	set := map[string]bool{}
+	for _, f := range b.Features() {
+		set[f] = true
+		for _, a := range also[img.arch.name][f] {
+			set[a] = true
+		}
+	}
+	if img.arch.name == "x86" && img.machine == elf.EM_X86_64 {
+		set["x86-64"] = true
+	}
+	return audit(img, set, o), nil
+}
+
+// addArchive reads the members of an ar archive; those that are no ELF objects are none of its code.
+func (img *image) addArchive(data []byte) error {
+	var names []byte
+	for b := data[8:]; len(b) > 0; {
+		if len(b) < 60 || string(b[58:60]) != "`\n" {
+			return damaged("archive: no member header at %#x", len(data)-len(b))
+		}
+		name := strings.TrimRight(string(b[:16]), " ")
+		size, err := strconv.ParseUint(strings.TrimRight(string(b[48:58]), " "), 10, 63)
+		if err != nil || size > uint64(len(b)-60) {
+			return damaged("archive: member %q ends beyond the file", name)
+		}
+		body := b[60 : 60+size]
+		switch {
+		case name == "//":
+			names = body
+		case strings.HasPrefix(name, "/") && len(name) > 1:
+			if off, err := strconv.ParseUint(name[1:], 10, 32); err == nil && off < uint64(len(names)) {
+				n, _, _ := bytes.Cut(names[off:min(off+256, uint64(len(names)))], []byte{'\n'})
+				name = string(n)
+			}
+		}
+		if bytes.HasPrefix(body, []byte(elf.ELFMAG)) {
+			if h, err := readHeader(body); err != nil {
+				return err
+			} else if h.typ == elf.ET_REL {
+				if err := img.add(body, strings.TrimSuffix(name, "/")); err != nil {
+					return err
+				}
+			}
+		}
+		b = b[min(60+size+size&1, uint64(len(b))):]
+	}
+	return nil
+}
+
+// A hit is an instruction that the baseline lacks something for.
+type hit struct {
+	pc      uint64
+	entry   *entry
+	length  int
+	feature string
+}
+
+// audit runs the passes over an image.
+func audit(img *image, set map[string]bool, o Options) Report {
+	p := newProgram(img, set)
+	p.read()
+	p.split()
+	p.findWords()
+	p.reach()
+	p.debug()
+	p.debugWords()
+	r := Report{Arch: img.arch.name, Code: p.code}
+	type key struct {
+		fn      int
+		feature string
+		state   int
+	}
+	index := map[key]*Finding{}
+	var order []key
+	for _, h := range p.hits {
+		if p.inLiteral(h.pc) {
+			continue
+		}
+		f := p.function(h.pc)
+		state, why := p.verdict(f, h)
+		if state == notCode {
+			continue
+		}
+		k := key{f, h.feature, state}
+		if index[k] == nil {
+			name, object, base := p.describe(f, h.pc, o)
+			if slices.ContainsFunc(o.Allow, func(g string) bool { ok, _ := path.Match(g, name); return ok || g == name }) {
+				k.state = allowed
+			}
+			if index[k] == nil {
+				index[k] = &Finding{Function: name, Object: object, Address: h.pc - base, Instruction: h.entry.mnemonic, Bytes: fmt.Sprintf("% x", img.code(h.pc, h.length)), Feature: h.feature, Why: why}
+				order = append(order, k)
+			}
+		}
+		index[k].Count++
+	}
+	for _, k := range order {
+		switch k.state {
+		case unconditional:
+			r.Unconditional = append(r.Unconditional, *index[k])
+		case dispatched:
+			r.Dispatched = append(r.Dispatched, *index[k])
+		case allowed:
+			r.Allowed = append(r.Allowed, *index[k])
+		}
+	}
+	for _, a := range img.attrs {
+		d := Declaration{a.feature, a.text, a.member, parseNeed(a.feature).lacks(set) != ""}
+		if !slices.Contains(r.Declared, d) {
+			r.Declared = append(r.Declared, d)
+		}
+	}
+	if len(img.byAddr) == 0 && len(img.goNames) == 0 {
+		r.Limits = append(r.Limits, "the file has no symbols: functions have no names, and dispatch by a variable is only seen where the code around it tells")
+	}
+	return r
+}
+
+// Verdicts on a hit.
+const (
+	unconditional = iota
+	dispatched
+	allowed
+	notCode
+)
+
+// describe names the function and the object of an address; base is what its addresses count from.
+func (p *program) describe(f int, pc uint64, o Options) (name, object string, base uint64) {
+	img := p.img
+	if !img.linked {
+		if s := img.section(pc); s != nil {
+			base, object = s.addr, s.member
+		}
+	}
+	y, ok := covering(img.byAddr, pc)
+	if !ok && f >= 0 {
+		y, ok = covering(img.byAddr, p.funcs[f].start)
+	}
+	if ok {
+		name = y.name
+		object = cmp.Or(object, y.file)
+	}
+	if i, found := slices.BinarySearchFunc(img.goNames, pc, func(s symbol, a uint64) int { return cmp.Compare(s.addr, a) }); len(img.goNames) > 0 {
+		if !found {
+			i--
+		}
+		if i >= 0 && p.funcs[f].start == img.goNames[i].addr {
+			name = img.goNames[i].name
+		}
+	}
+	if where := o.Objects[name]; where != "" && name != "" {
+		object = where
+	}
+	return name, object, base
+}

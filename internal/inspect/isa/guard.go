@@ -1,0 +1,668 @@
+package isa
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"sort"
+)
+
+// What holds of an instruction within its function.
+const (
+	open    = iota // it may run on every machine
+	decided        // the program can do without it, by branches on what the processor can do
+	unknown        // nothing leads there
+)
+
+// A guard is the control flow of a function that looks at what the processor can do.
+//
+// A branch soon after such a look decides: the program takes one way or the other as the machine is. Instructions that no choice at those branches avoids run on
+// every machine: the function's entry leads to them whatever the branches decide. That is a game on a graph, and its solution the attractor of the instruction: all
+// from which the way there is open, for a deciding branch only if it is from both sides.
+type guard struct {
+	pcs   []uint64
+	succ  [][2]int32 // -1: none
+	preds [][]int32
+	roots []int32 // where control comes in: the entry and what exceptions lead to
+	decides,
+	exits, // it leaves the function
+	seen []bool
+	selects []bool  // it chooses between values
+	far     []uint8 // instructions since a look
+	back    bool    // the function comes back
+	jumps   []int32 // through tables
+	tables  []int32 // where they may lead
+	answers map[int32]uint8
+}
+
+// near is how many instructions after a look a branch still decides by it.
+const near = 40
+
+// at says what holds of an instruction.
+func (g *guard) at(pc uint64) uint8 {
+	i, ok := slices.BinarySearch(g.pcs, pc)
+	if !ok || !g.seen[i] {
+		return unknown
+	}
+	target := int32(i)
+	for len(g.preds[target]) == 1 && !g.decides[g.preds[target][0]] && g.succ[g.preds[target][0]][1] < 0 && g.preds[target][0] == target-1 { // the start of straight code
+		target--
+	}
+	if a, ok := g.answers[target]; ok {
+		return a
+	}
+	attracted := make([]bool, len(g.pcs))
+	half := map[int32]int32{} // deciding branches, one way of which leads there, and which
+	work := []int32{target}
+	attracted[target] = true
+	tables := false
+	for len(work) > 0 {
+		n := work[len(work)-1]
+		work = work[:len(work)-1]
+		visit := func(p int32) {
+			if attracted[p] {
+				return
+			}
+			if g.decides[p] && g.succ[p][0] != g.succ[p][1] {
+				if was, ok := half[p]; !ok || was == n {
+					half[p] = n
+					return
+				}
+			}
+			attracted[p] = true
+			work = append(work, p)
+		}
+		for _, p := range g.preds[n] {
+			visit(p)
+		}
+		if !tables && slices.Contains(g.tables, n) {
+			tables = true
+			for _, p := range g.jumps {
+				visit(p)
+			}
+		}
+	}
+	answer := uint8(open)
+	if !slices.ContainsFunc(g.roots, func(r int32) bool { return attracted[r] }) && g.goesOn(attracted) {
+		answer = decided
+	}
+	g.answers[target] = answer
+	return answer
+}
+
+// isWord says that an address holds what was detected.
+func (p *program) isWord(addr uint64) bool {
+	if p.words[addr] {
+		return true
+	}
+	_, ok := covering(p.wordSyms, addr)
+	return ok
+}
+
+// looks are the instructions of a function that look at what the processor can do.
+func (p *program) looks(f int) map[uint64]bool {
+	var set map[uint64]bool
+	add := func(pc uint64) {
+		if set == nil {
+			set = map[uint64]bool{}
+		}
+		set[pc] = true
+	}
+	for _, r := range p.refsOf(f) {
+		if r.kind != store && p.isWord(r.addr) {
+			add(r.pc)
+		}
+	}
+	for _, pc := range p.asksOf(f) {
+		add(pc)
+	}
+	for _, s := range within(p.stubs, p.funcs[f], func(s stub) uint64 { return s.pc }) {
+		if named(words, s.name) || named(detectors, s.name) {
+			add(s.pc)
+		}
+	}
+	for _, e := range p.edgesOf(f) {
+		if e.kind != call {
+			continue
+		}
+		if t := p.function(e.to); t >= 0 && (p.asking[t] || p.telling[t]) {
+			add(e.pc)
+		} else if n := p.importAt(e.to); n != "" && named(detectors, n) {
+			add(e.pc)
+		}
+	}
+	return set
+}
+
+// chosen says that an address which is computed at an instruction is one of two that a condition chooses between, right where the function looks.
+func (g *guard) chosen(pc uint64) bool {
+	i, ok := slices.BinarySearch(g.pcs, pc)
+	if !ok {
+		return false
+	}
+	selects, looks := false, g.far[i] <= near
+	for j := i; j < len(g.pcs) && j < i+24; j++ {
+		selects = selects || g.selects[j]
+		looks = looks || g.far[j] == 0
+	}
+	return selects && looks
+}
+
+// goesOn says that a function which never enters some of its instructions still comes back; one that only ends the program instead has decided nothing.
+func (g *guard) goesOn(without []bool) bool {
+	if !g.back {
+		return true // it never does
+	}
+	if len(g.pcs) == 0 {
+		return false
+	}
+	seen := make([]bool, len(g.pcs))
+	work := []int32{0}
+	seen[0] = true
+	for len(work) > 0 {
+		i := work[len(work)-1]
+		work = work[:len(work)-1]
+		if g.exits[i] {
+			return true
+		}
+		for _, s := range g.succ[i] {
+			if s >= 0 && !seen[s] && !without[s] {
+				seen[s] = true
+				work = append(work, s)
+			}
+		}
+	}
+	return false
+}
+
+// guard reads the control flow of a function.
+func (p *program) guard(f int) *guard {
+	if g := p.guards[f]; g != nil {
+		return g
+	}
+	looks := p.looking[f]
+	fn := p.funcs[f]
+	g := &guard{answers: map[int32]uint8{}}
+	p.guards[f] = g
+	var code []inst
+	p.walk(fn.start, fn.end, func(m *machine, pc uint64, in *inst) bool {
+		g.pcs = append(g.pcs, pc)
+		code = append(code, *in)
+		return true
+	})
+	n := len(code)
+	g.succ, g.preds = make([][2]int32, n), make([][]int32, n)
+	g.decides, g.seen, g.exits = make([]bool, n), make([]bool, n), make([]bool, n)
+	index := func(addr uint64) int32 {
+		if addr >= fn.start && addr < fn.end {
+			if i, ok := slices.BinarySearch(g.pcs, addr); ok {
+				return int32(i)
+			}
+		}
+		return -1
+	}
+	for i := range code {
+		in := &code[i]
+		a, b := int32(-1), int32(-1)
+		from := i
+		if in.delayed && i+1 < n { // the next one runs first, and leads on in this one's place
+			g.succ[i] = [2]int32{int32(i + 1), -1}
+			from = i + 1
+		} else if i > 0 && code[i-1].delayed {
+			continue
+		}
+		if from+1 < n {
+			a = int32(from + 1)
+		}
+		switch in.flow {
+		case next:
+			g.exits[from] = a < 0
+		case call:
+			if t := p.function(in.target); in.target != 0 && t >= 0 && t != f && !p.returns(t, 0) {
+				a = -1
+			}
+		case cond:
+			b = index(in.target)
+			g.exits[from] = b < 0
+		case jump:
+			a = index(in.target)
+			g.exits[from] = a < 0
+		case indirect:
+			a = -1
+			g.jumps = append(g.jumps, int32(from))
+			g.exits[from] = true
+		case maybe:
+			g.jumps = append(g.jumps, int32(from))
+			g.exits[from] = true
+		case stop:
+			a = -1
+			g.exits[from] = true
+		case trap:
+			a = -1
+		}
+		if in.bad {
+			a, b = -1, -1
+		}
+		g.succ[from] = [2]int32{a, b}
+	}
+	for i := range g.succ {
+		for _, s := range g.succ[i] {
+			if s >= 0 {
+				g.preds[s] = append(g.preds[s], int32(i))
+			}
+		}
+	}
+	var work []int32
+	see := func(i int32) {
+		if i >= 0 && !g.seen[i] {
+			g.seen[i] = true
+			work = append(work, i)
+		}
+	}
+	run := func() {
+		for len(work) > 0 {
+			i := work[len(work)-1]
+			work = work[:len(work)-1]
+			see(g.succ[i][0])
+			see(g.succ[i][1])
+		}
+	}
+	if n > 0 {
+		g.roots = append(g.roots, 0)
+		see(0)
+		run()
+	}
+	// What nothing leads to is where a table of jumps leads, or where an exception is caught. Bytes that do not stay instructions until they end are data.
+	for i := 1; i < n; i++ {
+		if g.seen[i] || code[i].nop {
+			continue
+		}
+		for end := i; ; end++ {
+			if end < n && code[end].bad {
+				i = end
+				break
+			}
+			if end == n || g.seen[end] || code[end].flow.ends() {
+				if len(g.jumps) > 0 {
+					g.tables = append(g.tables, int32(i))
+				} else {
+					g.roots = append(g.roots, int32(i))
+				}
+				see(int32(i))
+				run()
+				break
+			}
+		}
+	}
+	g.back = true
+	g.back = g.goesOn(make([]bool, n))
+	// How far each instruction is from a look.
+	far := make([]uint8, n)
+	g.far, g.selects = far, make([]bool, n)
+	for i := range far {
+		far[i] = 255
+	}
+	var queue []int32
+	for i, pc := range g.pcs {
+		if looks[pc] {
+			far[i] = 0
+			queue = append(queue, int32(i))
+		}
+	}
+	for len(queue) > 0 {
+		i := queue[0]
+		queue = queue[1:]
+		if far[i] >= near {
+			continue
+		}
+		for _, s := range g.succ[i] {
+			if s >= 0 && far[s] > far[i]+1 {
+				far[s] = far[i] + 1
+				queue = append(queue, s)
+			}
+		}
+	}
+	for i := range code {
+		from := i
+		if code[i].delayed && i+1 < n {
+			from = i + 1
+		}
+		g.selects[i] = code[i].selects
+		if code[i].flow == cond && far[i] <= near {
+			g.decides[from] = true
+		}
+	}
+	return g
+}
+
+// findWords finds the variables that hold what was detected: those with known names, and those that code writes right after it has asked.
+func (p *program) findWords() {
+	for _, y := range p.img.objects {
+		if y.size > 0 && named(words, y.name) {
+			p.wordSyms = append(p.wordSyms, y)
+		} else if named(words, y.name) {
+			p.words[y.addr] = true
+		}
+	}
+	for _, pc := range p.asks {
+		p.asking[p.function(pc)] = true
+	}
+	for i := range p.funcs {
+		for _, n := range p.names(i) {
+			if named(detectors, n) || named(fillers, n) {
+				p.asking[i] = true
+			}
+		}
+	}
+	writes := map[uint64][]uint64{} // variables and the instructions that write them
+	stores := map[int]bool{}
+	for _, r := range p.refs {
+		if r.kind == store {
+			writes[r.addr] = append(writes[r.addr], r.pc)
+			stores[p.function(r.pc)] = true
+		}
+	}
+	// A function that only asks leaves it to its callers to keep the answer.
+	more := map[int]bool{}
+	for _, e := range p.edges {
+		if e.kind != call {
+			continue
+		}
+		t := p.function(e.to)
+		if t >= 0 && p.asking[t] && !stores[t] {
+			more[p.function(e.pc)] = true
+		} else if n := p.importAt(e.to); n != "" && named(detectors, n) {
+			more[p.function(e.pc)] = true
+		}
+	}
+	for _, s := range p.stubs { // calls through a slot, without a linkage table
+		if named(detectors, s.name) {
+			if f := p.function(s.pc); f >= 0 && !p.inPLT(s.pc) {
+				more[f] = true
+			}
+		}
+	}
+	for f := range more {
+		p.asking[f] = true
+	}
+	delete(p.asking, -1)
+	derived := map[uint64]bool{} // instructions that may write a word
+	mayWrite := func(addr uint64) bool {
+		s := p.img.section(addr)
+		return s != nil && s.writable() && !s.exec()
+	}
+	candidates := map[uint64]bool{}
+	entry := p.function(p.img.entry)
+	// keep takes what a function writes soon after it has looked, or all that it writes.
+	keep := func(f int, looks map[uint64]bool, all bool, window int) {
+		if f == entry {
+			return
+		}
+		left := 0
+		p.walk(p.funcs[f].start, p.funcs[f].end, func(m *machine, pc uint64, in *inst) bool {
+			switch {
+			case looks[pc]:
+				left = window
+			case in.flow == call:
+				left = 0
+			case left > 0:
+				left--
+			}
+			if (left > 0 || all) && (in.kind == store || in.kind == address && all) && mayWrite(in.ref) {
+				derived[pc] = true
+				candidates[in.ref] = true
+			}
+			return true
+		})
+	}
+	for f := range p.asking {
+		keep(f, p.looks(f), slices.ContainsFunc(p.names(f), func(n string) bool { return named(fillers, n) }), 64)
+	}
+	done := map[int]bool{}
+	for range 6 {
+		for addr := range candidates {
+			delete(candidates, addr)
+			if p.isWord(addr) || slices.ContainsFunc(writes[addr], func(pc uint64) bool { return !derived[pc] }) {
+				continue
+			}
+			p.words[addr] = true
+		}
+		slices.SortFunc(p.wordSyms, func(a, b symbol) int { return cmp.Compare(a.addr, b.addr) })
+		for f := range p.funcs {
+			if done[f] || p.asking[f] {
+				continue
+			}
+			looks := p.looks(f)
+			if len(looks) == 0 {
+				continue
+			}
+			done[f] = true
+			if p.funcs[f].end-p.funcs[f].start <= 128 && !p.hasHits(f) && !stores[f] && !slices.ContainsFunc(p.edgesOf(f), func(e edge) bool { return !looks[e.pc] }) {
+				p.telling[f] = true
+			}
+			keep(f, looks, false, 24)
+		}
+		if len(candidates) == 0 {
+			break
+		}
+	}
+}
+
+func (p *program) inPLT(pc uint64) bool {
+	s := p.img.section(pc)
+	return s != nil && len(s.name) >= 4 && s.name[:4] == ".plt"
+}
+
+func (p *program) hasHits(f int) bool {
+	i := sort.Search(len(p.hits), func(i int) bool { return p.hits[i].pc >= p.funcs[f].start })
+	return i < len(p.hits) && p.hits[i].pc < p.funcs[f].end
+}
+
+// A reachState says how a function is reached.
+type reachState uint8
+
+const (
+	unreached reachState = iota
+	guarded              // only where the program has asked
+	always               // without
+)
+
+// reach finds the functions that run on every machine: from the program's entries, by every way that no branch on a detected feature guards.
+func (p *program) reach() {
+	p.reached = make([]reachState, len(p.funcs))
+	p.viaData()
+	p.looking = make([]map[uint64]bool, len(p.funcs))
+	for i := range p.funcs {
+		p.looking[i] = p.looks(i)
+	}
+	incoming := make([]bool, len(p.funcs))
+	for _, e := range p.edges {
+		if t := p.function(e.to); t >= 0 && t != p.function(e.pc) {
+			incoming[t] = true
+		}
+	}
+	// What comes before main only goes on or ends the program: its branches choose between nothing.
+	startup, first := map[int]bool{}, -1
+	if p.img.linked {
+		first = p.function(p.img.entry &^ uint64(p.img.arch.align-1))
+		startup[first] = true
+		for depth := 0; depth < 3; depth++ {
+			for f := range maps.Clone(startup) {
+				if f < 0 {
+					continue
+				}
+				for _, e := range p.edgesOf(f) {
+					if e.kind == jump || e.kind == call && depth < 2 {
+						startup[p.function(e.to)] = true
+					}
+				}
+			}
+		}
+	}
+	var work []int
+	dead := make([]bool, len(p.funcs))
+	mark := func(f int, s reachState) {
+		if f >= 0 && p.reached[f] < s {
+			p.reached[f] = s
+			work = append(work, f)
+		}
+	}
+	for _, f := range p.dataRoots {
+		mark(f, always)
+	}
+	for i := range p.funcs {
+		start := p.funcs[i].start
+		falls := i > 0 && p.funcs[i-1].end == start && p.fallsInto(start)
+		switch {
+		case start == p.img.entry, p.img.exported[start], p.img.resolver[start]:
+			mark(i, always)
+		case !incoming[i] && !falls: // of an object: what others call; of a program: what is not seen to be called
+			mark(i, always)
+			dead[i] = p.img.linked
+		}
+	}
+	for len(work) > 0 {
+		f := work[len(work)-1]
+		work = work[:len(work)-1]
+		from := p.reached[f]
+		resolver := p.img.resolver[p.funcs[f].start]
+		for _, e := range p.edgesOf(f) {
+			t := p.function(e.to)
+			if t < 0 || t == f {
+				continue
+			}
+			s := from
+			if s == always {
+				switch {
+				case resolver:
+					s = guarded
+				case startup[f] && (e.kind != stop || f == first):
+				case dead[f] && e.kind != call && e.kind != stop: // variants of one function share their code
+					continue
+				case p.looking[f] != nil && e.kind == stop && p.guard(f).chosen(e.pc): // one of the variants that it chooses from without a branch
+					s = guarded
+				case p.looking[f] != nil && p.guard(f).at(e.pc) == decided:
+					s = guarded
+				}
+			}
+			mark(t, s)
+		}
+		if end := p.funcs[f].end; f+1 < len(p.funcs) && p.funcs[f+1].start == end && p.fallsInto(end) && !dead[f] {
+			s := from
+			if s == always && p.looking[f] != nil {
+				g := p.guard(f)
+				if n := len(g.pcs); n > 0 && g.at(g.pcs[n-1]) == decided {
+					s = guarded
+				}
+			}
+			mark(f+1, s)
+		}
+	}
+}
+
+// fallsInto says that the instruction before an address goes on to it.
+func (p *program) fallsInto(addr uint64) bool { return !p.ends[addr] }
+
+// viaData adds the ways through data: a word that holds a function's address leads there from where the word, or the variable that it is part of, is used.
+func (p *program) viaData() {
+	byAddr := slices.Clone(p.refs)
+	slices.SortFunc(byAddr, func(a, b ref) int { return cmp.Compare(a.addr, b.addr) })
+	users := func(lo, hi uint64) []ref {
+		i := sort.Search(len(byAddr), func(i int) bool { return byAddr[i].addr >= lo })
+		j := sort.Search(len(byAddr), func(i int) bool { return byAddr[i].addr > hi })
+		return byAddr[i:j]
+	}
+	var added []edge
+	slots := make([]uint64, 0, len(p.img.pointers))
+	for s := range p.img.pointers {
+		slots = append(slots, s)
+	}
+	slices.Sort(slots)
+	for _, slot := range slots {
+		v := p.img.pointers[slot]
+		to := v
+		if p.img.arch.name == "arm" {
+			to &^= 1
+		}
+		f := p.function(to)
+		if f < 0 || p.funcs[f].start != to {
+			continue
+		}
+		if s := p.img.section(slot); s == nil || s.exec() {
+			continue
+		}
+		found := users(slot, slot)
+		if len(found) == 0 {
+			if y, ok := covering(p.img.objects, slot); ok && y.size <= 4096 {
+				found = users(y.addr, slot)
+			}
+		}
+		if len(found) == 0 || len(found) > 256 {
+			p.dataRoots = append(p.dataRoots, f)
+			continue
+		}
+		for _, r := range found {
+			added = append(added, edge{r.pc, to, stop})
+		}
+	}
+	p.edges = append(p.edges, added...)
+	slices.SortStableFunc(p.edges, func(a, b edge) int { return cmp.Compare(a.pc, b.pc) })
+}
+
+// verdict says whether an instruction of a function runs on every machine.
+func (p *program) verdict(f int, h hit) (state int, why string) {
+	pc := h.pc
+	if f < 0 {
+		return unconditional, ""
+	}
+	for _, n := range p.names(f) {
+		for _, k := range known {
+			if k.feature == h.feature && named([]string{k.glob}, n) {
+				return dispatched, k.why
+			}
+		}
+	}
+	looks := p.looking[f]
+	bad := within(p.bads, p.funcs[f], func(pc uint64) uint64 { return pc })
+	if len(looks) > 0 || len(bad) > 0 {
+		switch p.guard(f).at(pc) {
+		case unknown:
+			return notCode, ""
+		case decided:
+			return dispatched, "a branch after a look at what the processor can do"
+		}
+	}
+	if p.reached[f] == guarded || p.reached[f] == unreached && p.onlyGuarded(f, map[int]bool{}) {
+		return dispatched, "its callers look at what the processor can do first"
+	}
+	return unconditional, ""
+}
+
+// onlyGuarded says of a function that nothing is seen to reach that all which leads to it would ask the machine first.
+func (p *program) onlyGuarded(f int, trail map[int]bool) bool {
+	if trail[f] {
+		return true
+	}
+	trail[f] = true
+	if p.incoming == nil {
+		p.incoming = map[int][]edge{}
+		for _, e := range p.edges {
+			if t := p.function(e.to); t >= 0 && t != p.function(e.pc) {
+				p.incoming[t] = append(p.incoming[t], e)
+			}
+		}
+	}
+	if len(p.incoming[f]) == 0 || f > 0 && p.funcs[f-1].end == p.funcs[f].start && p.fallsInto(p.funcs[f].start) {
+		return false
+	}
+	for _, e := range p.incoming[f] {
+		from := p.function(e.pc)
+		if from >= 0 && p.looking[from] != nil && (p.guard(from).at(e.pc) == decided || e.kind == stop && p.guard(from).chosen(e.pc)) {
+			continue
+		}
+		if from < 0 || p.reached[from] == always || p.reached[from] == unreached && !p.onlyGuarded(from, trail) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,429 @@
+package isa
+
+import (
+	"cmp"
+	"debug/elf"
+	"slices"
+	"sort"
+)
+
+// A program is the code of an image with what was read of it.
+type program struct {
+	img       *image
+	set       map[string]bool
+	lacking   map[*entry]string // what the baseline lacks of an entry
+	code      int64
+	funcs     []function // by address
+	hits      []hit
+	edges     []edge
+	refs      []ref
+	literals  map[uint64]int
+	asks      []uint64 // instructions that ask the processor
+	bads      []uint64 // bytes that are no instruction
+	calls     map[uint64]bool
+	stubs     []stub // where a slot of an import is read in the linkage table
+	guards    map[int]*guard
+	words     map[uint64]bool
+	wordSyms  []symbol
+	asking    map[int]bool // functions that detect
+	telling   map[int]bool // functions that answer by what was detected
+	reached   []reachState
+	looking   []map[uint64]bool // instructions of each function that look at what the processor can do
+	ends      map[uint64]bool   // places that the instruction before does not go on to
+	dataRoots []int
+	incoming  map[int][]edge // by function
+	comesBack map[int]bool
+}
+
+// A function is a range of code with one entry, as far as the file tells.
+type function struct {
+	start, end uint64
+	mode       byte
+}
+
+// An edge is a way from an instruction to another function, or to its address.
+type edge struct {
+	pc, to uint64
+	kind   flow // call, jump (or cond, next); stop stands for an address that is taken
+}
+
+// A ref is an instruction's use of data.
+type ref struct {
+	pc, addr uint64
+	kind     refKind
+}
+
+type stub struct {
+	pc   uint64
+	name string
+}
+
+func newProgram(img *image, set map[string]bool) *program {
+	return &program{img: img, set: set, lacking: map[*entry]string{}, literals: map[uint64]int{}, calls: map[uint64]bool{}, guards: map[int]*guard{}, words: map[uint64]bool{},
+		asking: map[int]bool{}, telling: map[int]bool{}, ends: map[uint64]bool{}, comesBack: map[int]bool{}}
+}
+
+func (p *program) lacks(e *entry) string {
+	f, ok := p.lacking[e]
+	if !ok {
+		f = e.need.lacks(p.set)
+		p.lacking[e] = f
+	}
+	return f
+}
+
+// starts are the beginnings of functions in code.
+func (p *program) starts() []uint64 {
+	img := p.img
+	all := slices.Clone(img.starts)
+	for _, y := range img.byAddr {
+		all = append(all, y.addr)
+		if y.size > 0 {
+			end := (y.addr + y.size + 15) &^ 15
+			if _, ok := covering(img.byAddr, end); !ok {
+				all = append(all, end)
+			}
+		}
+	}
+	for a := range img.resolver {
+		all = append(all, a)
+	}
+	entry := img.entry
+	if img.machine == elf.EM_ARM {
+		entry &^= 1
+	}
+	if img.linked {
+		all = append(all, entry)
+	}
+	for i := range img.sections {
+		if img.sections[i].exec() {
+			all = append(all, img.sections[i].addr)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// modeAt is the kind of code at an address and where it ends: at the next mark.
+func (p *program) modeAt(addr uint64) (mode byte, until uint64) {
+	marks := p.img.marks
+	i := sort.Search(len(marks), func(i int) bool { return marks[i].addr > addr })
+	until = ^uint64(0)
+	if i < len(marks) {
+		until = marks[i].addr
+	}
+	mode = 'a'
+	for j := i - 1; j >= 0; j-- {
+		// A mapping symbol within the same section counts; a section without any is of the architecture's own kind.
+		if s := p.img.section(addr); s == nil || marks[j].addr < s.addr {
+			break
+		}
+		return marks[j].mode, until
+	}
+	return mode, until
+}
+
+// read decodes all code once, in order, and notes what the later passes ask for.
+func (p *program) read() {
+	starts := p.starts()
+	for i := range p.img.sections {
+		s := &p.img.sections[i]
+		if !s.exec() || len(s.data) == 0 {
+			continue
+		}
+		lo, _ := slices.BinarySearch(starts, s.addr)
+		for lo < len(starts) && starts[lo]-s.addr < uint64(len(s.data)) {
+			start := starts[lo]
+			end := s.addr + uint64(len(s.data))
+			if lo+1 < len(starts) && starts[lo+1] < end {
+				end = starts[lo+1]
+			}
+			p.funcs = append(p.funcs, function{start: start, end: end})
+			lo++
+			ended := false
+			p.walk(start, end, func(m *machine, pc uint64, in *inst) bool {
+				p.note(pc, in)
+				ended = in.flow.ends()
+				return true
+			})
+			if ended {
+				p.ends[end] = true
+			}
+			p.code += int64(end - start)
+		}
+	}
+}
+
+// walk decodes a range of code that lies in one section and calls f for each instruction until it says no. Data between code is passed over.
+func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst) bool) {
+	s := p.img.section(start)
+	if s == nil {
+		return
+	}
+	m := &machine{img: p.img}
+	m.reset(start)
+	sites := p.img.sites
+	si := sort.Search(len(sites), func(i int) bool { return sites[i].addr >= start })
+	mode, until := p.modeAt(start)
+	m.mode = mode
+	for pc := start; pc < end; {
+		if pc >= until {
+			mode, until = p.modeAt(pc)
+			m.mode = mode
+			m.known = 0
+		}
+		if mode == 'd' {
+			pc = min(until, end)
+			continue
+		}
+		code := s.data[pc-s.addr:]
+		in := p.img.arch.decode(m, pc, code[:min(len(code), 16)])
+		if in.length <= 0 {
+			in.length = 1
+		}
+		if !p.img.linked {
+			for si < len(sites) && sites[si].addr < pc {
+				si++
+			}
+			if si < len(sites) && sites[si].addr < pc+uint64(in.length) {
+				m.known = 0
+				p.relocated(&in, sites[si])
+			}
+		}
+		if !f(m, pc, &in) {
+			return
+		}
+		pc += uint64(in.length)
+	}
+}
+
+// relocated puts what a relocation says in the place of what the unfinished bytes say.
+func (p *program) relocated(in *inst, s site) {
+	in.ref, in.kind = 0, noRef
+	switch in.flow {
+	case call, jump, cond:
+		in.target = s.target
+		if s.target == 0 && s.name != "" && named(detectors, s.name) {
+			in.detects = true
+		}
+	default:
+		if s.target == 0 {
+			if s.name != "" && named(words, s.name) {
+				in.detects = true
+			}
+			return
+		}
+		in.ref, in.kind = s.target, load
+		if t := p.img.section(s.target); t != nil && t.exec() {
+			in.kind = address
+		}
+	}
+}
+
+func (p *program) note(pc uint64, in *inst) {
+	if in.entry != nil {
+		if f := p.lacks(in.entry); f != "" {
+			p.hits = append(p.hits, hit{pc, in.entry, in.length, f})
+		}
+	}
+	if in.bad {
+		p.bads = append(p.bads, pc)
+	}
+	if in.detects {
+		p.asks = append(p.asks, pc)
+	}
+	if in.target != 0 && (in.flow == call || in.flow == jump || in.flow == cond) {
+		f := &p.funcs[len(p.funcs)-1]
+		if in.flow == call {
+			p.edges = append(p.edges, edge{pc, in.target, call})
+			p.calls[in.target] = true
+		} else if in.target < f.start || in.target >= f.end {
+			p.edges = append(p.edges, edge{pc, in.target, in.flow})
+		}
+	}
+	if in.compares {
+		if n := len(p.edges) - 1; n >= 0 && p.edges[n].kind == stop {
+			p.edges = p.edges[:n]
+		}
+	}
+	switch in.kind {
+	case literal:
+		p.literals[in.ref] = in.refSize
+	case address, load, store:
+		p.use(pc, in.ref, in.kind)
+	}
+}
+
+// returns says that a function can come back: it has a return, or goes on to another function that has.
+func (p *program) returns(f int, depth int) bool {
+	if r, ok := p.comesBack[f]; ok {
+		return r
+	}
+	fn := p.funcs[f]
+	back, ended := depth > 8, false
+	p.walk(fn.start, fn.end, func(m *machine, pc uint64, in *inst) bool {
+		ended = in.flow.ends()
+		switch in.flow {
+		case stop, indirect, maybe:
+			back = true
+		case jump, cond:
+			if in.target != 0 && (in.target < fn.start || in.target >= fn.end) {
+				if t := p.function(in.target); t < 0 || p.returns(t, depth+1) {
+					back = true
+				}
+			}
+		}
+		return !back
+	})
+	back = back || !ended
+	if depth == 0 || back {
+		p.comesBack[f] = back
+	}
+	return back
+}
+
+// use notes a use of an address: of code, of data, or of a slot that holds one.
+func (p *program) use(pc, addr uint64, kind refKind) {
+	s := p.img.section(addr)
+	if s == nil {
+		return
+	}
+	if s.exec() {
+		if kind == address {
+			p.edges = append(p.edges, edge{pc, addr, stop})
+		}
+		return
+	}
+	if name, ok := p.img.imports[addr]; ok {
+		p.stubs = append(p.stubs, stub{pc, name})
+		return
+	}
+	p.refs = append(p.refs, ref{pc, addr, kind})
+	if v, ok := p.img.pointers[addr]; ok && kind == load {
+		if t := p.img.section(v); t != nil {
+			if t.exec() {
+				p.edges = append(p.edges, edge{pc, v, stop})
+			} else {
+				p.refs = append(p.refs, ref{pc, v, load})
+			}
+		}
+	}
+}
+
+// split cuts functions where calls go into what nothing named, and sorts what was noted.
+func (p *program) split() {
+	var cuts []uint64
+	for to := range p.calls {
+		f := p.function(to)
+		if f < 0 || p.funcs[f].start == to || to%p.img.arch.align != 0 {
+			continue
+		}
+		if y, ok := covering(p.img.byAddr, to); ok && y.size > 0 {
+			continue
+		}
+		cuts = append(cuts, to)
+	}
+	var more []function
+	for _, c := range cuts {
+		more = append(more, function{start: c, end: p.funcs[p.function(c)].end})
+	}
+	slices.Sort(cuts)
+	for i := 0; i < len(cuts); { // what the instruction before each cut does
+		f := p.funcs[p.function(cuts[i])]
+		p.walk(f.start, f.end, func(m *machine, pc uint64, in *inst) bool {
+			for i < len(cuts) && cuts[i] < pc+uint64(in.length) {
+				i++
+			}
+			if i < len(cuts) && cuts[i] == pc+uint64(in.length) && in.flow.ends() {
+				p.ends[cuts[i]] = true
+			}
+			return i < len(cuts) && cuts[i] < f.end
+		})
+		for i < len(cuts) && cuts[i] < f.end {
+			i++
+		}
+	}
+	p.funcs = append(p.funcs, more...)
+	slices.SortStableFunc(p.funcs, func(a, b function) int { return cmp.Compare(a.start, b.start) })
+	for i := range p.funcs {
+		if i+1 < len(p.funcs) && p.funcs[i+1].start < p.funcs[i].end {
+			p.funcs[i].end = p.funcs[i+1].start
+		}
+	}
+	slices.SortStableFunc(p.edges, func(a, b edge) int { return cmp.Compare(a.pc, b.pc) })
+	slices.SortStableFunc(p.refs, func(a, b ref) int { return cmp.Compare(a.pc, b.pc) })
+	slices.SortFunc(p.stubs, func(a, b stub) int { return cmp.Compare(a.pc, b.pc) })
+	slices.Sort(p.bads)
+	slices.Sort(p.asks)
+}
+
+// function is the index of the one that an address lies in, -1 for none.
+func (p *program) function(addr uint64) int {
+	i := sort.Search(len(p.funcs), func(i int) bool { return p.funcs[i].start > addr }) - 1
+	if i >= 0 && addr < p.funcs[i].end {
+		return i
+	}
+	return -1
+}
+
+func (p *program) inLiteral(pc uint64) bool {
+	for back := uint64(0); back < 16; back += 2 {
+		if n, ok := p.literals[pc-back]; ok && back < uint64(n) {
+			return true
+		}
+	}
+	return false
+}
+
+// within is the part of a sorted list whose pc lies in a function.
+func within[T any](list []T, f function, pc func(T) uint64) []T {
+	lo := sort.Search(len(list), func(i int) bool { return pc(list[i]) >= f.start })
+	hi := sort.Search(len(list), func(i int) bool { return pc(list[i]) >= f.end })
+	return list[lo:hi]
+}
+
+func (p *program) edgesOf(f int) []edge {
+	return within(p.edges, p.funcs[f], func(e edge) uint64 { return e.pc })
+}
+func (p *program) refsOf(f int) []ref {
+	return within(p.refs, p.funcs[f], func(r ref) uint64 { return r.pc })
+}
+func (p *program) asksOf(f int) []uint64 {
+	return within(p.asks, p.funcs[f], func(pc uint64) uint64 { return pc })
+}
+
+// importAt is the name behind an address of the linkage table, "" where it is none.
+func (p *program) importAt(addr uint64) string {
+	i := sort.Search(len(p.stubs), func(i int) bool { return p.stubs[i].pc >= addr })
+	if i < len(p.stubs) && p.stubs[i].pc < addr+32 {
+		if s := p.img.section(addr); s != nil && len(s.name) >= 4 && s.name[:4] == ".plt" {
+			return p.stubs[i].name
+		}
+	}
+	return ""
+}
+
+// name of a function, "" where there is none.
+func (p *program) name(f int) string {
+	start := p.funcs[f].start
+	if i, ok := slices.BinarySearchFunc(p.img.goNames, start, func(s symbol, a uint64) int { return cmp.Compare(s.addr, a) }); ok {
+		return p.img.goNames[i].name
+	}
+	if i, ok := slices.BinarySearchFunc(p.img.byAddr, start, func(s symbol, a uint64) int { return cmp.Compare(s.addr, a) }); ok {
+		return p.img.byAddr[i].name
+	}
+	return ""
+}
+
+// names are all names of a function.
+func (p *program) names(f int) []string {
+	start := p.funcs[f].start
+	var all []string
+	for _, list := range [][]symbol{p.img.goNames, p.img.byAddr} {
+		i, _ := slices.BinarySearchFunc(list, start, func(s symbol, a uint64) int { return cmp.Compare(s.addr, a) })
+		for ; i < len(list) && list[i].addr == start; i++ {
+			all = append(all, list[i].name)
+		}
+	}
+	return all
+}

@@ -1,0 +1,309 @@
+package isa
+
+import (
+	"debug/elf"
+	"encoding/binary"
+)
+
+// relocTypes are the relocations that a loader handles, as each psABI numbers them.
+type relocTypes struct{ absolute, globDat, jumpSlot, relative, irelative uint32 }
+
+var dynamicRelocs = map[elf.Machine]relocTypes{
+	elf.EM_X86_64:    {1, 6, 7, 8, 37},
+	elf.EM_386:       {1, 6, 7, 8, 42},
+	elf.EM_AARCH64:   {257, 1025, 1026, 1027, 1032},
+	elf.EM_ARM:       {2, 21, 22, 23, 160},
+	elf.EM_RISCV:     {2, ^uint32(0), 5, 3, 58},
+	elf.EM_PPC64:     {38, 20, 21, 22, 248},
+	elf.EM_S390:      {22, 10, 11, 12, 61},
+	elf.EM_LOONGARCH: {2, ^uint32(0), 5, 3, 12},
+	elf.EM_MIPS:      {3, ^uint32(0), 127, ^uint32(0), ^uint32(0)},
+}
+
+// relocate reads a section of relocations: what a loader will write, or, of an object, what a linker will.
+func (img *image) relocate(raw []rawSection, s *rawSection, h header) {
+	var target *rawSection
+	if !img.linked {
+		if int(s.info) >= len(raw) || raw[s.info].flags&elf.SHF_ALLOC == 0 {
+			return
+		}
+		target = &raw[s.info]
+	}
+	var symtab, strs []byte
+	if int(s.link) < len(raw) {
+		symtab = raw[s.link].data
+		if l := int(raw[s.link].link); l < len(raw) {
+			strs = raw[l].data
+		}
+	}
+	size, rela := 16, s.typ == elf.SHT_RELA
+	if rela {
+		size = 24
+	}
+	if !img.wide {
+		size /= 2
+	}
+	types := dynamicRelocs[h.machine]
+	names := 0
+	for data := s.data; len(data) >= size; data = data[size:] {
+		off := img.word(data)
+		var sym, typ uint32
+		var addend int64
+		switch {
+		case img.wide && h.machine == elf.EM_MIPS && h.order == binary.LittleEndian: // the psABI's own order of fields
+			sym, typ = h.order.Uint32(data[8:]), uint32(data[15])
+		case img.wide:
+			info := h.order.Uint64(data[8:])
+			sym, typ = uint32(info>>32), uint32(info)
+		default:
+			info := h.order.Uint32(data[4:])
+			sym, typ = info>>8, info&0xff
+		}
+		if rela {
+			if img.wide {
+				addend = int64(h.order.Uint64(data[16:]))
+			} else {
+				addend = int64(int32(h.order.Uint32(data[8:])))
+			}
+		}
+		nameOff, info, shndx, value, _, ok := readSymbol(symtab, h, int(sym))
+		defined := ok && sym != 0 && shndx != 0 && shndx < len(raw)
+		name := ""
+		if ok && sym != 0 && names < 64<<20 {
+			name = cString(strs, nameOff, longestName)
+			names += len(name)
+		}
+		if img.linked {
+			if !rela {
+				if b := img.bytesAt(off, img.wordSize()); len(b) == img.wordSize() {
+					addend = int64(img.word(b))
+				}
+			}
+			switch typ {
+			case types.relative:
+				img.pointers[off] = uint64(addend)
+			case types.irelative:
+				to := uint64(addend)
+				if h.machine == elf.EM_ARM {
+					to &^= 1
+				}
+				img.resolver[to] = true
+			case types.jumpSlot, types.globDat, types.absolute:
+				if defined {
+					img.pointers[off] = value
+					if typ == types.absolute && rela {
+						img.pointers[off] += uint64(addend)
+					}
+				} else if name != "" {
+					img.imports[off] = name
+				}
+			}
+			continue
+		}
+		if defined {
+			value += raw[shndx].base
+		}
+		at := target.base + off
+		if target.flags&elf.SHF_EXECINSTR == 0 {
+			if defined {
+				if !rela && elf.SymType(info&0xf) == elf.STT_SECTION && off+4 <= uint64(len(target.data)) {
+					value += uint64(int32(h.order.Uint32(target.data[off:])))
+				}
+				img.pointers[at] = value + uint64(addend)
+			}
+			continue
+		}
+		switch {
+		case h.machine == elf.EM_X86_64 && (typ == 2 || typ == 4 || typ == 9 || typ == 41 || typ == 42): // relative to the end of the field
+			addend += 4
+		case h.machine == elf.EM_386 && elf.SymType(info&0xf) == elf.STT_SECTION && off+4 <= uint64(len(target.data)):
+			addend = int64(int32(h.order.Uint32(target.data[off:])))
+			if typ == 2 || typ == 4 { // R_386_PC32, R_386_PLT32
+				addend += 4
+			}
+		case h.machine == elf.EM_RISCV && (typ == 24 || typ == 25 || typ == 43 || typ >= 46), // low parts that name their high part, relaxation, differences
+			h.machine == elf.EM_LOONGARCH && (typ >= 47 && typ <= 63 || typ >= 99 && typ <= 108):
+			continue
+		}
+		si := site{addr: at, name: name}
+		if defined {
+			si.target = value + uint64(addend)
+			if h.machine == elf.EM_ARM {
+				si.target &^= 1
+			}
+		}
+		img.sites = append(img.sites, si)
+	}
+}
+
+// relr reads packed relative relocations (the generic ABI's SHT_RELR).
+func (img *image) relr(s *rawSection) {
+	n := uint64(img.wordSize())
+	var where uint64
+	put := func(at uint64) {
+		if b := img.bytesAt(at, int(n)); uint64(len(b)) == n {
+			img.pointers[at] = img.word(b)
+		}
+	}
+	for data := s.data; uint64(len(data)) >= n; data = data[n:] {
+		v := img.word(data)
+		if v&1 == 0 {
+			put(v)
+			where = v + n
+			continue
+		}
+		for i := uint64(0); v>>1 != 0; i++ {
+			v >>= 1
+			if v&1 != 0 {
+				put(where + i*n)
+			}
+		}
+		where += (8*n - 1) * n
+	}
+}
+
+// ehFrame takes the starts of functions from unwind tables (LSB, "Exception Frames").
+func (img *image) ehFrame(data []byte, addr uint64) {
+	if !img.linked {
+		return
+	}
+	encodings := map[int]byte{}
+	for off := 0; off+8 <= len(data); {
+		length := int(img.order.Uint32(data[off:]))
+		if length == 0 || length == 0xffffffff || length < 4 || length > len(data)-off-4 {
+			return
+		}
+		body := data[off+4 : off+4+length]
+		id := int(img.order.Uint32(body))
+		if id == 0 {
+			encodings[off] = cieEncoding(body)
+		} else if enc, ok := encodings[off+4-id]; ok && len(body) >= 12 {
+			field := addr + uint64(off) + 8
+			var pc uint64
+			switch enc & 0x0f {
+			case 0x0b: // 4 bytes, signed
+				pc = uint64(int32(img.order.Uint32(body[4:])))
+			case 0x03:
+				pc = uint64(img.order.Uint32(body[4:]))
+			case 0x00, 0x04, 0x0c:
+				pc = img.word(body[4:])
+			}
+			if enc&0x70 == 0x10 {
+				pc += field
+			}
+			if !img.wide {
+				pc &= 0xffffffff
+			}
+			img.starts = append(img.starts, pc)
+		}
+		off += 4 + length
+	}
+}
+
+// cieEncoding is how the entries of a CIE write addresses.
+func cieEncoding(b []byte) byte {
+	b = b[5:]
+	i := 0
+	for i < len(b) && b[i] != 0 {
+		i++
+	}
+	if i == len(b) {
+		return 0
+	}
+	augmentation, rest := string(b[:i]), b[i+1:]
+	if augmentation == "" || augmentation[0] != 'z' {
+		return 0
+	}
+	for range 2 { // alignment factors
+		_, n := binary.Uvarint(rest)
+		if n <= 0 {
+			return 0
+		}
+		rest = rest[n:]
+	}
+	for range 2 { // return address register, length of what follows
+		_, n := binary.Uvarint(rest)
+		if n <= 0 {
+			return 0
+		}
+		rest = rest[n:]
+	}
+	for _, c := range augmentation[1:] {
+		switch {
+		case len(rest) == 0:
+			return 0
+		case c == 'R':
+			return rest[0]
+		case c == 'L':
+			rest = rest[1:]
+		case c == 'P':
+			n := 1 + 4
+			if rest[0]&0x0f == 0x00 || rest[0]&0x0f == 0x04 || rest[0]&0x0f == 0x0c {
+				n = 1 + 8
+			}
+			if len(rest) < n {
+				return 0
+			}
+			rest = rest[n:]
+		case c == 'S', c == 'B', c == 'G':
+		default:
+			return 0
+		}
+	}
+	return 0
+}
+
+// exidx takes the starts of functions from Arm's index of unwind tables (EHABI, section 5).
+func (img *image) exidx(data []byte, addr uint64) {
+	if !img.linked {
+		return
+	}
+	for off := 0; off+8 <= len(data); off += 8 {
+		pc := addr + uint64(off) + uint64(signed(img.order.Uint32(data[off:])&0x7fffffff, 31))
+		img.starts = append(img.starts, pc&0xfffffffe)
+	}
+}
+
+// goTable reads Go's table of functions (runtime/symtab.go, pcHeader), which is there in stripped programs, too.
+func (img *image) goTable(b []byte) {
+	if len(b) < 8 || !img.linked {
+		return
+	}
+	o, n := img.order, img.wordSize()
+	magic := o.Uint32(b)
+	if magic != 0xfffffff1 && magic != 0xfffffff0 || int(b[7]) != n || len(b) < 8+8*n {
+		return
+	}
+	field := func(i int) uint64 { return img.word(b[8+i*n:]) }
+	funcs, text, names, table := field(0), field(2), field(3), field(7)
+	if a, ok := img.globals["runtime.text"]; ok {
+		text = a
+	}
+	if text == 0 {
+		for i := range img.sections {
+			if img.sections[i].name == ".text" {
+				text = img.sections[i].addr
+			}
+		}
+	}
+	if names > uint64(len(b)) || table > uint64(len(b)) || funcs > uint64(len(b))/8 {
+		return
+	}
+	nameTable, t := b[names:], b[table:]
+	budget := len(b)
+	for i := uint64(0); i < funcs; i++ {
+		if uint64(len(t)) < 8*i+8 {
+			return
+		}
+		entry, off := o.Uint32(t[8*i:]), o.Uint32(t[8*i+4:])
+		if uint64(off)+8 > uint64(len(t)) {
+			return
+		}
+		name := cString(nameTable, o.Uint32(t[off+4:]), longestName)
+		if budget -= len(name); budget < 0 {
+			return
+		}
+		img.goNames = append(img.goNames, symbol{name: name, addr: text + uint64(entry), typ: elf.STT_FUNC})
+		img.starts = append(img.starts, text+uint64(entry))
+	}
+}

@@ -1,0 +1,50 @@
+package isa
+
+import (
+	"path"
+)
+
+// detectors are functions that ask the machine, or the kernel, what the processor can do; what calls one decides by its answer.
+var detectors = []string{
+	"getauxval", "__getauxval", "getauxval2", "__getauxval2", "elf_aux_info", "_dl_auxv", "__riscv_hwprobe", "__riscv_hwprobe_one", "__get_cpuid*", "__get_cpu_features", "__x86_get_cpuid_feature_leaf", "__x86_get_cpu_features",
+	"_dl_x86_get_cpu_features", "__init_cpu_features", "__cpu_indicator_init", "__init_cpu_features_resolver", "__riscv_ifunc*", "IsProcessorFeaturePresent",
+	"*std_detect*detect_and_initialize*", "*std_detect*check_for*", "*is_enabled_feature*",
+	"internal/cpu.cpuid", "internal/cpu.xgetbv", "internal/cpu.getGOAMD64level", "internal/cpu.stfle", "internal/cpu.getisar0", "internal/cpu.getpfr0", "internal/cpu.getMIDR", "internal/cpu.get_cpucfg",
+}
+
+// fillers are functions all of whose variables hold such answers; Go's own names are there in stripped programs, too.
+var fillers = []string{"internal/cpu.doinit", "golang.org/x/sys/cpu.archInit", "golang.org/x/sys/cpu.doinit", "golang.org/x/sys/cpu.init*", "OPENSSL_cpuid_setup", "init_cpu_features*", "__init_cpu_features*", "__cpu_indicator_init"}
+
+// words are variables that hold such answers, by the names that libraries give them.
+var words = []string{
+	"mtag_enabled", "__cpu_model", "__cpu_features2", "__cpu_features", "__aarch64_cpu_features", "__aarch64_have_lse_atomics", "__riscv_feature_bits", "__riscv_vendor_feature_bits", "_dl_x86_cpu_features", "_rtld_global_ro", "_dl_x86_get_cpu_features",
+	"_dl_hwcap", "_dl_hwcap2", "_dl_hwcap3", "_dl_hwcap4", "_dl_platform", "_dl_s390_cpu_features", "_dl_riscv_*", "_dl_aarch64_cpu_features", "_dl_loongarch_cpu_features", "__libc_ifunc_impl_list",
+	"OPENSSL_ia32cap_P", "OPENSSL_armcap_P", "OPENSSL_s390xcap_P", "OPENSSL_ppccap_P", "OPENSSL_riscvcap_P", "OPENSSL_riscv_hwcap_P", "OPENSSL_loongarch_hwcap_P", "OPENSSL_loongarchcap_P", "_armv7_neon_probe",
+	"internal/cpu.X86", "internal/cpu.ARM", "internal/cpu.ARM64", "internal/cpu.S390X", "internal/cpu.PPC64", "internal/cpu.RISCV64", "internal/cpu.Loong64", "internal/cpu.MIPS64X", "internal/cpu.HWCap", "internal/cpu.HWCap2",
+	"golang.org/x/sys/cpu.X86", "golang.org/x/sys/cpu.ARM", "golang.org/x/sys/cpu.ARM64", "golang.org/x/sys/cpu.S390X", "golang.org/x/sys/cpu.PPC64", "golang.org/x/sys/cpu.RISCV64", "golang.org/x/sys/cpu.Loong64",
+	"golang.org/x/sys/cpu.hwCap*", "runtime.x86Has*", "runtime.arm64Has*", "runtime.armHas*", "runtime.goarm", "runtime.loong64Has*", "runtime.riscv64Has*", "runtime.s390x*",
+	"*std_detect*CACHE*", "zlib_cpu*", "x86_cpu_has_*", "arm_cpu_has_*", "cpuinfo_isa", "libat_feat1_*", "__libat_feat*", "__libat_have_*",
+}
+
+// known are functions that only run where a machine has what they use, for a reason that lies in data: what the audit cannot see, each with that reason.
+var known = []struct{ glob, feature, why string }{
+	{"__lll_*elision", "rtm", "glibc elides locks only where its start-up found RTM (sysdeps/unix/sysv/linux/x86/elision-conf.c)"},
+	{"uw_update_context*", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
+	{"uw_*", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
+	{"execute_stack_op", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
+	{"_Unwind_GetGR", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
+	{"_Unwind_SetGR", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
+	{"__libc_mtag_*", "mte", "glibc tags memory only where the kernel offers MTE and the user asks for it (malloc/arena.c, mtag_enabled)"},
+}
+
+func named(globs []string, name string) bool {
+	for _, g := range globs {
+		if g == name {
+			return true
+		}
+		if ok, _ := path.Match(g, name); ok {
+			return true
+		}
+	}
+	return false
+}

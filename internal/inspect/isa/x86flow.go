@@ -1,0 +1,214 @@
+package isa
+
+// x86Decode makes the decoder of 32-bit or 64-bit code.
+func x86Decode(long bool) func(m *machine, pc uint64, code []byte) inst {
+	return func(m *machine, pc uint64, code []byte) inst {
+		c, ok := decodeX86(code, long)
+		if !ok {
+			m.known = 0
+			return inst{length: 1, flow: trap, bad: true}
+		}
+		in := inst{length: c.length, entry: c.entry(x86Rows())}
+		after := pc + uint64(c.length)
+		if !long {
+			after &= 0xffffffff
+		}
+		reg := c.modrm >> 3 & 7
+		if c.rel {
+			in.target = after + uint64(c.imm)
+			if !long {
+				in.target &= 0xffffffff
+			}
+		}
+		if c.space == legacy {
+			c.flow(&in, reg)
+		}
+		c.reference(m, &in, after, long)
+		c.comparison(m, &in, reg)
+		return in
+	}
+}
+
+// flow sets where a legacy instruction goes.
+func (c *x86Code) flow(in *inst, reg byte) {
+	switch c.m {
+	case 0:
+		switch op := c.opcode; {
+		case op&0xf0 == 0x70, op >= 0xe0 && op <= 0xe3:
+			in.flow = cond
+		case op == 0x90:
+			in.nop = true
+		case op == 0x8d && c.hasMem && c.disp == 0 && int8(reg) == c.base&7 && c.index < 0:
+			in.nop = true
+		case op == 0xe9, op == 0xeb:
+			in.flow = jump
+		case op == 0xe8:
+			in.flow = call
+		case op == 0xc2, op == 0xc3, op == 0xca, op == 0xcb, op == 0xcf:
+			in.flow = stop
+		case op == 0xf4, op == 0xcc:
+			in.flow = trap
+		case op == 0xff && (reg == 2 || reg == 3):
+			in.flow = call
+		case op == 0xff && (reg == 4 || reg == 5):
+			in.flow = indirect
+		case op == 0xc7 && c.modrm == 0xf8: // XBEGIN goes on or to where it fell back
+			in.flow, in.target = next, 0
+		}
+	case 1:
+		switch op := c.opcode; {
+		case op&0xf0 == 0x80:
+			in.flow = cond
+		case op == 0x0b:
+			in.flow = trap
+		case op == 0x1f:
+			in.nop = true
+		case op == 0xa2: // CPUID
+			in.detects = true
+		case op == 0x01 && c.modrm == 0xd0: // XGETBV
+			in.detects = true
+		case op&0xf0 == 0x40: // CMOV
+			in.selects = true
+		}
+	}
+}
+
+// reference sets what address the instruction uses, and follows the register that 32-bit position-independent code holds its table in.
+func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
+	if !long {
+		defer c.follow(m, in, after)
+	}
+	if c.hasMem {
+		addr, ok := uint64(0), false
+		switch {
+		case c.base == 16:
+			addr, ok = after+uint64(c.disp), true
+		case c.base == -1 && c.hasDisp32:
+			addr, ok = uint64(uint32(c.disp)), true
+		case !long && c.base >= 0 && c.hasDisp32 && m.has(uint32(c.base)):
+			addr, ok = (m.regs[c.base]+uint64(c.disp))&0xffffffff, true
+		case c.hasDisp32 && c.index >= 0: // an array in a program at a fixed place
+			addr, ok = uint64(uint32(c.disp)), true
+		}
+		if ok {
+			in.ref, in.kind = addr, load
+			switch {
+			case c.space == legacy && c.m == 0 && c.opcode == 0x8d:
+				in.kind = address
+			case c.stores():
+				in.kind = store
+			}
+			return
+		}
+	}
+	if c.space == legacy && c.m == 0 && c.immSize >= 4 && !c.rel {
+		imm := uint64(c.imm)
+		if c.immSize == 4 {
+			imm = uint64(uint32(c.imm))
+		}
+		switch op := c.opcode; {
+		case op >= 0xa0 && op <= 0xa3:
+			in.ref, in.kind = imm, load
+			if op >= 0xa2 {
+				in.kind = store
+			}
+		case m.img.holds(imm):
+			in.ref, in.kind = imm, address
+		}
+	}
+}
+
+// follow keeps track of registers in 32-bit code: call to a thunk or to the next instruction, then add.
+func (c *x86Code) follow(m *machine, in *inst, after uint64) {
+	if c.space != legacy || c.m != 0 {
+		return
+	}
+	reg, rm := uint32(c.modrm>>3&7), uint32(c.modrm&7)
+	switch op := c.opcode; {
+	case op == 0xe8 && in.target == after: // call of the next instruction; 16 stands for the top of the stack
+		m.set(16, after)
+		in.flow, in.target = next, 0
+		return
+	case op == 0xe8:
+		m.known &^= 1<<0 | 1<<1 | 1<<2
+		if t := m.img.code(in.target, 4); len(t) == 4 && t[0] == 0x8b && t[2] == 0x24 && t[3] == 0xc3 { // mov (%esp),%reg; ret
+			m.set(uint32(t[1]>>3&7), after)
+		}
+		return
+	case op >= 0x58 && op <= 0x5f: // pop
+		m.copy(uint32(op&7), 16)
+		m.kill(16)
+		return
+	case op == 0x81 && reg == 0 && !c.hasMem && m.has(rm): // add imm32
+		m.set(rm, (m.regs[rm]+uint64(c.imm))&0xffffffff)
+		return
+	case op == 0x05 && m.has(0):
+		m.set(0, (m.regs[0]+uint64(c.imm))&0xffffffff)
+		return
+	case op == 0x8b && !c.hasMem:
+		m.copy(reg, rm)
+		return
+	case op == 0x89 && !c.hasMem:
+		m.copy(rm, reg)
+		return
+	case op == 0x8b && c.base >= 0 && c.index < 0 && m.has(uint32(c.base)): // a pointer from the global offset table
+		m.pointer(reg, (m.regs[c.base]+uint64(c.disp))&0xffffffff)
+		return
+	case op == 0x8d && in.kind == address:
+		m.set(reg, in.ref)
+	case op == 0x8b, op == 0x8d, op == 0x03, op == 0x2b, op == 0x33, op == 0x0b, op == 0x23:
+		m.kill(reg)
+	case op >= 0xb8 && op <= 0xbf:
+		m.kill(uint32(op & 7))
+	case (op == 0x01 || op == 0x29 || op == 0x31 || op == 0x83 || op == 0x81 || op == 0xf7 || op == 0xd1 || op == 0xc1) && !c.hasMem:
+		m.kill(rm)
+	}
+}
+
+// stores says that the instruction writes its memory operand.
+func (c *x86Code) stores() bool {
+	op, reg := c.opcode, c.modrm>>3&7
+	if c.space != legacy {
+		return c.m == 1 && (op == 0x11 || op == 0x13 || op == 0x17 || op == 0x29 || op == 0x2b || op == 0x7f || op == 0xd6 || op == 0xe7)
+	}
+	switch c.m {
+	case 0:
+		switch {
+		case op < 0x40:
+			return op&7 < 2 && op < 0x38
+		case op == 0x80, op == 0x81, op == 0x83:
+			return reg != 7
+		case op == 0x86, op == 0x87, op == 0x88, op == 0x89, op == 0xc6, op == 0xc7:
+			return true
+		case op == 0xfe, op == 0xff:
+			return reg < 2
+		case op == 0xf6, op == 0xf7:
+			return reg == 2 || reg == 3
+		}
+	case 1:
+		switch {
+		case op&0xf0 == 0x90:
+			return true
+		case op == 0x11, op == 0x13, op == 0x17, op == 0x29, op == 0x2b, op == 0x7f, op == 0xd6, op == 0xe7, op == 0xb0, op == 0xb1, op == 0xc0, op == 0xc1, op == 0xc3, op == 0xc7, op == 0xab, op == 0xb3, op == 0xbb:
+			return true
+		case op == 0x7e:
+			return c.mandatory != 3
+		}
+	}
+	return false
+}
+
+// comparison tells an address that is only compared with: a pointer to a function is asked what it is, not called.
+func (c *x86Code) comparison(m *machine, in *inst, reg byte) {
+	reg |= c.rex & 4 << 1
+	m.taken++
+	switch {
+	case c.space != legacy || c.m != 0:
+	case in.kind == address && c.opcode == 0x8d:
+		m.taken, m.into = 0, reg
+	case (c.opcode == 0x39 || c.opcode == 0x3b) && reg == m.into && m.taken <= 4:
+		in.compares = true
+	case c.opcode == 0x81 && in.kind == address && c.modrm>>3&7 == 7: // with the address itself
+		in.kind = noRef
+	}
+}
