@@ -283,6 +283,9 @@ func (p *program) guard(f int) *guard {
 				break
 			}
 			if end == n || g.seen[end] || code[end].flow.ends() {
+				if len(g.jumps) == 0 && p.isGo(f) {
+					break // Go's functions catch nothing: it is left over
+				}
 				if len(g.jumps) > 0 {
 					g.tables = append(g.tables, int32(i))
 				} else {
@@ -477,7 +480,7 @@ func (p *program) reach() {
 	}
 	incoming := make([]bool, len(p.funcs))
 	for _, e := range p.edges {
-		if t := p.function(e.to); t >= 0 && t != p.function(e.pc) {
+		if t := p.function(e.to); t >= 0 && t != p.function(e.pc) && (e.kind != stop || p.isStart(t, e.to)) {
 			incoming[t] = true
 		}
 	}
@@ -528,7 +531,7 @@ func (p *program) reach() {
 		resolver := p.img.resolver[p.funcs[f].start]
 		for _, e := range p.edgesOf(f) {
 			t := p.function(e.to)
-			if t < 0 || t == f {
+			if t < 0 || t == f || e.kind == stop && !p.isStart(t, e.to) {
 				continue
 			}
 			s := from
@@ -624,7 +627,7 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 	}
 	looks := p.looking[f]
 	bad := within(p.bads, p.funcs[f], func(pc uint64) uint64 { return pc })
-	if len(looks) > 0 || len(bad) > 0 {
+	if len(looks) > 0 || len(bad) > 0 || p.isGo(f) {
 		switch p.guard(f).at(pc) {
 		case unknown:
 			return notCode, ""
@@ -647,7 +650,7 @@ func (p *program) onlyGuarded(f int, trail map[int]bool) bool {
 	if p.incoming == nil {
 		p.incoming = map[int][]edge{}
 		for _, e := range p.edges {
-			if t := p.function(e.to); t >= 0 && t != p.function(e.pc) {
+			if t := p.function(e.to); t >= 0 && t != p.function(e.pc) && (e.kind != stop || p.isStart(t, e.to)) {
 				p.incoming[t] = append(p.incoming[t], e)
 			}
 		}
@@ -665,4 +668,14 @@ func (p *program) onlyGuarded(f int, trail map[int]bool) bool {
 		}
 	}
 	return true
+}
+
+func (p *program) isGo(f int) bool {
+	_, ok := slices.BinarySearchFunc(p.img.goNames, p.funcs[f].start, func(s symbol, a uint64) int { return cmp.Compare(s.addr, a) })
+	return ok
+}
+
+// isStart says that an address is a function's: a number may look like an address within one.
+func (p *program) isStart(f int, addr uint64) bool {
+	return p.funcs[f].start == addr || p.img.arch.name == "arm" && p.funcs[f].start == addr&^1
 }

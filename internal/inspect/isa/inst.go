@@ -39,26 +39,28 @@ type inst struct {
 	ref      uint64
 	refSize  int // of a literal
 	kind     refKind
-	detects  bool // it asks the processor what it is
-	selects  bool // it chooses between two values by a condition
-	delayed  bool // the next instruction runs first
-	bad      bool // not an instruction
-	nop      bool // does nothing: what fills gaps
-	compares bool // it compares with the address that was computed just before
+	detects  bool   // it asks the processor what it is
+	selects  bool   // it chooses between two values by a condition
+	delayed  bool   // the next instruction runs first
+	bad      bool   // not an instruction
+	nop      bool   // does nothing: what fills gaps
+	lea      bool   // it computes the address into a register
+	into     byte   // which
+	compared []byte // registers that it compares
 }
 
 // A machine is the state of decoding: what is known of the registers, as addresses are made in several steps on most machines.
 type machine struct {
-	img   *image
-	regs  [32]uint64
-	known uint32
-	mode  byte   // arm: 'a' or 't'
-	start uint64 // of the function
-	taken int    // x86: instructions since an address was computed, and into which register
-	into  byte
+	img    *image
+	regs   [32]uint64
+	known  uint32
+	mode   byte   // arm: 'a' or 't'
+	start  uint64 // of the function
+	table  uint64 // 386: the address of the global offset table, and the registers that held it
+	tables uint32
 }
 
-func (m *machine) reset(start uint64) { m.known, m.start = 0, start }
+func (m *machine) reset(start uint64) { m.known, m.start, m.tables = 0, start, 0 }
 
 func (m *machine) set(r uint32, v uint64) {
 	m.regs[r&31] = v

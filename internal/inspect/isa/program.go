@@ -33,6 +33,8 @@ type program struct {
 	dataRoots []int
 	incoming  map[int][]edge // by function
 	comesBack map[int]bool
+	count     int                        // of instructions read
+	taken     [16]struct{ edge, at int } // the edge, from 1, by which a register got its address, and when
 }
 
 // A function is a range of code with one entry, as far as the file tells.
@@ -143,7 +145,7 @@ func (p *program) read() {
 			ended := false
 			p.walk(start, end, func(m *machine, pc uint64, in *inst) bool {
 				p.note(pc, in)
-				ended = in.flow.ends()
+				ended = in.flow.ends() || in.nop && ended
 				return true
 			})
 			if ended {
@@ -241,16 +243,22 @@ func (p *program) note(pc uint64, in *inst) {
 			p.edges = append(p.edges, edge{pc, in.target, in.flow})
 		}
 	}
-	if in.compares {
-		if n := len(p.edges) - 1; n >= 0 && p.edges[n].kind == stop {
-			p.edges = p.edges[:n]
+	p.count++
+	for _, r := range in.compared {
+		if t := &p.taken[r&15]; t.edge > 0 && p.count-t.at <= 6 { // a pointer to a function is asked what it is, not called
+			p.edges[t.edge-1].to = 0
+			t.edge = 0
 		}
 	}
 	switch in.kind {
 	case literal:
 		p.literals[in.ref] = in.refSize
 	case address, load, store:
+		n := len(p.edges)
 		p.use(pc, in.ref, in.kind)
+		if in.lea && len(p.edges) == n+1 {
+			p.taken[in.into&15].edge, p.taken[in.into&15].at = n+1, p.count
+		}
 	}
 }
 
@@ -330,11 +338,13 @@ func (p *program) split() {
 	slices.Sort(cuts)
 	for i := 0; i < len(cuts); { // what the instruction before each cut does
 		f := p.funcs[p.function(cuts[i])]
+		ended := false
 		p.walk(f.start, f.end, func(m *machine, pc uint64, in *inst) bool {
+			ended = in.flow.ends() || in.nop && ended
 			for i < len(cuts) && cuts[i] < pc+uint64(in.length) {
 				i++
 			}
-			if i < len(cuts) && cuts[i] == pc+uint64(in.length) && in.flow.ends() {
+			if i < len(cuts) && cuts[i] == pc+uint64(in.length) && ended {
 				p.ends[cuts[i]] = true
 			}
 			return i < len(cuts) && cuts[i] < f.end

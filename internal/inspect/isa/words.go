@@ -34,6 +34,7 @@ var known = []struct{ glob, feature, why string }{
 	{"execute_stack_op", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
 	{"_Unwind_GetGR", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
 	{"_Unwind_SetGR", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
+	{"internal/runtime/atomic.*64", "mmx", "Go's runtime ends the program at its start on a processor without MMX (runtime/asm_386.s)"},
 	{"__libc_mtag_*", "mte", "glibc tags memory only where the kernel offers MTE and the user asks for it (malloc/arena.c, mtag_enabled)"},
 }
 

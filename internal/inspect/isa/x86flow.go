@@ -24,7 +24,14 @@ func x86Decode(long bool) func(m *machine, pc uint64, code []byte) inst {
 			c.flow(&in, reg)
 		}
 		c.reference(m, &in, after, long)
-		c.comparison(m, &in, reg)
+		c.comparison(&in, reg)
+		if !long && in.flow.ends() { // what comes next is reached from where the function still had its table
+			for r := range uint32(8) {
+				if m.tables>>r&1 != 0 {
+					m.set(r, m.table)
+				}
+			}
+		}
 		return in
 	}
 }
@@ -121,6 +128,12 @@ func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
 // follow keeps track of registers in 32-bit code: call to a thunk or to the next instruction, then add.
 func (c *x86Code) follow(m *machine, in *inst, after uint64) {
 	if c.space != legacy || c.m != 0 {
+		if c.hasModRM {
+			m.kill(uint32(c.modrm >> 3 & 7))
+			if !c.hasMem {
+				m.kill(uint32(c.modrm & 7))
+			}
+		}
 		return
 	}
 	reg, rm := uint32(c.modrm>>3&7), uint32(c.modrm&7)
@@ -141,6 +154,8 @@ func (c *x86Code) follow(m *machine, in *inst, after uint64) {
 		return
 	case op == 0x81 && reg == 0 && !c.hasMem && m.has(rm): // add imm32
 		m.set(rm, (m.regs[rm]+uint64(c.imm))&0xffffffff)
+		m.tables |= 1 << rm
+		m.table = m.regs[rm]
 		return
 	case op == 0x05 && m.has(0):
 		m.set(0, (m.regs[0]+uint64(c.imm))&0xffffffff)
@@ -156,12 +171,32 @@ func (c *x86Code) follow(m *machine, in *inst, after uint64) {
 		return
 	case op == 0x8d && in.kind == address:
 		m.set(reg, in.ref)
-	case op == 0x8b, op == 0x8d, op == 0x03, op == 0x2b, op == 0x33, op == 0x0b, op == 0x23:
-		m.kill(reg)
-	case op >= 0xb8 && op <= 0xbf:
+	case op == 0x39, op == 0x3b, op == 0x85, op == 0x84, op == 0x38, op == 0x3a, op == 0xff && reg == 6, op >= 0x50 && op < 0x58, op == 0x3d, op == 0xa9, op == 0x3c, op == 0xa8, op == 0x68, op == 0x6a,
+		(op == 0x83 || op == 0x81 || op == 0x80) && reg == 7, op&0xf0 == 0x70, op >= 0xd8 && op <= 0xdf, op == 0xc7 && c.hasMem, op == 0xc6 && c.hasMem, op == 0xeb, op == 0xe9, op == 0x90: // write no register
+	case op == 0x88 || op == 0x89 || op < 0x40 && op&7 < 2 || op >= 0x80 && op <= 0x83 || op == 0xc0 || op == 0xc1 || op >= 0xd0 && op <= 0xd3 || op == 0xfe || op == 0xff:
+		if !c.hasMem {
+			m.kill(rm)
+		}
+	case op >= 0xb8 && op <= 0xbf, op >= 0x40 && op < 0x50:
 		m.kill(uint32(op & 7))
-	case (op == 0x01 || op == 0x29 || op == 0x31 || op == 0x83 || op == 0x81 || op == 0xf7 || op == 0xd1 || op == 0xc1) && !c.hasMem:
-		m.kill(rm)
+	case op == 0xa1, op == 0xa0, op == 0x05, op == 0x0d, op == 0x15, op == 0x1d, op == 0x25, op == 0x2d, op == 0x35, op == 0x98:
+		m.kill(0)
+	case op == 0xf6 || op == 0xf7:
+		if reg >= 4 { // multiply, divide
+			m.known &^= 5
+		} else if reg >= 2 && !c.hasMem {
+			m.kill(rm)
+		}
+	case c.hasModRM:
+		m.kill(reg)
+		if !c.hasMem {
+			m.kill(rm)
+		}
+
+	case op >= 0xa4 && op <= 0xaf: // string instructions
+		m.known &^= 1<<0 | 1<<1 | 1<<6 | 1<<7
+	default:
+		m.known &^= 1<<0 | 1<<1 | 1<<2
 	}
 }
 
@@ -198,17 +233,31 @@ func (c *x86Code) stores() bool {
 	return false
 }
 
-// comparison tells an address that is only compared with: a pointer to a function is asked what it is, not called.
-func (c *x86Code) comparison(m *machine, in *inst, reg byte) {
+// comparison notes an address that comes into a register, and registers that are compared.
+func (c *x86Code) comparison(in *inst, reg byte) {
+	if c.space != legacy || c.m != 0 {
+		return
+	}
 	reg |= c.rex & 4 << 1
-	m.taken++
 	switch {
-	case c.space != legacy || c.m != 0:
 	case in.kind == address && c.opcode == 0x8d:
-		m.taken, m.into = 0, reg
-	case (c.opcode == 0x39 || c.opcode == 0x3b) && reg == m.into && m.taken <= 4:
-		in.compares = true
-	case c.opcode == 0x81 && in.kind == address && c.modrm>>3&7 == 7: // with the address itself
+		in.lea, in.into = true, reg
+	case c.opcode == 0x39 || c.opcode == 0x3b:
+		in.compared = x86Pairs[reg][c.modrm&7|c.rex&1<<3][:]
+		if c.hasMem {
+			in.compared = in.compared[:1]
+		}
+	case c.opcode == 0x81 && in.kind == address && c.modrm>>3&7 == 7, c.opcode == 0x3d && in.kind == address: // with the address itself
 		in.kind = noRef
 	}
 }
+
+// x86Pairs are all pairs of registers, so that none is made for each comparison.
+var x86Pairs = func() (p [16][16][2]byte) {
+	for i := range p {
+		for j := range p[i] {
+			p[i][j] = [2]byte{byte(i), byte(j)}
+		}
+	}
+	return p
+}()
