@@ -670,8 +670,11 @@ func (p *program) onlyGuarded(f int, trail map[int]bool) bool {
 	return true
 }
 
-func (p *program) isGo(f int) bool {
-	_, ok := slices.BinarySearchFunc(p.img.goNames, p.funcs[f].start, func(s symbol, a uint64) int { return cmp.Compare(s.addr, a) })
+func (p *program) isGo(f int) bool { return p.img.isGo(p.funcs[f].start) }
+
+// isGo says that a function is one of Go's own table.
+func (img *image) isGo(start uint64) bool {
+	_, ok := slices.BinarySearchFunc(img.goNames, start, func(s symbol, a uint64) int { return cmp.Compare(s.addr, a) })
 	return ok
 }
 

@@ -43,6 +43,7 @@ type image struct {
 	starts   []uint64        // of functions, as unwind tables and Go's own tables have them
 	goNames  []symbol        // functions of Go's own table
 	toc      uint64          // ppc64: r2; mips: gp
+	got      uint64          // the symbol of the global offset table
 	eflags   uint32
 	attrs    []attribute
 }
@@ -454,6 +455,17 @@ func (img *image) finish() {
 	for i := range img.sections {
 		if s := &img.sections[i]; s.name == ".got" {
 			got = s.addr
+		}
+	}
+	img.got = got
+	for i := range img.sections {
+		if s := &img.sections[i]; s.name == ".got.plt" {
+			img.got = s.addr
+		}
+	}
+	for _, y := range img.symbols {
+		if y.name == "_GLOBAL_OFFSET_TABLE_" {
+			img.got = y.addr
 		}
 	}
 	switch img.machine {

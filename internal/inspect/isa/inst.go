@@ -58,6 +58,7 @@ type machine struct {
 	start  uint64 // of the function
 	table  uint64 // 386: the address of the global offset table, and the registers that held it
 	tables uint32
+	goCode bool // the function is Go's own
 }
 
 func (m *machine) reset(start uint64) { m.known, m.start, m.tables = 0, start, 0 }
@@ -107,16 +108,16 @@ type archKey struct {
 }
 
 var arches = map[archKey]*arch{
-	{elf.EM_X86_64, elf.ELFCLASS64, elf.ELFDATA2LSB}:  {name: "x86", align: 1, decode: x86Decode(true)},
-	{elf.EM_X86_64, elf.ELFCLASS32, elf.ELFDATA2LSB}:  {name: "x86", align: 1, decode: x86Decode(true)},
-	{elf.EM_386, elf.ELFCLASS32, elf.ELFDATA2LSB}:     {name: "x86", align: 1, decode: x86Decode(false)},
-	{elf.EM_AARCH64, elf.ELFCLASS64, elf.ELFDATA2LSB}: {name: "arm64", align: 4, decode: arm64Decode},
-	// 	{elf.EM_ARM, elf.ELFCLASS32, elf.ELFDATA2LSB}:       {name: "arm", align: 2, decode: armDecode},
-	// 	{elf.EM_RISCV, elf.ELFCLASS64, elf.ELFDATA2LSB}:     {name: "riscv64", align: 2, decode: riscvDecode},
-	// 	{elf.EM_PPC64, elf.ELFCLASS64, elf.ELFDATA2LSB}:     {name: "ppc64", align: 4, decode: ppcDecode},
-	// 	{elf.EM_S390, elf.ELFCLASS64, elf.ELFDATA2MSB}:      {name: "s390x", align: 2, decode: s390xDecode},
-	// 	{elf.EM_MIPS, elf.ELFCLASS64, elf.ELFDATA2LSB}:      {name: "mips", align: 4, decode: mipsDecode},
-	// 	{elf.EM_LOONGARCH, elf.ELFCLASS64, elf.ELFDATA2LSB}: {name: "loong64", align: 4, decode: loongDecode},
+	{elf.EM_X86_64, elf.ELFCLASS64, elf.ELFDATA2LSB}:    {name: "x86", align: 1, decode: x86Decode(true)},
+	{elf.EM_X86_64, elf.ELFCLASS32, elf.ELFDATA2LSB}:    {name: "x86", align: 1, decode: x86Decode(true)},
+	{elf.EM_386, elf.ELFCLASS32, elf.ELFDATA2LSB}:       {name: "x86", align: 1, decode: x86Decode(false)},
+	{elf.EM_AARCH64, elf.ELFCLASS64, elf.ELFDATA2LSB}:   {name: "arm64", align: 4, decode: arm64Decode},
+	{elf.EM_ARM, elf.ELFCLASS32, elf.ELFDATA2LSB}:       {name: "arm", align: 2, decode: armDecode},
+	{elf.EM_RISCV, elf.ELFCLASS64, elf.ELFDATA2LSB}:     {name: "riscv64", align: 2, decode: riscvDecode},
+	{elf.EM_PPC64, elf.ELFCLASS64, elf.ELFDATA2LSB}:     {name: "ppc64", align: 4, decode: ppcDecode},
+	{elf.EM_S390, elf.ELFCLASS64, elf.ELFDATA2MSB}:      {name: "s390x", align: 2, decode: s390xDecode},
+	{elf.EM_MIPS, elf.ELFCLASS64, elf.ELFDATA2LSB}:      {name: "mips", align: 4, decode: mipsDecode},
+	{elf.EM_LOONGARCH, elf.ELFCLASS64, elf.ELFDATA2LSB}: {name: "loong64", align: 4, decode: loongDecode},
 }
 
 // signed is the low n bits of v as a number with a sign.

@@ -142,13 +142,14 @@ func (p *program) read() {
 			}
 			p.funcs = append(p.funcs, function{start: start, end: end})
 			lo++
-			ended := false
+			ended, calls := false, false
 			p.walk(start, end, func(m *machine, pc uint64, in *inst) bool {
 				p.note(pc, in)
+				calls = in.flow == call || in.nop && calls
 				ended = in.flow.ends() || in.nop && ended
 				return true
 			})
-			if ended {
+			if ended || calls { // what calls at its very end calls what does not return
 				p.ends[end] = true
 			}
 			p.code += int64(end - start)
@@ -164,6 +165,7 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 	}
 	m := &machine{img: p.img}
 	m.reset(start)
+	m.goCode = p.img.isGo(start)
 	sites := p.img.sites
 	si := sort.Search(len(sites), func(i int) bool { return sites[i].addr >= start })
 	mode, until := p.modeAt(start)
@@ -176,6 +178,10 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 		}
 		if mode == 'd' {
 			pc = min(until, end)
+			continue
+		}
+		if n := p.literals[pc]; n > 0 && p.img.machine == elf.EM_ARM {
+			pc += uint64(n)
 			continue
 		}
 		code := s.data[pc-s.addr:]
@@ -377,7 +383,7 @@ func (p *program) function(addr uint64) int {
 }
 
 func (p *program) inLiteral(pc uint64) bool {
-	for back := uint64(0); back < 16; back += 2 {
+	for back := uint64(0); back < 16; back++ {
 		if n, ok := p.literals[pc-back]; ok && back < uint64(n) {
 			return true
 		}

@@ -22,7 +22,7 @@ var words = []string{
 	"OPENSSL_ia32cap_P", "OPENSSL_armcap_P", "OPENSSL_s390xcap_P", "OPENSSL_ppccap_P", "OPENSSL_riscvcap_P", "OPENSSL_riscv_hwcap_P", "OPENSSL_loongarch_hwcap_P", "OPENSSL_loongarchcap_P", "_armv7_neon_probe",
 	"internal/cpu.X86", "internal/cpu.ARM", "internal/cpu.ARM64", "internal/cpu.S390X", "internal/cpu.PPC64", "internal/cpu.RISCV64", "internal/cpu.Loong64", "internal/cpu.MIPS64X", "internal/cpu.HWCap", "internal/cpu.HWCap2",
 	"golang.org/x/sys/cpu.X86", "golang.org/x/sys/cpu.ARM", "golang.org/x/sys/cpu.ARM64", "golang.org/x/sys/cpu.S390X", "golang.org/x/sys/cpu.PPC64", "golang.org/x/sys/cpu.RISCV64", "golang.org/x/sys/cpu.Loong64",
-	"golang.org/x/sys/cpu.hwCap*", "runtime.x86Has*", "runtime.arm64Has*", "runtime.armHas*", "runtime.goarm", "runtime.loong64Has*", "runtime.riscv64Has*", "runtime.s390x*",
+	"golang.org/x/sys/cpu.hwCap*", "runtime.x86Has*", "runtime.arm64Has*", "runtime.armHas*", "runtime.goarm", "runtime.goarmsoftfp", "runtime.loong64Has*", "runtime.riscv64Has*", "runtime.s390x*",
 	"*std_detect*CACHE*", "zlib_cpu*", "x86_cpu_has_*", "arm_cpu_has_*", "cpuinfo_isa", "libat_feat1_*", "__libat_feat*", "__libat_have_*",
 }
 
@@ -35,6 +35,9 @@ var known = []struct{ glob, feature, why string }{
 	{"_Unwind_GetGR", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
 	{"_Unwind_SetGR", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
 	{"internal/runtime/atomic.*64", "mmx", "Go's runtime ends the program at its start on a processor without MMX (runtime/asm_386.s)"},
+	{"*gnu_Unwind_*", "vfp", "libgcc restores floating-point registers only for a frame that saved them (config/arm/libunwind.S)"},
+	{"*gnu_Unwind_*", "vfpv3", "libgcc restores floating-point registers only for a frame that saved them (config/arm/libunwind.S)"},
+	{"*_Unwind_VRS_*", "vfp", "libgcc restores floating-point registers only for a frame that saved them (config/arm/libunwind.S)"},
 	{"__libc_mtag_*", "mte", "glibc tags memory only where the kernel offers MTE and the user asks for it (malloc/arena.c, mtag_enabled)"},
 }
 

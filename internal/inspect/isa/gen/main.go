@@ -149,7 +149,7 @@ func (t target) need(name string, r record) (need string, ok bool, err error) {
 		}
 	}
 	for _, prefix := range t.harmless {
-		if strings.HasPrefix(name, prefix) {
+		if strings.HasPrefix(name, prefix) || "="+name == prefix {
 			return "", true, nil
 		}
 	}
@@ -175,6 +175,9 @@ func (t target) lines(all map[string]record) ([]string, error) {
 			continue
 		}
 		p := pattern{}
+		if t.llvm == "PPC" { // numbers its bits from the other end, as its manual does
+			slices.Reverse(r.Inst)
+		}
 		for i, b := range r.Inst {
 			if f, fixed := b.(float64); fixed {
 				p.mask |= 1 << i

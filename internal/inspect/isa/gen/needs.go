@@ -13,7 +13,7 @@ type target struct {
 	namespaces  []string // decoder namespaces that are the platform's; nil: all
 	needs       map[string]string
 	extra       []extra
-	harmless    []string // prefixes of names: what runs on every machine all the same
+	harmless    []string // prefixes of names, or =names: what runs on every machine all the same
 }
 
 // An extra is a need of instructions whose description has none, by LLVM's names.
@@ -115,6 +115,7 @@ var targets = []target{
 		manual:     "Arm's manual is DDI 0406, chapters A5, A7 and A8, and DDI 0487 for Armv8",
 		namespaces: []string{"", "ARM", "VFP", "VFPV8", "NEONData", "NEONLoadStore", "NEONDup", "v8NEON", "v8Crypto", "CoProc"},
 		needs:      armNeeds,
+		harmless:   armMultiplies,
 	},
 	{
 		table: "thumb", llvm: "ARM", width: 32,
@@ -156,3 +157,6 @@ var armNeeds = needs(`IsARM IsThumb IsThumb2 PreV8 HasV4T=v5te HasV5T=v5te HasV5
 	HasAES=crypto HasSHA2=crypto HasDotProd=dotprod HasBF16=bf16 HasMatMulInt8=i8mm
 	UseNaClTrap=never IsThumb1Only=never IsMClass=never HasMVEInt=never HasMVEFloat=never HasV8_1MMainline=never HasV8MBaseline HasV8MMainline=never Has8MSecExt=never HasCDE=never HasLOB=never
 	HasPACBTI=never HasFPRegsV8_1M=never IsWindows=never`)
+
+// armMultiplies are of Armv4 and before (LLVM only forbids its compiler to use one register twice there); hints run as nothing on machines older than they are.
+var armMultiplies = []string{"=MUL", "=MLA", "=SMULL", "=UMULL", "=SMLAL", "=UMLAL", "=HINT"}
