@@ -11,6 +11,9 @@ func armDecode(m *machine, pc uint64, code []byte) inst {
 		return inst{length: max(len(code), 1), flow: trap, bad: true}
 	}
 	w := binary.LittleEndian.Uint32(code)
+	if w == 0xd4d4d4d4 { // what lld fills gaps with
+		return inst{length: 4, flow: trap, nop: true}
+	}
 	in := inst{length: 4, entry: armEntry(w)}
 	always := w>>28 >= 14
 	rd, rn, rm := w>>12&15, w>>16&15, w&15

@@ -52,10 +52,13 @@ func arm64Decode(m *machine, pc uint64, code []byte) inst {
 	case w&0xffc00000 == 0x91000000: // ADD, 64 bits
 		if m.has(rn) {
 			in.ref, in.kind = m.regs[rn]+imm12, address
+			in.lea, in.into = true, byte(rd)
 			m.set(rd, in.ref)
 		} else {
 			m.kill(rd)
 		}
+	case w&0xffe0001f == 0xeb00001f: // CMP
+		in.compared = regPairs[rn][w>>16&31][:]
 	case w&0xffe0ffe0 == 0xaa0003e0: // MOV
 		m.copy(rd, w>>16&31)
 	case w&0x3b000000 == 0x18000000: // LDR of a literal

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // What holds of an instruction within its function.
@@ -566,6 +567,9 @@ func (p *program) reach() {
 // fallsInto says that the instruction before an address goes on to it.
 func (p *program) fallsInto(addr uint64) bool { return !p.ends[addr] }
 
+// direct are the architectures whose every load from the global offset table is seen.
+var direct = map[string]bool{"arm64": true, "riscv64": true, "ppc64": true, "s390x": true, "loong64": true}
+
 // viaData adds the ways through data: a word that holds a function's address leads there from where the word, or the variable that it is part of, is used.
 func (p *program) viaData() {
 	byAddr := slices.Clone(p.refs)
@@ -599,6 +603,9 @@ func (p *program) viaData() {
 			if y, ok := covering(p.img.objects, slot); ok && y.size <= 4096 {
 				found = users(y.addr, slot)
 			}
+		}
+		if len(found) == 0 && direct[p.img.arch.name] && strings.HasPrefix(p.img.section(slot).name, ".got") {
+			continue // the linker left a slot that nothing loads
 		}
 		if len(found) == 0 || len(found) > 256 {
 			p.dataRoots = append(p.dataRoots, f)

@@ -122,3 +122,13 @@ var arches = map[archKey]*arch{
 
 // signed is the low n bits of v as a number with a sign.
 func signed(v uint32, n uint) int64 { return int64(int32(v<<(32-n))) >> (32 - n) }
+
+// regPairs are all pairs of registers, so that none is made for each comparison.
+var regPairs = func() (p [32][32][2]byte) {
+	for i := range p {
+		for j := range p[i] {
+			p[i][j] = [2]byte{byte(i), byte(j)}
+		}
+	}
+	return p
+}()

@@ -86,6 +86,10 @@ func ppcDecode(m *machine, pc uint64, code []byte) inst {
 		}
 		if base(imm, address) {
 			m.set(rt, in.ref)
+			in.lea, in.into = true, byte(rt)
+			if n := m.img.offsets(in.ref, m.start); n >= 8 && in.ref > pc { // a table of jumps between the instructions
+				in.kind, in.refSize = literal, n
+			}
 		} else {
 			kill(rt)
 		}
@@ -101,6 +105,7 @@ func ppcDecode(m *machine, pc uint64, code []byte) inst {
 		in.detects = ra != 1 && ra != 2 && int16(w&^3) == -28776
 		if base(imm&^3, load) && w&3 == 0 {
 			m.pointer(rt, in.ref)
+			in.lea, in.into = true, byte(rt)
 		} else {
 			kill(rt)
 		}
@@ -115,6 +120,10 @@ func ppcDecode(m *machine, pc uint64, code []byte) inst {
 		}
 		if w>>1&0x3ff == 444 && rt == w>>11&31 { // MR
 			m.copy(ra, rt)
+			break
+		}
+		if x := w >> 1 & 0x3ff; x == 0 || x == 32 { // CMP, CMPL
+			in.compared = regPairs[ra][w>>11&31][:]
 			break
 		}
 		in.selects = w>>1&31 == 15 // ISEL
@@ -132,7 +141,7 @@ func ppcDecode(m *machine, pc uint64, code []byte) inst {
 			kill(ra)
 		}
 	}
-	in.nop = w == 0x60000000
+	in.nop = w == 0x60000000 || w == 0x60420000
 	return in
 }
 
@@ -145,3 +154,19 @@ func ppcEntry(w uint64) *entry {
 }
 
 var ppcPrefixed = &entry{"(prefixed)", parseNeed("power10")}
+
+// offsets is the size of a table of distances from itself to places in code, as GCC lays them between the instructions.
+func (img *image) offsets(table, start uint64) int {
+	s := img.section(table)
+	if s == nil || !s.exec() || table%4 != 0 {
+		return 0
+	}
+	n := 0
+	for b := img.code(table, 1<<14); len(b) >= n+4; n += 4 {
+		to := table + uint64(int64(int32(img.order.Uint32(b[n:]))))
+		if to%4 != 0 || to < start || to > table+1<<16 || to >= table && to < table+4 {
+			break
+		}
+	}
+	return n
+}

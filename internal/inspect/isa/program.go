@@ -34,7 +34,7 @@ type program struct {
 	incoming  map[int][]edge // by function
 	comesBack map[int]bool
 	count     int                        // of instructions read
-	taken     [16]struct{ edge, at int } // the edge, from 1, by which a register got its address, and when
+	taken     [32]struct{ edge, at int } // the edge, from 1, by which a register got its address, and when
 }
 
 // A function is a range of code with one entry, as far as the file tells.
@@ -180,7 +180,7 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 			pc = min(until, end)
 			continue
 		}
-		if n := p.literals[pc]; n > 0 && p.img.machine == elf.EM_ARM {
+		if n := p.literals[pc]; n > 0 && (p.img.machine == elf.EM_ARM || p.img.machine == elf.EM_PPC64) {
 			pc += uint64(n)
 			continue
 		}
@@ -251,7 +251,7 @@ func (p *program) note(pc uint64, in *inst) {
 	}
 	p.count++
 	for _, r := range in.compared {
-		if t := &p.taken[r&15]; t.edge > 0 && p.count-t.at <= 6 { // a pointer to a function is asked what it is, not called
+		if t := &p.taken[r&31]; t.edge > 0 && p.count-t.at <= 6 { // a pointer to a function is asked what it is, not called
 			p.edges[t.edge-1].to = 0
 			t.edge = 0
 		}
@@ -263,7 +263,7 @@ func (p *program) note(pc uint64, in *inst) {
 		n := len(p.edges)
 		p.use(pc, in.ref, in.kind)
 		if in.lea && len(p.edges) == n+1 {
-			p.taken[in.into&15].edge, p.taken[in.into&15].at = n+1, p.count
+			p.taken[in.into&31].edge, p.taken[in.into&31].at = n+1, p.count
 		}
 	}
 }

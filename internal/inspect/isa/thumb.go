@@ -8,6 +8,11 @@ func thumbDecode(m *machine, pc uint64, code []byte) inst {
 		return inst{length: 1, flow: trap, bad: true}
 	}
 	h := uint32(binary.LittleEndian.Uint16(code))
+	if h == 0xd4d4 { // what lld fills gaps with
+		if b := m.img.bytesAt(pc&^3, 4); len(b) == 4 && binary.LittleEndian.Uint32(b) == 0xd4d4d4d4 {
+			return inst{length: 2, flow: trap, nop: true}
+		}
+	}
 	if h>>11 < 0x1d {
 		return thumb16(m, pc, h)
 	}

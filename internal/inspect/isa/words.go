@@ -29,6 +29,7 @@ var words = []string{
 // known are functions that only run where a machine has what they use, for a reason that lies in data: what the audit cannot see, each with that reason.
 var known = []struct{ glob, feature, why string }{
 	{"__lll_*elision", "rtm", "glibc elides locks only where its start-up found RTM (sysdeps/unix/sysv/linux/x86/elision-conf.c)"},
+	{"__lll_*elision", "htm", "glibc elides locks only where its start-up found transactional memory (sysdeps/unix/sysv/linux/powerpc/elision-conf.c)"},
 	{"uw_update_context*", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
 	{"uw_*", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
 	{"execute_stack_op", "sve", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},

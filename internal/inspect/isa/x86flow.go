@@ -243,7 +243,7 @@ func (c *x86Code) comparison(in *inst, reg byte) {
 	case in.kind == address && c.opcode == 0x8d:
 		in.lea, in.into = true, reg
 	case c.opcode == 0x39 || c.opcode == 0x3b:
-		in.compared = x86Pairs[reg][c.modrm&7|c.rex&1<<3][:]
+		in.compared = regPairs[reg][c.modrm&7|c.rex&1<<3][:]
 		if c.hasMem {
 			in.compared = in.compared[:1]
 		}
@@ -251,13 +251,3 @@ func (c *x86Code) comparison(in *inst, reg byte) {
 		in.kind = noRef
 	}
 }
-
-// x86Pairs are all pairs of registers, so that none is made for each comparison.
-var x86Pairs = func() (p [16][16][2]byte) {
-	for i := range p {
-		for j := range p[i] {
-			p[i][j] = [2]byte{byte(i), byte(j)}
-		}
-	}
-	return p
-}()
