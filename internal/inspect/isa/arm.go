@@ -195,13 +195,11 @@ func armDecode(m *machine, pc uint64, code []byte) inst {
 
 // armEntry is what an A32 instruction needs. Those with the condition 15 are a space of their own, and so are registers D16 to D31.
 func armEntry(w uint32) *entry {
-	e := armTable().find(uint64(w))
+	t := armTable()
 	if w>>28 == 15 {
-		if e != nil && armConditional[e] {
-			return nil
-		}
-		return e
+		return t.findFixed(uint64(w), 0xf0000000)
 	}
+	e := t.find(uint64(w))
 	if e == nil || e.need.lacks(armVFP2) == "" {
 		if d := armHighRegister(w); d != nil {
 			return d
@@ -246,19 +244,6 @@ func armHighRegister(w uint32) *entry {
 	}
 	return nil
 }
-
-// armConditional are the entries of rows that leave the condition open.
-var armConditional = func() map[*entry]bool {
-	set := map[*entry]bool{}
-	for _, rows := range armTable().index {
-		for _, r := range rows {
-			if r.mask>>28 != 15 {
-				set[r.entry] = true
-			}
-		}
-	}
-	return set
-}()
 
 // slot is the slot of the global offset table at an offset from its symbol, where there is one: the register that holds the table's address is often set far away.
 func (img *image) slot(off uint64) (addr uint64, ok bool) {

@@ -11,7 +11,6 @@ import (
 	"cmp"
 	"debug/elf"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -155,6 +154,7 @@ func audit(img *image, set map[string]bool, o Options) Report {
 		feature string
 		state   int
 	}
+	allow := newMatcher(o.Allow)
 	index := map[key]*Finding{}
 	var order []key
 	for _, h := range p.hits {
@@ -169,7 +169,7 @@ func audit(img *image, set map[string]bool, o Options) Report {
 		k := key{f, h.feature, state}
 		if index[k] == nil {
 			name, object, base := p.describe(f, h.pc, o)
-			if slices.ContainsFunc(o.Allow, func(g string) bool { ok, _ := path.Match(g, name); return ok || g == name }) {
+			if name != "" && allow.match(name) {
 				k.state = allowed
 			}
 			if index[k] == nil {

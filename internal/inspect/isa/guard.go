@@ -118,7 +118,7 @@ func (p *program) looks(f int) map[uint64]bool {
 		add(pc)
 	}
 	for _, s := range within(p.stubs, p.funcs[f], func(s stub) uint64 { return s.pc }) {
-		if named(words, s.name) || named(detectors, s.name) {
+		if isWordName(s.name) || isDetector(s.name) {
 			add(s.pc)
 		}
 	}
@@ -128,7 +128,7 @@ func (p *program) looks(f int) map[uint64]bool {
 		}
 		if t := p.function(e.to); t >= 0 && (p.asking[t] || p.telling[t]) {
 			add(e.pc)
-		} else if n := p.importAt(e.to); n != "" && named(detectors, n) {
+		} else if n := p.importAt(e.to); n != "" && isDetector(n) {
 			add(e.pc)
 		}
 	}
@@ -342,9 +342,9 @@ func (p *program) guard(f int) *guard {
 // findWords finds the variables that hold what was detected: those with known names, and those that code writes right after it has asked.
 func (p *program) findWords() {
 	for _, y := range p.img.objects {
-		if y.size > 0 && named(words, y.name) {
+		if y.size > 0 && isWordName(y.name) {
 			p.wordSyms = append(p.wordSyms, y)
-		} else if named(words, y.name) {
+		} else if isWordName(y.name) {
 			p.words[y.addr] = true
 		}
 	}
@@ -353,7 +353,7 @@ func (p *program) findWords() {
 	}
 	for i := range p.funcs {
 		for _, n := range p.names(i) {
-			if named(detectors, n) || named(fillers, n) {
+			if isDetector(n) || isFiller(n) {
 				p.asking[i] = true
 			}
 		}
@@ -375,12 +375,12 @@ func (p *program) findWords() {
 		t := p.function(e.to)
 		if t >= 0 && p.asking[t] && !stores[t] {
 			more[p.function(e.pc)] = true
-		} else if n := p.importAt(e.to); n != "" && named(detectors, n) {
+		} else if n := p.importAt(e.to); n != "" && isDetector(n) {
 			more[p.function(e.pc)] = true
 		}
 	}
 	for _, s := range p.stubs { // calls through a slot, without a linkage table
-		if named(detectors, s.name) {
+		if isDetector(s.name) {
 			if f := p.function(s.pc); f >= 0 && !p.inPLT(s.pc) {
 				more[f] = true
 			}
@@ -420,7 +420,7 @@ func (p *program) findWords() {
 		})
 	}
 	for f := range p.asking {
-		keep(f, p.looks(f), slices.ContainsFunc(p.names(f), func(n string) bool { return named(fillers, n) }), 64)
+		keep(f, p.looks(f), slices.ContainsFunc(p.names(f), func(n string) bool { return isFiller(n) }), 64)
 	}
 	done := map[int]bool{}
 	for range 6 {
@@ -627,7 +627,7 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 	}
 	for _, n := range p.names(f) {
 		for _, k := range known {
-			if k.feature == h.feature && named([]string{k.glob}, n) {
+			if k.feature == h.feature && newMatcher([]string{k.glob}).match(n) {
 				return dispatched, k.why
 			}
 		}

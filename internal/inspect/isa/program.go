@@ -170,6 +170,8 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 	si := sort.Search(len(sites), func(i int) bool { return sites[i].addr >= start })
 	mode, until := p.modeAt(start)
 	m.mode = mode
+	tables := p.img.machine == elf.EM_ARM || p.img.machine == elf.EM_PPC64
+	var in inst
 	for pc := start; pc < end; {
 		if pc >= until {
 			mode, until = p.modeAt(pc)
@@ -180,12 +182,14 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 			pc = min(until, end)
 			continue
 		}
-		if n := p.literals[pc]; n > 0 && (p.img.machine == elf.EM_ARM || p.img.machine == elf.EM_PPC64) {
-			pc += uint64(n)
-			continue
+		if tables {
+			if n := p.literals[pc]; n > 0 {
+				pc += uint64(n)
+				continue
+			}
 		}
 		code := s.data[pc-s.addr:]
-		in := p.img.arch.decode(m, pc, code[:min(len(code), 16)])
+		in = p.img.arch.decode(m, pc, code[:min(len(code), 16)])
 		if in.length <= 0 {
 			in.length = 1
 		}
@@ -211,12 +215,12 @@ func (p *program) relocated(in *inst, s site) {
 	switch in.flow {
 	case call, jump, cond:
 		in.target = s.target
-		if s.target == 0 && s.name != "" && named(detectors, s.name) {
+		if s.target == 0 && s.name != "" && isDetector(s.name) {
 			in.detects = true
 		}
 	default:
 		if s.target == 0 {
-			if s.name != "" && named(words, s.name) {
+			if s.name != "" && isWordName(s.name) {
 				in.detects = true
 			}
 			return

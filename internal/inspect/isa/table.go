@@ -79,6 +79,23 @@ func (t *table) find(word uint64) *entry {
 	return nil
 }
 
+// findFixed is find among the rows that fix some bits.
+func (t *table) findFixed(word, fixed uint64) *entry {
+	var key uint64
+	for _, r := range t.runs {
+		key = key<<r.width | word>>r.shift&(1<<r.width-1)
+	}
+	for _, r := range t.index[key] {
+		if r.mask&fixed == fixed && word&r.mask == r.value {
+			if r.entry.need == nil {
+				return nil
+			}
+			return r.entry
+		}
+	}
+	return nil
+}
+
 // newTable reads the text of a table.
 func newTable(text string) (*table, error) {
 	var rows []row

@@ -1,8 +1,6 @@
 package isa
 
-import (
-	"path"
-)
+import "strings"
 
 // detectors are functions that ask the machine, or the kernel, what the processor can do; what calls one decides by its answer.
 var detectors = []string{
@@ -42,14 +40,50 @@ var known = []struct{ glob, feature, why string }{
 	{"__libc_mtag_*", "mte", "glibc tags memory only where the kernel offers MTE and the user asks for it (malloc/arena.c, mtag_enabled)"},
 }
 
-func named(globs []string, name string) bool {
+// A matcher tells whether a name is one of some; in them * stands for anything.
+type matcher struct {
+	exact map[string]bool
+	globs [][]string // cut at each *
+}
+
+func newMatcher(globs []string) *matcher {
+	m := &matcher{exact: map[string]bool{}}
 	for _, g := range globs {
-		if g == name {
-			return true
+		if strings.Contains(g, "*") {
+			m.globs = append(m.globs, strings.Split(g, "*"))
+		} else {
+			m.exact[g] = true
 		}
-		if ok, _ := path.Match(g, name); ok {
+	}
+	return m
+}
+
+func (m *matcher) match(name string) bool {
+	if m.exact[name] {
+		return true
+	}
+glob:
+	for _, parts := range m.globs {
+		rest, ok := strings.CutPrefix(name, parts[0])
+		if !ok {
+			continue
+		}
+		for _, p := range parts[1 : len(parts)-1] {
+			i := strings.Index(rest, p)
+			if i < 0 {
+				continue glob
+			}
+			rest = rest[i+len(p):]
+		}
+		if strings.HasSuffix(rest, parts[len(parts)-1]) {
 			return true
 		}
 	}
 	return false
 }
+
+var (
+	isDetector = newMatcher(detectors).match
+	isFiller   = newMatcher(fillers).match
+	isWordName = newMatcher(words).match
+)

@@ -40,6 +40,7 @@ type record struct {
 
 type common struct {
 	Inst             []any
+	Unpredictable    []any
 	AsmString        string
 	DecoderNamespace string
 	IsPseudo         any `json:"isPseudo"`
@@ -177,9 +178,10 @@ func (t target) lines(all map[string]record) ([]string, error) {
 		p := pattern{}
 		if t.llvm == "PPC" { // numbers its bits from the other end, as its manual does
 			slices.Reverse(r.Inst)
+			slices.Reverse(r.Unpredictable)
 		}
 		for i, b := range r.Inst {
-			if f, fixed := b.(float64); fixed {
+			if f, fixed := b.(float64); fixed && !(i < len(r.Unpredictable) && truth(r.Unpredictable[i])) { // what should be so is so or not
 				p.mask |= 1 << i
 				if f != 0 {
 					p.value |= 1 << i
