@@ -146,8 +146,6 @@ func audit(img *image, set map[string]bool, o Options) Report {
 	p.split()
 	p.findWords()
 	p.reach()
-	p.debug()
-	p.debugWords()
 	r := Report{Arch: img.arch.name, Code: p.code}
 	type key struct {
 		fn      int
