@@ -489,22 +489,42 @@ func (p *program) reach() {
 	startup, first := map[int]bool{}, -1
 	if p.img.linked {
 		first = p.function(p.img.entry &^ uint64(p.img.arch.align-1))
-		startup[first] = true
-		for depth := 0; depth < 3; depth++ {
-			for f := range maps.Clone(startup) {
-				if f < 0 {
-					continue
+		at := first
+		for range 4 { // Go's entry jumps twice before it does anything
+			if at < 0 || startup[at] {
+				break
+			}
+			startup[at] = true
+			to := uint64(0)
+			p.walk(p.funcs[at].start, p.funcs[at].end, func(m *machine, pc uint64, in *inst) bool {
+				if in.flow == jump {
+					to = in.target
 				}
-				for _, e := range p.edgesOf(f) {
-					if e.kind == jump || e.kind == call && depth < 2 {
-						startup[p.function(e.to)] = true
-					}
+				return in.flow == next || in.flow == cond
+			})
+			if to == 0 {
+				break
+			}
+			at = p.function(to)
+		}
+		for f := range maps.Clone(startup) {
+			for _, e := range p.edgesOf(f) {
+				if t := p.function(e.to); e.kind == call && t >= 0 {
+					startup[t] = true
+				}
+			}
+		}
+		for f := range maps.Clone(startup) { // glibc's __libc_start_main calls one function more before main
+			for _, e := range p.edgesOf(f) {
+				if t := p.function(e.to); e.kind == call && t >= 0 && !p.isGo(t) {
+					startup[t] = true
 				}
 			}
 		}
 	}
 	var work []int
-	dead := make([]bool, len(p.funcs))
+	p.dead = make([]bool, len(p.funcs))
+	dead := p.dead
 	mark := func(f int, s reachState) {
 		if f >= 0 && p.reached[f] < s {
 			p.reached[f] = s
@@ -567,6 +587,11 @@ func (p *program) reach() {
 // fallsInto says that the instruction before an address goes on to it.
 func (p *program) fallsInto(addr uint64) bool { return !p.ends[addr] }
 
+// linkerTable says that a section's words are the linker's own: only code loads them.
+func linkerTable(name string) bool {
+	return strings.HasPrefix(name, ".got") || strings.HasPrefix(name, ".plt") || name == ".toc" || name == ".branch_lt"
+}
+
 // direct are the architectures whose every load from the global offset table is seen.
 var direct = map[string]bool{"arm64": true, "riscv64": true, "ppc64": true, "s390x": true, "loong64": true}
 
@@ -604,7 +629,7 @@ func (p *program) viaData() {
 				found = users(y.addr, slot)
 			}
 		}
-		if len(found) == 0 && direct[p.img.arch.name] && strings.HasPrefix(p.img.section(slot).name, ".got") {
+		if len(found) == 0 && direct[p.img.arch.name] && linkerTable(p.img.section(slot).name) {
 			continue // the linker left a slot that nothing loads
 		}
 		if len(found) == 0 || len(found) > 256 {
@@ -625,6 +650,13 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 	if f < 0 {
 		return unconditional, ""
 	}
+	if len(p.img.byAddr) == 0 && len(p.img.resolver) > 0 {
+		for _, k := range knownUnnamed {
+			if k.feature == h.feature && (k.mnemonic == "" || k.mnemonic == h.entry.mnemonic) && p.img.machine == k.machine {
+				return dispatched, k.why
+			}
+		}
+	}
 	for _, n := range p.names(f) {
 		for _, k := range known {
 			if k.feature == h.feature && newMatcher([]string{k.glob}).match(n) {
@@ -641,6 +673,9 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 		case decided:
 			return dispatched, "a branch after a look at what the processor can do"
 		}
+	}
+	if p.dead[f] && p.sharesGuarded(f) {
+		return dispatched, "nothing refers to it, and it goes on in code whose callers look at what the processor can do first"
 	}
 	if p.reached[f] == guarded || p.reached[f] == unreached && p.onlyGuarded(f, map[int]bool{}) {
 		return dispatched, "its callers look at what the processor can do first"
@@ -688,4 +723,16 @@ func (img *image) isGo(start uint64) bool {
 // isStart says that an address is a function's: a number may look like an address within one.
 func (p *program) isStart(f int, addr uint64) bool {
 	return p.funcs[f].start == addr || p.img.arch.name == "arm" && p.funcs[f].start == addr&^1
+}
+
+// sharesGuarded says of a function that nothing refers to that it goes on in one that only dispatch reaches: variants of several functions lie in one object and share
+// their code, and a program that asks for one of them gets all.
+func (p *program) sharesGuarded(f int) bool {
+	for _, e := range p.edgesOf(f) {
+		if t := p.function(e.to); (e.kind == jump || e.kind == cond) && t >= 0 && t != f && p.reached[t] == guarded {
+			return true
+		}
+	}
+	end := p.funcs[f].end
+	return f+1 < len(p.funcs) && p.funcs[f+1].start == end && p.fallsInto(end) && p.reached[f+1] == guarded
 }

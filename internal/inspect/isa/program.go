@@ -31,6 +31,7 @@ type program struct {
 	looking   []map[uint64]bool // instructions of each function that look at what the processor can do
 	ends      map[uint64]bool   // places that the instruction before does not go on to
 	dataRoots []int
+	dead      []bool         // functions that nothing refers to
 	incoming  map[int][]edge // by function
 	comesBack map[int]bool
 	count     int                        // of instructions read

@@ -1,6 +1,9 @@
 package isa
 
-import "strings"
+import (
+	"debug/elf"
+	"strings"
+)
 
 // detectors are functions that ask the machine, or the kernel, what the processor can do; what calls one decides by its answer.
 var detectors = []string{
@@ -38,6 +41,18 @@ var known = []struct{ glob, feature, why string }{
 	{"*gnu_Unwind_*", "vfpv3", "libgcc restores floating-point registers only for a frame that saved them (config/arm/libunwind.S)"},
 	{"*_Unwind_VRS_*", "vfp", "libgcc restores floating-point registers only for a frame that saved them (config/arm/libunwind.S)"},
 	{"__libc_mtag_*", "mte", "glibc tags memory only where the kernel offers MTE and the user asks for it (malloc/arena.c, mtag_enabled)"},
+}
+
+// knownUnnamed are those of a static program that was stripped, told by what glibc alone does there: its indirect functions say that glibc is in it.
+var knownUnnamed = []struct {
+	machine                elf.Machine
+	feature, mnemonic, why string
+}{
+	{elf.EM_X86_64, "rtm", "", "glibc elides locks only where its start-up found RTM (sysdeps/unix/sysv/linux/x86/elision-conf.c)"},
+	{elf.EM_386, "rtm", "", "glibc elides locks only where its start-up found RTM (sysdeps/unix/sysv/linux/x86/elision-conf.c)"},
+	{elf.EM_PPC64, "htm", "", "glibc elides locks only where its start-up found transactional memory (sysdeps/unix/sysv/linux/powerpc/elision-conf.c)"},
+	{elf.EM_AARCH64, "mte", "", "glibc tags memory only where the kernel offers MTE and the user asks for it (malloc/arena.c, mtag_enabled)"},
+	{elf.EM_AARCH64, "sve", "cntd", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
 }
 
 // A matcher tells whether a name is one of some; in them * stands for anything.

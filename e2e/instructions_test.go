@@ -1,0 +1,262 @@
+package e2e
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"xbuild/internal/inspect/isa"
+	"xbuild/internal/platform"
+)
+
+// A level is code beyond a platform's baseline: how work.c is compiled, and what x86's programs ask for.
+type level struct{ platform, name, flags, feature string }
+
+var levels = []level{
+	{"linux/amd64", "x86-64-v2", "-march=x86-64-v2", "sse4.2"},
+	{"linux/amd64", "x86-64-v3", "-march=x86-64-v3", "avx2"},
+	{"linux/amd64", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f"},
+	{"linux/amd64/v2", "x86-64-v3", "-march=x86-64-v3", "avx2"},
+	{"linux/amd64/v3", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f"},
+	{"linux/386", "SSE2", "-msse2 -mfpmath=sse", "sse2"},
+	{"linux/386", "AVX2", "-mavx2", "avx2"},
+	{"linux/arm64", "v8.1 (LSE)", "-march=armv8.1-a -mno-outline-atomics", ""},
+	{"linux/arm64", "SVE", "-march=armv8.2-a+sve", ""},
+	{"linux/arm64", "v9", "-march=armv9-a -mno-outline-atomics", ""},
+	{"linux/arm/v5", "v6", "-march=armv6", ""},
+	{"linux/arm/v5", "v7", "-march=armv7-a -mfpu=vfpv3 -mfloat-abi=softfp", ""},
+	{"linux/arm/v6", "v7", "-march=armv7-a -mfpu=vfp", ""},
+	{"linux/arm/v6", "v7 Thumb-2", "-march=armv7-a -mfpu=vfp -mthumb", ""},
+	{"linux/arm/v6", "v7 NEON", "-march=armv7-a -mfpu=neon", ""},
+	{"linux/arm/v7", "NEON", "-mfpu=neon", ""},
+	{"linux/arm/v7", "NEON Thumb-2", "-mfpu=neon -mthumb", ""},
+	{"linux/arm/v7", "VFPv4", "-mfpu=vfpv4 -ffp-contract=fast", ""},
+	{"linux/arm/v7", "divide", "-mcpu=cortex-a15 -mfpu=vfpv3-d16", ""},
+	{"linux/ppc64le", "power9", "-mcpu=power9", ""},
+	{"linux/ppc64le", "power10", "-mcpu=power10", ""},
+	{"linux/s390x", "z14", "-march=z14", ""},
+	{"linux/s390x", "z15", "-march=z15", ""},
+	{"linux/riscv64", "V", "-march=rv64gcv", ""},
+	{"linux/riscv64", "Zba, Zbb", "-march=rv64gc_zba_zbb", ""},
+	{"linux/riscv64", "Zbs, Zicond", "-march=rv64gc_zbb_zbs_zicond", ""},
+	{"linux/mips64le", "MSA", "-mmsa -mfp64", ""},
+	{"linux/loong64", "LASX", "-mlasx", ""},
+}
+
+// Kinds of main.c. No kind 24 where the sysroot's toolchain makes no indirect functions.
+var (
+	condemned  = []int{1, 2, 3, 4, 5, 6}
+	dispatches = []int{20, 21, 22, 23, 24, 25}
+	noIfunc    = []string{"linux/mips64le"}
+)
+
+// A tally is a row of the table in docs/instructions.md.
+type tally struct {
+	what                                   string
+	plain, missed, dispatched, falseAlarms int
+	strippedMissed, strippedAlarms         int
+}
+
+// TestInstructions builds programs that use more than their platform has, with and without asking the machine first, and counts what the audit says of them.
+// With -update the counts are written into docs/instructions.md.
+func TestInstructions(t *testing.T) {
+	needNetwork(t)
+	var rows []tally
+	for _, l := range levels {
+		if !full() && !slices.Contains([]string{"x86-64-v3", "SVE", "v7 NEON", "NEON Thumb-2", "z15", "V", "power10"}, l.name) {
+			continue
+		}
+		t.Run(l.platform+" "+l.name, func(t *testing.T) {
+			rows = append(rows, corpus(t, l))
+		})
+	}
+	if *update && full() && !t.Failed() {
+		writeInstructions(t, rows)
+	}
+}
+
+// corpus builds and audits one level's programs.
+func corpus(t *testing.T, l level) tally {
+	p, err := platform.Parse(l.platform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := p.Baseline("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, f := range []string{"work.c", "main.c"} {
+		data, err := os.ReadFile(filepath.Join("testdata/instructions", f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, f), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := "set -e\n" + fmt.Sprintf("$CC -O3 -ffast-math %s -c work.c -o work.o\n", l.flags)
+	for _, k := range slices.Concat(condemned, dispatches) {
+		if k == 24 && slices.Contains(noIfunc, l.platform) {
+			continue
+		}
+		script += fmt.Sprintf("$CC -O2 '-DFEATURE=\"%s\"' -DKIND=%d -c main.c -o main%d.o\n", l.feature, k, k)
+		for _, link := range []string{"static", "dynamic"} {
+			flag := ""
+			if link == "static" {
+				flag = "-static"
+			}
+			script += fmt.Sprintf("$CC %s main%d.o work.o -o %d.%s\n$STRIP -o %d.%s.stripped %d.%s\n", flag, k, k, link, k, link, k, link)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "build.sh"), []byte(script), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r := xbuild(t, dir, "exec", "-p", l.platform, "--", "sh", "build.sh"); r.code != 0 {
+		t.Fatalf("%v", r)
+	}
+	row := tally{what: fmt.Sprintf("`%s`, %s", l.platform, l.name)}
+	for _, k := range slices.Concat(condemned, dispatches) {
+		for _, link := range []string{"static", "dynamic"} {
+			for _, strip := range []string{"", ".stripped"} {
+				name := fmt.Sprintf("%d.%s%s", k, link, strip)
+				data, err := os.ReadFile(filepath.Join(dir, name))
+				if err != nil {
+					if k == 24 {
+						continue
+					}
+					t.Fatal(err)
+				}
+				r, err := isa.Audit(data, base, isa.Options{})
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				// With symbols the function has to be named, and nothing else may be.
+				caught := len(r.Unconditional) > 0
+				if strip == "" {
+					caught = slices.ContainsFunc(r.Unconditional, func(f isa.Finding) bool { return f.Function == "work" })
+				}
+				others := slices.DeleteFunc(slices.Clone(r.Unconditional), func(f isa.Finding) bool { return f.Function == "work" })
+				switch {
+				case k < 20 && strip == "":
+					row.plain++
+					if !caught {
+						row.missed++
+						t.Errorf("%s: work() runs on every machine, and the audit does not say so: %v", name, r.Dispatched)
+					}
+					if len(others) > 0 {
+						row.falseAlarms++
+						t.Errorf("%s: beside work() the audit condemns %v", name, others)
+					}
+				case k < 20:
+					if !caught {
+						row.strippedMissed++
+						t.Logf("%s: missed without symbols", name)
+					}
+				case strip == "":
+					row.dispatched++
+					if len(r.Unconditional) > 0 {
+						row.falseAlarms++
+						t.Errorf("%s: the program asks first, and the audit condemns %v", name, r.Unconditional)
+					}
+				default:
+					if len(r.Unconditional) > 0 {
+						row.strippedAlarms++
+						t.Logf("%s: false alarm without symbols: %v", name, r.Unconditional[0])
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%+v", row)
+	return row
+}
+
+// TestInstructionsOfExamples audits what the examples build to, on every platform: nothing may be condemned.
+func TestInstructionsOfExamples(t *testing.T) {
+	needNetwork(t)
+	if !full() {
+		t.Skip("XBUILD_E2E=full audits every program of examples/all")
+	}
+	dir := example(t, "all")
+	build(t, dir)
+	n := 0
+	for _, name := range eleven {
+		p, err := platform.Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		base, err := p.Baseline("", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = filepath.WalkDir(filepath.Join(dir, "dist", p.Docker), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			r, err := isa.Audit(data, base, isa.Options{})
+			if err != nil {
+				return err
+			}
+			n++
+			if len(r.Unconditional) > 0 {
+				t.Errorf("%s: %v", path, r.Unconditional)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if n < 66 {
+		t.Errorf("%d programs were audited, want 66", n)
+	}
+}
+
+const instructionsStart, instructionsEnd = "<!-- corpus: written by go test ./e2e -run TestInstructions -update -->\n", "<!-- end of the corpus -->\n"
+
+func writeInstructions(t *testing.T, rows []tally) {
+	file := filepath.Join("..", "docs", "instructions.md")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(data), instructionsStart)
+	_, after, ok2 := strings.Cut(rest, instructionsEnd)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no place for the table", file)
+	}
+	commit, err := exec.Command("git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Measured on %s at %s.\n\n", time.Now().UTC().Format("2006-01-02"), strings.TrimSpace(string(commit)))
+	b.WriteString("| platform, code compiled for | unconditional | missed | dispatched | false alarms | missed, stripped | false alarms, stripped |\n|-|-|-|-|-|-|-|\n")
+	sum := tally{what: "together"}
+	for _, r := range append(rows, sum) {
+		if r.what == sum.what {
+			r = sum
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d |\n", r.what, r.plain, r.missed, r.dispatched, r.falseAlarms, r.strippedMissed, r.strippedAlarms)
+		sum.plain += r.plain
+		sum.missed += r.missed
+		sum.dispatched += r.dispatched
+		sum.falseAlarms += r.falseAlarms
+		sum.strippedMissed += r.strippedMissed
+		sum.strippedAlarms += r.strippedAlarms
+	}
+	if err := os.WriteFile(file, []byte(before+instructionsStart+b.String()+instructionsEnd+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
