@@ -71,6 +71,11 @@ func (c *InspectCmd) Run(g *Globals) error {
 				return err
 			}
 			r.Faults = inspect.Check(r, p, limits)
+			if len(inspect.Errors(r.Faults)) == 0 { // code for another machine has nothing to do with this one's baseline
+				if err := s.audit(p, r, limits.Sysroot); err != nil {
+					return err
+				}
+			}
 			faults += len(inspect.Errors(r.Faults))
 		}
 	}
@@ -101,6 +106,23 @@ func (c *InspectCmd) Run(g *Globals) error {
 	if len(failed) > 0 {
 		return fmt.Errorf("%s", strings.Join(failed, "\n"))
 	}
+	return nil
+}
+
+// audit holds the machine code of a file against the platform's baseline in the project.
+func (s *session) audit(p platform.Platform, r *inspect.Report, sysroot string) error {
+	b, err := s.Baseline(p)
+	if err != nil {
+		return err
+	}
+	o := inspect.AuditOptions{Sysroot: sysroot}
+	for _, t := range s.Project.Targets {
+		o.Dispatched = append(o.Dispatched, t.Dispatched...)
+	}
+	if err := r.Audit(r.Path, b, o); err != nil {
+		return err
+	}
+	r.Faults = append(r.Faults, inspect.InstructionFaults(r, p)...)
 	return nil
 }
 

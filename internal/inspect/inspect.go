@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"xbuild/internal/inspect/isa"
 )
 
 // ErrFormat says that a file is no binary that this package reads: a script, a text, data.
@@ -96,6 +98,8 @@ type Report struct {
 	Go        *GoBuild `json:"go,omitempty"`
 
 	Hardening *Hardening `json:"hardening,omitempty"`
+
+	Instructions *isa.Report `json:"instructions,omitempty"` // where its code was held against a baseline
 
 	Members []*Report `json:"members,omitempty"` // of an archive or a fat file
 	Faults  []Fault   `json:"faults,omitempty"`  // where it was held against a platform

@@ -23,6 +23,13 @@ func (r *Report) Text(w io.Writer) error {
 	for _, m := range r.outliers() {
 		row("member", m)
 	}
+	for i, line := range r.instructions() {
+		if i == 0 {
+			row("instructions", line)
+		} else {
+			row("", line)
+		}
+	}
 	for i, f := range r.Faults {
 		name := ""
 		if i == 0 {

@@ -77,6 +77,9 @@ type Action struct {
 	Glibc   string `json:"glibc,omitempty"`
 	// External are libraries that they may need all the same.
 	External []string `json:"external,omitempty"`
+	// Baseline is what their instructions are held against; Dispatched are globs of functions that ask the processor themselves.
+	Baseline   platform.Baseline `json:"-"` // the flags in the commands say it
+	Dispatched []string          `json:"dispatched,omitempty"`
 	// Explain is what messages of the commands mean.
 	Explain []Explanation `json:"-"`
 }

@@ -91,24 +91,25 @@ type PlatformConfig struct {
 
 // A Target is a named thing that a recipe builds.
 type Target struct {
-	Name      string
-	Recipe    string
-	Source    string // relative to the project's folder
-	Platforms []platform.Platform
-	Only      bool // Platforms are the target's own list: it is built for no other
-	Env       map[string]string
-	Strip     bool
-	Static    *bool  // nil where the file does not say
-	Opt       string // "" where the recipe decides
-	Outputs   []Output
-	Dest      string
-	Inputs    []string
-	External  []string // libraries that the machine brings on which the target runs
-	Test      Test
-	Bench     []string       // a program of the target, below dist/<platform>/<dest>, and its arguments
-	Equal     bool           // the test prints the same on all platforms
-	Options   map[string]any // string, bool, int64, []string or map[string]string
-	Line      int
+	Name       string
+	Recipe     string
+	Source     string // relative to the project's folder
+	Platforms  []platform.Platform
+	Only       bool // Platforms are the target's own list: it is built for no other
+	Env        map[string]string
+	Strip      bool
+	Static     *bool  // nil where the file does not say
+	Opt        string // "" where the recipe decides
+	Outputs    []Output
+	Dest       string
+	Inputs     []string
+	External   []string // libraries that the machine brings on which the target runs
+	Dispatched []string // globs of functions that ask the processor themselves before they use more than the platform has
+	Test       Test
+	Bench      []string       // a program of the target, below dist/<platform>/<dest>, and its arguments
+	Equal      bool           // the test prints the same on all platforms
+	Options    map[string]any // string, bool, int64, []string or map[string]string
+	Line       int
 }
 
 // A Test is what the file says of how a target is tested. All empty, it is tested as the recipe tests by itself.

@@ -20,20 +20,21 @@ func (r *reader) target(name string, t *table) Target {
 		r.report.at(t.pos, "target name %q may have only letters, digits and _ . + -, and starts with a letter, a digit or _", name)
 	}
 	out := Target{
-		Name:      name,
-		Recipe:    t.string("recipe", ""),
-		Source:    r.source(t),
-		Platforms: r.platforms(t, "platforms"),
-		Env:       r.env(t),
-		Static:    t.bool("static"),
-		Opt:       t.choice("opt", "", optimise),
-		Outputs:   r.outputs(t),
-		Dest:      r.dest(t),
-		Inputs:    r.globs(t, "inputs"),
-		External:  r.fileNames(t, "external"),
-		Test:      r.test(t),
-		Bench:     r.bench(t),
-		Line:      t.pos.line,
+		Name:       name,
+		Recipe:     t.string("recipe", ""),
+		Source:     r.source(t),
+		Platforms:  r.platforms(t, "platforms"),
+		Env:        r.env(t),
+		Static:     t.bool("static"),
+		Opt:        t.choice("opt", "", optimise),
+		Outputs:    r.outputs(t),
+		Dest:       r.dest(t),
+		Inputs:     r.globs(t, "inputs"),
+		External:   r.fileNames(t, "external"),
+		Dispatched: r.functionGlobs(t, "dispatched"),
+		Test:       r.test(t),
+		Bench:      r.bench(t),
+		Line:       t.pos.line,
 	}
 	if strip := t.bool("strip"); strip != nil {
 		out.Strip = *strip
@@ -219,6 +220,17 @@ func (r *reader) fileNames(t *table, key string) []string {
 	for _, e := range list {
 		if e.string == "" || strings.ContainsAny(e.string, "/\x00") {
 			r.report.at(e.pos, "%s in %s: %q is no file name (such as %q)", key, t.name, e.string, "libcuda.so.1")
+		}
+	}
+	return plain(list)
+}
+
+// functionGlobs are names of functions, in which * stands for anything. One that fits all would end the audit.
+func (r *reader) functionGlobs(t *table, key string) []string {
+	list := t.elements(key)
+	for _, e := range list {
+		if strings.Trim(e.string, "*") == "" || hasNUL(e.string) {
+			r.report.at(e.pos, "%s in %s: %q names no function (such as %q, where * stands for anything)", key, t.name, e.string, "crc32_*_pclmul")
 		}
 	}
 	return plain(list)

@@ -175,7 +175,6 @@ func armDecode(m *machine, pc uint64, code []byte) inst {
 			m.copy(rd, rm)
 		} else {
 			m.kill(rd)
-			in.selects = !always
 		}
 		if w&0x0f0000f0 == 0x90 { // multiplies write elsewhere
 			m.kill(rn)
@@ -186,6 +185,7 @@ func armDecode(m *machine, pc uint64, code []byte) inst {
 	case w&0x0f100010 == 0x0e100010: // MRC
 		m.kill(rd)
 	}
+	in.selects = !always && in.flow == next
 	in.nop = w == 0xe1a00000 || w == 0xe320f000
 	if w == 0 {
 		in.flow = next

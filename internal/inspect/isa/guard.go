@@ -407,6 +407,8 @@ func (p *program) findWords() {
 			switch {
 			case looks[pc]:
 				left = window
+			case in.flow == call && left > window-8: // the call of what was loaded just before
+				left = window
 			case in.flow == call:
 				left = 0
 			case left > 0:
@@ -418,6 +420,15 @@ func (p *program) findWords() {
 			}
 			return true
 		})
+	}
+	for f := range p.funcs {
+		if slices.ContainsFunc(p.names(f), isReader) {
+			for _, r := range p.refsOf(f) {
+				if r.kind == load && mayWrite(r.addr) {
+					p.words[r.addr] = true
+				}
+			}
+		}
 	}
 	for f := range p.asking {
 		keep(f, p.looks(f), slices.ContainsFunc(p.names(f), func(n string) bool { return isFiller(n) }), 64)
@@ -623,10 +634,20 @@ func (p *program) viaData() {
 		if s := p.img.section(slot); s == nil || s.exec() {
 			continue
 		}
+		if name := p.img.section(slot).name; name == ".init_array" || name == ".preinit_array" || name == ".fini_array" || name == ".ctors" || name == ".dtors" {
+			p.dataRoots = append(p.dataRoots, f) // run by whoever starts the program
+			continue
+		}
 		found := users(slot, slot)
 		if len(found) == 0 {
 			if y, ok := covering(p.img.objects, slot); ok && y.size <= 4096 {
 				found = users(y.addr, slot)
+			}
+		}
+		if len(found) == 0 && len(p.img.objects) == 0 && len(p.img.goNames) > 0 { // no symbols: what is used next before it is what it is part of
+			i := sort.Search(len(byAddr), func(i int) bool { return byAddr[i].addr > slot })
+			if i > 0 && slot-byAddr[i-1].addr <= 1024 {
+				found = users(byAddr[i-1].addr, byAddr[i-1].addr)
 			}
 		}
 		if len(found) == 0 && direct[p.img.arch.name] && linkerTable(p.img.section(slot).name) {

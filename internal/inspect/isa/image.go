@@ -211,6 +211,9 @@ func (img *image) add(b []byte, member string) error {
 	if err := img.readSymbols(raw, h, member); err != nil {
 		return err
 	}
+	if h.machine == elf.EM_MIPS && img.linked {
+		img.mipsTable(raw, h)
+	}
 	for i := range raw {
 		s := &raw[i]
 		name := sectionName(raw, h, s)
@@ -520,7 +523,7 @@ func (img *image) scanPointers() {
 			if _, had := img.pointers[at]; had {
 				continue
 			}
-			if t := img.section(v); t != nil && (got || t.exec()) {
+			if t := img.section(v); t != nil && (got || t.exec()) || got && img.machine == elf.EM_MIPS { // MIPS has the beginnings of 64 KiB pages there, too
 				img.pointers[at] = v
 			}
 		}
@@ -574,4 +577,45 @@ func covering(list []symbol, addr uint64) (symbol, bool) {
 		}
 	}
 	return symbol{}, false
+}
+
+// mipsTable names the slots of MIPS's global offset table: those of the last dynamic symbols follow the local ones (the MIPS supplement of the ABI, chapter 5).
+func (img *image) mipsTable(raw []rawSection, h header) {
+	var got, local, first uint64
+	n := img.wordSize()
+	for i := range raw {
+		if raw[i].typ != elf.SHT_DYNAMIC {
+			continue
+		}
+		for b := raw[i].data; len(b) >= 2*n; b = b[2*n:] {
+			switch v := img.word(b[n:]); elf.DynTag(img.word(b)) {
+			case elf.DT_PLTGOT:
+				got = v
+			case elf.DT_MIPS_LOCAL_GOTNO:
+				local = v
+			case elf.DT_MIPS_GOTSYM:
+				first = v
+			}
+		}
+	}
+	if got == 0 {
+		return
+	}
+	for i := range raw {
+		if raw[i].typ != elf.SHT_DYNSYM || int(raw[i].link) >= len(raw) {
+			continue
+		}
+		budget := 64 << 20
+		for k := int(min(first, maxSymbols)); k < maxSymbols && budget > 0; k++ {
+			name, _, shndx, _, _, ok := readSymbol(raw[i].data, h, k)
+			if !ok {
+				return
+			}
+			if shndx == 0 {
+				s := cString(raw[raw[i].link].data, name, longestName)
+				budget -= len(s)
+				img.imports[got+(local+uint64(k)-first)*uint64(n)] = s
+			}
+		}
+	}
 }

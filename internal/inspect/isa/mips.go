@@ -17,7 +17,9 @@ func mipsDecode(m *machine, pc uint64, code []byte) inst {
 	case m.img.toc != 0:
 		m.set(28, m.img.toc) // gp
 	}
-	m.set(25, m.start) // t9 is the function's own address when it is called
+	if pc == m.start {
+		m.set(25, pc) // t9 is the function's own address when it is called
+	}
 	branch := func(f flow) {
 		in.flow, in.target, in.delayed = f, pc+4+imm<<2, true
 	}
@@ -44,7 +46,7 @@ func mipsDecode(m *machine, pc uint64, code []byte) inst {
 					in.flow = stop
 				}
 			}
-			if m.has(rs) && rs != 25 {
+			if m.has(rs) {
 				in.target = m.regs[rs]
 			}
 			m.known &^= 0x0300fffe

@@ -71,6 +71,10 @@ func object(machine elf.Machine, class elf.Class, order binary.ByteOrder, flags 
 
 // llvm is the directory of LLVM 19's programs, the oracle: Debian's llvm-19 package, or what ISA_LLVM names. Without it the tests that ask it do not run.
 func llvm(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("asks LLVM about some hundred thousand instructions")
+	}
 	dir := os.Getenv("ISA_LLVM")
 	if dir == "" {
 		dir = "/usr/lib/llvm-19/bin"
@@ -147,8 +151,7 @@ var oracles = []struct {
 func TestOracle(t *testing.T) {
 	for _, o := range oracles {
 		t.Run(o.name, func(t *testing.T) {
-			dir := llvm(t)
-			_ = dir
+			llvm(t)
 			r := rand.New(rand.NewPCG(1, 2))
 			var words []uint64
 			seen := map[row]bool{}

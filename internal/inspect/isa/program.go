@@ -82,7 +82,7 @@ func (p *program) starts() []uint64 {
 	for _, y := range img.byAddr {
 		all = append(all, y.addr)
 		if y.size > 0 {
-			end := (y.addr + y.size + 15) &^ 15
+			end := (y.addr + y.size + img.arch.align - 1) &^ (img.arch.align - 1)
 			if _, ok := covering(img.byAddr, end); !ok {
 				all = append(all, end)
 			}

@@ -167,7 +167,7 @@ func thumb16(m *machine, pc uint64, h uint32) inst {
 		in.flow, in.target = cond, pc+4+uint64(h>>9&1<<6|h>>3&31<<1)
 	case h&0xff00 == 0xbf00:
 		if h&15 != 0 {
-			in.entry = thumbIT
+			in.entry, in.selects = thumbIT, true
 		} else {
 			in.nop = h == 0xbf00
 		}

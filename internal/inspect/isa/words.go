@@ -14,7 +14,7 @@ var detectors = []string{
 }
 
 // fillers are functions all of whose variables hold such answers; Go's own names are there in stripped programs, too.
-var fillers = []string{"internal/cpu.doinit", "golang.org/x/sys/cpu.archInit", "golang.org/x/sys/cpu.doinit", "golang.org/x/sys/cpu.init*", "OPENSSL_cpuid_setup", "init_cpu_features*", "__init_cpu_features*", "__cpu_indicator_init"}
+var fillers = []string{"internal/cpu.doinit", "internal/cpu.osInit", "internal/cpu.osinit", "internal/cpu.hwcapInit", "internal/cpu.cpuinit", "internal/cpu.Initialize", "golang.org/x/sys/cpu.archInit", "golang.org/x/sys/cpu.doinit", "golang.org/x/sys/cpu.init*", "OPENSSL_cpuid_setup", "init_cpu_features*", "__init_cpu_features*", "__cpu_indicator_init"}
 
 // words are variables that hold such answers, by the names that libraries give them.
 var words = []string{
@@ -54,6 +54,9 @@ var knownUnnamed = []struct {
 	{elf.EM_AARCH64, "mte", "", "glibc tags memory only where the kernel offers MTE and the user asks for it (malloc/arena.c, mtag_enabled)"},
 	{elf.EM_AARCH64, "sve", "cntd", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
 }
+
+// readers are functions all of whose variables hold such answers, although they only read them: Go's linker sets what it was told to build for.
+var readers = []string{"runtime.checkgoarm"}
 
 // A matcher tells whether a name is one of some; in them * stands for anything.
 type matcher struct {
@@ -100,5 +103,6 @@ glob:
 var (
 	isDetector = newMatcher(detectors).match
 	isFiller   = newMatcher(fillers).match
+	isReader   = newMatcher(readers).match
 	isWordName = newMatcher(words).match
 )

@@ -1,0 +1,159 @@
+package inspect
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"xbuild/internal/inspect/isa"
+	"xbuild/internal/platform"
+)
+
+// AuditOptions are what a project says of the instructions of its binaries.
+type AuditOptions struct {
+	Dispatched []string // globs of functions that ask the processor themselves
+	Sysroot    string   // directory of the platform's libraries, whose archives tell where a function came from; "" where none is known
+}
+
+// Audit reads the machine code of the file of a report, and holds it against a baseline: r.Instructions says what it found. Files that package isa does not read,
+// of other formats and machines, have no Instructions afterwards.
+func (r *Report) Audit(path string, b platform.Baseline, o AuditOptions) error {
+	p := b.Platform()
+	if r.Kind == DebugOnly || r.Kind == Core || r.Format != ELF && r.Format != Ar || r.Arch != "" && r.Arch != p.Arch {
+		return nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	found, err := isa.Audit(data, b, isa.Options{Allow: o.Dispatched})
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if found.Arch == "" {
+		return nil
+	}
+	if len(found.Unconditional) > 0 && o.Sysroot != "" {
+		from := archiveMembers(o.Sysroot)
+		for i := range found.Unconditional {
+			if f := &found.Unconditional[i]; from[f.Function] != "" {
+				f.Object = from[f.Function]
+			}
+		}
+	}
+	r.Instructions = &found
+	return nil
+}
+
+// archiveMembers are the members of a sysroot's archives by the functions that they define.
+func archiveMembers(sysroot string) map[string]string {
+	all := map[string]string{}
+	for _, glob := range []string{"usr/lib/*/lib*.a", "usr/lib/lib*.a", "usr/lib/gcc/*/*/lib*.a", "lib/*/lib*.a"} {
+		files, _ := filepath.Glob(filepath.Join(sysroot, glob)) // the pattern is well-formed
+		for _, f := range files {
+			data, err := os.ReadFile(f)
+			if err != nil {
+				continue // it only adds a name
+			}
+			for symbol, member := range isa.ArchiveIndex(data) {
+				if all[symbol] == "" {
+					all[symbol] = fmt.Sprintf("%s(%s)", filepath.Base(f), member)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// instructions are what the text of a report says of an audit.
+func (r *Report) instructions() []string {
+	i := r.Instructions
+	if i == nil {
+		return nil
+	}
+	count := func(n int, what string) string {
+		if n == 1 {
+			return "1 function " + what
+		}
+		return fmt.Sprintf("%d functions %s", n, what)
+	}
+	features := func(list []isa.Finding) string {
+		var names []string
+		for _, f := range list {
+			if !slices.Contains(names, f.Feature) {
+				names = append(names, f.Feature)
+			}
+		}
+		slices.Sort(names)
+		return strings.Join(names, " ")
+	}
+	functions := func(list []isa.Finding) int {
+		n := map[string]bool{}
+		for _, f := range list {
+			n[fmt.Sprint(f.Function, f.Object, f.Function == "" && f.Address != 0)] = true
+		}
+		return len(n)
+	}
+	var out []string
+	if len(i.Unconditional) == 0 {
+		out = append(out, "nothing beyond the baseline runs unasked")
+	} else {
+		out = append(out, count(functions(i.Unconditional), "beyond the baseline run unasked")+": "+features(i.Unconditional))
+	}
+	if len(i.Dispatched) > 0 {
+		out = append(out, count(functions(i.Dispatched), "where the program asks the machine first")+": "+features(i.Dispatched))
+	}
+	if len(i.Allowed) > 0 {
+		out = append(out, count(functions(i.Allowed), "that the project says are dispatched")+": "+features(i.Allowed))
+	}
+	return out
+}
+
+// shownFindings is how many findings a build prints; xbuild inspect prints all.
+const shownFindings = 5
+
+// InstructionFaults are the faults that an audit found: code that runs on every machine, and needs more than the platform has.
+func InstructionFaults(r *Report, p platform.Platform) []Fault {
+	if r.Instructions == nil || len(r.Instructions.Unconditional) == 0 {
+		return nil
+	}
+	var out []Fault
+	list := r.Instructions.Unconditional
+	for i, f := range list {
+		if i == shownFindings && len(list) > shownFindings+1 {
+			out = append(out, Fault{File: r.Path, Text: fmt.Sprintf("has %d findings more like that: xbuild inspect -p %s %s prints all", len(list)-i, p.Name, r.Path)})
+			break
+		}
+		out = append(out, Fault{File: r.Path, Text: describe(f, p)})
+	}
+	return append(out, Fault{File: r.Path, Text: fmt.Sprintf("would end with an illegal instruction on a machine that has just what %s promises: compile that code without the flag that allows it (-march, -mcpu, a target attribute), "+
+		"promise more (features = [%q] under [platform.%q], or a variant of the platform), or, where it asks the processor first in a way that the audit does not see, write dispatched = [%q] in the target", p.Name, list[0].Feature, p.Name, orName(list[0].Function))})
+}
+
+func orName(name string) string {
+	if name == "" {
+		return "name of the function"
+	}
+	return name
+}
+
+func describe(f isa.Finding, p platform.Platform) string {
+	var b strings.Builder
+	b.WriteString("runs " + f.Instruction)
+	fmt.Fprintf(&b, " (%s) on every machine, which needs %s and %s has not", f.Bytes, f.Feature, p.Name)
+	if f.Function != "" {
+		fmt.Fprintf(&b, ": in %s", f.Function)
+	} else {
+		b.WriteString(": in a function without a name")
+	}
+	fmt.Fprintf(&b, " at %#x", f.Address)
+	if f.Object != "" {
+		fmt.Fprintf(&b, ", from %s", f.Object)
+	}
+	if f.Count > 1 {
+		fmt.Fprintf(&b, ", and %d times more in it", f.Count-1)
+	}
+	return b.String()
+}
