@@ -91,6 +91,9 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		CFlags: append(slices.Clone(common), cfg.CFlags...), CXXFlags: append(slices.Clone(common), cfg.CXXFlags...), LDFlags: cfg.LDFlags,
 	}
 
+	if a.Baseline, err = pl.Baseline(p); err != nil {
+		return nil, err
+	}
 	m := &making{Planner: pl, set: &out.Set, views: views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: settings}
 	if err := m.environment(); err != nil {
 		return nil, err

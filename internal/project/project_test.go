@@ -159,8 +159,8 @@ func TestLoad(t *testing.T) {
 			Outputs: []Output{{"b", "bin/a"}, {"src/tool", "bin/tool"}}, Dest: "sub/dir", Inputs: []string{"../include/**"}, External: []string{"libcuda.so.1"}, Dispatched: []string{"crc32_*_pclmul"}, Bench: []string{"bin/tool", "", "-n 3"},
 			Options: map[string]any{"vars": map[string]string{"V": "2"}, "depth": int64(3), "checks": []string{"slow"}}, Line: 32},
 		{Name: "hello", Recipe: "cc", Source: ".", Opt: "", Outputs: []Output{{Path: "hello"}, {Path: "lib*.so"}},
-			Options: map[string]any{"kind": "program", "sources": []string{"*.c"}, "includes": []string{"include"}}, Line: 48},
-		{Name: "a.b", Recipe: "go", Source: ".", Opt: "", Options: map[string]any{"cgo": false, "package": "."}, Line: 53},
+			Options: map[string]any{"kind": "program", "sources": []string{"*.c"}, "includes": []string{"include"}}, Line: 49},
+		{Name: "a.b", Recipe: "go", Source: ".", Opt: "", Options: map[string]any{"cgo": false, "package": "."}, Line: 54},
 	}
 	for i, got := range p.Targets {
 		got.Platforms = nil

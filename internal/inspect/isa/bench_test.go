@@ -2,7 +2,9 @@ package isa
 
 import (
 	"os"
+	"syscall"
 	"testing"
+	"time"
 
 	"xbuild/internal/platform"
 )
@@ -32,4 +34,13 @@ func BenchmarkAudit(b *testing.B) {
 		}
 		b.SetBytes(r.Code)
 	}
+}
+
+// processorTime is what this process has used so far.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -332,7 +332,7 @@ func (p *program) guard(f int) *guard {
 			from = i + 1
 		}
 		g.selects[i] = code[i].selects
-		if code[i].flow == cond && far[i] <= near {
+		if (code[i].flow == cond || code[i].flow == maybe) && far[i] <= near {
 			g.decides[from] = true
 		}
 	}

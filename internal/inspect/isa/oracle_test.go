@@ -144,7 +144,7 @@ var oracles = []struct {
 	{"arm", elf.EM_ARM, elf.ELFCLASS32, binary.LittleEndian, 0x05000000, armTable, 4, []string{"--triple=armv5te-linux-gnueabi", "--mattr=-vfp2"},
 		[]string{"--triple=armv8.6a-linux-gnueabihf", "--mattr=+neon,+crypto,+fullfp16,+fp16fml,+dotprod,+bf16,+i8mm,+crc,+hwdiv-arm,+mp,+virtualization"}, func(w uint64) *entry { return armEntry(uint32(w)) },
 		// Multiplies are older than LLVM says (needs.go); what is for coprocessors 9 to 11 and not floating point is any coprocessor's; its decoder ignores bits that should be zero.
-		[]*regexp.Regexp{regexp.MustCompile(`^(mul|mla|[us]mull|[us]mlal)(s?[a-z]{2}|s)?\s|^(hint|nop|yield|wfe|wfi|sevl?|esb|csdb|dbg)`), regexp.MustCompile(`^(cdp2?|mcrr?2?|mrrc?2?|mrc2?|ldc2?l?|stc2?l?)([a-z]{2})?\s`)}},
+		[]*regexp.Regexp{regexp.MustCompile(`^(mul|mla|[us]mull|[us]mlal)(s?[a-z]{2}|s)?\s|^(hint|nop|yield|wfe|wfi|sevl?|esb|csdb|dbg|ldrex|strex)`), regexp.MustCompile(`^(cdp2?|mcrr?2?|mrrc?2?|mrc2?|ldc2?l?|stc2?l?)([a-z]{2})?\s`)}},
 }
 
 // TestOracle holds each table against LLVM: words made to fit its rows, and random ones.

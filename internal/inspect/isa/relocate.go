@@ -202,6 +202,9 @@ func (img *image) ehFrame(data []byte, addr uint64) {
 
 // cieEncoding is how the entries of a CIE write addresses.
 func cieEncoding(b []byte) byte {
+	if len(b) < 6 {
+		return 0
+	}
 	b = b[5:]
 	i := 0
 	for i < len(b) && b[i] != 0 {

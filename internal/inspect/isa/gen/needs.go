@@ -118,6 +118,8 @@ var targets = []target{
 		namespaces: []string{"", "ARM", "VFP", "VFPV8", "NEONData", "NEONLoadStore", "NEONDup", "v8NEON", "v8Crypto", "CoProc"},
 		needs:      armNeeds,
 		harmless:   armMultiplies,
+		// DDI 0406, A8: exclusive access came with Armv6, that of other sizes with Armv6K. LLVM asks for nothing.
+		extra: []extra{{"v6", "LDREX STREX"}, {"v6k", "LDREXB LDREXH LDREXD STREXB STREXH STREXD"}},
 	},
 	{
 		table: "thumb", llvm: "ARM", width: 32,
