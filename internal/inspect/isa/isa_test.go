@@ -133,6 +133,25 @@ func TestObject(t *testing.T) {
 	}
 }
 
+// TestLAHF holds SAHF against both kinds of x86: the 8086 had it, and the first 64-bit machines had not.
+func TestLAHF(t *testing.T) {
+	code := []byte{0x9e, 0xc3}
+	for _, c := range []struct {
+		machine  elf.Machine
+		class    elf.Class
+		platform string
+		want     int
+	}{{elf.EM_386, elf.ELFCLASS32, "linux/386", 0}, {elf.EM_X86_64, elf.ELFCLASS64, "linux/amd64", 1}} {
+		r, err := Audit(object(c.machine, c.class, binary.LittleEndian, 0, code), baseline(t, c.platform), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Unconditional) != c.want {
+			t.Errorf("%s: %v, want %d findings", c.platform, r.Unconditional, c.want)
+		}
+	}
+}
+
 // TestTables sees that every table is read, and that no row says that it needs nothing without being an exception.
 func TestTables(t *testing.T) {
 	for name, table := range map[string]*table{"arm64": arm64Table(), "arm": armTable(), "thumb": thumbTable(), "riscv64": riscvTable(), "ppc64": ppcTable(), "s390x": s390xTable(), "mips64": mipsTable(), "loong64": loongTable()} {

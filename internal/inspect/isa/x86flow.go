@@ -9,6 +9,9 @@ func x86Decode(long bool) func(m *machine, pc uint64, code []byte) inst {
 			return inst{length: 1, flow: trap, bad: true}
 		}
 		in := inst{length: c.length, entry: c.entry(x86Rows())}
+		if !long && c.space == legacy && c.m == 0 && (c.opcode == 0x9e || c.opcode == 0x9f) {
+			in.entry = nil // SAHF and LAHF: only 64-bit mode was once without them
+		}
 		after := pc + uint64(c.length)
 		if !long {
 			after &= 0xffffffff
