@@ -15,38 +15,42 @@ import (
 	"xbuild/internal/platform"
 )
 
-// A level is code beyond a platform's baseline: how work.c is compiled, and what x86's programs ask for.
-type level struct{ platform, name, flags, feature string }
+// A level is code beyond a platform's baseline: how work.c is compiled, and what x86's programs ask for. alarms are the false alarms that are known and stand in
+// docs/instructions.md: more of them is a fault, and so is less, which the table does not say yet.
+type level struct {
+	platform, name, flags, feature string
+	alarms                         int
+}
 
 var levels = []level{
-	{"linux/amd64", "x86-64-v2", "-march=x86-64-v2", "sse4.2"},
-	{"linux/amd64", "x86-64-v3", "-march=x86-64-v3", "avx2"},
-	{"linux/amd64", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f"},
-	{"linux/amd64/v2", "x86-64-v3", "-march=x86-64-v3", "avx2"},
-	{"linux/amd64/v3", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f"},
-	{"linux/386", "SSE2", "-msse2 -mfpmath=sse", "sse2"},
-	{"linux/386", "AVX2", "-mavx2", "avx2"},
-	{"linux/arm64", "v8.1 (LSE)", "-march=armv8.1-a -mno-outline-atomics", ""},
-	{"linux/arm64", "SVE", "-march=armv8.2-a+sve", ""},
-	{"linux/arm64", "v9", "-march=armv9-a -mno-outline-atomics", ""},
-	{"linux/arm/v5", "v6", "-march=armv6", ""},
-	{"linux/arm/v5", "v7", "-march=armv7-a -mfpu=vfpv3 -mfloat-abi=softfp", ""},
-	{"linux/arm/v6", "v7", "-march=armv7-a -mfpu=vfp", ""},
-	{"linux/arm/v6", "v7 Thumb-2", "-march=armv7-a -mfpu=vfp -mthumb", ""},
-	{"linux/arm/v6", "v7 NEON", "-march=armv7-a -mfpu=neon", ""},
-	{"linux/arm/v7", "NEON", "-mfpu=neon", ""},
-	{"linux/arm/v7", "NEON Thumb-2", "-mfpu=neon -mthumb", ""},
-	{"linux/arm/v7", "VFPv4", "-mfpu=vfpv4 -ffp-contract=fast", ""},
-	{"linux/arm/v7", "divide", "-mcpu=cortex-a15 -mfpu=vfpv3-d16", ""},
-	{"linux/ppc64le", "power9", "-mcpu=power9", ""},
-	{"linux/ppc64le", "power10", "-mcpu=power10", ""},
-	{"linux/s390x", "z14", "-march=z14", ""},
-	{"linux/s390x", "z15", "-march=z15", ""},
-	{"linux/riscv64", "V", "-march=rv64gcv", ""},
-	{"linux/riscv64", "Zba, Zbb", "-march=rv64gc_zba_zbb", ""},
-	{"linux/riscv64", "Zbs, Zicond", "-march=rv64gc_zbb_zbs_zicond", ""},
-	{"linux/mips64le", "MSA", "-mmsa -mfp64", ""},
-	{"linux/loong64", "LASX", "-mlasx", ""},
+	{"linux/amd64", "x86-64-v2", "-march=x86-64-v2", "sse4.2", 0},
+	{"linux/amd64", "x86-64-v3", "-march=x86-64-v3", "avx2", 0},
+	{"linux/amd64", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f", 0},
+	{"linux/amd64/v2", "x86-64-v3", "-march=x86-64-v3", "avx2", 0},
+	{"linux/amd64/v3", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f", 0},
+	{"linux/386", "SSE2", "-msse2 -mfpmath=sse", "sse2", 0},
+	{"linux/386", "AVX2", "-mavx2", "avx2", 0},
+	{"linux/arm64", "v8.1 (LSE)", "-march=armv8.1-a -mno-outline-atomics", "", 0},
+	{"linux/arm64", "SVE", "-march=armv8.2-a+sve", "", 0},
+	{"linux/arm64", "v9", "-march=armv9-a -mno-outline-atomics", "", 0},
+	{"linux/arm/v5", "v6", "-march=armv6", "", 0},
+	{"linux/arm/v5", "v7", "-march=armv7-a -mfpu=vfpv3 -mfloat-abi=softfp", "", 0},
+	{"linux/arm/v6", "v7", "-march=armv7-a -mfpu=vfp", "", 0},
+	{"linux/arm/v6", "v7 Thumb-2", "-march=armv7-a -mfpu=vfp -mthumb", "", 0},
+	{"linux/arm/v6", "v7 NEON", "-march=armv7-a -mfpu=neon", "", 1},
+	{"linux/arm/v7", "NEON", "-mfpu=neon", "", 0},
+	{"linux/arm/v7", "NEON Thumb-2", "-mfpu=neon -mthumb", "", 0},
+	{"linux/arm/v7", "VFPv4", "-mfpu=vfpv4 -ffp-contract=fast", "", 0},
+	{"linux/arm/v7", "divide", "-mcpu=cortex-a15 -mfpu=vfpv3-d16", "", 2},
+	{"linux/ppc64le", "power9", "-mcpu=power9", "", 0},
+	{"linux/ppc64le", "power10", "-mcpu=power10", "", 0},
+	{"linux/s390x", "z14", "-march=z14", "", 0},
+	{"linux/s390x", "z15", "-march=z15", "", 0},
+	{"linux/riscv64", "V", "-march=rv64gcv", "", 0},
+	{"linux/riscv64", "Zba, Zbb", "-march=rv64gc_zba_zbb", "", 0},
+	{"linux/riscv64", "Zbs, Zicond", "-march=rv64gc_zbb_zbs_zicond", "", 0},
+	{"linux/mips64le", "MSA", "-mmsa -mfp64", "", 10},
+	{"linux/loong64", "LASX", "-mlasx", "", 0},
 }
 
 // Kinds of main.c. No kind 24 where the sysroot's toolchain makes no indirect functions.
@@ -54,8 +58,6 @@ var (
 	condemned  = []int{1, 2, 3, 4, 5, 6}
 	dispatches = []int{20, 21, 22, 23, 24, 25}
 	noIfunc    = []string{"linux/mips64le"}
-	// On MIPS the audit does not follow a question through the global offset table: code behind one is condemned, which docs/instructions.md says.
-	unseen = []string{"linux/mips64le"}
 )
 
 // A tally is a row of the table in docs/instructions.md.
@@ -165,11 +167,7 @@ func corpus(t *testing.T, l level) tally {
 					row.dispatched++
 					if len(r.Unconditional) > 0 {
 						row.falseAlarms++
-						if slices.Contains(unseen, l.platform) {
-							t.Logf("%s: known not to be seen: %v", name, r.Unconditional[0])
-							break
-						}
-						t.Errorf("%s: the program asks first, and the audit condemns %v", name, r.Unconditional)
+						t.Logf("%s: the program asks first, and the audit condemns %v", name, r.Unconditional)
 					}
 				default:
 					if len(r.Unconditional) > 0 {
@@ -181,6 +179,9 @@ func corpus(t *testing.T, l level) tally {
 		}
 	}
 	t.Logf("%+v", row)
+	if row.falseAlarms != l.alarms {
+		t.Errorf("%d false alarms on programs that ask first, want %d as docs/instructions.md says", row.falseAlarms, l.alarms)
+	}
 	return row
 }
 
