@@ -1,4 +1,4 @@
-// Command xbuild builds Go, C and C++ projects for every platform on one machine, without emulation.
+// Command xbuild builds C, C++, Go, Rust and Node.js projects for every platform on one machine, without emulation.
 package main
 
 import (
@@ -59,7 +59,7 @@ func run(args []string) int {
 	code := -1
 	parser, err := kong.New(&cli,
 		kong.Name("xbuild"),
-		kong.Description("Builds C, C++ and Go for every platform on one machine, without emulation.\n\nxbuild.toml says what to build; docs/xbuild-toml.md is its reference."),
+		kong.Description("Builds C, C++, Go, Rust and native Node.js modules for every platform on one machine, without emulation.\n\nxbuild.toml says what to build; docs/xbuild-toml.md is its reference."),
 		kong.UsageOnError(),
 		kong.Exit(func(c int) { code = c }),
 		kong.Vars{"formats": "sh,fish,json,dotenv,make"},
