@@ -28,7 +28,7 @@ func (c *PlatformsCmd) Run(g *Globals) error {
 	}
 	list := platform.All()
 	if !c.All {
-		list = slices.DeleteFunc(list, func(p platform.Platform) bool { return !p.HasC() })
+		list = slices.DeleteFunc(list, func(p platform.Platform) bool { return !p.HasSysroot() })
 	}
 	if c.JSON {
 		return printJSON(list)

@@ -30,7 +30,7 @@ func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e en
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.HasC() {
+	if p.HasSysroot() {
 		v, err := s.view(p)
 		if err != nil {
 			return nil, nil, err
@@ -64,7 +64,7 @@ func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e en
 	}
 	if p.GOOS != "" {
 		e = e.Merge(env.ForGo(p, b))
-		if p.HasC() {
+		if p.HasSysroot() {
 			e.Set("CGO_ENABLED", "1")
 		} else {
 			e.Set("CGO_ENABLED", "0")

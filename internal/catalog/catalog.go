@@ -154,13 +154,16 @@ type Sysroot struct {
 	Links     map[string]string `toml:"links" json:"-"`     // symbolic links that the sysroot gets: path -> target
 	Flags     []string          `toml:"flags" json:"-"`     // the C compiler's, beside --target and --sysroot
 	RustFlags []string          `toml:"rustflags" json:"-"` // rustc's
-	Node      string            `toml:"node" json:"-"`      // the libc in the names of npm and prebuildify
-	NodeLink  []string          `toml:"node_link" json:"-"` // what links a module that Node loads, where the C++ compiler alone does not
-	NoCXX     string            `toml:"no_cxx" json:"-"`    // what a user is told who compiles C++; empty where there is a C++ library
-	Prefer    []string          `toml:"prefer" json:"-"`    // suites in the order of choice where the user asks for none
-	Host      string            `toml:"host" json:"-"`      // the suite that programs for the host are built with
-	Dev       map[string]string `toml:"dev" json:"-"`       // what compilers and pkg-config ask for by name -> the package that has it, for explanations
-	Suites    []Suite           `toml:"suite" json:"suites"`
+	// What rustc puts around each program beside the standard library: library/rtstartup/NAME.rs of its source, which becomes NAME.o.
+	RustObjects []string          `toml:"rust_objects" json:"-"`
+	Tools       map[string]string `toml:"tools" json:"-"`     // further binary tools: <triplet>-NAME -> the program in LLVM's bin
+	Node        string            `toml:"node" json:"-"`      // the libc in the names of npm and prebuildify
+	NodeLink    []string          `toml:"node_link" json:"-"` // what links a module that Node loads, where the C++ compiler alone does not
+	NoCXX       string            `toml:"no_cxx" json:"-"`    // what a user is told who compiles C++; empty where there is a C++ library
+	Prefer      []string          `toml:"prefer" json:"-"`    // suites in the order of choice where the user asks for none
+	Host        string            `toml:"host" json:"-"`      // the suite that programs for the host are built with
+	Dev         map[string]string `toml:"dev" json:"-"`       // what compilers and pkg-config ask for by name -> the package that has it, for explanations
+	Suites      []Suite           `toml:"suite" json:"suites"`
 
 	others []*Sysroot // that provide it from other archives
 }

@@ -77,9 +77,11 @@ func (t Toolchain) Program(name string) string { return filepath.Join(t.Dir, "pr
 type Sysroot struct {
 	Arch, Suite, Version string
 	Key, Dir             string
-	Libc                 bool     // it has a loader, which programs of the platform are run with
-	Flags, RustFlags     []string // the compilers' for it; {sysroot} in them stands for Dir
-	NoCXX                string   // what a user is told who compiles C++, where there is no library for it
+	Libc                 bool              // it has a loader, which programs of the platform are run with
+	Flags, RustFlags     []string          // the compilers' for it; {sysroot} in them stands for Dir
+	NoCXX                string            // what a user is told who compiles C++, where there is no library for it
+	Tools                map[string]string // binary tools of this platform alone: <triplet>-NAME -> LLVM's program
+	RustObjects          []string          // what rustc puts around each program, beside the standard library
 	keep, drop           []string
 	links                map[string]string
 	rustSource           bool // the source of Rust's library, which is completed
@@ -135,6 +137,7 @@ func key(name string, parts []string) string {
 func (s Sysroot) For(root string, def *catalog.Sysroot, suite catalog.Suite, p platform.Platform) Sysroot {
 	fill := strings.NewReplacer("{triplet}", p.Triplet, "{gnu}", p.GCC, "{multiarch}", p.Multiarch, "{gcc}", suite.GCC)
 	s.Flags, s.RustFlags, s.NoCXX, s.links = nil, def.RustFlags, def.NoCXX, map[string]string{}
+	s.Tools, s.RustObjects = def.Tools, def.RustObjects
 	for _, f := range def.Flags {
 		s.Flags = append(s.Flags, fill.Replace(f))
 	}

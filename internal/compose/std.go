@@ -19,16 +19,21 @@ type BuiltStd struct {
 	Host     View     // compiles the build scripts
 	Target   string   // rustc's
 	Flags    []string // rustc's: the baseline
+	View     View     // the target's compilers, whose sysroot says what else belongs to the library; empty where nothing does
 	Key, Dir string
 }
 
-// NewBuiltStd says what the library will be in the store at root.
-func NewBuiltStd(root string, rust Toolchain, source Sysroot, host View, target string, flags []string) *BuiltStd {
-	b := BuiltStd{Host: host, Target: target, Flags: flags}
+// NewBuiltStd says what the library will be in the store at root. view is the target's, where its sysroot has RustObjects.
+func NewBuiltStd(root string, rust Toolchain, source Sysroot, host, view View, target string, flags []string) *BuiltStd {
+	b := BuiltStd{Host: host, View: view, Target: target, Flags: flags}
 	b.Builder = RustView{Rust: rust, Platform: rust.host, Source: source}
 	b.Builder.Key = key("rust-builder", []string{rust.Key, source.Key})
 	b.Builder.Dir = treeDir(root, b.Builder.Key)
-	b.Key = key("rust-std-"+target, append([]string{b.Builder.Key}, flags...))
+	parts := append([]string{b.Builder.Key}, flags...)
+	if view.Key != "" {
+		parts = append(append(parts, view.Clang.Key), view.Sysroot.RustObjects...)
+	}
+	b.Key = key("rust-std-"+target, parts)
 	b.Dir = treeDir(root, b.Key)
 	return &b
 }

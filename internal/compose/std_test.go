@@ -81,8 +81,8 @@ func TestBuiltStd(t *testing.T) {
 	}
 	source := NewSysroot(st.Dir(), &catalog.Sysroot{Name: "rust-src", Of: "rust", Source: "rustc"}, lock.Sysroot{Arch: "source", Suite: "trixie"})
 	p := parse(t, "linux/arm/v6")
-	b := NewBuiltStd(st.Dir(), rust, source, View{}, p.Rust, []string{"-Ctarget-feature=+vfp2"})
-	if other := NewBuiltStd(st.Dir(), rust, source, View{}, p.Rust, nil); other.Key == b.Key {
+	b := NewBuiltStd(st.Dir(), rust, source, View{}, View{}, p.Rust, []string{"-Ctarget-feature=+vfp2"})
+	if other := NewBuiltStd(st.Dir(), rust, source, View{}, View{}, p.Rust, nil); other.Key == b.Key {
 		t.Error("two baselines with one library")
 	}
 	var set Set

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"context"
+	"debug/elf"
 	"fmt"
 	"io"
 	"os"
@@ -47,7 +48,11 @@ func (v View) RunBy(root string, t Toolchain) View {
 
 func (v View) keyed(root, name string) View {
 	p := v.Platform
-	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key})
+	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
+	if len(v.Sysroot.Tools) > 0 {
+		parts = append(parts, fmt.Sprint(v.Sysroot.Tools)) // fmt sorts maps
+	}
+	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), parts)
 	v.Dir = treeDir(root, v.Key)
 	return v
 }
@@ -115,7 +120,9 @@ func (v View) config(target string) string {
 	// The same sources give the same bytes wherever the store lies.
 	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/%s\n", tree(v.Sysroot.Key), v.Platform.Triplet)
 	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/clang\n", tree(v.Clang.Key))
-	fmt.Fprintln(&b, "-Wl,--build-id=sha1")
+	if v.Platform.Machine != elf.EM_NONE { // of other formats lld knows no SHA-1
+		fmt.Fprintln(&b, "-Wl,--build-id=sha1")
+	}
 	if v.Host {
 		// RPATH, not RUNPATH: build tools set LD_LIBRARY_PATH for the programs that they start (cargo does).
 		lib := tree(v.runtime) + "/usr/lib/" + v.Platform.Multiarch
@@ -127,7 +134,7 @@ func (v View) config(target string) string {
 // cmake is the content of the toolchain file. What is found by find_program is the host's, all else the sysroot's.
 func (v View) cmake() string {
 	return fmt.Sprintf(`# %[1]s: made by xbuild
-set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_NAME %[6]s)
 set(CMAKE_SYSTEM_PROCESSOR %[2]s)
 set(CMAKE_C_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-clang")
 set(CMAKE_CXX_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-clang++")
@@ -154,7 +161,7 @@ if(DEFINED ENV{XBUILD})
 else()
   set(CMAKE_CROSSCOMPILING_EMULATOR "xbuild;run;-p;%[1]s")
 endif()
-`, v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch)
+`, v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch, v.Platform.CMakeSystem)
 }
 
 func (c *Composer) view(ctx context.Context, v View) error {
@@ -181,6 +188,11 @@ func (c *Composer) view(ctx context.Context, v View) error {
 				if err := os.Symlink(filepath.Join("../..", v.Clang.Key, "programs", program), filepath.Join(bin, n)); err != nil {
 					return err
 				}
+			}
+		}
+		for name, program := range v.Sysroot.Tools {
+			if err := os.Symlink(filepath.Join("../..", v.Clang.Key, "usr/lib/llvm-"+v.Clang.Slot+"/bin", program), filepath.Join(bin, v.Platform.Triplet+"-"+name)); err != nil {
+				return err
 			}
 		}
 		for _, n := range []string{"pkg-config", "pkgconf", v.Platform.Triplet + "-pkg-config"} {

@@ -111,7 +111,7 @@ func platforms(c *catalog.Catalog) string {
 	b.WriteString(" go with cgo | glibc |" + rule + "-|-|\n")
 	others := map[string]bool{}
 	for _, p := range platform.All() {
-		if !p.HasC() {
+		if !p.HasSysroot() {
 			others[p.OS] = true
 			continue
 		}

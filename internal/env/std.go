@@ -34,3 +34,12 @@ func ForStd(b compose.BuiltStd, dir, jobs string) (e Environment, command []stri
 	}
 	return e, command, dir + "/target/" + b.Target + "/release/deps"
 }
+
+// StdObject returns the command that compiles one of the objects that rustc puts around each program, into the directory of the libraries (rustc's own build does the
+// same: bootstrap, step StartupObjects).
+func StdObject(b compose.BuiltStd, name, to string) []string {
+	source := b.SourceDir()
+	return append([]string{
+		"rustc", "--target=" + b.Target, "--emit=obj", "-o", to + "/" + name + ".o", "--remap-path-prefix=" + source + "=/rustc/" + b.Builder.Rust.Version, source + "/library/rtstartup/" + name + ".rs",
+	}, b.Flags...)
+}

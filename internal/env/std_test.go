@@ -22,7 +22,7 @@ func TestStd(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := compose.NewSysroot("/store", &catalog.Sysroot{Name: "rust-src", Of: "rust", Source: "rustc"}, lock.Sysroot{Arch: "source", Suite: "trixie"})
-	b := compose.NewBuiltStd("/store", rust, source, view(t, host), "arm-unknown-linux-gnueabi", []string{"-Ctarget-feature=+vfp2"})
+	b := compose.NewBuiltStd("/store", rust, source, view(t, host), compose.View{}, "arm-unknown-linux-gnueabi", []string{"-Ctarget-feature=+vfp2"})
 	e, command, libraries := ForStd(*b, "/tmp/std", "2")
 	for name, want := range map[string]string{
 		"RUSTC": b.Builder.Bin() + "/rustc", "RUSTC_WRAPPER": "", "CARGO_NET_OFFLINE": "true", "CARGO_HOME": "/tmp/std/home",

@@ -52,7 +52,8 @@ func cargoOutputs(file, root string) ([]string, error) {
 			continue
 		}
 		for _, f := range files {
-			if ext := filepath.Ext(f); ext != ".rlib" && ext != ".rmeta" && ext != ".d" && !slices.Contains(out, f) {
+			// What another program links by (.dll.a) or is debugged with (.pdb) stays where it is.
+			if !slices.Contains([]string{".rlib", ".rmeta", ".d", ".pdb"}, filepath.Ext(f)) && !strings.HasSuffix(f, ".dll.a") && !slices.Contains(out, f) {
 				out = append(out, f)
 			}
 		}

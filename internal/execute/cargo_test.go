@@ -19,6 +19,7 @@ a linker that prints to standard output
 {"reason":"compiler-artifact","manifest_path":"/src/ws/tool/Cargo.toml","target":{"kind":["bin"]},"filenames":["/t/tool"],"executable":"/t/tool"}
 {"reason":"compiler-artifact","manifest_path":"/src/ws/tool/Cargo.toml","target":{"kind":["example"]},"filenames":["/t/examples/demo"],"executable":"/t/examples/demo"}
 {"reason":"compiler-artifact","manifest_path":"/src/wsother/Cargo.toml","target":{"kind":["bin"]},"filenames":["/t/other"],"executable":"/t/other"}
+{"reason":"compiler-artifact","manifest_path":"/src/ws/win/Cargo.toml","target":{"kind":["cdylib"]},"filenames":["/t/win.dll","/t/libwin.dll.a","/t/win.pdb"],"executable":null}
 {"reason":"build-finished","success":true}
 `
 
@@ -32,7 +33,7 @@ func TestCargoOutputs(t *testing.T) {
 	}
 	write(messages)
 	got, err := cargoOutputs(file, "/src/ws")
-	if want := []string{"/t/libws.so", "/t/libws.a", "/t/tool", "/t/examples/demo"}; err != nil || !slices.Equal(got, want) {
+	if want := []string{"/t/libws.so", "/t/libws.a", "/t/tool", "/t/examples/demo", "/t/win.dll"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("cargoOutputs = %q, %v, want %q", got, err, want)
 	}
 	write("{\"reason\":\n")

@@ -49,12 +49,20 @@ func (r *runner) std(ctx context.Context, st *store.Store, b compose.BuiltStd, t
 	var log bytes.Buffer
 	// cargo reads .cargo/config.toml in the directories above the one that it is started in: / has none of a user's.
 	a := &plan.Action{Env: e, Path: []string{b.Builder.Bin(), b.Host.Bin()}}
+	if b.View.Key != "" {
+		a.Path = append(a.Path, b.View.Bin()) // rustc calls <triplet>-dlltool for the libraries of Windows that the standard library imports from
+	}
 	if err := r.command(ctx, a, plan.Step{Name: "cargo build", Dir: "/", Command: command}, &log); err != nil {
 		return fmt.Errorf("%w\n%s", err, log.String())
 	}
 	to := b.Libraries(tree)
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
+	}
+	for _, name := range b.View.Sysroot.RustObjects {
+		if err := r.command(ctx, a, plan.Step{Name: "rustc " + name, Dir: "/", Command: env.StdObject(b, name, to)}, &log); err != nil {
+			return fmt.Errorf("%w\n%s", err, log.String())
+		}
 	}
 	libraries, err := filepath.Glob(filepath.Join(made, "lib*.rlib"))
 	if err != nil {

@@ -331,7 +331,9 @@ func TestSuite(t *testing.T) {
 			`no sysroot for linux/riscv64 has glibc 2.31 or older; there are trixie (glibc 2.41), forky (glibc 2.43): raise the floor for this platform with [platform."linux/riscv64"] glibc = …`, true},
 		{"[sysroot]\nsuite = \"bookworm\"", "linux/loong64",
 			`suite "bookworm" has no packages for linux/loong64; there are forky (glibc 2.43): write them as [platform."linux/loong64"] suite = …`, true},
-		{"", "windows/amd64", `platform "windows/amd64" has no C toolchain or sysroot; it is for Go without cgo alone`, true},
+		{"", "windows/amd64", "bookworm", false},
+		{"[sysroot]\nlibc = \"musl\"", "windows/amd64", "bookworm", false},
+		{"", "windows/arm64", `platform "windows/arm64" has no C toolchain or sysroot; it is for Go without cgo alone`, true},
 	} {
 		pl := planner(t, "-- xbuild.toml --\n"+c.settings+"\n[target.a]\nrecipe = \"go\"\n")
 		_, s, err := pl.Suite(platforms(t, c.platform)[0])
@@ -433,6 +435,8 @@ func TestOutputs(t *testing.T) {
 		{"program", "recipe = \"cc\"\nsources = [\"a.c\"]\n", "linux/arm64", []Output{{Path: "hello"}}},
 		{"static library", "recipe = \"cc\"\nkind = \"static\"\nsources = [\"a.c\"]\n", "linux/arm64", []Output{{Path: "libhello.a"}}},
 		{"shared library", "recipe = \"cc\"\nkind = \"shared\"\nsources = [\"a.c\"]\n", "linux/arm64", []Output{{Path: "libhello.so"}}},
+		{"program for windows", "recipe = \"cc\"\nsources = [\"a.c\"]\n", "windows/amd64", []Output{{Path: "hello.exe"}}},
+		{"shared library for windows", "recipe = \"cc\"\nkind = \"shared\"\nsources = [\"a.c\"]\n", "windows/amd64", []Output{{Path: "hello.dll"}}},
 		{"go", "recipe = \"go\"\n", "linux/arm64", []Output{{Path: "hello"}}},
 		{"go for windows", "recipe = \"go\"\n", "windows/amd64", []Output{{Path: "hello.exe"}}},
 		{"go archive", "recipe = \"go\"\nbuildmode = \"c-archive\"\n", "linux/arm64", []Output{{Path: "libhello.a"}}},

@@ -33,7 +33,7 @@ func (pl *Planner) Require(sel Selection) (resolve.Requests, error) {
 			if err != nil {
 				return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
 			}
-			if libc := pl.Project.Config(p).Sysroot.Libc; libc == "musl" && t.Static != nil && !*t.Static {
+			if libc := pl.libc(p); libc == "musl" && t.Static != nil && !*t.Static {
 				return req, fmt.Errorf("%s:%d: target %q: static = false: programs for %s are always linked statically", pl.Project.File, t.Line, t.Name, libc)
 			}
 			if why, refused := pl.Catalog.Recipe(t.Recipe).Refuse[p.Name]; refused {
@@ -212,21 +212,23 @@ func exactGo(constraint string) string {
 	return v.String()
 }
 
+// libc is the one that a platform is built for with: its only one, or the project's.
+func (pl *Planner) libc(p platform.Platform) string {
+	return cmp.Or(p.Libc, pl.Project.Config(p).Sysroot.Libc, "gnu")
+}
+
 // Suite chooses the suite whose packages are the sysroot of a platform.
 func (pl *Planner) Suite(p platform.Platform) (*catalog.Sysroot, catalog.Suite, error) {
 	cfg := pl.Project.Config(p)
-	libc := cfg.Sysroot.Libc
-	if libc == "" {
-		libc = "gnu"
-	}
+	libc := pl.libc(p)
 	def := pl.Catalog.Sysroot(libc)
 	if def == nil {
 		return nil, catalog.Suite{}, fmt.Errorf("no sysroot for libc %q", libc)
 	}
-	if !p.HasC() {
+	if !p.HasSysroot() {
 		return nil, catalog.Suite{}, fmt.Errorf("platform %q has no C toolchain or sysroot; it is for Go without cgo alone", p.Name)
 	}
-	has := func(s catalog.Suite) bool { return slices.Contains(s.Architectures, p.Debian) }
+	has := func(s catalog.Suite) bool { return slices.Contains(s.Architectures, p.Sysroot) }
 	var having []string
 	for _, s := range def.Suites {
 		if has(s) {
@@ -273,7 +275,7 @@ func (pl *Planner) sysrootRequest(p platform.Platform) (resolve.SysrootRequest, 
 	if packages := pl.Project.Config(p).Sysroot.Packages; len(packages) > 0 && def.Libc != "gnu" {
 		return resolve.SysrootRequest{}, fmt.Errorf("packages = %q: the archive's libraries are built for glibc and do not link with %s", packages, def.Libc)
 	}
-	return resolve.SysrootRequest{Def: def, Arch: p.Debian, Suite: suite.Name, Packages: pl.Project.Config(p).Sysroot.Packages, Where: p.Name}, nil
+	return resolve.SysrootRequest{Def: def, Arch: p.Sysroot, Suite: suite.Name, Packages: pl.Project.Config(p).Sysroot.Packages, Where: p.Name}, nil
 }
 
 func (pl *Planner) requireSysroot(req *resolve.Requests, p platform.Platform) error {
@@ -423,7 +425,13 @@ func (pl *Planner) RustView(p platform.Platform, host compose.View) (compose.Rus
 		}
 		return compose.NewRustView(pl.Store, p, rust, tree), nil
 	}
-	return compose.NewBuiltRustView(pl.Store, p, compose.NewBuiltStd(pl.Store, rust, tree, host, p.Rust, b.RustFlags())), nil
+	var view compose.View
+	if libc := pl.Catalog.Sysroot(pl.libc(p)); libc != nil && len(libc.RustObjects) > 0 {
+		if view, err = pl.View(p); err != nil {
+			return compose.RustView{}, err
+		}
+	}
+	return compose.NewBuiltRustView(pl.Store, p, compose.NewBuiltStd(pl.Store, rust, tree, host, view, p.Rust, b.RustFlags())), nil
 }
 
 // ErrNotLocked says that the lock lacks an entry that the plan needs.
@@ -462,7 +470,10 @@ func (pl *Planner) Sysroot(p platform.Platform) (compose.Sysroot, error) {
 
 // withLibc is the platform as it is spelled with the libc that the project has for it.
 func (pl *Planner) withLibc(p platform.Platform) (platform.Platform, error) {
-	if pl.Project.Config(p).Sysroot.Libc != "musl" {
+	if own := pl.Project.PlatformConfig[p.Name].Sysroot.Libc; p.Libc != "" && own != "" {
+		return p, fmt.Errorf("libc = %q of [platform.%q]: its libc is always %s", own, p.Name, p.Libc)
+	}
+	if pl.libc(p) != "musl" {
 		return p, nil
 	}
 	if m, ok := p.ForMusl(); ok {

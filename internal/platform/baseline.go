@@ -57,7 +57,7 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 			return Baseline{}, err
 		}
 	}
-	if p.HasC() {
+	if p.HasSysroot() {
 		b.c = a.cFlags(l, c, has, asked, b.set)
 	}
 	b.rust = a.rustFlags(l, c, promised, asked, b.set)

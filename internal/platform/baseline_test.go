@@ -435,7 +435,7 @@ func TestBaseline(t *testing.T) {
 		{"linux/s390x", "z16", "", "-march=z16", "-C target-cpu=z16", "", ""},
 		{"linux/loong64", "", "lasx", "-march=la64v1.0 -mlasx", "-C target-feature=+lasx", "", "la464"},
 		{"linux/mips64le", "", "msa", "-march=mips64r2 -mmsa", "-C target-cpu=mips64r2 -C target-feature=+msa", "GOMIPS64=hardfloat", "MIPS64R2-generic"},
-		{"windows/amd64", "", "x86-64-v2", "", "-C target-cpu=x86-64-v2", "GOAMD64=v2", ""},
+		{"windows/amd64", "", "x86-64-v2", "-march=x86-64-v2", "-C target-cpu=x86-64-v2", "GOAMD64=v2", ""},
 	} {
 		p, err := Parse(test.platform)
 		if err != nil {

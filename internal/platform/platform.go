@@ -39,6 +39,8 @@ type Platform struct {
 	Gyp        string // node-gyp --arch
 	Debian     string
 	Suites     []string // Debian suites that have it, oldest first
+	Sysroot    string   // the architecture of the archive whose packages are the sysroot
+	Libc       string   // the libc, where the platform has one alone
 
 	QEMU    string // the emulator's program name
 	QEMUCPU string // the CPU model that is the platform's own baseline; empty where QEMU has none
@@ -55,6 +57,7 @@ type Platform struct {
 	MachO    uint32 // mach_header's cputype; 0: its programs are not Mach-O
 
 	CMake       string // CMAKE_SYSTEM_PROCESSOR
+	CMakeSystem string // CMAKE_SYSTEM_NAME
 	MesonFamily string
 	MesonCPU    string
 
@@ -77,6 +80,7 @@ type row struct {
 	name, like, docker, goName, machine, level      string
 	triplet, multiarch, musl, llvm, rust, rustMusl  string
 	llvmMusl, gcc, rustLinker                       string
+	sysroot, libc, cmakeSystem                      string
 	node, gyp, debian, qemu, qemuCPU, interp, cmake string
 	aliases, suites, meson, driver, also            []string
 	detected, big, static                           bool
@@ -95,7 +99,7 @@ func (r *row) columns() map[string]any {
 		"suites": &r.suites, "qemu": &r.qemu, "qemu_cpu": &r.qemuCPU, "machine": &r.machine, "bits": &r.bits,
 		"big": &r.big, "elf_flags": &r.elfFlags, "elf_mask": &r.elfMask, "interp": &r.interp, "cmake": &r.cmake,
 		"meson": &r.meson, "level": &r.level, "static": &r.static,
-		"driver": &r.driver, "float": &r.float, "pe": &r.pe, "macho": &r.macho, "also": &r.also,
+		"driver": &r.driver, "sysroot": &r.sysroot, "libc": &r.libc, "cmake_system": &r.cmakeSystem, "float": &r.float, "pe": &r.pe, "macho": &r.macho, "also": &r.also,
 	}
 }
 
@@ -224,6 +228,9 @@ func (r row) fill(p *Platform) error {
 	set(&p.Node, r.node)
 	set(&p.Gyp, r.gyp)
 	set(&p.Debian, r.debian)
+	set(&p.Sysroot, r.debian)
+	set(&p.Sysroot, r.sysroot)
+	set(&p.Libc, r.libc)
 	if r.suites != nil {
 		p.Suites = r.suites
 	}
@@ -259,6 +266,10 @@ func (r row) fill(p *Platform) error {
 		p.MachO = r.macho
 	}
 	set(&p.CMake, r.cmake)
+	set(&p.CMakeSystem, r.cmakeSystem)
+	if p.CMake != "" && p.CMakeSystem == "" {
+		p.CMakeSystem = "Linux"
+	}
 	if len(r.meson) == 2 {
 		p.MesonFamily, p.MesonCPU = r.meson[0], r.meson[1]
 	}
@@ -283,8 +294,11 @@ var machines = map[string]elf.Machine{
 // String is the platform's name.
 func (p Platform) String() string { return p.Name }
 
-// HasC says whether there is a C toolchain and a sysroot for the platform. Without one it is built for with Go alone.
+// HasC says whether the platform is one of Debian's: there are a C toolchain, a sysroot with a choice of libc, and the archive's libraries for it.
 func (p Platform) HasC() bool { return p.Debian != "" }
+
+// HasSysroot says whether there is a sysroot to compile C for the platform with. Without one it is built for with Go alone, and with Rust where its library brings a libc.
+func (p Platform) HasSysroot() bool { return p.Sysroot != "" }
 
 // ForMusl is the platform as the tools spell it that build for it with musl as its libc: other triplets, no dynamic loader, static programs. It is false where
 // there is no such spelling. The name stays: it is the same machine.
