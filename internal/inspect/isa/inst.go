@@ -92,7 +92,6 @@ type arch struct {
 	name   string
 	align  uint64 // of instructions
 	decode func(m *machine, pc uint64, code []byte) inst
-	entry  func(m *machine, code []byte) (e *entry, length int) // decode's part for tests: need and length alone
 }
 
 // archOf is the instruction set of a file; ok is false for one that is not read.

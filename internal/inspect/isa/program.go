@@ -41,7 +41,6 @@ type program struct {
 // A function is a range of code with one entry, as far as the file tells.
 type function struct {
 	start, end uint64
-	mode       byte
 }
 
 // An edge is a way from an instruction to another function, or to its address.
@@ -115,15 +114,11 @@ func (p *program) modeAt(addr uint64) (mode byte, until uint64) {
 	if i < len(marks) {
 		until = marks[i].addr
 	}
-	mode = 'a'
-	for j := i - 1; j >= 0; j-- {
-		// A mapping symbol within the same section counts; a section without any is of the architecture's own kind.
-		if s := p.img.section(addr); s == nil || marks[j].addr < s.addr {
-			break
-		}
-		return marks[j].mode, until
+	// A mapping symbol within the same section counts; a section without any is of the architecture's own kind.
+	if s := p.img.section(addr); i > 0 && s != nil && marks[i-1].addr >= s.addr {
+		return marks[i-1].mode, until
 	}
-	return mode, until
+	return 'a', until
 }
 
 // read decodes all code once, in order, and notes what the later passes ask for.
@@ -420,18 +415,6 @@ func (p *program) importAt(addr uint64) string {
 		if s := p.img.section(addr); s != nil && len(s.name) >= 4 && s.name[:4] == ".plt" {
 			return p.stubs[i].name
 		}
-	}
-	return ""
-}
-
-// name of a function, "" where there is none.
-func (p *program) name(f int) string {
-	start := p.funcs[f].start
-	if i, ok := slices.BinarySearchFunc(p.img.goNames, start, func(s symbol, a uint64) int { return cmp.Compare(s.addr, a) }); ok {
-		return p.img.goNames[i].name
-	}
-	if i, ok := slices.BinarySearchFunc(p.img.byAddr, start, func(s symbol, a uint64) int { return cmp.Compare(s.addr, a) }); ok {
-		return p.img.byAddr[i].name
 	}
 	return ""
 }

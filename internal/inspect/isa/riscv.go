@@ -140,7 +140,7 @@ func riscvCompressed(m *machine, in *inst, pc uint64, w uint32) {
 		if rd == 2 {
 			m.kill(rd)
 		}
-	case 2<<2 | 0, 6<<2 | 0: // C.LW, C.SW
+	case 2 << 2, 6 << 2: // C.LW, C.SW
 		if m.has(high) {
 			in.ref, in.kind = m.regs[high]+uint64(w>>10&7<<3|w>>6&1<<2|w>>5&1<<6), load
 			if w>>15 != 0 {
@@ -150,7 +150,7 @@ func riscvCompressed(m *machine, in *inst, pc uint64, w uint32) {
 		if w>>15 == 0 {
 			m.kill(low)
 		}
-	case 3<<2 | 0, 7<<2 | 0, 1<<2 | 0, 5<<2 | 0: // C.LD, C.SD, C.FLD, C.FSD
+	case 3 << 2, 7 << 2, 1 << 2, 5 << 2: // C.LD, C.SD, C.FLD, C.FSD
 		if m.has(high) {
 			in.ref, in.kind = m.regs[high]+uint64(w>>10&7<<3|w>>5&3<<6), load
 			if w>>15 != 0 {
