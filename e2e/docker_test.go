@@ -85,8 +85,12 @@ func TestDocker(t *testing.T) {
 			args = append(args, name+"="+v)
 		}
 	}
-	// The machine's own, one with a variant in its path, one of the other byte order: in a stage the compilers are the same.
-	for _, name := range []string{"linux/amd64", "linux/arm/v6", "linux/s390x"} {
+	// One with a variant in its path; the machine's own and one of the other byte order too where all is run: in a stage the compilers are the same.
+	stages := []string{"linux/arm/v6"}
+	if full() {
+		stages = append(stages, "linux/amd64", "linux/s390x")
+	}
+	for _, name := range stages {
 		t.Run("stage/"+name, func(t *testing.T) {
 			p, err := platform.Parse(name)
 			if err != nil {
