@@ -194,7 +194,7 @@ var rustSlice = []struct{ platform, program, rust string }{
 	{"linux/ppc64le", "openssl", ""},
 	{"linux/s390x", "libgit2", ""},
 	{"linux/riscv64", "derive", ""},
-	{"linux/mips64le", "both", ""}, // by a standard library that is built: the cargo of 1.63 reads crates.io over git alone
+	{"linux/mips64le", "both", ""}, // by a standard library that is built: the cargo of 1.63 reads the index of crates over git alone
 	{"linux/loong64", "sqlite", "^1.97"},
 }
 
