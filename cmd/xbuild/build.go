@@ -29,6 +29,23 @@ func (c *Selecting) selection(s *session) (plan.Selection, error) {
 	return plan.Selection{Targets: c.Targets, Platforms: ps}, err
 }
 
+// open opens the project and plans what is selected, for the commands that build.
+func (c *Selecting) open(g *Globals) (*session, *plan.Plan, error) {
+	s, err := g.open(true)
+	if err != nil {
+		return nil, nil, err
+	}
+	sel, err := c.selection(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.cargoLocks(sel); err != nil {
+		return nil, nil, err
+	}
+	p, err := s.planned(sel)
+	return s, p, err
+}
+
 // planned locks and plans a selection.
 func (s *session) planned(sel plan.Selection) (*plan.Plan, error) {
 	req, err := s.Require(sel)
@@ -96,18 +113,7 @@ func (*BuildCmd) Help() string {
 
 // Run builds.
 func (c *BuildCmd) Run(g *Globals) error {
-	s, err := g.open(true)
-	if err != nil {
-		return err
-	}
-	sel, err := c.selection(s)
-	if err != nil {
-		return err
-	}
-	if err := s.cargoLocks(sel); err != nil {
-		return err
-	}
-	p, err := s.planned(sel)
+	s, p, err := c.open(g)
 	if err != nil {
 		return err
 	}

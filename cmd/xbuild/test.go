@@ -32,18 +32,7 @@ func (*TestCmd) Help() string {
 
 // Run builds and tests.
 func (c *TestCmd) Run(g *Globals) error {
-	s, err := g.open(true)
-	if err != nil {
-		return err
-	}
-	sel, err := c.selection(s)
-	if err != nil {
-		return err
-	}
-	if err := s.cargoLocks(sel); err != nil {
-		return err
-	}
-	p, err := s.planned(sel)
+	s, p, err := c.open(g)
 	if err != nil {
 		return err
 	}
