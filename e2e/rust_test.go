@@ -67,7 +67,7 @@ fn main() {
     println!("ring: {hex} {sealed} {}", std::str::from_utf8(open).unwrap());
 }
 `}, prints: []string{"ring: ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad 22 secret"}},
-	{name: "openssl", cargo: "[dependencies]\nopenssl = \"=0.10.68\"\n", packages: []string{"libssl-dev"}, files: map[string]string{"src/main.rs": `
+	{name: "openssl", cargo: "[dependencies]\nopenssl = \"=0.10.68\"\n", packages: []string{"libssl-dev", "libzstd-dev", "zlib1g-dev"}, files: map[string]string{"src/main.rs": `
 fn main() {
     let d = openssl::hash::hash(openssl::hash::MessageDigest::sha256(), b"abc").unwrap();
     let hex: String = d.iter().map(|b| format!("{b:02x}")).collect();

@@ -35,7 +35,7 @@ func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e en
 		if err != nil {
 			return nil, nil, err
 		}
-		settings := env.Settings{CFlags: cfg.CFlags, CXXFlags: cfg.CXXFlags, LDFlags: cfg.LDFlags}
+		settings := env.Settings{CFlags: cfg.CFlags, CXXFlags: cfg.CXXFlags, LDFlags: cfg.LDFlags, Static: p.Static}
 		e = env.ForC(v, settings, s.self)
 		path = append(path, v.Bin())
 		var more []string
@@ -117,7 +117,7 @@ func (s *session) cargoEnvironment(p platform.Platform, v compose.View, settings
 	if alone {
 		e = env.ForCargo(e, v, c.Host, settings)
 	}
-	e = env.WithCargo(e, v, c.Host, settings, env.RustFlags(v, c.Baseline, settings, v.Platform.Static), s.callerFlags()).Merge(c.Env)
+	e = env.WithCargo(e, v, c.Host, settings, env.RustFlags(v, c.Baseline, settings), s.callerFlags()).Merge(c.Env)
 	return e, path, s.composed(set, s.executeOptions(0))
 }
 

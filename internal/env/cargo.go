@@ -45,6 +45,9 @@ func Cargo(v, host compose.View, s Settings) Environment {
 		e.forTarget(p, v, s)
 	}
 	e.Set("CARGO_TARGET_"+upper(h.Rust)+"_LINKER", host.Tool("clang"))
+	if s.Static {
+		e.Set("PKG_CONFIG_ALL_STATIC", "1") // what a library needs itself is linked too; the crate has no variable for a target alone
+	}
 	return e
 }
 
@@ -88,9 +91,9 @@ func WithCargo(c Environment, v, host compose.View, s Settings, flags []string, 
 
 // RustFlags are rustc's flags for a platform: its baseline and its linker. The linker is among them, and not in cargo's configuration alone, because that cannot
 // tell the platform's programs from build scripts where both are for the same target.
-func RustFlags(v compose.View, b platform.Baseline, s Settings, static bool) []string {
+func RustFlags(v compose.View, b platform.Baseline, s Settings) []string {
 	flags := append(append([]string{"-Clinker=" + v.RustLinker()}, v.Sysroot.RustFlags...), b.RustFlags()...)
-	if static {
+	if s.Static {
 		flags = append(flags, "-Ctarget-feature=+crt-static")
 	}
 	for _, f := range s.LDFlags {

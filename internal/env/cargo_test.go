@@ -26,7 +26,7 @@ func TestCargo(t *testing.T) {
 		v, h := view(t, p), view(t, host)
 		root := compose.NewSysroot("/store", &catalog.Sysroot{Name: "glibc"}, lock.Sysroot{Name: "glibc", Arch: "amd64", Suite: "bullseye"})
 		h = compose.NewHostView("/store", host, nil, h.Clang, h.Pkgconf, root)
-		s := Settings{CFlags: []string{"-O2", "-fno-plt"}, LDFlags: []string{"-Wl,-z,now"}}
+		s := Settings{CFlags: []string{"-O2", "-fno-plt"}, LDFlags: []string{"-Wl,-z,now"}, Static: true}
 		e := ForCargo(ForC(v, s, "/bin/xbuild"), v, h, s)
 		for _, w := range e {
 			if slices.Contains(forHost, w.Name) {
@@ -41,7 +41,7 @@ func TestCargo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text += strings.Join(RustFlags(v, b, s, true), "\n") + "\n"
+		text += strings.Join(RustFlags(v, b, s), "\n") + "\n"
 		golden(t, "cargo-"+strings.ReplaceAll(name, "/", "-")+".golden", text)
 	}
 }

@@ -57,6 +57,7 @@ func (e Environment) Strings() []string {
 // Settings are what a project adds to the environment of a platform.
 type Settings struct {
 	CFlags, CXXFlags, LDFlags []string
+	Static                    bool // libraries are linked in
 	// Env is set last and therefore wins.
 	Env map[string]string
 }

@@ -88,7 +88,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		common = common[1:]
 	}
 	settings := env.Settings{
-		CFlags: append(slices.Clone(common), cfg.CFlags...), CXXFlags: append(slices.Clone(common), cfg.CXXFlags...), LDFlags: cfg.LDFlags,
+		CFlags: append(slices.Clone(common), cfg.CFlags...), CXXFlags: append(slices.Clone(common), cfg.CXXFlags...), LDFlags: cfg.LDFlags, Static: vars["static"].(bool),
 	}
 
 	if a.Baseline, err = pl.Baseline(p); err != nil {
