@@ -38,7 +38,7 @@ func TestStd(t *testing.T) {
 		name, config string
 		lean, full   []string
 	}{
-		{"gnu", "", []string{"linux/arm/v6"}, []string{"linux/arm/v6", "linux/mips64le", "linux/loong64"}},
+		{"gnu", "", []string{"linux/arm/v6"}, []string{"linux/arm/v6", "linux/386", "linux/mips64le", "linux/loong64"}},
 		{"musl", "[sysroot]\nlibc = \"musl\"\n", []string{"linux/amd64"},
 			[]string{"linux/amd64", "linux/arm64", "linux/386", "linux/arm/v5", "linux/arm/v6", "linux/arm/v7", "linux/ppc64le", "linux/s390x", "linux/mips64le"}},
 	} {

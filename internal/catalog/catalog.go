@@ -186,7 +186,8 @@ type Suite struct {
 	GCC           string            `toml:"gcc" json:"-"`                     // {gcc} in the package names and flags
 	Architectures []string          `toml:"architectures" json:"architectures,omitempty"`
 	Targets       map[string]string `toml:"targets" json:"targets,omitempty"` // of a language's library: the compiler's target -> the archive's architecture
-	// Beyond are features that the library's own code uses although the platform does not promise them, by the compiler's target.
+	// Beyond are features that the library's own code uses although the platform does not promise them, by the compiler's target: where the project does not either,
+	// the library is none for it.
 	Beyond map[string][]string `toml:"beyond" json:"beyond,omitempty"`
 }
 

@@ -203,9 +203,9 @@ func TestSysroots(t *testing.T) {
 // TestParts sees that a toolchain's library is there for suites of that toolchain, under names that platforms have.
 func TestParts(t *testing.T) {
 	c := load(t)
-	targets := map[string]string{}
+	targets, of := map[string]string{}, map[string]platform.Platform{}
 	for _, p := range platform.All() {
-		targets[p.Rust] = p.Debian
+		targets[p.Rust], of[p.Rust] = p.Debian, p
 	}
 	for _, d := range c.Sysroots {
 		if d.Libc != "" {
@@ -217,8 +217,8 @@ func TestParts(t *testing.T) {
 			}
 			continue
 		}
-		of := c.Toolchain(d.Of)
-		if of == nil {
+		toolchain := c.Toolchain(d.Of)
+		if toolchain == nil {
 			t.Errorf("sysroots/%s.toml: neither libc nor the library of a toolchain: of = %q", d.Name, d.Of)
 			continue
 		}
@@ -235,8 +235,15 @@ func TestParts(t *testing.T) {
 			t.Errorf("sysroots/%s.toml: packages or source, one of the two", d.Name)
 		}
 		for _, s := range d.Suites {
-			if !slices.ContainsFunc(of.Sources, func(x Source) bool { return x.Suite == s.Name }) {
+			if !slices.ContainsFunc(toolchain.Sources, func(x Source) bool { return x.Suite == s.Name }) {
 				t.Errorf("sysroots/%s.toml: suite %s is none of toolchain %s", d.Name, s.Name, d.Of)
+			}
+			for target, features := range s.Beyond {
+				b, err := of[target].Baseline("", nil)
+				with, errWith := of[target].Baseline("", features)
+				if err != nil || errWith != nil || len(with.Features()) <= len(b.Features()) {
+					t.Errorf("sysroots/%s.toml: suite %s: beyond of %s: %q is nothing more than the platform promises: %v", d.Name, s.Name, target, features, errWith)
+				}
 			}
 			for target, arch := range s.Targets {
 				if want, ok := targets[target]; !ok || want != arch && !(want == "" && arch == "all") {

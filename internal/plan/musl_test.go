@@ -86,3 +86,16 @@ func TestMuslRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestBeyond: where the prebuilt library of Rust uses more than the platform promises, it is built at the platform's baseline.
+func TestBeyond(t *testing.T) {
+	const files = "[target.hello]\nrecipe = \"rust\"\n-- Cargo.toml --\n[package]\nname = \"hello\"\nversion = \"0.1.0\"\n"
+	p := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/386\"]\n"+files).plan(t, Selection{})
+	if len(p.Set.Stds) != 1 || p.Set.Stds[0].Target != "i686-unknown-linux-gnu" || strings.Join(p.Set.Stds[0].Flags, " ") != "-C target-cpu=i686" {
+		t.Errorf("libraries to build: %+v", p.Set.Stds)
+	}
+	p = planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/386\"]\n[platform.\"linux/386\"]\nfeatures = [\"ssse3\"]\n"+files).plan(t, Selection{})
+	if len(p.Set.Stds) != 0 || p.Set.RustViews[len(p.Set.RustViews)-1].Std.Arch != "i386" {
+		t.Errorf("SSE2 is promised, and still something is built: %+v", p.Set.Stds)
+	}
+}

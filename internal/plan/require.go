@@ -361,8 +361,12 @@ func (pl *Planner) partRequest(name string, p platform.Platform) (resolve.PartRe
 	if p.Rust == "" {
 		return resolve.PartRequest{}, fmt.Errorf("%s has no target for %s", def.Of, p.Name)
 	}
+	b, err := pl.Baseline(p)
+	if err != nil {
+		return resolve.PartRequest{}, err
+	}
 	of, err := pl.toolchainRequest(def.Of)
-	return resolve.PartRequest{Def: def, From: pl.Catalog.Chain(def.From), Of: of, Target: p.Rust, Where: p.Name}, err
+	return resolve.PartRequest{Def: def, From: pl.Catalog.Chain(def.From), Of: of, Target: p.Rust, Promised: b.Features(), Where: p.Name}, err
 }
 
 func (pl *Planner) requirePart(req *resolve.Requests, name string, p platform.Platform) error {
@@ -370,7 +374,9 @@ func (pl *Planner) requirePart(req *resolve.Requests, name string, p platform.Pl
 	if err != nil || pl.Project.Toolchains[r.Def.Of].Source == "host" {
 		return err
 	}
-	if !slices.ContainsFunc(req.Parts, func(x resolve.PartRequest) bool { return x.Def == r.Def && x.Target == r.Target }) {
+	if !slices.ContainsFunc(req.Parts, func(x resolve.PartRequest) bool {
+		return x.Def == r.Def && x.Target == r.Target && slices.Equal(x.Promised, r.Promised)
+	}) {
 		req.Parts = append(req.Parts, r)
 	}
 	return nil
@@ -411,19 +417,12 @@ func (pl *Planner) RustView(p platform.Platform, host compose.View) (compose.Rus
 		return compose.RustView{}, fmt.Errorf("%s for %s is %s, and rust for host %s is %s: the two must be one version\nhint: run \"xbuild lock --update\"", r.Def.Name, p.Name, e.Version, pl.Host.Name, rust.Version)
 	}
 	tree := compose.NewSysroot(pl.Store, r.Def, e)
+	if r.Def.Source == "" {
+		return compose.NewRustView(pl.Store, p, rust, tree), nil
+	}
 	b, err := pl.Baseline(p)
 	if err != nil {
 		return compose.RustView{}, err
-	}
-	if r.Def.Source == "" {
-		suite, _ := r.Def.Suite(r.Suite)
-		for _, f := range suite.Beyond[p.Rust] {
-			if !slices.Contains(b.Features(), f) {
-				return compose.RustView{}, fmt.Errorf("the standard library of Rust in %s uses %s, which %s does not promise\nhint: promise it in %s: [platform.%q] features = [%q]; or take a Rust whose library does without (docs/recipes/rust.md)",
-					r.Suite, f, p.Name, pl.Project.File, p.Name, f)
-			}
-		}
-		return compose.NewRustView(pl.Store, p, rust, tree), nil
 	}
 	var view compose.View
 	if libc := pl.Catalog.Sysroot(pl.libc(p)); libc != nil && len(libc.RustObjects) > 0 {

@@ -79,7 +79,9 @@ type PartRequest struct {
 	From   []*catalog.Sysroot // asked in turn where Def's suite has none for the target; the last may be the source that it is built from
 	Of     ToolchainRequest
 	Target string // the compiler's name of the platform
-	Where  string // the platform and what asks for it, for errors
+	// Promised are the features of the platform's baseline: a library that uses others is none for it.
+	Promised []string
+	Where    string // the platform, for errors
 }
 
 // Requests are all that a project needs.
@@ -104,17 +106,37 @@ func (r PartRequest) In(l *lock.Lock) (SysrootRequest, error) {
 	if t.Archive == catalog.Rust {
 		return r.inRustDist(t)
 	}
+	var beyond error
 	for _, d := range append([]*catalog.Sysroot{r.Def}, r.From...) {
 		suite, ok := d.Suite(t.Suite)
 		arch := suite.Targets[r.Target]
 		if ok && d.Source != "" {
 			arch = SourceArch
 		}
-		if arch != "" {
-			return SysrootRequest{Def: d, Arch: arch, Suite: t.Suite, Version: t.Version, Where: r.Where}, nil
+		if arch == "" {
+			continue
 		}
+		if err := r.beyond(t, suite); err != nil {
+			beyond = err
+			continue
+		}
+		return SysrootRequest{Def: d, Arch: arch, Suite: t.Suite, Version: t.Version, Where: r.Where}, nil
+	}
+	if beyond != nil {
+		return SysrootRequest{}, beyond
 	}
 	return SysrootRequest{}, fmt.Errorf("%w %s of %s %s (%s)", ErrNoTarget, r.Target, t.Name, t.Version, t.Suite)
+}
+
+// beyond is the error where a library is not built for what the platform promises.
+func (r PartRequest) beyond(t lock.Toolchain, suite catalog.Suite) error {
+	for _, f := range suite.Beyond[r.Target] {
+		if !slices.Contains(r.Promised, f) {
+			return fmt.Errorf("the standard library of %s %s (%s) uses %s, which %s does not promise, and there is no source of it to build it from\nhint: promise it: [platform.%q] features = [%q]; or name another version in [toolchains]",
+				t.Name, t.Version, t.Suite, f, r.Where, r.Where, f)
+		}
+	}
+	return nil
 }
 
 // An Archive reads the indexes of a Debian-format archive, the documents of an npm registry and the manifests of Rust's distribution, through mirrors. Indexes are

@@ -269,6 +269,38 @@ func TestSource(t *testing.T) {
 	}
 }
 
+// TestBeyond: a library that uses what the platform does not promise is none for it: the next is asked, at last the source.
+func TestBeyond(t *testing.T) {
+	lib := func(name string, beyond ...string) *catalog.Sysroot {
+		return &catalog.Sysroot{Name: name, Of: "hello", Suites: []catalog.Suite{{Name: "trixie", Targets: map[string]string{"vax-none": "vax"}, Beyond: map[string][]string{"vax-none": beyond}}}}
+	}
+	fast, slow := lib("fast", "d-float", "g-float"), lib("slow")
+	src := &catalog.Sysroot{Name: "src", Of: "hello", Source: "hello", Suites: []catalog.Suite{{Name: "trixie"}}}
+	l := &lock.Lock{Toolchains: []lock.Toolchain{{Name: "hello", Version: "1.0", Host: Hosts[0], Archive: "debian", Suite: "trixie", Roots: hello.Packages}}}
+	for _, c := range []struct {
+		name     string
+		promised []string
+		chain    []*catalog.Sysroot
+		want     *catalog.Sysroot
+	}{
+		{"all is promised", []string{"d-float", "f-float", "g-float"}, []*catalog.Sysroot{fast, src}, fast},
+		{"half is promised", []string{"d-float"}, []*catalog.Sysroot{fast, src}, src},
+		{"another library does without", nil, []*catalog.Sysroot{fast, slow, src}, slow},
+		{"no other, no source", []string{"g-float"}, []*catalog.Sysroot{fast}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			part := PartRequest{Def: c.chain[0], From: c.chain[1:], Of: ToolchainRequest{Def: hello}, Target: "vax-none", Promised: c.promised, Where: "linux/vax"}
+			r, err := part.In(l)
+			if r.Def != c.want || (err != nil) != (c.want == nil) {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			if want := `uses d-float, which linux/vax does not promise`; err != nil && (!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `[platform."linux/vax"] features = ["d-float"]`)) {
+				t.Errorf("error %v, want in it %s", err, want)
+			}
+		})
+	}
+}
+
 // TestFind: an entry answers the requests that it was made for, and those that it satisfies all the same.
 func TestFind(t *testing.T) {
 	l := &lock.Lock{

@@ -61,6 +61,10 @@ func (r PartRequest) inRustDist(t lock.Toolchain) (SysrootRequest, error) {
 	if def == nil {
 		return SysrootRequest{}, fmt.Errorf("%w %s of %s %s: %s is not in Rust's distribution", ErrNoTarget, r.Target, t.Name, t.Version, r.Def.Name)
 	}
+	suite, _ := def.Suite(t.Suite)
+	if err := r.beyond(t, suite); err != nil {
+		return SysrootRequest{}, err
+	}
 	return SysrootRequest{Def: def, Arch: r.Target, Suite: t.Suite, Version: t.Version, Release: releaseOf(t.Files), Where: r.Where}, nil
 }
 
