@@ -244,9 +244,10 @@ func writeArtifacts(dist string, results []Result) error {
 	return writeAtomic(file, text)
 }
 
-// copyTree brings a copy of a source up to date: files that differ in size or time are copied with their times, so that make sees what changed; what the
-// commands made in the copy stays.
-func copyTree(from, to string, globs, skip []string) error {
+// copyTree brings a copy of a source up to date: files that are new, or other ones than those that were copied before, are copied with their times, so that make sees
+// what changed. What the commands made in the copy stays, and so does what they changed in it, as a configure script does with a Makefile that its authors publish.
+// copied is what was copied before, and is what is copied after.
+func copyTree(from, to string, globs, skip []string, copied map[string]string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -278,7 +279,7 @@ func copyTree(from, to string, globs, skip []string) error {
 			}
 			return placeLink(target, dst)
 		case info.Mode().IsRegular():
-			if have, err := os.Lstat(dst); err == nil && have.Size() == info.Size() && have.ModTime().Equal(info.ModTime()) {
+			if _, err := os.Lstat(dst); err == nil && copied[rel] == statOf(info) {
 				return nil
 			}
 			os.Remove(dst)
@@ -298,6 +299,7 @@ func copyTree(from, to string, globs, skip []string) error {
 			if err := out.Close(); err != nil {
 				return err
 			}
+			copied[rel] = statOf(info)
 			return os.Chtimes(dst, info.ModTime(), info.ModTime())
 		}
 		return fmt.Errorf("%s: neither file, directory nor link", path)

@@ -179,9 +179,9 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	next := &state{ID: a.ID, Stat: inputs.stat}
 	if st != nil {
-		next.Steps, next.Dist = st.Steps, st.Dist
+		next.Steps, next.Copied, next.Dist = st.Steps, st.Copied, st.Dist
 		if st.ID != a.ID {
-			next.Steps = nil
+			next.Steps, next.Copied = nil, nil
 		}
 	}
 	if next.Content, err = r.inputs.content(inputs); err != nil {
@@ -214,14 +214,17 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	res = Result{Artifacts: arts, Err: err, Log: log.String()}
 	if err != nil {
-		res.Hints = a.Hints(res.Log)
+		res.Hints = a.Hints(res.Log + "\n" + err.Error())
 	}
 	return res
 }
 
 func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writer) error {
 	if a.Copy {
-		if err := copyTree(a.Source, a.Build, a.Skip, r.inputs.skip); err != nil {
+		if st.Copied == nil {
+			st.Copied = map[string]string{}
+		}
+		if err := copyTree(a.Source, a.Build, a.Skip, r.inputs.skip, st.Copied); err != nil {
 			return fmt.Errorf("copy of the source: %w", err)
 		}
 	}

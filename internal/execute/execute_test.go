@@ -613,9 +613,10 @@ func TestCopyTree(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	copied := map[string]string{}
 	copy := func() {
 		t.Helper()
-		if err := copyTree(from, to, nil, []string{filepath.Join(from, "skipped")}); err != nil {
+		if err := copyTree(from, to, nil, []string{filepath.Join(from, "skipped")}, copied); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -638,15 +639,16 @@ func TestCopyTree(t *testing.T) {
 		t.Errorf("the link leads to %q", l)
 	}
 
-	// Again: what changed is copied, what is the same is not written, what was made stays.
+	// Again: what changed is copied, what is the same is not written, what was made or changed in the copy stays.
 	b.write("to/src/a.o", "made")
+	b.write("to/configure", "its own")
 	b.write("from/src/a.c", "changed")
 	os.Remove(filepath.Join(from, "link"))
 	os.Symlink("cache", filepath.Join(from, "link"))
 	ino := func(name string) uint64 { return info(name).Sys().(*syscall.Stat_t).Ino }
 	same := ino("Makefile")
 	copy()
-	if b.read("to/src/a.c") != "changed" || b.read("to/src/a.o") != "made" || ino("Makefile") != same {
+	if b.read("to/src/a.c") != "changed" || b.read("to/src/a.o") != "made" || ino("Makefile") != same || b.read("to/configure") != "its own" {
 		t.Error("the second copy is not the first one brought up to date")
 	}
 	if l, _ := os.Readlink(filepath.Join(to, "link")); l != "cache" {
@@ -656,7 +658,7 @@ func TestCopyTree(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(from, "pipe"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := copyTree(from, to, nil, nil); err == nil || !strings.Contains(err.Error(), "neither file, directory nor link") {
+	if err := copyTree(from, to, nil, nil, copied); err == nil || !strings.Contains(err.Error(), "neither file, directory nor link") {
 		t.Errorf("a pipe: error %v", err)
 	}
 }

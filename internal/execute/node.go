@@ -54,7 +54,7 @@ func (r *runner) nodeFetch(ctx context.Context, a *plan.Action, s plan.Step, log
 	defer removeAll(tmp)
 	c := *a
 	c.Build = tmp
-	if err := copyTree(a.Source, tmp, a.Skip, []string{r.opt.Build, r.opt.Dist}); err != nil {
+	if err := copyTree(a.Source, tmp, a.Skip, []string{r.opt.Build, r.opt.Dist}, map[string]string{}); err != nil {
 		return err
 	}
 	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(tmp, workName)}

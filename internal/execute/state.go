@@ -28,6 +28,7 @@ type state struct {
 	Outputs []output             `json:"outputs"`
 	Dist    map[string]placed    `json:"dist"` // by path: what was put there
 	Steps   map[string]stepState `json:"steps,omitempty"`
+	Copied  map[string]string    `json:"copied,omitempty"` // by name: the size and time of each file of the source as it was copied
 
 	touched bool // Stat was brought up to date
 }
