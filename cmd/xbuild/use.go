@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -316,6 +317,9 @@ func (c *RunCmd) Run(g *Globals) error {
 		return err
 	}
 	program, err := emulate.Open(path)
+	if errors.Is(err, emulate.ErrNotELF) && emulate.Script(path) {
+		return replace(append([]string{path}, command[1:]...)) // its interpreter is the host's
+	}
 	if err != nil {
 		return err
 	}

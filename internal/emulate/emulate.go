@@ -6,6 +6,8 @@ package emulate
 import (
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/cpu"
@@ -33,6 +35,18 @@ func Open(path string) (Program, error) {
 		return Program{}, fmt.Errorf("%w: %w", ErrNotELF, err)
 	}
 	return Program{Path: path, Header: h}, err
+}
+
+// Script tells a file that names its interpreter in its first line (execve(2), "Interpreter scripts").
+func Script(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var head [2]byte
+	_, err = io.ReadFull(f, head[:])
+	return err == nil && string(head[:]) == "#!"
 }
 
 // Platform is the platform that a program's header names, without variants: 32-bit ARM counts as v7 unless its loader or its flags are of the soft-float ABI.
@@ -68,12 +82,16 @@ func v3() bool {
 }
 
 // Direct is the command of a program that the host runs itself. A dynamic one goes through the loader and the libraries of its sysroot, because the host may
-// have others or none.
+// have others or none. Libraries that LD_LIBRARY_PATH names come before those, as they do where a loader is not told its path.
 func Direct(p Program, sysroot string, pl platform.Platform, args []string) []string {
 	if p.Interp == "" || sysroot == "" {
 		return append([]string{p.Path}, args...)
 	}
-	argv := []string{filepath.Join(sysroot, p.Interp), "--inhibit-cache", "--library-path", filepath.Join(sysroot, "usr/lib", pl.Multiarch) + ":" + filepath.Join(sysroot, "usr/lib"), p.Path}
+	libraries := filepath.Join(sysroot, "usr/lib", pl.Multiarch) + ":" + filepath.Join(sysroot, "usr/lib")
+	if own := os.Getenv("LD_LIBRARY_PATH"); own != "" {
+		libraries = own + ":" + libraries
+	}
+	argv := []string{filepath.Join(sysroot, p.Interp), "--inhibit-cache", "--library-path", libraries, p.Path}
 	return append(argv, args...)
 }
 

@@ -130,6 +130,7 @@ func TestOpenRefuses(t *testing.T) {
 
 // TestCommands holds the command of each platform, under QEMU and by itself, against testdata/commands.golden.
 func TestCommands(t *testing.T) {
+	t.Setenv("LD_LIBRARY_PATH", "")
 	var b strings.Builder
 	for _, p := range withC() {
 		base, err := p.Baseline("", nil)
@@ -172,6 +173,11 @@ func TestStaticProgramsNeedNoSysroot(t *testing.T) {
 	prog := Program{Path: "/hello"}
 	if got := Direct(prog, "/sysroot", p, []string{"a"}); !slices.Equal(got, []string{"/hello", "a"}) {
 		t.Errorf("Direct = %q", got)
+	}
+	t.Setenv("LD_LIBRARY_PATH", "/own")
+	dynamic := Program{Path: "/hello", Header: inspect.Header{Interp: p.Interp}}
+	if got := Direct(dynamic, "/sysroot", p, nil); len(got) != 5 || !strings.HasPrefix(got[3], "/own:/sysroot/") {
+		t.Errorf("Direct with LD_LIBRARY_PATH = %q", got)
 	}
 	if got, err := Emulated(prog, "/qemu", "", p, b, nil); err != nil || slices.Contains(got, "-L") || got[len(got)-1] != "/hello" {
 		t.Errorf("Emulated = %q, %v", got, err)
