@@ -162,6 +162,7 @@ type Sysroot struct {
 	NoCXX       string            `toml:"no_cxx" json:"-"`    // what a user is told who compiles C++; empty where there is a C++ library
 	Prefer      []string          `toml:"prefer" json:"-"`    // suites in the order of choice where the user asks for none
 	Host        string            `toml:"host" json:"-"`      // the suite that programs for the host are built with
+	Configure   map[string]string `toml:"configure" json:"-"` // what configure scripts find out by running a program: the variables of autoconf's cache
 	Dev         map[string]string `toml:"dev" json:"-"`       // what compilers and pkg-config ask for by name -> the package that has it, for explanations
 	Suites      []Suite           `toml:"suite" json:"suites"`
 

@@ -256,7 +256,7 @@ func TestParts(t *testing.T) {
 
 // filled are the placeholders and conditions that package plan has values for beside the options.
 var filled = []string{
-	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.LDFLAGS", "cmake_toolchain",
+	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.LDFLAGS", "cmake_toolchain", "meson_cross", "meson_native", "host_machine",
 	"rust", "rust.flags", "binding.gyp", "xbuild", "test", "sources.objects", "link.driver", "item", "item.driver", "item.flags", "item.options",
 }
 
@@ -557,21 +557,28 @@ func TestExplain(t *testing.T) {
 	words := []string{"platform", "package", "sysroot", "target", "toolchains"}
 	placeholder := regexp.MustCompile(`\{([^}]*)\}`)
 	count := 0
+	all := map[string][]Explain{}
 	for _, d := range load(t).Toolchains {
-		for _, e := range d.Explain {
+		all["toolchains/"+d.Name] = d.Explain
+	}
+	for _, r := range load(t).Recipes {
+		all["recipes/"+r.Name] = r.Explain
+	}
+	for name, list := range all {
+		for _, e := range list {
 			count++
 			re, err := regexp.Compile("(?m)" + e.Match)
 			if err != nil {
-				t.Errorf("toolchains/%s.toml: %v", d.Name, err)
+				t.Errorf("%s.toml: %v", name, err)
 				continue
 			}
 			if re.MatchString("") || e.Hint == "" {
-				t.Errorf("toolchains/%s.toml: %q matches anything, or has no hint", d.Name, e.Match)
+				t.Errorf("%s.toml: %q matches anything, or has no hint", name, e.Match)
 			}
 			for _, m := range placeholder.FindAllStringSubmatch(e.Hint, -1) {
 				group := m[1] == "1" || m[1] == "package"
 				if !slices.Contains(words, m[1]) && !group || group && re.NumSubexp() == 0 {
-					t.Errorf("toolchains/%s.toml: hint %q: nothing fills in %s", d.Name, e.Hint, m[0])
+					t.Errorf("%s.toml: hint %q: nothing fills in %s", name, e.Hint, m[0])
 				}
 			}
 		}

@@ -24,6 +24,7 @@ type Recipe struct {
 	Steps      []Step            `toml:"step" json:"-"`
 	Tests      []Step            `toml:"test" json:"-"` // what tests the target after it was built; programs of the platform are started through "xbuild run"
 	Outputs    []Output          `toml:"output" json:"-"`
+	Explain    []Explain         `toml:"explain" json:"-"` // what messages of its commands mean beside those of its toolchains
 }
 
 // A Need names what has to be there before the commands run.

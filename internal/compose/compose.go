@@ -6,6 +6,7 @@
 package compose
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -81,6 +82,7 @@ type Sysroot struct {
 	Flags, RustFlags     []string          // the compilers' for it; {sysroot} in them stands for Dir
 	NoCXX                string            // what a user is told who compiles C++, where there is no library for it
 	Tools                map[string]string // binary tools of this platform alone: <triplet>-NAME -> LLVM's program
+	Configure            map[string]string // autoconf's cache variables, of what a configure script would run a program for
 	RustObjects          []string          // what rustc puts around each program, beside the standard library
 	keep, drop           []string
 	links                map[string]string
@@ -137,7 +139,7 @@ func key(name string, parts []string) string {
 func (s Sysroot) For(root string, def *catalog.Sysroot, suite catalog.Suite, p platform.Platform) Sysroot {
 	fill := strings.NewReplacer("{triplet}", p.Triplet, "{gnu}", p.GCC, "{multiarch}", p.Multiarch, "{gcc}", suite.GCC)
 	s.Flags, s.RustFlags, s.NoCXX, s.links = nil, def.RustFlags, def.NoCXX, map[string]string{}
-	s.Tools, s.RustObjects = def.Tools, def.RustObjects
+	s.Tools, s.RustObjects, s.Configure = def.Tools, def.RustObjects, def.Configure
 	for _, f := range def.Flags {
 		s.Flags = append(s.Flags, fill.Replace(f))
 	}
@@ -382,7 +384,26 @@ func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, op
 	return archive.UsrMergeLinks(dir)
 }
 
-// relocateTree points every program below tmp at the loader and the libraries of the tree, which will lie at final.
+// reinterpret points a script at the interpreter that its own tree has, if it has one: #!/usr/bin/python3 is another Python on each host, or none (execve(2)).
+func reinterpret(path, tmp, final string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	line, rest, _ := bytes.Cut(data, []byte("\n"))
+	interp, args, _ := strings.Cut(strings.TrimSpace(string(line[2:])), " ")
+	if _, err := os.Stat(filepath.Join(tmp, interp)); err != nil || !filepath.IsAbs(interp) {
+		return nil
+	}
+	line = []byte(strings.TrimSpace("#!" + filepath.Join(final, interp) + " " + args))
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(append(line, '\n'), rest...), info.Mode())
+}
+
+// relocateTree points every program and script below tmp at the loader, the libraries and the interpreter of the tree, which will lie at final.
 func relocateTree(tmp, final, multiarch string, more []string) error {
 	libs := filepath.Join("usr/lib", multiarch)
 	rpath := filepath.Join(final, libs)
@@ -423,6 +444,9 @@ func relocateTree(tmp, final, multiarch string, more []string) error {
 		}
 		n, _ := f.Read(head)
 		f.Close()
+		if n > 2 && string(head[:2]) == "#!" {
+			return reinterpret(path, tmp, final)
+		}
 		if n < 4 || string(head) != "\x7fELF" {
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -48,7 +49,7 @@ func (v View) RunBy(root string, t Toolchain) View {
 
 func (v View) keyed(root, name string) View {
 	p := v.Platform
-	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
+	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
 	if len(v.Sysroot.Tools) > 0 {
 		parts = append(parts, fmt.Sprint(v.Sysroot.Tools)) // fmt sorts maps
 	}
@@ -90,6 +91,12 @@ func (v View) RustLinker() string {
 
 // CMakeToolchain is the path of the view's toolchain file (cmake-toolchains(7)).
 func (v View) CMakeToolchain() string { return filepath.Join(v.Dir, "toolchain.cmake") }
+
+// ConfigSite is the path of the view's defaults for configure scripts (Autoconf's manual, "Setting Site Defaults").
+func (v View) ConfigSite() string { return filepath.Join(v.Dir, "config.site") }
+
+// Meson is the path of the view's machine file (Meson's manual, "Machine files"): a cross file for a platform, a native file for the host.
+func (v View) Meson() string { return filepath.Join(v.Dir, "machine.ini") }
 
 // drivers are the names of the compiler, with the mode that clang takes from each (cc, gcc: C; the rest C++ or the preprocessor).
 var drivers = []string{"clang", "gcc", "cc", "clang++", "g++", "c++", "cpp", "c89", "c99", "clang-cpp"}
@@ -164,6 +171,49 @@ endif()
 `, v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch, v.Platform.CMakeSystem)
 }
 
+// configSite is what a shell reads before a configure script looks for anything. What the script is told on its command line wins.
+func (v View) configSite() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s: made by xbuild\n", v.Platform.Name)
+	for _, name := range slices.Sorted(maps.Keys(v.Sysroot.Configure)) {
+		fmt.Fprintf(&b, ": \"${%s=%s}\"\n", name, v.Sysroot.Configure[name])
+	}
+	if v.Platform.Canonical != "" {
+		// A configure script inside another may be for the host.
+		fmt.Fprintf(&b, "if test \"x$host_alias\" = \"x%s\"; then : \"${ac_cv_host=%s}\"; fi\n", v.Platform.Triplet, v.Platform.Canonical)
+	}
+	return b.String()
+}
+
+// meson is the content of the machine file. Programs of the platform are never started but through the wrapper, those of a platform that the host could run included: they
+// want the sysroot's loader and libraries. Meson expands no variables of the environment, and a shell does.
+func (v View) meson() string {
+	var b strings.Builder
+	p := v.Platform
+	fmt.Fprintf(&b, "# %s: made by xbuild\n[binaries]\n", p.Name)
+	for _, tool := range [][2]string{{"c", "clang"}, {"cpp", "clang++"}, {"ar", "ar"}, {"nm", "nm"}, {"ranlib", "ranlib"}, {"strip", "strip"}, {"objcopy", "objcopy"}, {"readelf", "readelf"}, {"pkg-config", "pkg-config"}} {
+		fmt.Fprintf(&b, "%s = '@DIRNAME@/bin/%s-%s'\n", tool[0], p.Triplet, tool[1])
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Sysroot.Tools)) {
+		fmt.Fprintf(&b, "%s = '@DIRNAME@/bin/%s-%s'\n", name, p.Triplet, name)
+	}
+	root := "@DIRNAME@/../" + v.Sysroot.Key
+	properties := fmt.Sprintf("\n[properties]\nsys_root = '%[1]s'\npkg_config_libdir = ['%[1]s/usr/lib/%[2]s/pkgconfig', '%[1]s/usr/share/pkgconfig']\n", root, p.Multiarch)
+	if v.Host {
+		return b.String() + properties
+	}
+	endian := "little"
+	if p.BigEndian() {
+		endian = "big"
+	}
+	if p.QEMU != "" {
+		fmt.Fprintf(&b, "exe_wrapper = ['sh', '-c', 'exec \"${XBUILD:-xbuild}\" run -p %s -- \"$@\"', 'xbuild']\n", p.Name)
+	}
+	fmt.Fprintf(&b, "%sneeds_exe_wrapper = true\n", properties)
+	fmt.Fprintf(&b, "\n[host_machine]\nsystem = '%s'\ncpu_family = '%s'\ncpu = '%s'\nendian = '%s'\n", p.OS, p.MesonFamily, p.MesonCPU, endian)
+	return b.String()
+}
+
 func (c *Composer) view(ctx context.Context, v View) error {
 	_, err := c.Store.Tree(ctx, v.Key, func(tmp, _ string) error {
 		bin := filepath.Join(tmp, "bin")
@@ -216,7 +266,12 @@ func (c *Composer) view(ctx context.Context, v View) error {
 				return err
 			}
 		}
-		return os.WriteFile(filepath.Join(tmp, "toolchain.cmake"), []byte(v.cmake()), 0o644)
+		for name, text := range map[string]string{"toolchain.cmake": v.cmake(), "config.site": v.configSite(), "machine.ini": v.meson()} {
+			if err := os.WriteFile(filepath.Join(tmp, name), []byte(text), 0o644); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return err
 }

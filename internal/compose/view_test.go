@@ -58,7 +58,7 @@ func parse(t testing.TB, name string) platform.Platform {
 	return p
 }
 
-// TestConfigFiles holds clang's configuration file and CMake's toolchain file of every platform against golden files.
+// TestConfigFiles holds clang's configuration file, CMake's toolchain file and Meson's machine file of every platform against golden files.
 func TestConfigFiles(t *testing.T) {
 	for _, p := range platform.All() {
 		if !p.HasC() {
@@ -74,7 +74,8 @@ func TestConfigFiles(t *testing.T) {
 			cfg := v.config(p.LLVM)
 			golden(t, strings.ReplaceAll(p.Name, "/", "-")+".cfg", cfg)
 			golden(t, strings.ReplaceAll(p.Name, "/", "-")+".cmake", v.cmake())
-			for _, text := range []string{cfg, v.cmake()} {
+			golden(t, strings.ReplaceAll(p.Name, "/", "-")+".ini", v.meson())
+			for _, text := range []string{cfg, v.cmake(), v.meson(), v.configSite()} {
 				if strings.Contains(text, "/store") {
 					t.Errorf("an absolute path: the view of a moved store would be another one\n%s", text)
 				}

@@ -96,6 +96,7 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 		e.Set("CMAKE_TOOLCHAIN_FILE_"+rust, v.CMakeToolchain())
 	}
 	e.Set("CMAKE_TOOLCHAIN_FILE", v.CMakeToolchain())
+	e.Set("CONFIG_SITE", v.ConfigSite())
 	e.Set("PKG_CONFIG", v.Tool("pkg-config"))
 	e.Set("PKG_CONFIG_SYSROOT_DIR", v.Sysroot.Dir)
 	e.Set("PKG_CONFIG_LIBDIR", v.Sysroot.Dir+"/usr/lib/"+p.Multiarch+"/pkgconfig:"+v.Sysroot.Dir+"/usr/share/pkgconfig")
@@ -104,6 +105,19 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 	e.Set("PKG_CONFIG_ALLOW_CROSS", "1")
 	e.Set("QEMU_LD_PREFIX", v.Sysroot.Dir)
 	e.Set("SOURCE_DATE_EPOCH", "0")
+	return e
+}
+
+// ForBuild returns the variables by which build systems find compilers for programs that run while a project is built: autoconf's AX_PROG_CC_FOR_BUILD and many
+// Makefiles (…_FOR_BUILD), the kernel's and its kin (HOSTCC), and older scripts (BUILD_CC).
+func ForBuild(host compose.View) Environment {
+	var e Environment
+	for _, tool := range []struct{ name, tool string }{{"CC", "clang"}, {"CXX", "clang++"}, {"CPP", "cpp"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"LD", "ld"}} {
+		e.Set(tool.name+"_FOR_BUILD", host.Tool(tool.tool))
+	}
+	e.Set("BUILD_CC", host.Tool("clang"))
+	e.Set("HOSTCC", host.Tool("clang"))
+	e.Set("HOSTCXX", host.Tool("clang++"))
 	return e
 }
 

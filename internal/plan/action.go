@@ -47,6 +47,7 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	}
 	vars["name"], vars["static"], vars["strip"], vars["opt"] = t.Name, static, t.Strip, cmp.Or(t.Opt, "2")
 	vars["platform"], vars["triplet"] = p.Name, p.Triplet
+	vars["host_machine"] = pl.Host.LLVM
 	vars["xbuild"], vars["test"] = pl.XBuild, t.Test.On
 	vars["exe"] = ""
 	if strings.HasPrefix(p.Name, "windows/") {

@@ -71,7 +71,7 @@ func (a *Action) Refused(log string) string {
 	return ""
 }
 
-// explanations are those of an action's toolchains.
+// explanations are those of an action's recipe and toolchains.
 func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchains []string) []Explanation {
 	words := func(name string) string {
 		if asked, ok := strings.CutPrefix(name, "package "); ok {
@@ -93,6 +93,9 @@ func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchain
 		return "{" + name + "}"
 	}
 	var out []Explanation
+	for _, e := range pl.Catalog.Recipe(t.Recipe).Explain {
+		out = append(out, Explanation{e, words})
+	}
 	seen := map[string]bool{}
 	for _, name := range toolchains {
 		if def := pl.Catalog.Toolchain(name); def != nil && !seen[name] {

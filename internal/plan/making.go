@@ -111,7 +111,7 @@ func (m *making) compilers() error {
 		m.set.View(m.view)
 		m.a.Path = append([]string{m.view.Bin()}, m.a.Path...)
 		m.a.Env = env.ForC(m.view, m.settings, m.XBuild)
-		m.vars["cmake_toolchain"] = m.view.CMakeToolchain()
+		m.vars["cmake_toolchain"], m.vars["meson_cross"] = m.view.CMakeToolchain(), m.view.Meson()
 		_, suite, err := m.Suite(m.p)
 		if err != nil {
 			return err
@@ -141,10 +141,14 @@ func (m *making) languages() error {
 		}
 		m.set.View(m.host)
 	}
-	if m.headers != nil {
+	switch {
+	case m.headers != nil:
 		if err := m.node(c, path); err != nil {
 			return err
 		}
+	case m.host.Key != "" && m.vars["rust"] == nil:
+		m.a.Env = m.a.Env.Merge(env.ForBuild(m.host))
+		m.vars["meson_native"] = m.host.Meson()
 	}
 	if slices.Contains(m.needs.Toolchains, "go") {
 		b, err := m.Baseline(m.p)

@@ -58,6 +58,7 @@ type Platform struct {
 
 	CMake       string // CMAKE_SYSTEM_PROCESSOR
 	CMakeSystem string // CMAKE_SYSTEM_NAME
+	Canonical   string // what a configure script is told where its config.sub may be older than the platform
 	MesonFamily string
 	MesonCPU    string
 
@@ -80,7 +81,7 @@ type row struct {
 	name, like, docker, goName, machine, level      string
 	triplet, multiarch, musl, llvm, rust, rustMusl  string
 	llvmMusl, gcc, rustLinker                       string
-	sysroot, libc, cmakeSystem                      string
+	sysroot, libc, cmakeSystem, canonical           string
 	node, gyp, debian, qemu, qemuCPU, interp, cmake string
 	aliases, suites, meson, driver, also            []string
 	detected, big, static                           bool
@@ -99,7 +100,7 @@ func (r *row) columns() map[string]any {
 		"suites": &r.suites, "qemu": &r.qemu, "qemu_cpu": &r.qemuCPU, "machine": &r.machine, "bits": &r.bits,
 		"big": &r.big, "elf_flags": &r.elfFlags, "elf_mask": &r.elfMask, "interp": &r.interp, "cmake": &r.cmake,
 		"meson": &r.meson, "level": &r.level, "static": &r.static,
-		"driver": &r.driver, "sysroot": &r.sysroot, "libc": &r.libc, "cmake_system": &r.cmakeSystem, "float": &r.float, "pe": &r.pe, "macho": &r.macho, "also": &r.also,
+		"driver": &r.driver, "sysroot": &r.sysroot, "libc": &r.libc, "cmake_system": &r.cmakeSystem, "canonical": &r.canonical, "float": &r.float, "pe": &r.pe, "macho": &r.macho, "also": &r.also,
 	}
 }
 
@@ -267,6 +268,7 @@ func (r row) fill(p *Platform) error {
 	}
 	set(&p.CMake, r.cmake)
 	set(&p.CMakeSystem, r.cmakeSystem)
+	set(&p.Canonical, r.canonical)
 	if p.CMake != "" && p.CMakeSystem == "" {
 		p.CMakeSystem = "Linux"
 	}
@@ -306,7 +308,7 @@ func (p Platform) ForMusl() (Platform, bool) {
 	if p.Musl == "" || p.LLVMMusl == "" {
 		return p, false
 	}
-	p.Triplet, p.LLVM, p.Rust, p.Interp, p.Static = p.Musl, p.LLVMMusl, p.RustMusl, "", true
+	p.Triplet, p.LLVM, p.Rust, p.Interp, p.Canonical, p.Static = p.Musl, p.LLVMMusl, p.RustMusl, "", "", true
 	return p, true
 }
 
