@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"xbuild/internal/archive"
+	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
 	"xbuild/internal/platform"
 	"xbuild/internal/resolve"
@@ -196,10 +198,12 @@ func TestUpstream(t *testing.T) {
 	t.Run("zlib with its own configure", testZlibConfigure)
 	t.Run("lua with make", testLua)
 	t.Run("cjson with cmake", testCJSON)
+	t.Run("xz with autotools", testXZ)
+	t.Run("inih with meson", testInih)
 	for _, c := range []struct {
 		name string
 		test func(*testing.T)
-	}{{"lz4 with cmake", testLZ4}, {"jsoncpp with cmake", testJSONCPP}, {"zstd with cmake and with make", testZstd}, {"fmt with cmake", testFmt}} {
+	}{{"lz4 with cmake", testLZ4}, {"jsoncpp with cmake", testJSONCPP}, {"zstd with cmake and with make", testZstd}, {"fmt with cmake", testFmt}, {"hello with autotools", testHello}, {"lzip with autotools", testLzip}} {
 		t.Run(c.name, func(t *testing.T) {
 			if !full() {
 				t.Skip("takes minutes; XBUILD_E2E=full runs it")
@@ -457,4 +461,108 @@ opt = "0"
 			prints(t, dir, name, built(dir, name, file), nil, "[  PASSED  ]")
 		}
 	})
+}
+
+// some are the platforms of a slow build: all in full, else the one that differs most from a host.
+func some() []string {
+	if full() {
+		return eleven
+	}
+	return []string{"linux/s390x"}
+}
+
+// only writes an xbuild.toml for some platforms into a directory of sources.
+func only(t *testing.T, dir string, platforms []string, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "xbuild.toml"), []byte("[project]\nplatforms = "+quoted(platforms)+"\n"+text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testXZ builds a project of autoconf, automake and libtool as a shared library with a program, and statically, and runs its own tests: those that are programs, which
+// libtool has linked with the library that is not installed yet.
+func testXZ(t *testing.T) {
+	dir, version := upstream(t, "xz-utils")
+	only(t, dir, some(), `
+[target.shared]
+recipe = "autotools"
+options = ["--disable-nls", "--disable-doc", "--disable-scripts"]
+install = true
+dest = "shared"
+vars = { TESTS = "test_check test_hardware test_stream_flags test_filter_flags test_block_header test_index test_vli" }
+
+[target.static]
+recipe = "autotools"
+options = ["--disable-nls", "--disable-doc", "--disable-scripts"]
+outputs = ["src/xz/xz"]
+static = true
+test = false
+`)
+	build(t, dir)
+	results, _ := tested(t, dir, 0, "--emulate")
+	for _, name := range some() {
+		if r := results["shared"][name]; r.Result != execute.Passed || !strings.Contains(r.Output, "# PASS:  7") {
+			t.Errorf("make check for %s: %+v", name, r)
+		}
+		prints(t, dir, name, built(dir, name, "xz"), []string{"--version"}, "xz (XZ Utils) "+version, "liblzma "+version)
+		roundTrip(t, dir, name, built(dir, name, "xz"), []string{"-6", "-c"}, []string{"-d", "-c"})
+		if _, err := os.Stat(built(dir, name, "shared/usr/lib/liblzma.so.5")); err != nil {
+			t.Error(err)
+		}
+	}
+	if r := xbuild(t, dir, "build"); !strings.Contains(r.stderr, fmt.Sprintf("0 built, %d up to date", 2*len(some()))) {
+		t.Errorf("a second build does something:\n%v", r)
+	}
+}
+
+// testHello builds a project whose config.sub is of 2014 and knows neither riscv64 nor loong64.
+func testHello(t *testing.T) {
+	dir, version := upstream(t, "hello")
+	only(t, dir, append(slices.Clone(eleven), "windows/amd64"), `
+[target.hello]
+recipe = "autotools"
+options = ["--disable-nls"]
+install = true
+`)
+	build(t, dir)
+	for _, name := range eleven {
+		prints(t, dir, name, built(dir, name, "usr/bin/hello"), []string{"--version"}, "hello (GNU Hello) "+version)
+	}
+	if data, err := os.ReadFile(built(dir, "windows/amd64", "usr/bin/hello.exe")); err != nil || !strings.HasPrefix(string(data), "MZ") {
+		t.Errorf("no program for Windows: %v", err)
+	}
+}
+
+// testLzip builds a C++ program whose configure script is written by hand.
+func testLzip(t *testing.T) {
+	dir, version := upstream(t, "lzip")
+	only(t, dir, eleven, `
+[target.lzip]
+recipe = "autotools"
+outputs = ["lzip"]
+`)
+	build(t, dir)
+	for _, name := range eleven {
+		prints(t, dir, name, built(dir, name, "lzip"), []string{"--version"}, "lzip "+version)
+		roundTrip(t, dir, name, built(dir, name, "lzip"), []string{"-9", "-c"}, []string{"-d", "-c"})
+	}
+}
+
+// testInih builds a C and a C++ library, and examples that link them, by Meson.
+func testInih(t *testing.T) {
+	dir, _ := upstream(t, "libinih")
+	only(t, dir, some(), `
+[target.inih]
+recipe = "meson"
+outputs = ["examples/unittest_INIReaderExample"]
+static = true
+`)
+	build(t, dir)
+	for _, name := range some() {
+		example := built(dir, name, "unittest_INIReaderExample")
+		r := underQEMU(t, filepath.Join(dir, "examples"), name, example)
+		if r.code != 0 || !strings.Contains(r.stdout, "Config loaded from 'test.ini'") {
+			t.Errorf("%s: %v", name, r)
+		}
+	}
 }
