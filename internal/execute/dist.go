@@ -245,10 +245,11 @@ func writeArtifacts(dist string, results []Result) error {
 }
 
 // copyTree brings a copy of a source up to date: files that are new, or other ones than those that were copied before, are copied with their times, so that make sees
-// what changed. What the commands made in the copy stays, and so does what they changed in it, as a configure script does with a Makefile that its authors publish.
-// copied is what was copied before, and is what is copied after.
+// what changed. What the commands made in the copy stays, and so does what they changed in it, as a configure script does with a Makefile that its authors publish. What
+// is gone from the source goes from the copy. copied is what was copied before, and is what is copied after.
 func copyTree(from, to string, globs, skip []string, copied map[string]string) error {
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -279,6 +280,7 @@ func copyTree(from, to string, globs, skip []string, copied map[string]string) e
 			}
 			return placeLink(target, dst)
 		case info.Mode().IsRegular():
+			seen[rel] = true
 			if _, err := os.Lstat(dst); err == nil && copied[rel] == statOf(info) {
 				return nil
 			}
@@ -304,4 +306,17 @@ func copyTree(from, to string, globs, skip []string, copied map[string]string) e
 		}
 		return fmt.Errorf("%s: neither file, directory nor link", path)
 	})
+	if err != nil {
+		return err
+	}
+	for rel := range copied {
+		if seen[rel] {
+			continue
+		}
+		if err := os.Remove(filepath.Join(to, rel)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		delete(copied, rel)
+	}
+	return nil
 }

@@ -643,12 +643,13 @@ func TestCopyTree(t *testing.T) {
 	b.write("to/src/a.o", "made")
 	b.write("to/configure", "its own")
 	b.write("from/src/a.c", "changed")
+	os.Remove(filepath.Join(from, "readonly"))
 	os.Remove(filepath.Join(from, "link"))
 	os.Symlink("cache", filepath.Join(from, "link"))
 	ino := func(name string) uint64 { return info(name).Sys().(*syscall.Stat_t).Ino }
 	same := ino("Makefile")
 	copy()
-	if b.read("to/src/a.c") != "changed" || b.read("to/src/a.o") != "made" || ino("Makefile") != same || b.read("to/configure") != "its own" {
+	if b.read("to/src/a.c") != "changed" || b.read("to/src/a.o") != "made" || ino("Makefile") != same || b.read("to/configure") != "its own" || b.exists("to/readonly") {
 		t.Error("the second copy is not the first one brought up to date")
 	}
 	if l, _ := os.Readlink(filepath.Join(to, "link")); l != "cache" {
