@@ -533,13 +533,15 @@ install = true
 	}
 }
 
-// testLzip builds a C++ program whose configure script is written by hand.
+// testLzip builds a C++ program whose configure script is written by hand and reads flags from its arguments alone.
 func testLzip(t *testing.T) {
 	dir, version := upstream(t, "lzip")
 	only(t, dir, eleven, `
 [target.lzip]
 recipe = "autotools"
+options = ["LDFLAGS=--static"]
 outputs = ["lzip"]
+static = true
 `)
 	build(t, dir)
 	for _, name := range eleven {

@@ -3,6 +3,7 @@ package compose
 import (
 	"flag"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -81,6 +82,58 @@ func TestConfigFiles(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestConfigSite: a shell that reads the file has the answers, but for those that it was given, and the platform's name where the script is for the platform.
+func TestConfigSite(t *testing.T) {
+	p := parse(t, "linux/loong64")
+	clang, pkgconf, sysroot := parts(t, "/store", p)
+	sysroot.Configure = map[string]string{"ac_cv_func_malloc_0_nonnull": "yes", "ac_cv_c_stack_direction": "-1"}
+	file := filepath.Join(t.TempDir(), "config.site")
+	if err := os.WriteFile(file, []byte(NewView("/store", p, nil, clang, pkgconf, sysroot).configSite()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for given, want := range map[string]string{
+		"host_alias=loongarch64-linux-gnu":                       "yes -1 loongarch64-unknown-linux-gnu",
+		"host_alias=x86_64-linux-gnu":                            "yes -1 ",
+		"host_alias=; ac_cv_func_malloc_0_nonnull=no":            "no -1 ",
+		"host_alias=loongarch64-linux-gnu; ac_cv_host=a-b-linux": "yes -1 a-b-linux",
+	} {
+		out, err := exec.Command("sh", "-c", given+`; . "$0"; printf %s "$ac_cv_func_malloc_0_nonnull $ac_cv_c_stack_direction $ac_cv_host"`, file).CombinedOutput()
+		if err != nil || string(out) != want {
+			t.Errorf("%s: %q, %v; want %q", given, out, err, want)
+		}
+	}
+}
+
+// TestReinterpret: a script starts the interpreter of its own tree where that has it, with its arguments and its mode.
+func TestReinterpret(t *testing.T) {
+	tmp := t.TempDir()
+	for name, text := range map[string]string{
+		"usr/bin/python3": "", "usr/bin/tool": "#!/usr/bin/python3 -E\nprint()\n", "usr/bin/plain": "#! /usr/bin/python3\n", "usr/bin/other": "#!/bin/sh\necho\n", "usr/bin/env": "#!env python3\n",
+	} {
+		file := filepath.Join(tmp, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := relocateTree(tmp, "/store/trees/x", "x86_64-linux-gnu", nil); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"usr/bin/tool": "#!/store/trees/x/usr/bin/python3 -E\nprint()\n", "usr/bin/plain": "#!/store/trees/x/usr/bin/python3\n", "usr/bin/other": "#!/bin/sh\necho\n", "usr/bin/env": "#!env python3\n",
+	} {
+		data, err := os.ReadFile(filepath.Join(tmp, name))
+		if err != nil || string(data) != want {
+			t.Errorf("%s: %q, %v; want %q", name, data, err, want)
+		}
+		if info, err := os.Stat(filepath.Join(tmp, name)); err != nil || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
 	}
 }
 

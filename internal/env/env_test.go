@@ -312,6 +312,25 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// TestForBuild: what runs while a project is built is compiled by the host's compilers, whatever the platform's are called.
+func TestForBuild(t *testing.T) {
+	host, err := platform.Parse("linux/amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := platform.Parse("linux/s390x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := view(t, host)
+	e := ForC(view(t, p), Settings{}, "/bin/xbuild").Merge(ForBuild(h))
+	for name, want := range map[string]string{"CC": view(t, p).Tool("clang"), "CC_FOR_BUILD": h.Tool("clang"), "CXX_FOR_BUILD": h.Tool("clang++"), "AR_FOR_BUILD": h.Tool("ar"), "BUILD_CC": h.Tool("clang"), "HOSTCC": h.Tool("clang"), "HOSTCXX": h.Tool("clang++")} {
+		if got := e.Lookup(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+}
+
 // FuzzShell: whatever a value holds, sh reads it back.
 func FuzzShell(f *testing.F) {
 	for _, v := range nasty {
