@@ -243,7 +243,7 @@ vars = { RUN = "$(XBUILD) run" }
 	}
 }
 
-// TestTestRecipes runs the tests of the examples as their recipes do: ctest, go test.
+// TestTestRecipes runs the tests of the examples as their recipes do: ctest, go test. What make check and meson test are run as is in docs/recipes.
 func TestTestRecipes(t *testing.T) {
 	needNetwork(t)
 	for _, c := range []struct {
@@ -291,5 +291,40 @@ func TestTestRecipes(t *testing.T) {
 				t.Errorf("JUnit's file: %v\n%s", err, data)
 			}
 		})
+	}
+}
+
+// TestTestCgo runs the tests of a Go package with C code: they are linked by the platform's compiler and started through xbuild run.
+func TestTestCgo(t *testing.T) {
+	needNetwork(t)
+	dir := write(t, map[string]string{
+		"go.mod":       "module example.com/order\n\ngo 1.24\n",
+		"main.go":      "package main\n\n// static int first(void) { unsigned v = 1; return *(unsigned char *)&v; }\nimport \"C\"\n\nfunc little() bool { return C.first() == 1 }\n\nfunc main() { println(little()) }\n",
+		"main_test.go": "package main\n\nimport (\n\t\"encoding/binary\"\n\t\"testing\"\n)\n\nfunc TestLittle(t *testing.T) {\n\tvar b [2]byte\n\tbinary.NativeEndian.PutUint16(b[:], 1)\n\tif little() != (b[0] == 1) {\n\t\tt.Errorf(\"C says %v\", little())\n\t}\n}\n",
+		"xbuild.toml":  "[project]\nname = \"order\"\nplatforms = [\"linux/s390x\", \"linux/arm/v7\"]\n[target.order]\nrecipe = \"go\"\ncgo = true\n",
+	})
+	results, _ := tested(t, dir, 0)
+	for _, p := range []string{"linux/s390x", "linux/arm/v7"} {
+		if r := results["order"][p]; r.Result != execute.Passed || !r.Emulated || !strings.Contains(r.Output, "ok  \texample.com/order") {
+			t.Errorf("%s: %+v", p, r)
+		}
+	}
+}
+
+// TestTestCargo runs the tests of a crate, one of which fails where the most significant byte comes first.
+func TestTestCargo(t *testing.T) {
+	needNetwork(t)
+	dir := write(t, map[string]string{
+		"Cargo.toml":  "[package]\nname = \"order\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+		"Cargo.lock":  "version = 3\n\n[[package]]\nname = \"order\"\nversion = \"0.1.0\"\n",
+		"src/main.rs": "fn main() {}\n\n#[test]\nfn adds() { assert_eq!(1 + 1, 2) }\n\n#[test]\nfn little() { assert_eq!(1u16.to_ne_bytes()[0], 1) }\n",
+		"xbuild.toml": "[project]\nname = \"order\"\nplatforms = [\"linux/s390x\", \"linux/arm64\"]\n[target.order]\nrecipe = \"rust\"\n",
+	})
+	results, _ := tested(t, dir, 1)
+	if r := results["order"]["linux/arm64"]; r.Result != execute.Passed || !r.Emulated || !strings.Contains(r.Output, "test result: ok. 2 passed") {
+		t.Errorf("linux/arm64: %+v", r)
+	}
+	if r := results["order"]["linux/s390x"]; r.Result != execute.Failed || !strings.Contains(r.Output, "test result: FAILED. 1 passed; 1 failed") {
+		t.Errorf("linux/s390x: %+v", r)
 	}
 }
