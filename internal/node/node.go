@@ -254,9 +254,10 @@ func (b Build) Compose(dir string, h Headers) error {
 	if b.Big {
 		order = "big"
 	}
+	// llvm_version: the common.gypi of Node 18 does not load without it, and asks no more than whether it is 0.0, which says that no LLVM compiles.
 	variables := map[string]any{
 		"host_arch": b.HostArch, "target_arch": b.Gyp, "want_separate_host_toolset": 1, "node_module_version": abi, "napi_build_version": strconv.Itoa(napi),
-		"node_byteorder": order, "clang": 1, "node_shared": "false", "node_use_openssl": "true", "node_shared_openssl": "false", "openssl_fips": "",
+		"node_byteorder": order, "clang": 1, "llvm_version": "19.0", "node_shared": "false", "node_use_openssl": "true", "node_shared_openssl": "false", "openssl_fips": "",
 		"debug_node": "false", "enable_lto": "false", "asan": 0, "coverage": "false", "v8_enable_i18n_support": 1, "icu_gyp_path": "", "node_prefix": "/usr/local",
 	}
 	if b.ARM != "" {
@@ -269,7 +270,7 @@ func (b Build) Compose(dir string, h Headers) error {
 	if err != nil {
 		return err
 	}
-	config = append([]byte("# made by xbuild, 2\n"), append(config, '\n')...)
+	config = append([]byte("# made by xbuild, 3\n"), append(config, '\n')...)
 	include := filepath.Join(dir, "include", "node")
 	file := filepath.Join(include, "config.gypi")
 	if have, err := os.ReadFile(file); err == nil && bytes.Equal(have, config) {

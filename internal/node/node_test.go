@@ -137,7 +137,7 @@ func TestCompose(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := config.Variables
-	if v["target_arch"] != "arm" || v["host_arch"] != "x64" || v["arm_version"] != "7" || v["node_byteorder"] != "little" || v["napi_build_version"] != "10" || len(config.Defaults.CFlags) > 0 {
+	if v["target_arch"] != "arm" || v["host_arch"] != "x64" || v["arm_version"] != "7" || v["node_byteorder"] != "little" || v["napi_build_version"] != "10" || v["llvm_version"] == nil || v["llvm_version"] == "0.0" || len(config.Defaults.CFlags) > 0 {
 		t.Errorf("config.gypi:\n%s", text)
 	}
 	if got := read("common.gypi"); got != "'cflags': [ '-m64' ]," {
