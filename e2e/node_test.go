@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"xbuild/internal/archive"
+	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
 	"xbuild/internal/npm"
 	"xbuild/internal/platform"
@@ -415,9 +416,33 @@ NODE_MODULE_CONTEXT_AWARE(engine, Init)
 				return
 			}
 			file := filepath.Join(dir, "dist", p.Docker, "prebuilds", "linux-"+p.Node, "engine.abi"+c.abi+".glibc.node")
-			r := xbuild(t, dir, "run", "-q", "-p", c.platform, "--", distribution(t, c.platform, "^"+c.version), "-p", "[process.arch, process.version.split('.')[0], require(process.argv[1]).word].join(' ')", file)
+			node := distribution(t, c.platform, "^"+c.version)
+			r := xbuild(t, dir, "run", "-q", "-p", c.platform, "--", node, "-p", "[process.arch, process.version.split('.')[0], require(process.argv[1]).word].join(' ')", file)
 			if want := p.Node + " v" + c.version + " V8 " + c.abi + "\n"; r.code != 0 || r.stdout != want {
 				t.Errorf("%v, want %q", r, want)
+			}
+			if c.version != "18" {
+				return
+			}
+			// The same as the target's test, which is run where the module was built; and one that has to fail.
+			file = filepath.Join(dir, "xbuild.toml")
+			config, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for abi, want := range map[string]string{c.abi: execute.Passed, "1": execute.Failed} {
+				line := fmt.Sprintf(`test = '"$XBUILD" run "%s" -e "process.exit(require(\"./build/Release/engine\").word === \"V8 %s\" ? 0 : 1)"'`, node, abi)
+				if err := os.WriteFile(file, append(slices.Clip(config), line+"\n"...), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				code := 0
+				if want == execute.Failed {
+					code = 1
+				}
+				results, _ := tested(t, dir, code)
+				if got := results["engine"][c.platform]; got.Result != want || !got.Emulated {
+					t.Errorf("xbuild test with word V8 %s: %+v, want it %s", abi, got, want)
+				}
 			}
 		})
 	}
