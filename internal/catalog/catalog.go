@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -163,8 +164,10 @@ type Sysroot struct {
 	Prefer      []string          `toml:"prefer" json:"-"`    // suites in the order of choice where the user asks for none
 	Host        string            `toml:"host" json:"-"`      // the suite that programs for the host are built with
 	Configure   map[string]string `toml:"configure" json:"-"` // what configure scripts find out by running a program: the variables of autoconf's cache
-	Dev         map[string]string `toml:"dev" json:"-"`       // what compilers and pkg-config ask for by name -> the package that has it, for explanations
-	Suites      []Suite           `toml:"suite" json:"suites"`
+	// ConfigureLike names the sysroot whose answers these are but for those that Configure names.
+	ConfigureLike string            `toml:"configure_like" json:"-"`
+	Dev           map[string]string `toml:"dev" json:"-"` // what compilers and pkg-config ask for by name -> the package that has it, for explanations
+	Suites        []Suite           `toml:"suite" json:"suites"`
 
 	others []*Sysroot // that provide it from other archives
 }
@@ -245,6 +248,18 @@ var Load = sync.OnceValues(func() (*Catalog, error) {
 			return nil, fmt.Errorf("sysroots/%s.toml: provides the unknown library %q", s.Name, s.Provides)
 		}
 		first.others = append(first.others, s)
+	}
+	for _, s := range c.Sysroots {
+		if s.ConfigureLike == "" {
+			continue
+		}
+		like := c.Part(s.ConfigureLike)
+		if like == nil || like.ConfigureLike != "" {
+			return nil, fmt.Errorf("sysroots/%s.toml: configure_like names no sysroot with answers of its own: %q", s.Name, s.ConfigureLike)
+		}
+		own := s.Configure
+		s.Configure = maps.Clone(like.Configure)
+		maps.Copy(s.Configure, own)
 	}
 	return c, nil
 })

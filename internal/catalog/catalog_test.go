@@ -592,3 +592,17 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// TestConfigureLike: musl's answers for configure scripts are glibc's but for its own.
+func TestConfigureLike(t *testing.T) {
+	c := load(t)
+	glibc, musl := c.Part("glibc").Configure, c.Part("musl").Configure
+	if len(glibc) == 0 || len(musl) != len(glibc) {
+		t.Fatalf("%d and %d answers", len(glibc), len(musl))
+	}
+	for name, answer := range glibc {
+		if want := name != "ac_cv_func_fnmatch_gnu"; (musl[name] == answer) != want {
+			t.Errorf("%s is %q, and glibc's %q", name, musl[name], answer)
+		}
+	}
+}
