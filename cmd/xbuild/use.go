@@ -298,7 +298,7 @@ type RunCmd struct {
 
 // Help is the long help.
 func (*RunCmd) Help() string {
-	return "Without -p the program's own header says what it is for. Under QEMU the CPU is the platform's baseline: an instruction that it does not promise is an illegal instruction here.\n\n" +
+	return "Without -p the program's folder says what it is for (dist/linux/arm/v6/hello), or else its header. Under QEMU the CPU is the platform's baseline: an instruction that it does not promise is an illegal instruction here.\n\n" +
 		"Example: xbuild run -p linux/arm64 dist/linux/arm64/hello"
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/cpu"
 
@@ -49,8 +50,20 @@ func Script(path string) bool {
 	return err == nil && string(head[:]) == "#!"
 }
 
-// Platform is the platform that a program's header names, without variants: 32-bit ARM counts as v7 unless its loader or its flags are of the soft-float ABI.
+// Platform is the platform that a program is for: the one whose folder it lies in, as dist is laid out (dist/linux/arm/v6/hello), where its header allows that. Otherwise
+// it is the one that the header names, without variants: 32-bit ARM counts as v7 unless its loader or its flags are of the soft-float ABI.
 func (p Program) Platform() (platform.Platform, error) {
+	var folder platform.Platform
+	last := 0
+	for _, c := range platform.All() {
+		at := strings.LastIndex(filepath.ToSlash(p.Path), "/"+c.Name+"/")
+		if end := at + len(c.Name); at >= 0 && end > last && p.For(c) && (p.Interp == "" || p.Interp == c.Interp) {
+			folder, last = c, end
+		}
+	}
+	if last > 0 {
+		return folder, nil
+	}
 	found, ok := p.Header.Platform()
 	if !ok {
 		return platform.Platform{}, fmt.Errorf("%s is for %v, which xbuild has no platform for", p.Path, p.Machine)

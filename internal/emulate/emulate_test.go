@@ -96,6 +96,39 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestFolder: a program in dist is for the platform whose folder it lies in, if it can be.
+func TestFolder(t *testing.T) {
+	header := func(name string, interp bool) inspect.Header {
+		p, err := platform.Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := inspect.Header{Machine: p.Machine, Class: p.Class, Data: p.Data}
+		if interp {
+			h.Interp = p.Interp
+		}
+		return h
+	}
+	for _, c := range []struct {
+		path   string
+		header inspect.Header
+		want   string
+	}{
+		{"/p/dist/linux/arm/v6/hello", header("linux/arm/v6", false), "linux/arm/v6"},
+		{"/p/dist/linux/arm/v6/bin/hello", header("linux/arm/v6", true), "linux/arm/v6"},
+		{"/p/dist/linux/amd64/v3/hello", header("linux/amd64", true), "linux/amd64/v3"},
+		{"/p/dist/linux/amd64/v30/hello", header("linux/amd64", true), "linux/amd64"},
+		{"/p/dist/linux/arm64/hello", header("linux/s390x", true), "linux/s390x"},
+		{"/p/dist/linux/arm/v6/hello", header("linux/arm/v7", true), "linux/arm/v7"}, // the loader of another float ABI
+		{"/linux/arm/v5/p/dist/linux/arm/v6/hello", header("linux/arm/v6", false), "linux/arm/v6"},
+	} {
+		got, err := Program{Path: c.path, Header: c.header}.Platform()
+		if err != nil || got.Name != c.want {
+			t.Errorf("%s: %s, %v; want %s", c.path, got.Name, err, c.want)
+		}
+	}
+}
+
 // TestOpenRefuses: what is no program says so; what cannot be read says why.
 func TestOpenRefuses(t *testing.T) {
 	amd64, err := platform.Parse("linux/amd64")
