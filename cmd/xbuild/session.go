@@ -326,7 +326,7 @@ func (s *session) archive() (*resolve.Archive, error) {
 			s.note("%s", m)
 		}
 	}
-	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), NPM: s.registries(), Rust: s.rustMirrors(), Fetch: s.fetchOptions(), Keyring: keys, RustKeys: rust, Notice: notice}, nil
+	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Snapshot: snapshot, NPM: s.registries(), Rust: s.rustMirrors(), Fetch: s.fetchOptions(), Keyring: keys, RustKeys: rust, Notice: notice}, nil
 }
 
 func (s *session) holds(req resolve.Requests) bool { return s.lacking(req) == "" }

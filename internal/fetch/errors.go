@@ -96,6 +96,8 @@ func (e *Error) hint() string {
 		return "a mirror serves another file than the one that is locked; nothing of it was kept. Name another mirror (XBUILD_DEBIAN_MIRROR, or [mirrors] in xbuild.toml)"
 	case gone == len(e.Attempts):
 		return `the mirrors do not have this file, perhaps no longer: run "xbuild lock --update", or name another mirror (XBUILD_DEBIAN_MIRROR, or [mirrors] in xbuild.toml)`
+	case gone > 0:
+		return `a mirror does not have this file, perhaps no longer, and others do not answer: run "xbuild lock --update", name another mirror (XBUILD_DEBIAN_MIRROR, or [mirrors] in xbuild.toml), or check the network`
 	default:
 		return "check the network and HTTPS_PROXY, or name another mirror (XBUILD_DEBIAN_MIRROR, or [mirrors] in xbuild.toml); what was fetched is kept, so run the same command again"
 	}

@@ -403,6 +403,51 @@ func TestMirrors(t *testing.T) {
 	})
 }
 
+// TestGone: gone is what a server that answers says it has not, and no other has.
+func TestGone(t *testing.T) {
+	data := random(100)
+	s := serve(t, map[string][]byte{"/there": data})
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
+	defer broken.Close()
+	st := open(t)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "f")
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	dead := "http://127.0.0.1:1/x"
+	for _, c := range []struct {
+		urls []string
+		gone bool
+	}{
+		{[]string{s.URL + "/there"}, false},
+		{[]string{s.URL + "/nowhere"}, true},
+		{[]string{s.URL + "/nowhere", s.URL + "/there"}, false},
+		{[]string{dead, s.URL + "/nowhere"}, true},
+		{[]string{s.URL + "/nowhere", dead}, true},
+		{[]string{dead}, false},
+		{[]string{broken.URL}, false},
+		{[]string{"file://" + file}, false},
+		{[]string{"file://" + filepath.Join(dir, "g")}, true},
+	} {
+		got, err := Gone(t.Context(), st, []Item{item("it", data, c.urls...)}, Options{})
+		if err != nil || (len(got) == 1) != c.gone {
+			t.Errorf("%q: gone %v, %v, want %v", c.urls, got, err, c.gone)
+		}
+	}
+	if err := Files(t.Context(), st, []Item{item("it", data, s.URL+"/there")}, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Gone(t.Context(), st, []Item{item("it", data, s.URL+"/nowhere")}, Options{}); err != nil || len(got) > 0 {
+		t.Errorf("what the store has is gone: %v, %v", got, err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Gone(cancelled, open(t), []Item{item("it", data, s.URL+"/there")}, Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
 func mustFile(t *testing.T, st *store.Store, data []byte) string {
 	t.Helper()
 	p, ok := st.File(item("", data).SHA256)

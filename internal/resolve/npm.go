@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 
-	"xbuild/internal/archive"
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
@@ -155,13 +154,9 @@ func (a *Archive) npm(ctx context.Context, def *catalog.Toolchain, constraint st
 	if len(def.Runtime) == 0 {
 		return e, has, nil
 	}
-	ix, date, err := a.Index(ctx, s.Runtime, host.Debian)
+	files, date, err := a.runtime(ctx, def, host)
 	if err != nil {
 		return e, has, err
-	}
-	files, err := closure(ix, def.Runtime, archive.ResolveOptions{Skip: def.Skip, Suite: s.Runtime, Arch: host.Debian})
-	if err != nil {
-		return e, has, fmt.Errorf("suite %s: %w", s.Runtime, err)
 	}
 	for _, f := range files {
 		f.Archive = catalog.Debian

@@ -144,6 +144,7 @@ func (r PartRequest) beyond(t lock.Toolchain, suite catalog.Suite) error {
 type Archive struct {
 	Store    *store.Store
 	Mirrors  []string // base URLs, the best first
+	Snapshot string   // base URL of the archive of what mirrors no longer carry, by the date of a Release; "" for none
 	NPM      []string // registries of npm, the same
 	Rust     []string // servers of Rust's distribution, the same
 	Fetch    fetch.Options
@@ -155,6 +156,7 @@ type Archive struct {
 	indexes    map[string]*indexOnce
 	packuments map[string]*packumentOnce
 	manifests  map[string]*manifestOnce
+	have       map[string]bool // SHA-256 of files that mirrors were found to have
 }
 
 type indexOnce struct {
@@ -358,24 +360,23 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 // that comes back; a suite without the package has none.
 func (a *Archive) debian(ctx context.Context, def *catalog.Toolchain, constraint string, host platform.Platform) (e lock.Toolchain, has string, err error) {
 	suite := def.Sources[0].Suite
-	ix, date, err := a.Index(ctx, suite, host.Debian)
-	if err != nil {
-		return e, "", err
-	}
-	pkgs, err := ix.Lookup(def.Package)
-	if errors.Is(err, archive.ErrNoPackage) {
-		return e, "", nil
-	}
-	if err != nil {
-		return e, "", err
-	}
-	version := Upstream(pkgs[0].Version)
-	if ok, err := Admits(constraint, version); err != nil || !ok {
+	var version string
+	files, date, err := a.served(ctx, suite, host.Debian, func(ix *archive.Index) ([]lock.File, error) {
+		pkgs, err := ix.Lookup(def.Package)
+		if errors.Is(err, archive.ErrNoPackage) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		version = Upstream(pkgs[0].Version)
+		if ok, err := Admits(constraint, version); err != nil || !ok {
+			return nil, err
+		}
+		return closure(ix, def.Packages, archive.ResolveOptions{Skip: def.Skip, Suite: suite, Arch: host.Debian})
+	})
+	if err != nil || files == nil {
 		return e, version, err
-	}
-	files, err := closure(ix, def.Packages, archive.ResolveOptions{Skip: def.Skip, Suite: suite, Arch: host.Debian})
-	if err != nil {
-		return e, "", fmt.Errorf("suite %s: %w", suite, err)
 	}
 	return lock.Toolchain{Version: version, Date: stamp(date), Files: files}, version, nil
 }
@@ -395,22 +396,20 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 	if r.Def.Source != "" {
 		return a.source(ctx, r)
 	}
-	ix, date, err := a.Index(ctx, r.Suite, r.Arch)
-	if err != nil {
-		return lock.Sysroot{}, fmt.Errorf("sysroot of %s: %w", r.Where, err)
-	}
 	roots := rootsOf(r, suite)
-	files, err := closure(ix, roots, archive.ResolveOptions{Skip: r.Def.Skip, Suite: r.Suite, Arch: r.Arch})
-	if err != nil {
-		return lock.Sysroot{}, fmt.Errorf("sysroot of %s (%s, suite %s): %w", r.Where, r.Arch, r.Suite, err)
-	}
 	version := cmp.Or(suite.Glibc, suite.Version)
-	if r.Def.Of != "" {
-		pkgs, err := ix.Lookup(roots[0])
-		if err != nil {
-			return lock.Sysroot{}, fmt.Errorf("sysroot of %s (%s, suite %s): %w", r.Where, r.Arch, r.Suite, err)
+	files, date, err := a.served(ctx, r.Suite, r.Arch, func(ix *archive.Index) ([]lock.File, error) {
+		if r.Def.Of != "" {
+			pkgs, err := ix.Lookup(roots[0])
+			if err != nil {
+				return nil, err
+			}
+			version = Upstream(pkgs[0].Version)
 		}
-		version = Upstream(pkgs[0].Version)
+		return closure(ix, roots, archive.ResolveOptions{Skip: r.Def.Skip, Suite: r.Suite, Arch: r.Arch})
+	})
+	if err != nil {
+		return lock.Sysroot{}, fmt.Errorf("sysroot of %s (%s): %w", r.Where, r.Arch, err)
 	}
 	if r.Version != "" && version != r.Version {
 		return lock.Sysroot{}, fmt.Errorf("%s of %s: %s of %s is %s now, while %s %s is locked\nhint: run \"xbuild lock --update\"", r.Def.Name, r.Where, roots[0], r.Suite, version, r.Def.Of, r.Version)
@@ -472,21 +471,121 @@ func closure(ix *archive.Index, roots []string, opt archive.ResolveOptions) ([]l
 	return files, nil
 }
 
+// served returns what choose takes from the index of a suite and architecture, and the date of the Release that names it. Where mirrors lack a file that the newest
+// Release names (a mirror in the midst of an update has the indexes of some architectures before their packages), an older Release serves whose files are all
+// there. Where there is none, the newest's files come back: one that is missing today may never be fetched on this host, and whoever fetches it is told.
+func (a *Archive) served(ctx context.Context, suite, arch string, choose func(*archive.Index) ([]lock.File, error)) ([]lock.File, time.Time, error) {
+	choice := func(before time.Time) (files, gone []lock.File, date time.Time, err error) {
+		ix, date, err := a.index(ctx, suite, arch, before)
+		if err != nil {
+			return nil, nil, date, err
+		}
+		if files, err = choose(ix); err != nil {
+			return nil, nil, date, fmt.Errorf("suite %s: %w", suite, err)
+		}
+		gone, err = a.gone(ctx, files, date)
+		return files, gone, date, err
+	}
+	files, gone, date, err := choice(time.Time{})
+	if err != nil || len(gone) == 0 {
+		return files, date, err
+	}
+	what := fmt.Sprintf("%s for %s: no mirror has %s %s", suite, arch, gone[0].Name, gone[0].Version)
+	if n := len(gone) - 1; n > 0 {
+		what += fmt.Sprintf(" and %d more", n)
+	}
+	what += fmt.Sprintf(" of the Release of %s (a mirror in the middle of an update?)", date.UTC().Format(time.RFC3339))
+	for before := date; ; {
+		older, gone, at, err := choice(before)
+		if ctx.Err() != nil {
+			return nil, date, ctx.Err()
+		}
+		if err != nil {
+			a.say("%s, and there is no older one with all files", what)
+			return files, date, nil
+		}
+		if len(gone) == 0 {
+			a.say("%s; the Release of %s serves", what, at.UTC().Format(time.RFC3339))
+			return older, at, nil
+		}
+		before = at
+	}
+}
+
+// runtime chooses the archive's libraries that a toolchain from elsewhere runs with.
+func (a *Archive) runtime(ctx context.Context, def *catalog.Toolchain, host platform.Platform) ([]lock.File, time.Time, error) {
+	suite := def.Sources[0].Runtime
+	return a.served(ctx, suite, host.Debian, func(ix *archive.Index) ([]lock.File, error) {
+		return closure(ix, def.Runtime, archive.ResolveOptions{Skip: def.Skip, Suite: suite, Arch: host.Debian})
+	})
+}
+
+// gone are the files that no mirror has. One that the store has is not asked for.
+func (a *Archive) gone(ctx context.Context, files []lock.File, date time.Time) ([]lock.File, error) {
+	if a.Fetch.Offline {
+		return nil, nil
+	}
+	var items []fetch.Item
+	a.mu.Lock()
+	for _, f := range files {
+		if a.have[f.SHA256] {
+			continue
+		}
+		it := fetch.Item{Name: f.Name, SHA256: f.SHA256, Size: f.Size}
+		for _, m := range a.Mirrors {
+			it.URLs = append(it.URLs, m+"/"+f.Path)
+		}
+		if a.Snapshot != "" {
+			it.URLs = append(it.URLs, a.Snapshot+"/"+stamp(date)+"/"+f.Path)
+		}
+		items = append(items, it)
+	}
+	a.mu.Unlock()
+	missing, err := fetch.Gone(ctx, a.Store, items, a.Fetch)
+	if err != nil {
+		return nil, err
+	}
+	gone := map[string]bool{}
+	for _, it := range missing {
+		gone[it.SHA256] = true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.have == nil {
+		a.have = map[string]bool{}
+	}
+	var out []lock.File
+	for _, f := range files {
+		if gone[f.SHA256] {
+			out = append(out, f)
+		} else {
+			a.have[f.SHA256] = true
+		}
+	}
+	return out, nil
+}
+
 // Index returns the verified package index of a suite and architecture and the date of the Release that names it, read once.
 func (a *Archive) Index(ctx context.Context, suite, arch string) (*archive.Index, time.Time, error) {
+	return a.index(ctx, suite, arch, time.Time{})
+}
+
+// index is Index, of Releases before a time where one is given.
+func (a *Archive) index(ctx context.Context, suite, arch string, before time.Time) (*archive.Index, time.Time, error) {
+	key := fmt.Sprintf("%s/%s/%d", suite, arch, before.Unix())
 	a.mu.Lock()
 	if a.indexes == nil {
 		a.indexes = map[string]*indexOnce{}
 	}
-	o := a.indexes[suite+"/"+arch]
+	o := a.indexes[key]
 	if o == nil {
 		o = &indexOnce{}
-		a.indexes[suite+"/"+arch] = o
+		a.indexes[key] = o
 	}
 	a.mu.Unlock()
 	o.once.Do(func() {
 		var path string
-		path, o.date, o.err = a.File(ctx, suite, func(r *archive.Release) (string, archive.FileHash, error) {
+		path, o.date, o.err = a.file(ctx, suite, before, func(r *archive.Release) (string, archive.FileHash, error) {
 			_, byHash, hash, err := r.Index("main", arch)
 			return byHash, hash, err
 		})
@@ -501,6 +600,11 @@ func (a *Archive) Index(ctx context.Context, suite, arch string) (*archive.Index
 // File fetches a file that a suite's Release names by hash, trying each mirror, and on each the suite's alias where the Release of that name cannot be used:
 // a mirror in the midst of an update serves a Release whose indexes it does not have yet.
 func (a *Archive) File(ctx context.Context, suite string, pick func(*archive.Release) (path string, hash archive.FileHash, err error)) (string, time.Time, error) {
+	return a.file(ctx, suite, time.Time{}, pick)
+}
+
+// file is File, of Releases before a time where one is given.
+func (a *Archive) file(ctx context.Context, suite string, before time.Time, pick func(*archive.Release) (path string, hash archive.FileHash, err error)) (string, time.Time, error) {
 	keyring := a.Keyring
 	if keyring == nil {
 		var err error
@@ -559,6 +663,9 @@ func (a *Archive) File(ctx context.Context, suite string, pick func(*archive.Rel
 				}
 				continue
 			}
+			if !before.IsZero() && !r.Date.Before(before) {
+				continue
+			}
 			if r.Date.Before(newest) {
 				olds = append(olds, old{base, name, r})
 				continue
@@ -574,9 +681,9 @@ func (a *Archive) File(ctx context.Context, suite string, pick func(*archive.Rel
 	for _, o := range olds {
 		path, err := use(o.base, o.name, o.release)
 		if err == nil {
-			if a.Notice != nil {
-				a.Notice(fmt.Sprintf("%s/dists/%s: Release of %s is older than one seen before (%s), and no newer one can be used", o.base, o.name,
-					o.release.Date.UTC().Format(time.RFC3339), newest.UTC().Format(time.RFC3339)))
+			if before.IsZero() { // else whoever asks for an older one says why
+				a.say("%s/dists/%s: Release of %s is older than one seen before (%s), and no newer one can be used", o.base, o.name,
+					o.release.Date.UTC().Format(time.RFC3339), newest.UTC().Format(time.RFC3339))
 			}
 			return path, o.release.Date, nil
 		}

@@ -473,6 +473,54 @@ func TestMirrorInUpdate(t *testing.T) {
 	}
 }
 
+// TestMissingPackages: where no mirror has the packages that the newest Release names, an older one whose packages are all there is locked, and said.
+func TestMissingPackages(t *testing.T) {
+	test := twice(t)
+	a, notices := open(t, test)
+	remove := func(version string) {
+		if err := os.Remove(filepath.Join(test.Dir, archivetest.DebPath(archivetest.Package{Name: "hello", Version: version, Arch: "amd64"}))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	locked := func(a *Archive) string {
+		e, err := a.Toolchain(t.Context(), ToolchainRequest{Def: hello}, "linux/amd64")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Files[0].Version + " " + e.Date
+	}
+	if got := locked(a); got != "2.0 20260109T000000Z" || len(*notices) > 0 {
+		t.Fatalf("%q, remarks %q", got, *notices)
+	}
+
+	remove("2.0")
+	if got := locked(again(a)); got != "1.0 20260102T000000Z" || len(*notices) != 1 ||
+		(*notices)[0] != "trixie for amd64: no mirror has hello 2.0 of the Release of 2026-01-09T00:00:00Z (a mirror in the middle of an update?); the Release of 2026-01-02T00:00:00Z serves" {
+		t.Errorf("%q, remarks %q", got, *notices)
+	}
+
+	// Of a file that lies in the snapshot archive nothing is missing.
+	*notices = nil
+	b := again(a)
+	b.Snapshot = test.URL + "/snapshot"
+	file := filepath.Join(test.Dir, "snapshot/20260109T000000Z", archivetest.DebPath(archivetest.Package{Name: "hello", Version: "2.0", Arch: "amd64"}))
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := locked(b); got != "2.0 20260109T000000Z" || len(*notices) > 0 {
+		t.Errorf("with a snapshot archive: %q, remarks %q", got, *notices)
+	}
+
+	// Where the older one's are gone too, the newest's are locked: whoever fetches them is told.
+	remove("1.0")
+	if got := locked(again(a)); got != "2.0 20260109T000000Z" || len(*notices) != 1 || !strings.HasSuffix((*notices)[0], "and there is no older one with all files") {
+		t.Errorf("with no packages at all: %q, remarks %q", got, *notices)
+	}
+}
+
 // TestDowngrade: a Release that is older than one seen before is used where there is no newer one, and said.
 func TestDowngrade(t *testing.T) {
 	test := twice(t)

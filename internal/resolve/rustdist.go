@@ -117,17 +117,12 @@ func (a *Archive) rustDist(ctx context.Context, def *catalog.Toolchain, constrai
 
 // release locks the components of a release for a host.
 func (a *Archive) release(ctx context.Context, def *catalog.Toolchain, m *rustdist.Manifest, host platform.Platform) (lock.Toolchain, error) {
-	s := def.Sources[0]
 	e := lock.Toolchain{Version: m.Version}
 	var err error
 	if e.Files, err = a.components(ctx, m, def.Packages, host.Rust); err != nil {
 		return lock.Toolchain{}, err
 	}
-	ix, date, err := a.Index(ctx, s.Runtime, host.Debian)
-	if err != nil {
-		return lock.Toolchain{}, fmt.Errorf("libraries that %s %s runs with: %w", def.Name, m.Version, err)
-	}
-	files, err := closure(ix, def.Runtime, archive.ResolveOptions{Skip: def.Skip, Suite: s.Runtime, Arch: host.Debian})
+	files, date, err := a.runtime(ctx, def, host)
 	if err != nil {
 		return lock.Toolchain{}, fmt.Errorf("libraries that %s %s runs with: %w", def.Name, m.Version, err)
 	}
