@@ -41,6 +41,7 @@ type Toolchain struct {
 	Keep     []string          `toml:"keep" json:"-"`     // globs of files that are kept, of an npm package as they are inside it; none means all
 	Drop     []string          `toml:"drop" json:"-"`     // globs of files that are left out
 	RPath    []string          `toml:"rpath" json:"-"`    // library directories beside usr/lib/<multiarch>; one that begins with $ORIGIN comes before it
+	Relocate []string          `toml:"relocate" json:"-"` // globs of text files in which paths below /usr, where the tree has them, become the tree's
 	Sources  []Source          `toml:"source" json:"sources"`
 	Programs map[string]string `toml:"programs" json:"programs"` // name on PATH -> path in the tree
 	Env      map[string]string `toml:"env" json:"-"`             // variables by which others find it -> path in the tree
@@ -126,7 +127,7 @@ func (t *Toolchain) fill(r *strings.Replacer) {
 		return out
 	}
 	t.Package = r.Replace(t.Package)
-	t.Packages, t.Skip, t.Keep, t.Drop, t.RPath = all(t.Packages), all(t.Skip), all(t.Keep), all(t.Drop), all(t.RPath)
+	t.Packages, t.Skip, t.Keep, t.Drop, t.RPath, t.Relocate = all(t.Packages), all(t.Skip), all(t.Keep), all(t.Drop), all(t.RPath), all(t.Relocate)
 	filled := func(m map[string]string) map[string]string {
 		out := make(map[string]string, len(m))
 		for name, file := range m {

@@ -576,7 +576,7 @@ func TestExplain(t *testing.T) {
 				t.Errorf("%s.toml: %q matches anything, or has no hint", name, e.Match)
 			}
 			for _, m := range placeholder.FindAllStringSubmatch(e.Hint, -1) {
-				group := m[1] == "1" || m[1] == "package"
+				group := m[1] == "1" || m[1] == "package" || m[1] == "bring"
 				if !slices.Contains(words, m[1]) && !group || group && re.NumSubexp() == 0 {
 					t.Errorf("%s.toml: hint %q: nothing fills in %s", name, e.Hint, m[0])
 				}

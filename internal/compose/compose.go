@@ -15,10 +15,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"golang.org/x/sync/errgroup"
 
 	"xbuild/internal/archive"
@@ -54,7 +56,7 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 		t.Slot = def.Sources[0].Slot
 	}
 	// The programs name their loader by an absolute path, so that a store at another place is another tree.
-	t.Key = key("toolchain-"+locked.Name+"-"+locked.Version, append([]string{root, host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}, hashes(locked.Files)...))
+	t.Key = key("toolchain-"+locked.Name+"-"+locked.Version, append([]string{root, host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}, append(hashes(locked.Files), def.Relocate...)...))
 	t.Dir = treeDir(root, t.Key)
 	return t, nil
 }
@@ -296,6 +298,9 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain) error {
 		if err := relocateTree(tmp, final, t.host.Multiarch, t.def.RPath); err != nil {
 			return err
 		}
+		if err := rewrite(tmp, final, t.def.Relocate); err != nil {
+			return err
+		}
 		if err := os.Mkdir(filepath.Join(tmp, "programs"), 0o755); err != nil {
 			return err
 		}
@@ -382,6 +387,43 @@ func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, op
 		return err
 	}
 	return archive.UsrMergeLinks(dir)
+}
+
+// absolute is a path below a directory of /usr, as programs that were configured for that prefix have it in their text.
+var absolute = regexp.MustCompile(`/usr/(?:bin|lib|share)/[A-Za-z0-9._+/-]*[A-Za-z0-9]`)
+
+// rewrite makes the paths in text files of a tree, which lies at tmp and will lie at final, the tree's own, where it has them.
+func rewrite(tmp, final string, globs []string) error {
+	for _, glob := range globs {
+		files, err := doublestar.Glob(os.DirFS(tmp), glob, doublestar.WithFilesOnly(), doublestar.WithNoFollow())
+		if err != nil {
+			return fmt.Errorf("relocate %q: %w", glob, err)
+		}
+		for _, name := range files {
+			path := filepath.Join(tmp, name)
+			info, err := os.Lstat(path)
+			if err != nil {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			if !info.Mode().IsRegular() || bytes.IndexByte(data, 0) >= 0 {
+				continue // a link, or no text
+			}
+			data = absolute.ReplaceAllFunc(data, func(p []byte) []byte {
+				if _, err := os.Stat(filepath.Join(tmp, string(p))); err != nil {
+					return p
+				}
+				return []byte(filepath.Join(final, string(p)))
+			})
+			if err := os.WriteFile(path, data, info.Mode()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // reinterpret points a script at the interpreter that its own tree has, if it has one: #!/usr/bin/python3 is another Python on each host, or none (execve(2)).

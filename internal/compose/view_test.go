@@ -174,6 +174,7 @@ func TestKeys(t *testing.T) {
 		"keep":        make("/store", def(func(d *catalog.Toolchain) { d.Keep = nil }), locked(nil)),
 		"drop":        make("/store", def(func(d *catalog.Toolchain) { d.Drop = nil }), locked(nil)),
 		"rpath":       make("/store", def(func(d *catalog.Toolchain) { d.RPath = []string{"usr/lib/x"} }), locked(nil)),
+		"relocate":    make("/store", def(func(d *catalog.Toolchain) { d.Relocate = []string{"usr/bin/*"} }), locked(nil)),
 		"a program":   make("/store", def(func(d *catalog.Toolchain) { d.Programs["c"] = "usr/bin/c" }), locked(nil)),
 	} {
 		if other.Key == base.Key {

@@ -94,13 +94,31 @@ func v3() bool {
 	return cpu.X86.HasAVX2 && cpu.X86.HasBMI1 && cpu.X86.HasBMI2 && cpu.X86.HasFMA && cpu.X86.HasSSE42 && cpu.X86.HasPOPCNT
 }
 
+// libraries are the directories of libraries that were built with a program: those where a loader looks (ld.so(8)) in the folder of dist that the program lies in, which
+// is a root directory once it is copied into an image.
+func (p Program) libraries(pl platform.Platform) []string {
+	path, err := filepath.Abs(p.Path)
+	at := strings.LastIndex(filepath.ToSlash(path), "/"+pl.Name+"/")
+	if err != nil || at < 0 {
+		return nil
+	}
+	var out []string
+	for _, dir := range []string{filepath.Join("lib", pl.Multiarch), filepath.Join("usr/lib", pl.Multiarch), "lib", "usr/lib", "usr/local/lib"} {
+		dir = filepath.Join(path[:at], pl.Name, dir)
+		if found, _ := filepath.Glob(filepath.Join(dir, "*.so*")); len(found) > 0 && !strings.ContainsAny(dir, ":,") { // what the loader and QEMU split at
+			out = append(out, dir)
+		}
+	}
+	return out
+}
+
 // Direct is the command of a program that the host runs itself. A dynamic one goes through the loader and the libraries of its sysroot, because the host may
-// have others or none. Libraries that LD_LIBRARY_PATH names come before those, as they do where a loader is not told its path.
+// have others or none. Libraries that LD_LIBRARY_PATH names come before those, as they do where a loader is not told its path, and what was built with it too.
 func Direct(p Program, sysroot string, pl platform.Platform, args []string) []string {
 	if p.Interp == "" || sysroot == "" {
 		return append([]string{p.Path}, args...)
 	}
-	libraries := filepath.Join(sysroot, "usr/lib", pl.Multiarch) + ":" + filepath.Join(sysroot, "usr/lib")
+	libraries := strings.Join(append(p.libraries(pl), filepath.Join(sysroot, "usr/lib", pl.Multiarch), filepath.Join(sysroot, "usr/lib")), ":")
 	if own := os.Getenv("LD_LIBRARY_PATH"); own != "" {
 		libraries = own + ":" + libraries
 	}
@@ -138,6 +156,12 @@ func Emulated(p Program, qemu, sysroot string, pl platform.Platform, b platform.
 	argv := []string{filepath.Join(qemu, pl.QEMU), "-cpu", b.QEMUCPU()}
 	if sysroot != "" {
 		argv = append(argv, "-L", sysroot)
+	}
+	if libraries := p.libraries(pl); p.Interp != "" && len(libraries) > 0 {
+		if own := os.Getenv("LD_LIBRARY_PATH"); own != "" {
+			libraries = append([]string{own}, libraries...)
+		}
+		argv = append(argv, "-E", "LD_LIBRARY_PATH="+strings.Join(libraries, ":"))
 	}
 	return append(append(argv, p.Path), args...), nil
 }

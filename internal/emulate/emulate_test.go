@@ -194,6 +194,42 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// TestLibraries: a program in dist finds the libraries that lie in the same root directory, by itself and under QEMU.
+func TestLibraries(t *testing.T) {
+	p, err := platform.Parse("linux/s390x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := p.Baseline("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("LD_LIBRARY_PATH", "/own")
+	root := filepath.Join(t.TempDir(), "dist/linux/s390x")
+	for _, file := range []string{"usr/lib/libgreet.so.0", "usr/local/lib/README", "lib/s390x-linux-gnu/libc.so.6"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, file)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dirs := root + "/lib/s390x-linux-gnu:" + root + "/usr/lib"
+	prog := Program{Path: root + "/usr/bin/greet", Header: inspect.Header{Interp: p.Interp}}
+	argv := Direct(prog, "/sysroot", p, nil)
+	if want := "/own:" + dirs + ":/sysroot/usr/lib/s390x-linux-gnu:/sysroot/usr/lib"; argv[3] != want {
+		t.Errorf("by itself: %q, want %q", argv[3], want)
+	}
+	argv, err = Emulated(prog, "/qemu", "/sysroot", p, base, nil)
+	if want := "LD_LIBRARY_PATH=/own:" + dirs; err != nil || !slices.Contains(argv, want) {
+		t.Errorf("under QEMU: %q, %v, want %q", argv, err, want)
+	}
+	static := Program{Path: prog.Path}
+	if argv, err = Emulated(static, "/qemu", "", p, base, nil); err != nil || slices.Contains(argv, "-E") {
+		t.Errorf("a static program: %q, %v", argv, err)
+	}
+}
+
 func TestStaticProgramsNeedNoSysroot(t *testing.T) {
 	p, err := platform.Parse("linux/riscv64")
 	if err != nil {

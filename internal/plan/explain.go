@@ -44,6 +44,9 @@ func (e Explanation) Hint(log string) string {
 		if name == "package" && len(groups) > 1 {
 			return e.words("package " + groups[1])
 		}
+		if name == "bring" && len(groups) > 1 {
+			return e.words("bring " + groups[1])
+		}
 		return e.words(name)
 	})
 }
@@ -71,11 +74,24 @@ func (a *Action) Refused(log string) string {
 	return ""
 }
 
+// bring says how a program that a build misses comes to be there.
+func (pl *Planner) bring(program string, t project.Target) string {
+	for _, def := range pl.Catalog.Toolchains {
+		if _, ok := def.Programs[program]; ok {
+			return fmt.Sprintf("%s:%d: write tools = [%q] in [target.%s]", pl.Project.File, t.Line, def.Name, t.Name)
+		}
+	}
+	return "xbuild does not bring it, install it on the host"
+}
+
 // explanations are those of an action's recipe and toolchains.
 func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchains []string) []Explanation {
 	words := func(name string) string {
 		if asked, ok := strings.CutPrefix(name, "package "); ok {
 			return pl.devPackage(asked)
+		}
+		if program, ok := strings.CutPrefix(name, "bring "); ok {
+			return pl.bring(program, t)
 		}
 		switch name {
 		case "platform":

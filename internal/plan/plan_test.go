@@ -524,6 +524,36 @@ env = { A = "target", LDFLAGS = "mine" }
 	}
 }
 
+// TestTools: what a target names in tools is locked and on PATH, and a message about a program that is missing says how to name it.
+func TestTools(t *testing.T) {
+	pl := planner(t, `
+-- xbuild.toml --
+[target.calc]
+recipe = "make"
+platforms = ["linux/arm64"]
+tools = ["bison"]
+outputs = ["calc"]
+`)
+	sel := Selection{}
+	pl.locked(t, sel)
+	a := pl.plan(t, sel).Actions[0]
+	if !slices.ContainsFunc(a.Path, func(dir string) bool { return strings.Contains(dir, "/toolchain-bison-") }) {
+		t.Errorf("PATH %q", a.Path)
+	}
+	if m4 := a.Env.Lookup("M4"); !strings.HasSuffix(m4, "/usr/bin/m4") {
+		t.Errorf("M4 is %q", m4)
+	}
+	for log, want := range map[string]string{
+		"/bin/sh: 1: nasm: not found":     `a command of the Makefile, nasm, is not on PATH: ` + pl.Project.File + `:1: write tools = ["nasm"] in [target.calc]`,
+		"/bin/sh: 1: msgmerge: not found": `a command of the Makefile, msgmerge, is not on PATH: ` + pl.Project.File + `:1: write tools = ["gettext"] in [target.calc]`,
+		"/bin/sh: 1: elf2hex: not found":  `a command of the Makefile, elf2hex, is not on PATH: xbuild does not bring it, install it on the host`,
+	} {
+		if got := a.Hints(log); len(got) != 1 || got[0] != want {
+			t.Errorf("%s:\n got %q\nwant %q", log, got, want)
+		}
+	}
+}
+
 // TestGoCaches: Go's caches are the store's, unless the caller has his own.
 func TestGoCaches(t *testing.T) {
 	archive := "-- xbuild.toml --\n[project]\nplatforms = [\"linux/arm64\"]\n[target.a]\nrecipe = \"go\"\n"

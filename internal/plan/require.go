@@ -93,7 +93,7 @@ func (pl *Planner) requireNeed(req *resolve.Requests, need catalog.Need, p platf
 	return nil
 }
 
-// needs are a recipe's for a target: those whose conditions hold.
+// needs are a recipe's for a target, those whose conditions hold, and the target's own tools.
 func (pl *Planner) needs(t project.Target, vars catalog.Vars) ([]catalog.Need, error) {
 	recipe := pl.Catalog.Recipe(t.Recipe)
 	var out []catalog.Need
@@ -110,6 +110,9 @@ func (pl *Planner) needs(t project.Target, vars catalog.Vars) ([]catalog.Need, e
 		if ok {
 			out = append(out, need)
 		}
+	}
+	if len(t.Tools) > 0 {
+		out = append(out, catalog.Need{Toolchains: t.Tools})
 	}
 	return out, nil
 }

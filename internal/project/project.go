@@ -105,6 +105,7 @@ type Target struct {
 	Inputs     []string
 	External   []string // libraries that the machine brings on which the target runs
 	Dispatched []string // globs of functions that ask the processor themselves before they use more than the platform has
+	Tools      []string // toolchains that the build runs beside those of the recipe
 	Test       Test
 	Bench      []string       // a program of the target, below dist/<platform>/<dest>, and its arguments
 	Equal      bool           // the test prints the same on all platforms

@@ -32,6 +32,7 @@ func (r *reader) target(name string, t *table) Target {
 		Inputs:     r.globs(t, "inputs"),
 		External:   r.fileNames(t, "external"),
 		Dispatched: r.functionGlobs(t, "dispatched"),
+		Tools:      r.tools(t, "tools"),
 		Test:       r.test(t),
 		Bench:      r.bench(t),
 		Line:       t.pos.line,
@@ -220,6 +221,17 @@ func (r *reader) fileNames(t *table, key string) []string {
 	for _, e := range list {
 		if e.string == "" || strings.ContainsAny(e.string, "/\x00") {
 			r.report.at(e.pos, "%s in %s: %q is no file name (such as %q)", key, t.name, e.string, "libcuda.so.1")
+		}
+	}
+	return plain(list)
+}
+
+// tools are names of toolchains.
+func (r *reader) tools(t *table, key string) []string {
+	list := t.elements(key)
+	for _, e := range list {
+		if !slices.Contains(r.schema.Toolchains, e.string) {
+			r.report.at(e.pos, "%s in %s: xbuild has no toolchain %q%s", key, t.name, e.string, meant(e.string, r.schema.Toolchains, "there are"))
 		}
 	}
 	return plain(list)
