@@ -185,12 +185,17 @@ func (s *Sysroot) For(archive string) *Sysroot {
 
 // A Suite is one release of the archive as a source of sysroots, oldest first in its Sysroot.
 type Suite struct {
-	Name          string            `toml:"name" json:"name"`
-	Glibc         string            `toml:"glibc" json:"glibc,omitempty"`
-	Version       string            `toml:"version" json:"version,omitempty"` // of another libc than glibc
-	GCC           string            `toml:"gcc" json:"-"`                     // {gcc} in the package names and flags
-	Architectures []string          `toml:"architectures" json:"architectures,omitempty"`
-	Targets       map[string]string `toml:"targets" json:"targets,omitempty"` // of a language's library: the compiler's target -> the archive's architecture
+	Name    string   `toml:"name" json:"name"`
+	Glibc   string   `toml:"glibc" json:"glibc,omitempty"`
+	Version string   `toml:"version" json:"version,omitempty"` // of another libc than glibc
+	GCC     string   `toml:"gcc" json:"-"`                     // {gcc} in the package names and flags
+	Flags   []string `toml:"flags" json:"-"`                   // the C compiler's, after the sysroot's
+	// Supplement is a C file beside the definitions: what the suite's libraries ask the C library for and this one lacks. Each compiler view compiles it, and a
+	// program gets it where it asks for it. SupplementText is what stands in it.
+	Supplement     string            `toml:"supplement" json:"-"`
+	SupplementText string            `toml:"-" json:"-"`
+	Architectures  []string          `toml:"architectures" json:"architectures,omitempty"`
+	Targets        map[string]string `toml:"targets" json:"targets,omitempty"` // of a language's library: the compiler's target -> the archive's architecture
 	// Beyond are features that the library's own code uses although the platform does not promise them, by the compiler's target: where the project does not either,
 	// the library is none for it.
 	Beyond map[string][]string `toml:"beyond" json:"beyond,omitempty"`
@@ -249,6 +254,18 @@ var Load = sync.OnceValues(func() (*Catalog, error) {
 			return nil, fmt.Errorf("sysroots/%s.toml: provides the unknown library %q", s.Name, s.Provides)
 		}
 		first.others = append(first.others, s)
+	}
+	for _, s := range c.Sysroots {
+		for i, suite := range s.Suites {
+			if suite.Supplement == "" {
+				continue
+			}
+			text, err := fs.ReadFile(sysroots.Files, suite.Supplement)
+			if err != nil {
+				return nil, fmt.Errorf("sysroots/%s.toml: suite %s: supplement: %w", s.Name, suite.Name, err)
+			}
+			s.Suites[i].SupplementText = string(text)
+		}
 	}
 	for _, s := range c.Sysroots {
 		if s.ConfigureLike == "" {

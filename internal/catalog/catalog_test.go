@@ -606,3 +606,28 @@ func TestConfigureLike(t *testing.T) {
 		}
 	}
 }
+
+// TestSupplements: every C file beside the definitions is read where a suite names it, and none lies there unnamed.
+func TestSupplements(t *testing.T) {
+	c := load(t)
+	named := map[string]bool{}
+	for _, s := range c.Sysroots {
+		for _, suite := range s.Suites {
+			if suite.Supplement != "" {
+				named[suite.Supplement] = true
+			}
+			if (suite.Supplement == "") != (suite.SupplementText == "") {
+				t.Errorf("sysroots/%s.toml: suite %s: supplement %q has %d bytes", s.Name, suite.Name, suite.Supplement, len(suite.SupplementText))
+			}
+		}
+	}
+	files, err := fs.Glob(sysroots.Files, "*/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !named[f] {
+			t.Errorf("sysroots/%s: no suite has it as its supplement", f)
+		}
+	}
+}

@@ -1,6 +1,6 @@
 // Package compose turns packages of an archive into toolchains and sysroots in the store that run from wherever they lie, and into the compiler view of a
-// platform: the directory of <triplet>-clang, cc, ar, … that compile for this platform and no other. It needs no root, writes no wrapper script and starts no
-// program.
+// platform: the directory of <triplet>-clang, cc, ar, … that compile for this platform and no other. It needs no root and writes no wrapper script. It
+// starts no program but clang, for what the C library of a sysroot lacks.
 //
 // What a tree will contain and where it will lie is known before it exists: the values of this package are pure, Composer alone touches the disk.
 package compose
@@ -88,7 +88,8 @@ type Sysroot struct {
 	RustObjects          []string          // what rustc puts around each program, beside the standard library
 	keep, drop           []string
 	links                map[string]string
-	rustSource           bool // the source of Rust's library, which is completed
+	supplement           string // C code of what the sysroot's libraries ask for and its C library lacks
+	rustSource           bool   // the source of Rust's library, which is completed
 	files                []lock.File
 }
 
@@ -141,8 +142,8 @@ func key(name string, parts []string) string {
 func (s Sysroot) For(root string, def *catalog.Sysroot, suite catalog.Suite, p platform.Platform) Sysroot {
 	fill := strings.NewReplacer("{triplet}", p.Triplet, "{gnu}", p.GCC, "{multiarch}", p.Multiarch, "{gcc}", suite.GCC)
 	s.Flags, s.RustFlags, s.NoCXX, s.links = nil, def.RustFlags, def.NoCXX, map[string]string{}
-	s.Tools, s.RustObjects, s.Configure = def.Tools, def.RustObjects, def.Configure
-	for _, f := range def.Flags {
+	s.Tools, s.RustObjects, s.Configure, s.supplement = def.Tools, def.RustObjects, def.Configure, suite.SupplementText
+	for _, f := range slices.Concat(def.Flags, suite.Flags) {
 		s.Flags = append(s.Flags, fill.Replace(f))
 	}
 	for path, to := range def.Links {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -52,6 +53,9 @@ func (v View) keyed(root, name string) View {
 	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
 	if len(v.Sysroot.Tools) > 0 {
 		parts = append(parts, fmt.Sprint(v.Sysroot.Tools)) // fmt sorts maps
+	}
+	if v.Sysroot.supplement != "" {
+		parts = append(parts, v.Sysroot.supplement)
 	}
 	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), parts)
 	v.Dir = treeDir(root, v.Key)
@@ -129,6 +133,10 @@ func (v View) config(target string) string {
 	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/clang\n", tree(v.Clang.Key))
 	if v.Platform.Machine != elf.EM_NONE { // of other formats lld knows no SHA-1
 		fmt.Fprintln(&b, "-Wl,--build-id=sha1")
+	}
+	if v.Sysroot.supplement != "" {
+		// As a member of an archive is: linked where something asks for it, and only then.
+		fmt.Fprintln(&b, "-Wl,--start-lib,<CFGDIR>/../"+supplement+".o,--end-lib")
 	}
 	if v.Host {
 		// RPATH, not RUNPATH: build tools set LD_LIBRARY_PATH for the programs that they start (cargo does).
@@ -266,6 +274,11 @@ func (c *Composer) view(ctx context.Context, v View) error {
 				return err
 			}
 		}
+		if v.Sysroot.supplement != "" {
+			if err := v.compileSupplement(ctx, tmp); err != nil {
+				return err
+			}
+		}
 		for name, text := range map[string]string{"toolchain.cmake": v.cmake(), "config.site": v.configSite(), "machine.ini": v.meson()} {
 			if err := os.WriteFile(filepath.Join(tmp, name), []byte(text), 0o644); err != nil {
 				return err
@@ -274,6 +287,29 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		return nil
 	})
 	return err
+}
+
+// supplement is the name of the object, and of its source, of what the sysroot's C library lacks.
+const supplement = "supplement"
+
+// compileSupplement compiles what the sysroot's C library lacks into the view at dir, as the view's own compiler would: with the options of its configuration, whose paths
+// lead nowhere before the view is where it belongs. What the caller's environment says to a compiler (CPATH) does not count.
+func (v View) compileSupplement(ctx context.Context, dir string) error {
+	if err := os.WriteFile(filepath.Join(dir, supplement+".c"), []byte(v.Sysroot.supplement), 0o644); err != nil {
+		return err
+	}
+	args := []string{"-Qunused-arguments", "-Wall", "-Werror", "-O2", "-fPIC", "-c", supplement + ".c", "-o", supplement + ".o"}
+	for line := range strings.Lines(v.config(v.Platform.LLVM)) {
+		if !strings.HasPrefix(line, "#") {
+			args = append(args, strings.ReplaceAll(strings.TrimSpace(line), "<CFGDIR>/../..", filepath.Dir(v.Clang.Dir)))
+		}
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(v.Clang.Dir, "usr/lib/llvm-"+v.Clang.Slot+"/bin/clang"), args...)
+	cmd.Dir, cmd.Env = dir, []string{"LC_ALL=C"}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("compile %s for %s: %w\n%s", "what its C library lacks", v.Platform.Name, err, out)
+	}
+	return nil
 }
 
 func copyFile(from, to string) error {

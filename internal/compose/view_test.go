@@ -235,3 +235,24 @@ func TestKeyParts(t *testing.T) {
 		seen[k] = parts
 	}
 }
+
+// TestSupplement: what a suite's libraries ask for and its C library lacks is part of the view, which is another one where it is another.
+func TestSupplement(t *testing.T) {
+	p := parse(t, "linux/riscv64")
+	clang, pkgconf, sysroot := parts(t, "/store", p)
+	keys := map[string]bool{}
+	for _, text := range []string{"", "int lacking;", "int other;"} {
+		v := NewView("/store", p, nil, clang, pkgconf, sysroot.For("/store", &catalog.Sysroot{Name: "musl"}, catalog.Suite{Flags: []string{"-DSUITE"}, SupplementText: text}, p))
+		cfg := v.config(p.LLVM)
+		if !strings.Contains(cfg, "-DSUITE\n") {
+			t.Errorf("the suite's flags are not in\n%s", cfg)
+		}
+		if linked := strings.Contains(cfg, "-Wl,--start-lib,<CFGDIR>/../supplement.o,--end-lib\n"); linked != (text != "") {
+			t.Errorf("with the supplement %q:\n%s", text, cfg)
+		}
+		keys[v.Key] = true
+	}
+	if len(keys) != 3 {
+		t.Errorf("%d views, want 3", len(keys))
+	}
+}

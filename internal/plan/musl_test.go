@@ -10,7 +10,7 @@ import (
 func TestMusl(t *testing.T) {
 	pl := planner(t, `-- xbuild.toml --
 [project]
-platforms = ["linux/386", "linux/arm/v6"]
+platforms = ["linux/386", "linux/arm/v6", "linux/riscv64"]
 
 [sysroot]
 glibc = "2.36"
@@ -19,6 +19,9 @@ glibc = "2.36"
 libc = "musl"
 
 [platform."linux/arm/v6"]
+libc = "musl"
+
+[platform."linux/riscv64"]
 libc = "musl"
 
 [target.c]
@@ -39,7 +42,7 @@ version = "0.1.0"
 	for _, b := range p.Set.Stds {
 		targets = append(targets, b.Target)
 	}
-	if want := []string{"i686-unknown-linux-musl", "arm-unknown-linux-musleabi"}; !slices.Equal(targets, want) {
+	if want := []string{"i686-unknown-linux-musl", "arm-unknown-linux-musleabi", "riscv64gc-unknown-linux-musl"}; !slices.Equal(targets, want) {
 		t.Errorf("libraries built for %q, want %q", targets, want)
 	}
 	for _, a := range p.Actions {
@@ -49,6 +52,7 @@ version = "0.1.0"
 			"c/linux/arm/v6":    {"arm-linux-musleabi-clang", " -static "},
 			"rust/linux/386":    {"--target=i686-unknown-linux-musl", "-Clink-self-contained=no", "/i386-linux-musl-clang"},
 			"rust/linux/arm/v6": {"--target=arm-unknown-linux-musleabi", "+crt-static"},
+			"c/linux/riscv64":   {"riscv64-linux-musl-clang", " -static "},
 		}[a.Target+"/"+a.OCI] {
 			if !strings.Contains(last, want) {
 				t.Errorf("%s for %s: no %q in %s", a.Target, a.OCI, want, last)
@@ -58,19 +62,24 @@ version = "0.1.0"
 			t.Errorf("%s for %s: glibc %q, static %v", a.Target, a.OCI, a.Glibc, a.Static)
 		}
 	}
-	v, err := pl.View(platforms(t, "linux/386")[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if flags := strings.Join(v.Sysroot.Flags, " "); strings.Contains(strings.ReplaceAll(flags, "{sysroot}", ""), "{") || !strings.Contains(flags, "{sysroot}/usr/lib/gcc/i686-linux-gnu/11") {
-		t.Errorf("flags of the sysroot: %s", flags)
+	for name, want := range map[string]struct {
+		gcc  string
+		weak bool // its unwinder refers to threads weakly
+	}{"linux/386": {"i686-linux-gnu/11", true}, "linux/riscv64": {"riscv64-linux-gnu/14", false}} {
+		v, err := pl.View(platforms(t, name)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		flags := strings.Join(v.Sysroot.Flags, " ")
+		if strings.Contains(strings.ReplaceAll(flags, "{sysroot}", ""), "{") || !strings.Contains(flags, "{sysroot}/usr/lib/gcc/"+want.gcc+" ") || strings.Contains(flags, "pthread_once") != want.weak {
+			t.Errorf("flags of the sysroot of %s: %s", name, flags)
+		}
 	}
 }
 
 func TestMuslRefused(t *testing.T) {
 	for _, c := range []struct{ name, platform, more, want string }{
 		{"a platform without it", "darwin/arm64", "", `platform "darwin/arm64" has no target with musl`},
-		{"one that the archive's suite lacks", "linux/riscv64", "", "sysroot musl has no packages for linux/riscv64"},
 		{"libraries of glibc", "linux/amd64", "\npackages = [\"zlib1g-dev\"]", "built for glibc"},
 		{"dynamic", "linux/amd64", "\n[target.c]\nrecipe = \"cc\"\nstatic = false\nsources = [\"main.c\"]", "static = false"},
 	} {
