@@ -156,6 +156,7 @@ type Sysroot struct {
 	Links     map[string]string `toml:"links" json:"-"`     // symbolic links that the sysroot gets: path -> target
 	Flags     []string          `toml:"flags" json:"-"`     // the C compiler's, beside --target and --sysroot
 	RustFlags []string          `toml:"rustflags" json:"-"` // rustc's
+	CargoEnv  map[string]string `toml:"cargo_env" json:"-"` // variables for cargo and what it starts
 	// What rustc puts around each program beside the standard library: library/rtstartup/NAME.rs of its source, which becomes NAME.o.
 	RustObjects []string          `toml:"rust_objects" json:"-"`
 	Tools       map[string]string `toml:"tools" json:"-"`     // further binary tools: <triplet>-NAME -> the program in LLVM's bin

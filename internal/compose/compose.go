@@ -85,6 +85,7 @@ type Sysroot struct {
 	NoCXX                string            // what a user is told who compiles C++, where there is no library for it
 	Tools                map[string]string // binary tools of this platform alone: <triplet>-NAME -> LLVM's program
 	Configure            map[string]string // autoconf's cache variables, of what a configure script would run a program for
+	CargoEnv             map[string]string // variables for cargo and what it starts
 	RustObjects          []string          // what rustc puts around each program, beside the standard library
 	keep, drop           []string
 	links                map[string]string
@@ -142,7 +143,7 @@ func key(name string, parts []string) string {
 func (s Sysroot) For(root string, def *catalog.Sysroot, suite catalog.Suite, p platform.Platform) Sysroot {
 	fill := strings.NewReplacer("{triplet}", p.Triplet, "{gnu}", p.GCC, "{multiarch}", p.Multiarch, "{gcc}", suite.GCC)
 	s.Flags, s.RustFlags, s.NoCXX, s.links = nil, def.RustFlags, def.NoCXX, map[string]string{}
-	s.Tools, s.RustObjects, s.Configure, s.supplement = def.Tools, def.RustObjects, def.Configure, suite.SupplementText
+	s.Tools, s.RustObjects, s.CargoEnv, s.Configure, s.supplement = def.Tools, def.RustObjects, def.CargoEnv, def.Configure, suite.SupplementText
 	for _, f := range slices.Concat(def.Flags, suite.Flags) {
 		s.Flags = append(s.Flags, fill.Replace(f))
 	}

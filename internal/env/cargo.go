@@ -1,6 +1,7 @@
 package env
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -45,6 +46,9 @@ func Cargo(v, host compose.View, s Settings) Environment {
 		e.forTarget(p, v, s)
 	}
 	e.Set("CARGO_TARGET_"+upper(h.Rust)+"_LINKER", host.Tool("clang"))
+	for _, name := range slices.Sorted(maps.Keys(v.Sysroot.CargoEnv)) {
+		e.Set(name, v.Sysroot.CargoEnv[name])
+	}
 	if s.Static {
 		e.Set("PKG_CONFIG_ALL_STATIC", "1") // what a library needs itself is linked too; the crate has no variable for a target alone
 	}
