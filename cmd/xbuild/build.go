@@ -242,7 +242,7 @@ type LockCmd struct {
 	Update bool `help:"Choose everything anew, newest versions that the constraints admit."`
 }
 
-// Run locks the whole project, and the emulator that xbuild run needs.
+// Run locks the whole project, and the emulator that xbuild run needs. The Nodes that tests run in stay locked, but none is locked anew: each would be downloaded.
 func (c *LockCmd) Run(g *Globals) error {
 	s, err := g.open(true)
 	if err != nil {
@@ -257,7 +257,20 @@ func (c *LockCmd) Run(g *Globals) error {
 		return err
 	}
 	req.Toolchains = append(req.Toolchains, qemu.Toolchains...)
-	if err := s.resolved(req, c.Update, true); err != nil {
+	if err := s.resolved(req, c.Update, false); err != nil {
+		return err
+	}
+	nodes, err := s.lockedNodes()
+	if err != nil {
+		return err
+	}
+	if c.Update {
+		if err := s.resolved(nodes, true, false); err != nil {
+			return err
+		}
+	}
+	req.Sysroots = append(req.Sysroots, nodes.Sysroots...)
+	if err := s.resolved(req, false, true); err != nil {
 		return err
 	}
 	s.note("%s holds %d toolchains and %d sysroots", relative(s.lockPath), len(s.Planner.Lock.Toolchains), len(s.Planner.Lock.Sysroots))
@@ -270,6 +283,7 @@ type FetchCmd struct {
 	Host string `placeholder:"HOST" help:"Fetch the toolchains of another host (linux/amd64 or linux/arm64)." env:"XBUILD_HOST"`
 	QEMU bool   `name:"qemu" help:"Fetch the emulators of xbuild run too."`
 	GDB  bool   `name:"gdb" help:"Fetch the debugger of xbuild debug too."`
+	Node bool   `name:"node" help:"Fetch the Nodes that xbuild test runs modules in too."`
 }
 
 // Run fetches.
@@ -313,6 +327,11 @@ func (c *FetchCmd) Run(g *Globals) error {
 			return err
 		}
 		p.Set.Toolchain(t)
+	}
+	if c.Node {
+		if err := s.nodes(p); err != nil {
+			return err
+		}
 	}
 	if s.Host.Name != native.Name {
 		// Another host's toolchains are composed there: a tree names its own place on that host.

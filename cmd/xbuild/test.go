@@ -4,13 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"xbuild/internal/emulate"
 	"xbuild/internal/execute"
+	"xbuild/internal/lock"
 	"xbuild/internal/plan"
+	"xbuild/internal/resolve"
 )
 
 // TestCmd is xbuild test.
@@ -25,7 +28,7 @@ type TestCmd struct {
 
 // Help is the long help.
 func (*TestCmd) Help() string {
-	return "Builds as xbuild build does and runs each target's tests on every platform: as its recipe tests (go test, cargo test, ctest, make check) or as test = says in xbuild.toml. " +
+	return "Builds as xbuild build does and runs each target's tests on every platform: as its recipe tests (go test, cargo test, ctest, make check, npm test) or as test = says in xbuild.toml. " +
 		"Programs run natively where the host can, else under QEMU with the CPU of the platform's baseline. With equal = true, the output has to be the same on all platforms.\n\n" +
 		"Example: xbuild test -p linux/arm64 -p linux/s390x --junit tests.xml"
 }
@@ -81,6 +84,9 @@ func (s *session) tests(p *plan.Plan, always bool) ([]execute.Test, error) {
 	var actions []*plan.Action
 	qemu := false
 	silent := map[string]bool{}
+	if err := s.nodes(p); err != nil {
+		return nil, err
+	}
 	for _, a := range p.Actions {
 		if len(a.Test) == 0 {
 			if !silent[a.Target] {
@@ -89,18 +95,28 @@ func (s *session) tests(p *plan.Plan, always bool) ([]execute.Test, error) {
 			}
 			continue
 		}
-		t := execute.Test{Action: a}
 		b, err := s.Baseline(a.Platform)
 		if err != nil {
 			return nil, err
 		}
-		if t.Emulated, err = emulate.Choose(s.Host, a.Platform, b, always); err != nil {
-			t.Skip = err.Error()
-		} else {
-			actions = append(actions, a)
+		emulated, err := emulate.Choose(s.Host, a.Platform, b, always)
+		tested := false
+		for _, steps := range runs(a) {
+			t := execute.Test{Action: a, Steps: steps, Emulated: emulated}
+			switch {
+			case err != nil:
+				t.Skip = err.Error()
+			case steps[0].In != nil && steps[0].In.None != nil:
+				t.Skip = steps[0].In.None.Error()
+			default:
+				tested = true
+			}
+			tests = append(tests, t)
 		}
-		qemu = qemu || t.Emulated
-		tests = append(tests, t)
+		if tested {
+			actions = append(actions, a)
+			qemu = qemu || emulated
+		}
 	}
 	if len(tests) == 0 {
 		return nil, fmt.Errorf("%s: nothing to test: no target has tests for the platforms asked for", s.Project.File)
@@ -121,6 +137,96 @@ func (s *session) tests(p *plan.Plan, always bool) ([]execute.Test, error) {
 		p.Set.Toolchain(t)
 	}
 	return tests, nil
+}
+
+// runs are the tests of an action: all its steps in one, or one a version of Node.
+func runs(a *plan.Action) [][]plan.Step {
+	if a.Test[0].In == nil {
+		return [][]plan.Step{a.Test}
+	}
+	var out [][]plan.Step
+	for _, s := range a.Test {
+		out = append(out, []plan.Step{s})
+	}
+	return out
+}
+
+// nodes finds the Nodes that tests run in: what there is none of, the test is told.
+func (s *session) nodes(p *plan.Plan) error {
+	var all resolve.Requests
+	each := func(do func(a *plan.Action, t *plan.NodeTest) error) error {
+		for _, a := range p.Actions {
+			for _, step := range a.Test {
+				if step.In == nil || step.In.None != nil {
+					continue
+				}
+				if err := do(a, step.In); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	err := each(func(a *plan.Action, t *plan.NodeTest) error {
+		req, err := s.RequireNode(a.Platform, *t)
+		if errors.Is(err, plan.ErrNoNode) {
+			t.None = err
+			return nil
+		}
+		all.Sysroots = append(all.Sysroots, req.Sysroots...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.resolved(all, false, false); err != nil {
+		return err
+	}
+	return each(func(a *plan.Action, t *plan.NodeTest) error {
+		n, err := s.Node(a.Platform, *t)
+		if err != nil {
+			return err
+		}
+		t.Node = n
+		p.Set.Sysroot(n.Tree)
+		p.Set.Sysroot(n.Root)
+		return nil
+	})
+}
+
+// lockedNodes are the requests of those Nodes of the project's tests that the lock holds.
+func (s *session) lockedNodes() (resolve.Requests, error) {
+	var out resolve.Requests
+	if !slices.ContainsFunc(s.Planner.Lock.Sysroots, func(r lock.Sysroot) bool {
+		def := s.Catalog.Part(r.Name)
+		return def != nil && def.Program != ""
+	}) {
+		return out, nil
+	}
+	p, err := s.New(plan.Selection{})
+	if err != nil {
+		return out, err
+	}
+	for _, a := range p.Actions {
+		for _, step := range a.Test {
+			if step.In == nil {
+				continue
+			}
+			req, err := s.RequireNode(a.Platform, *step.In)
+			if errors.Is(err, plan.ErrNoNode) {
+				continue
+			}
+			if err != nil {
+				return out, err
+			}
+			for _, r := range req.Sysroots {
+				if _, ok := resolve.FindSysroot(s.Planner.Lock, r); ok {
+					out.Sysroots = append(out.Sysroots, r)
+				}
+			}
+		}
+	}
+	return out, nil
 }
 
 // print puts the results out: details of failures on stderr, the table or JSON on stdout. The error says how many failed.
@@ -166,13 +272,17 @@ func (c *TestCmd) print(s *session, results []execute.TestResult) error {
 }
 
 func how(r execute.TestResult) string {
+	how := "native"
 	switch {
 	case r.Result == execute.Skipped && r.Seconds < 0.001:
-		return "-"
+		how = "-"
 	case r.Emulated:
-		return "emulated"
+		how = "emulated"
 	}
-	return "native"
+	if r.Node != "" {
+		how += ", Node " + r.Node
+	}
+	return how
 }
 
 // ended ends a text by a newline.

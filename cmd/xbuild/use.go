@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -10,10 +11,13 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/Masterminds/semver/v3"
+
 	"xbuild/internal/compose"
 	"xbuild/internal/crash"
 	"xbuild/internal/emulate"
 	"xbuild/internal/env"
+	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 )
@@ -293,13 +297,15 @@ func (c *FlagsCmd) Run(g *Globals) error {
 type RunCmd struct {
 	OnePlatform
 	Emulate bool     `help:"Use QEMU even where the host runs the program itself." env:"XBUILD_EMULATE"`
-	Command []string `arg:"" passthrough:"" name:"file" help:"The program and its arguments."`
+	Node    string   `placeholder:"VERSION" help:"Run Node.js of the platform, fetched in a version such as 24; the command is its arguments."`
+	Sysroot string   `type:"path" placeholder:"DIR" help:"Directory of the loader and the libraries that it runs with (default: the platform's sysroot)."`
+	Command []string `arg:"" optional:"" passthrough:"" name:"file" help:"The program and its arguments."`
 }
 
 // Help is the long help.
 func (*RunCmd) Help() string {
 	return "Without -p the program's folder says what it is for (dist/linux/arm/v6/hello), or else its header. Under QEMU the CPU is the platform's baseline: an instruction that it does not promise is an illegal instruction here.\n\n" +
-		"Example: xbuild run -p linux/arm64 dist/linux/arm64/hello"
+		"Example: xbuild run -p linux/arm64 dist/linux/arm64/hello\n         xbuild run -p linux/s390x --node 20 index.js"
 }
 
 // Run runs the program or its emulator, and ends as that ends. Where a crash ends it, it says why.
@@ -307,6 +313,9 @@ func (c *RunCmd) Run(g *Globals) error {
 	command := c.Command
 	if len(command) > 0 && command[0] == "--" {
 		command = command[1:]
+	}
+	if c.Node != "" {
+		return c.node(g, command)
 	}
 	if len(command) == 0 {
 		return usageError{fmt.Errorf("run: no program")}
@@ -339,31 +348,71 @@ func (c *RunCmd) Run(g *Globals) error {
 	if !program.Matches(p) {
 		return fmt.Errorf("%s is for %v %v %v, not for %s", command[0], program.Machine, program.Class, program.Data, p.Name)
 	}
-	sysroot := ""
-	if program.Interp != "" && p.HasC() {
+	sysroot := c.Sysroot
+	if sysroot == "" && program.Interp != "" && p.HasC() {
 		root, err := s.sysroot(p)
 		if err != nil {
 			return err
 		}
 		sysroot = root.Dir
 	}
+	return s.run(p, program, sysroot, command[1:], c.Emulate)
+}
+
+// node runs the platform's Node.
+func (c *RunCmd) node(g *Globals, args []string) error {
+	s, err := g.open(false)
+	if err != nil {
+		return err
+	}
+	p, err := s.one(c.Platform)
+	if err != nil {
+		return err
+	}
+	if _, err := semver.NewConstraint(c.Node); err != nil {
+		return usageError{fmt.Errorf("--node %q is no version (such as 24, 22.14.0 or ^20.11)", c.Node)}
+	}
+	in := plan.NodeTest{Range: c.Node}
+	req, err := s.RequireNode(p, in)
+	if err != nil {
+		return err
+	}
+	if err := s.resolved(req, false, false); err != nil {
+		return err
+	}
+	n, err := s.Planner.Node(p, in)
+	if err != nil {
+		return err
+	}
+	if err := s.composer().All(s.ctx, compose.Set{Sysroots: []compose.Sysroot{n.Tree, n.Root}}); err != nil {
+		return err
+	}
+	program, err := emulate.Open(n.Program)
+	if err != nil {
+		return err
+	}
+	return s.run(p, program, cmp.Or(c.Sysroot, n.Root.Dir), args, c.Emulate)
+}
+
+// run runs a program of a platform, or its emulator, in this process's place.
+func (s *session) run(p platform.Platform, program emulate.Program, sysroot string, args []string, always bool) error {
 	b, err := s.Baseline(p)
 	if err != nil {
 		return err
 	}
-	emulated, err := emulate.Choose(s.Host, p, b, c.Emulate)
+	emulated, err := emulate.Choose(s.Host, p, b, always)
 	if err != nil {
 		return err
 	}
-	subject := crash.Subject{Program: path, Sysroot: sysroot, Platform: p, Baseline: b, Emulated: emulated}
+	subject := crash.Subject{Program: program.Path, Sysroot: sysroot, Platform: p, Baseline: b, Emulated: emulated}
 	if !emulated {
-		return watch(emulate.Direct(program, sysroot, p, command[1:]), subject)
+		return watch(emulate.Direct(program, sysroot, p, args), subject)
 	}
 	qemu, err := s.toolchain("qemu")
 	if err != nil {
 		return err
 	}
-	argv, err := emulate.Emulated(program, qemu.Bin(), sysroot, p, b, command[1:])
+	argv, err := emulate.Emulated(program, qemu.Bin(), sysroot, p, b, args)
 	if err != nil {
 		return err
 	}

@@ -139,7 +139,8 @@ func (t *Toolchain) fill(r *strings.Replacer) {
 }
 
 // A Sysroot defines where headers and libraries of the platforms come from: a libc with what belongs to it, or the library that a language brings for each
-// platform, which then is one of a toolchain and follows its suite and version; or the headers of a program that loads modules, in versions that the project names.
+// platform, which then is one of a toolchain and follows its suite and version; or the headers of a program that loads modules, in versions that the project names, or
+// that program itself.
 type Sysroot struct {
 	Name      string            `toml:"name" json:"name"`
 	Summary   string            `toml:"summary" json:"summary"`
@@ -149,6 +150,7 @@ type Sysroot struct {
 	Source    string            `toml:"source" json:"source,omitempty"`     // the archive's source package that it is, in the place of packages
 	Archive   string            `toml:"archive" json:"archive,omitempty"`   // the kind; debian where it says none. Of npm, the versions that a project names take the place of suites
 	Provides  string            `toml:"provides" json:"provides,omitempty"` // the library that it is where the toolchain came from this archive
+	Package   string            `toml:"package" json:"-"`                   // the package whose version is the tree's, where that is not a libc's or a toolchain's
 	Packages  []string          `toml:"packages" json:"-"`
 	Skip      []string          `toml:"skip" json:"-"`
 	Keep      []string          `toml:"keep" json:"-"` // globs of files that are kept; none means all
@@ -170,6 +172,9 @@ type Sysroot struct {
 	ConfigureLike string            `toml:"configure_like" json:"-"`
 	Dev           map[string]string `toml:"dev" json:"-"` // what compilers and pkg-config ask for by name -> the package that has it, for explanations
 	Suites        []Suite           `toml:"suite" json:"suites"`
+	// Program is what the tree is fetched for, where it is not libraries: its path, in which {package} is the build's package.
+	Program string  `toml:"program" json:"program,omitempty"`
+	Builds  []Build `toml:"build" json:"builds,omitempty"`
 
 	others []*Sysroot // that provide it from other archives
 }
@@ -184,11 +189,18 @@ func (s *Sysroot) For(archive string) *Sysroot {
 	return nil
 }
 
+// A Build is the package of npm that has a program for one platform.
+type Build struct {
+	Platform string   `toml:"platform" json:"platform"`
+	Package  string   `toml:"package" json:"package"`
+	Versions []string `toml:"versions" json:"versions,omitempty"` // all that there are; empty where new ones come
+}
+
 // A Suite is one release of the archive as a source of sysroots, oldest first in its Sysroot.
 type Suite struct {
 	Name    string   `toml:"name" json:"name"`
 	Glibc   string   `toml:"glibc" json:"glibc,omitempty"`
-	Version string   `toml:"version" json:"version,omitempty"` // of another libc than glibc
+	Version string   `toml:"version" json:"version,omitempty"` // of another libc than glibc, or of a program
 	GCC     string   `toml:"gcc" json:"-"`                     // {gcc} in the package names and flags
 	Flags   []string `toml:"flags" json:"-"`                   // the C compiler's, after the sysroot's
 	// Supplement is a C file beside the definitions: what the suite's libraries ask the C library for and this one lacks. Each compiler view compiles it, and a

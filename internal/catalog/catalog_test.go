@@ -211,6 +211,10 @@ func TestParts(t *testing.T) {
 		if d.Libc != "" {
 			continue
 		}
+		if d.Program != "" {
+			programs(t, c, d)
+			continue
+		}
 		if d.Archive == NPM {
 			if len(d.Packages) != 1 || len(d.Suites) > 0 || d.Of != "" || c.Part(d.Name) != d {
 				t.Errorf("sysroots/%s.toml: of npm, whose versions the project names: want one package, no suites and no toolchain", d.Name)
@@ -250,6 +254,39 @@ func TestParts(t *testing.T) {
 					t.Errorf("sysroots/%s.toml: suite %s: target %s is %s, want %s as the platform has it", d.Name, s.Name, target, arch, targets[target])
 				}
 			}
+		}
+	}
+}
+
+// programs sees that the program of a tree is there for platforms, in versions.
+func programs(t *testing.T, c *Catalog, d *Sysroot) {
+	t.Helper()
+	if c.Part(d.Name) != d || d.Of != "" || len(d.Keep) == 0 || (d.Archive == NPM) == (d.Package != "") || (len(d.Builds) > 0) != (d.Archive == NPM) || (len(d.Suites) > 0) == (d.Archive == NPM) {
+		t.Errorf("sysroots/%s.toml: a program comes from builds, of npm, or from a package of suites: %+v", d.Name, d)
+	}
+	if from := c.Part(d.From); d.From != "" && (from == nil || from.Program == "") {
+		t.Errorf("sysroots/%s.toml: from = %q has no program", d.Name, d.From)
+	}
+	var versions []string
+	for _, b := range d.Builds {
+		if p, err := platform.Parse(b.Platform); err != nil || p.Name != b.Platform || p.Node == "" || b.Package == "" {
+			t.Errorf("sysroots/%s.toml: %+v is of no platform (%v)", d.Name, b, err)
+		}
+		versions = append(versions, b.Versions...)
+	}
+	for _, s := range d.Suites {
+		versions = append(versions, s.Version)
+		for _, arch := range s.Architectures {
+			if !slices.ContainsFunc(platform.All(), func(p platform.Platform) bool {
+				return p.Debian == arch && p.Node != "" && slices.Contains(p.Suites, s.Name)
+			}) {
+				t.Errorf("sysroots/%s.toml: suite %s: no platform with %s", d.Name, s.Name, arch)
+			}
+		}
+	}
+	for _, v := range versions {
+		if _, err := semver.StrictNewVersion(v); err != nil {
+			t.Errorf("sysroots/%s.toml: version %q: %v", d.Name, v, err)
 		}
 	}
 }

@@ -39,6 +39,7 @@ type nodeRun struct {
 	b    *node.Build
 	log  *bytes.Buffer
 	work string
+	test bool                // devDependencies are installed too, and all for the platform
 	made map[string][]string // by package directory: the modules that were compiled in it
 }
 
@@ -100,15 +101,21 @@ func (n *nodeRun) install(root node.Package) error {
 		}
 	}
 	if locked == "" {
-		if len(root.Dependencies)+len(root.Optional) == 0 && (n.b.App || len(root.Dev) == 0) {
+		if len(root.Dependencies)+len(root.Optional) == 0 && (n.b.App && !n.test || len(root.Dev) == 0) {
 			return nil
 		}
 		return fmt.Errorf("%s: package.json has dependencies, and there is no package-lock.json that says which versions; run \"npm install --package-lock-only\" in %s and commit the file", n.b.Where, n.a.Source)
 	}
 	argv := []string{"npm", "ci", "--ignore-scripts", "--include=optional", "--no-audit", "--no-fund", "--no-update-notifier"}
-	if n.b.App {
+	switch {
+	case n.test:
+		argv = append(argv, "--include=dev", "--prefer-offline")
+	case n.b.App:
+		argv = append(argv, "--omit=dev")
+	}
+	if n.b.App || n.test {
 		// What is installed is what will run there; a module's packages serve its compilation, here.
-		argv = append(argv, "--omit=dev", "--os=linux", "--cpu="+n.b.Arch, "--libc="+n.b.Libc)
+		argv = append(argv, "--os=linux", "--cpu="+n.b.Arch, "--libc="+n.b.Libc)
 	}
 	h := sha256.New()
 	fmt.Fprintln(h, argv, n.a.Path)

@@ -2,6 +2,7 @@ package execute
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 // A Test is one target's test for one platform, and how it is to be run.
 type Test struct {
 	Action   *plan.Action
+	Steps    []plan.Step
 	Emulated bool   // its programs run under QEMU
 	Skip     string // why it is not run
 	Broken   error  // why it cannot be run: the build's error
@@ -50,6 +52,7 @@ type TestResult struct {
 	Result   string  `json:"result"`           // passed, failed or skipped
 	Reason   string  `json:"reason,omitempty"` // why it failed or was skipped
 	Emulated bool    `json:"emulated"`
+	Node     string  `json:"node,omitempty"` // the version of Node that it ran in
 	Seconds  float64 `json:"seconds"`
 	Output   string  `json:"output,omitempty"` // what it printed
 
@@ -68,7 +71,7 @@ func RunTests(ctx context.Context, tests []Test, opt TestOptions) ([]TestResult,
 		g.Go(func() error {
 			start := time.Now()
 			res := r.test(ctx, t, opt)
-			res.Target, res.Platform, res.Emulated, res.Seconds = t.Action.Target, t.Action.OCI, t.Emulated, time.Since(start).Seconds()
+			res.Target, res.Platform, res.Emulated, res.Node, res.Seconds = t.Action.Target, t.Action.OCI, t.Emulated, t.node(), time.Since(start).Seconds()
 			results[i] = res
 			if opt.Done != nil {
 				mu.Lock()
@@ -86,6 +89,16 @@ func RunTests(ctx context.Context, tests []Test, opt TestOptions) ([]TestResult,
 	return results, nil
 }
 
+// node is the version of Node that a test runs in: the range that the project names where there is none.
+func (t Test) node() string {
+	for _, s := range t.Steps {
+		if s.In != nil {
+			return cmp.Or(s.In.Node.Version, s.In.Range)
+		}
+	}
+	return ""
+}
+
 func (r *runner) test(ctx context.Context, t Test, opt TestOptions) TestResult {
 	a := t.Action
 	switch {
@@ -98,7 +111,7 @@ func (r *runner) test(ctx context.Context, t Test, opt TestOptions) TestResult {
 	}
 	failed := func(err error) TestResult { return TestResult{Result: Failed, Reason: err.Error()} }
 	work := filepath.Dir(a.Build)
-	if slices.ContainsFunc(a.Test, func(s plan.Step) bool { return s.Dir == a.Build }) {
+	if slices.ContainsFunc(t.Steps, func(s plan.Step) bool { return s.Dir == a.Build || s.In != nil }) {
 		// The commands may write into the build directory: no build at the same time.
 		lock := flock.New(filepath.Join(work, "lock"))
 		if ok, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil || !ok {
@@ -127,13 +140,18 @@ func (r *runner) test(ctx context.Context, t Test, opt TestOptions) TestResult {
 	res := TestResult{Result: Passed, equal: a.Equal}
 	var log bytes.Buffer
 	ran := false
-	for i, s := range a.Test {
+	for i, s := range t.Steps {
 		s.Env = s.Env.Merge(more)
 		if a.Equal {
 			s.Stdout = filepath.Join(work, fmt.Sprintf("test.%d.stdout", i))
 		}
 		var out bytes.Buffer
-		err := r.command(ctx, a, s, &out)
+		var err error
+		if s.In != nil {
+			err = r.nodeTest(ctx, a, s, opt, &out)
+		} else {
+			err = r.command(ctx, a, s, &out)
+		}
 		if a.Equal {
 			data, rerr := os.ReadFile(s.Stdout)
 			if rerr != nil && err == nil {
@@ -159,7 +177,7 @@ func (r *runner) test(ctx context.Context, t Test, opt TestOptions) TestResult {
 		}
 	}
 	if res.Result == Passed && !ran {
-		res.Result, res.Reason = Skipped, a.Test[len(a.Test)-1].Name+" found no tests"
+		res.Result, res.Reason = Skipped, t.Steps[len(t.Steps)-1].Name+" found no tests"
 	}
 	if res.Result == Failed && note != "" && bytes.Contains(log.Bytes(), []byte(overflow)) {
 		fmt.Fprintf(&log, "%s\n", note)

@@ -29,7 +29,7 @@ func testOf(t *testing.T, dir, target, name string, commands ...string) Test {
 	for _, c := range commands {
 		a.Test = append(a.Test, plan.Step{Name: "step", Dir: dir, Command: []string{"sh", "-c", c}})
 	}
-	return Test{Action: a}
+	return Test{Action: a, Steps: a.Test}
 }
 
 func runTests(t *testing.T, opt TestOptions, tests ...Test) []TestResult {

@@ -150,7 +150,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 			}
 		}
 	}
-	if a.Test, err = pl.tests(recipe, t, vars, a); err != nil {
+	if a.Test, err = pl.tests(recipe, t, vars, m); err != nil {
 		return nil, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
 	}
 	a.Equal = t.Equal

@@ -98,6 +98,7 @@ type Step struct {
 	Remove      []string        `json:"remove,omitempty"`
 	Node        *node.Build     `json:"node,omitempty"` // in the place of a command
 	Ran         string          `json:"ran,omitempty"`
+	In          *NodeTest       `json:"in,omitempty"` // the Node that a test of Node runs in; the command then is one of npm's host
 }
 
 // An Output is files that become artifacts.

@@ -292,7 +292,7 @@ func (pl *Planner) requireSysroot(req *resolve.Requests, p platform.Platform) er
 
 func putSysroot(req *resolve.Requests, r resolve.SysrootRequest) {
 	if !slices.ContainsFunc(req.Sysroots, func(x resolve.SysrootRequest) bool {
-		return x.Def == r.Def && x.Arch == r.Arch && x.Suite == r.Suite && slices.Equal(x.Packages, r.Packages)
+		return x.Def == r.Def && x.Arch == r.Arch && x.Suite == r.Suite && slices.Equal(x.Packages, r.Packages) && slices.Equal(x.Constraints, r.Constraints)
 	}) {
 		req.Sysroots = append(req.Sysroots, r)
 	}

@@ -6,18 +6,21 @@ import (
 
 	"xbuild/internal/catalog"
 	"xbuild/internal/env"
+	"xbuild/internal/node"
 	"xbuild/internal/project"
 )
 
 // tests are the steps that test an action's target, once it is built: the target's own command, or the recipe's. A program of the platform is started through
 // "xbuild run", which finds platform, project and store in the environment, wherever the test goes.
-func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.Vars, a *Action) ([]Step, error) {
+func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.Vars, m *making) ([]Step, error) {
+	a := m.a
 	dir := a.Source
 	if a.Copy {
 		dir = a.Build
 	}
 	var list []Step
-	switch test := t.Test; {
+	test := t.Test
+	switch {
 	case test.Off:
 		return nil, nil
 	case len(test.Command) > 0:
@@ -31,10 +34,42 @@ func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.
 			return nil, err
 		}
 	}
+	if len(recipe.Tests) == 1 && recipe.Tests[0].Node && len(test.Command) == 0 {
+		if test.Shell == "" && !npmTests(a.Source) {
+			return nil, nil
+		}
+		var err error
+		if list, err = pl.nodeTests(list, t, vars, m); err != nil {
+			return nil, err
+		}
+	}
 	for i, s := range list {
 		list[i].Env = env.Environment{
 			{Name: "XBUILD_PLATFORM", Value: a.OCI}, {Name: "XBUILD_DIRECTORY", Value: pl.Project.Dir}, {Name: "XBUILD_STORE", Value: pl.Store}, {Name: "XBUILD_DIST", Value: a.Dist},
 		}.Merge(s.Env)
 	}
 	return list, nil
+}
+
+// nodeTests are the tests of native modules: each once for every version of Node that the target names, in the platform's own.
+func (pl *Planner) nodeTests(list []Step, t project.Target, vars catalog.Vars, m *making) ([]Step, error) {
+	build, err := pl.nodeBuild(t, m.p, vars, m.headers, m.cargo)
+	if err != nil {
+		return nil, err
+	}
+	var out []Step
+	for i, v := range vars["node"].([]string) {
+		major, _, _ := strings.Cut(m.headers[i].Version, ".")
+		for _, s := range list {
+			s.Node, s.In = build, &NodeTest{Range: v, Major: major, Headers: m.headers[i]}
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// npmTests tells whether npm has anything to run as the test of the package in a directory. npm init writes a script that fails where it is told of none.
+func npmTests(dir string) bool {
+	p, err := node.Read(dir)
+	return err == nil && p.Scripts["test"] != "" && !strings.Contains(p.Scripts["test"], "no test specified") // the build says what is wrong with package.json
 }

@@ -175,7 +175,7 @@ func (a *Archive) npmSysroot(ctx context.Context, r SysrootRequest) (lock.Sysroo
 		if err != nil {
 			return e, fmt.Errorf("%s: %w", r.Where, err)
 		}
-		chosen, ok, err := npm.Newest(releases, r.Suite)
+		chosen, ok, err := npm.Newest(releases, append([]string{r.Suite}, r.Constraints...)...)
 		if err != nil {
 			return e, fmt.Errorf("%s: %w", r.Where, err)
 		}

@@ -69,8 +69,10 @@ type SysrootRequest struct {
 	Suite    string
 	Packages []string // beyond the definition's
 	Version  string   // exactly this one; "" for any
-	Release  string   // of Rust's distribution: the date of the release that it is of; "" for any
-	Where    string   // the platform and what asks for it, for errors
+	// Constraints (semver) are what its version has to satisfy beside what Suite says.
+	Constraints []string
+	Release     string // of Rust's distribution: the date of the release that it is of; "" for any
+	Where       string // the platform and what asks for it, for errors
 }
 
 // A PartRequest asks for the library that a toolchain brings for a platform, in the suite and version that the toolchain is locked to.
@@ -275,11 +277,19 @@ func FindSysroot(l *lock.Lock, r SysrootRequest) (lock.Sysroot, bool) {
 	}
 	roots := rootsOf(r, suite)
 	for _, e := range l.Sysroots {
-		if e.Name == r.Def.Name && e.Arch == r.Arch && e.Suite == r.Suite && (r.Version == "" || e.Version == r.Version) && sameRelease(e, r.Release) && slices.Equal(slices.Sorted(slices.Values(e.Roots)), roots) {
+		if e.Name == r.Def.Name && e.Arch == r.Arch && e.Suite == r.Suite && (r.Version == "" || e.Version == r.Version) && r.admits(e.Version) && sameRelease(e, r.Release) && slices.Equal(slices.Sorted(slices.Values(e.Roots)), roots) {
 			return e, true
 		}
 	}
 	return lock.Sysroot{}, false
+}
+
+// admits tells whether a version satisfies the request's constraints; one that is no constraint nothing satisfies.
+func (r SysrootRequest) admits(version string) bool {
+	return !slices.ContainsFunc(r.Constraints, func(c string) bool {
+		ok, err := Admits(c, version)
+		return err != nil || !ok
+	})
 }
 
 func rootsOf(r SysrootRequest, suite catalog.Suite) []string {
@@ -398,9 +408,13 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 	}
 	roots := rootsOf(r, suite)
 	version := cmp.Or(suite.Glibc, suite.Version)
+	named := r.Def.Package
+	if r.Def.Of != "" {
+		named = roots[0]
+	}
 	files, date, err := a.served(ctx, r.Suite, r.Arch, func(ix *archive.Index) ([]lock.File, error) {
-		if r.Def.Of != "" {
-			pkgs, err := ix.Lookup(roots[0])
+		if named != "" {
+			pkgs, err := ix.Lookup(named)
 			if err != nil {
 				return nil, err
 			}
@@ -410,6 +424,9 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 	})
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("sysroot of %s (%s): %w", r.Where, r.Arch, err)
+	}
+	if !r.admits(version) {
+		return lock.Sysroot{}, fmt.Errorf("%s: %w of %s: %s of %s is %s now, which %s does not admit", r.Where, ErrNoVersion, r.Def.Name, named, r.Suite, version, strings.Join(r.Constraints, ", "))
 	}
 	if r.Version != "" && version != r.Version {
 		return lock.Sysroot{}, fmt.Errorf("%s of %s: %s of %s is %s now, while %s %s is locked\nhint: run \"xbuild lock --update\"", r.Def.Name, r.Where, roots[0], r.Suite, version, r.Def.Of, r.Version)

@@ -1,0 +1,253 @@
+package execute
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"xbuild/internal/node"
+	"xbuild/internal/plan"
+)
+
+//go:embed node-preload.js
+var nodePreload []byte
+
+// nodeTest runs a test of the recipe node-gyp in the platform's own Node. It works in a directory of its own: the source with all its packages, devDependencies
+// included and for the platform, and over that what is in dist. npm itself runs in the host's Node.
+func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt TestOptions, log *bytes.Buffer) error {
+	work := filepath.Dir(a.Build)
+	c := *a
+	c.Build = filepath.Join(work, "test")
+	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(work, "test-node"), test: true}
+	root, err := node.Read(a.Build)
+	if err != nil {
+		return err
+	}
+	if err := cleanSource(c.Build); err != nil {
+		return err
+	}
+	skip := []string{"**/node_modules", workName}
+	if root.Tool() != "" {
+		skip = append(skip, "build", "build-node-*", "prebuilds")
+	}
+	if err := copyTree(a.Build, c.Build, skip, nil, map[string]string{}); err != nil {
+		return err
+	}
+	if err := n.install(root); err != nil {
+		return err
+	}
+	module := ""
+	if n.b.App {
+		err = overlay(filepath.Join(a.Dist, "app"), c.Build)
+	} else {
+		module, err = n.built(a, root, s.In.Headers)
+	}
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(n.work, "bin")
+	if err := n.programs(bin, s, opt.Emulate); err != nil {
+		return err
+	}
+	e := n.npmConfig(s.In.Headers).Merge(s.Env)
+	e.Set("NODE_OPTIONS", preload(bin))
+	e.Set("npm_config_update_notifier", "false")
+	e.Set("npm_config_loglevel", "error") // it warns of the variables that are node-gyp's
+	if r.opt.Offline {
+		e.Set("npm_config_offline", "true")
+	}
+	c.Path = append([]string{bin}, c.Path...)
+	s.Dir, s.Env = c.Build, e
+	fmt.Fprintf(log, "Node %s\n", s.In.Node.Version)
+	if err := r.command(ctx, &c, s, log); err != nil || module == "" {
+		return err
+	}
+	return loaded(bin, c.Build, module)
+}
+
+// cleanSource removes what an earlier test had in its directory, but for installed packages.
+func cleanSource(dir string) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			if err == nil {
+				err = os.Remove(path)
+			}
+			return err
+		}
+		if d.Name() == "node_modules" {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// overlay puts an application as it is in dist over one with devDependencies: whole packages, so that nothing of the one that npm installed is left in them.
+func overlay(app, dir string) error {
+	modules := filepath.Join(app, "node_modules")
+	for _, pattern := range []string{"[^.@]*", "@*/*"} {
+		found, err := filepath.Glob(filepath.Join(modules, pattern))
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			rel, err := filepath.Rel(app, f)
+			if err != nil {
+				return err
+			}
+			if err := removeAll(filepath.Join(dir, rel)); err != nil {
+				return err
+			}
+		}
+	}
+	return copyTree(app, dir, []string{"node_modules/.package-lock.json"}, nil, map[string]string{})
+}
+
+// built puts the module where its loader looks for it: what node-gyp made beside it as it was made, the module itself as it is in dist. It returns its path.
+func (n *nodeRun) built(a *plan.Action, root node.Package, h node.Headers) (string, error) {
+	if root.Tool() == node.NAPIRS {
+		found, err := filepath.Glob(filepath.Join(a.Dist, "*.node"))
+		if err != nil || len(found) == 0 {
+			return "", fmt.Errorf("%s holds no .node file (%v)", a.Dist, err)
+		}
+		to := filepath.Join(n.a.Build, filepath.Base(found[0]))
+		return to, copyFile(found[0], to)
+	}
+	prebuilds := filepath.Join("prebuilds", n.b.PrebuildDir())
+	name := n.b.PrebuildName(root.Name, 0) // of Node-API, compiled for the first version
+	made := n.b.Headers[0]
+	if _, err := os.Stat(filepath.Join(a.Dist, prebuilds, name)); errors.Is(err, fs.ErrNotExist) {
+		abi, _, err := h.ABI()
+		if err != nil {
+			return "", err
+		}
+		name, made = n.b.PrebuildName(root.Name, abi), h
+	}
+	release := filepath.Join(a.Build, "build-node-"+made.Version, "Release")
+	entries, err := os.ReadDir(release)
+	if err != nil {
+		return "", err
+	}
+	out := filepath.Join(n.a.Build, "build", "Release")
+	var modules []string
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		if err := copyFile(filepath.Join(release, e.Name()), filepath.Join(out, e.Name())); err != nil {
+			return "", err
+		}
+		if filepath.Ext(e.Name()) == ".node" {
+			modules = append(modules, filepath.Join(out, e.Name()))
+		}
+	}
+	module, err := n.one(root, modules)
+	if err != nil {
+		return "", err
+	}
+	dist := filepath.Join(a.Dist, prebuilds, name)
+	for _, to := range []string{module, filepath.Join(n.a.Build, prebuilds, name)} {
+		if err := copyFile(dist, to); err != nil {
+			return "", err
+		}
+	}
+	return module, nil
+}
+
+// copyFile copies a file, so that what a test does to it is done to nothing else.
+func copyFile(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(to, data, info.Mode().Perm())
+}
+
+// preload is the value of NODE_OPTIONS with which every Node loads what lies beside the program node.
+func preload(bin string) string {
+	return `--require "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(filepath.Join(bin, "preload.js")) + `"`
+}
+
+// programs makes the directory of what a test finds first on PATH: node, which is the platform's, and npm and npx, which run in the host's. They do not count on
+// the environment: a test may start programs with another.
+func (n *nodeRun) programs(bin string, s plan.Step, emulate bool) error {
+	if err := removeAll(bin); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(bin, "preload.js"), nodePreload, 0o644); err != nil {
+		return err
+	}
+	in := s.In.Node
+	run := []string{n.opt.XBuild, "run", "-q", "-C", s.Env.Lookup("XBUILD_DIRECTORY"), "--store", s.Env.Lookup("XBUILD_STORE"), "-p", n.a.OCI, "--sysroot", in.Root.Dir}
+	if emulate {
+		run = append(run, "--emulate")
+	}
+	scripts := map[string][]string{"node": append(run, "--", in.Program)}
+	host, err := lookPath("node", strings.Join(append(slices.Clone(n.a.Path), n.opt.PathTail), ":"))
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"npm", "npx"} {
+		argv, err := n.script(name)
+		if err != nil {
+			return err
+		}
+		scripts[name] = []string{host, argv[1]}
+	}
+	for name, argv := range scripts {
+		// Written anew by each process: one that clears the environment would lose it.
+		text := "#!/bin/sh\ncase \"$NODE_OPTIONS\" in *" + quote(filepath.Join(bin, "preload.js")) + "*) ;; *) NODE_OPTIONS=" + quote(preload(bin)) + "\" $NODE_OPTIONS\"; export NODE_OPTIONS ;; esac\nexec"
+		for _, arg := range argv {
+			text += " " + quote(arg)
+		}
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text+" \"$@\"\n"), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quote quotes a word for the shell.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// loaded fails where no Node of a test loaded the module: one that has a fallback in JavaScript passes its tests without.
+func loaded(bin, dir, module string) error {
+	data, err := os.ReadFile(filepath.Join(bin, "loaded"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(data)) {
+		rel, err := filepath.Rel(real, strings.TrimSpace(line))
+		if err == nil && filepath.IsLocal(rel) && !strings.Contains(rel, "node_modules") {
+			return nil
+		}
+	}
+	return fmt.Errorf("it ended well, but no Node loaded the module (%s): what was tested is JavaScript alone", strings.TrimPrefix(module, dir+"/"))
+}

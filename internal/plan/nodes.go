@@ -1,0 +1,117 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"xbuild/internal/catalog"
+	"xbuild/internal/compose"
+	"xbuild/internal/node"
+	"xbuild/internal/platform"
+	"xbuild/internal/resolve"
+)
+
+// A Node is Node.js for a platform: what the tests of modules run in.
+type Node struct {
+	Version string
+	Program string          // the path of node
+	Root    compose.Sysroot // what it runs with, loader and libraries
+	Tree    compose.Sysroot // what it lies in
+}
+
+// ErrNoNode says that there is no Node for a platform to be had in a version.
+var ErrNoNode = errors.New("there is no Node")
+
+// A NodeTest is the Node that a test runs in.
+type NodeTest struct {
+	Range   string       `json:"range"` // as the project names it
+	Major   string       `json:"major"` // that of the headers: a range may have several, and a module is built for one
+	Headers node.Headers `json:"-"`     // what is tested was built with them
+	Node    Node         `json:"-"`     // once it is locked
+	None    error        `json:"-"`     // why there is no such Node
+}
+
+// nodeRequest asks for a platform's Node in a version that satisfies constraints, the first of which a project names: of npm's packages where they have it, else of
+// the newest Debian suite that does. Which versions there are is in the definitions, so that nothing has to be asked to know that there is none.
+func (pl *Planner) nodeRequest(p platform.Platform, constraints ...string) (resolve.SysrootRequest, error) {
+	if libc := pl.libc(p); libc != "gnu" {
+		return resolve.SysrootRequest{}, fmt.Errorf("%w over %s to be had", ErrNoNode, libc)
+	}
+	where := fmt.Sprintf("Node %s for %s", constraints[0], p.Name)
+	admit := func(version string) bool {
+		return !slices.ContainsFunc(constraints, func(c string) bool {
+			ok, err := resolve.Admits(c, version)
+			return err != nil || !ok
+		})
+	}
+	var have []string
+	for _, def := range pl.Catalog.Chain("node") {
+		for _, b := range def.Builds {
+			if b.Platform != p.Base().Name {
+				continue
+			}
+			if len(b.Versions) == 0 || slices.ContainsFunc(b.Versions, admit) {
+				return resolve.SysrootRequest{Def: def, Arch: "all", Suite: constraints[0], Packages: []string{b.Package}, Constraints: constraints[1:], Where: where}, nil
+			}
+			have = append(have, b.Versions...)
+		}
+		for _, s := range def.Suites {
+			if !slices.Contains(s.Architectures, p.Debian) {
+				continue
+			}
+			if admit(s.Version) {
+				return resolve.SysrootRequest{Def: def, Arch: p.Debian, Suite: s.Name, Packages: pl.Project.Config(p).Sysroot.Packages, Constraints: constraints, Where: where}, nil
+			}
+			have = append(have, s.Version)
+		}
+	}
+	if len(have) == 0 {
+		return resolve.SysrootRequest{}, fmt.Errorf("%w for %s to be had", ErrNoNode, p.Name)
+	}
+	slices.SortFunc(have, func(a, b string) int { return semver.MustParse(a).Compare(semver.MustParse(b)) })
+	return resolve.SysrootRequest{}, fmt.Errorf("%w %s for %s to be had; there are %s", ErrNoNode, strings.Join(constraints, " and "), p.Name, strings.Join(slices.Compact(have), ", "))
+}
+
+// constraints are what a version of Node has to satisfy.
+func (t NodeTest) constraints() []string {
+	if t.Major == "" || t.Major == t.Range {
+		return []string{t.Range}
+	}
+	return []string{t.Range, "^" + t.Major}
+}
+
+// RequireNode says what the lock has to hold for a platform's Node, the sysroot that it runs with included. The error is ErrNoNode where there is none.
+func (pl *Planner) RequireNode(p platform.Platform, t NodeTest) (resolve.Requests, error) {
+	var req resolve.Requests
+	r, err := pl.nodeRequest(p, t.constraints()...)
+	if err != nil {
+		return req, err
+	}
+	putSysroot(&req, r)
+	return req, pl.requireSysroot(&req, p)
+}
+
+// Node returns a platform's Node as the lock has it.
+func (pl *Planner) Node(p platform.Platform, t NodeTest) (Node, error) {
+	r, err := pl.nodeRequest(p, t.constraints()...)
+	if err != nil {
+		return Node{}, err
+	}
+	e, ok := resolve.FindSysroot(pl.Lock, r)
+	if !ok {
+		return Node{}, fmt.Errorf("%s: %w", r.Where, ErrNotLocked)
+	}
+	n := Node{Version: e.Version, Tree: compose.NewSysroot(pl.Store, r.Def, e)}
+	program := r.Def.Program
+	if n.Root = n.Tree; r.Def.Archive == catalog.NPM {
+		program = strings.ReplaceAll(program, "{package}", r.Packages[0])
+		n.Root, err = pl.Sysroot(p)
+	}
+	n.Program = filepath.Join(n.Tree.Dir, filepath.FromSlash(program))
+	return n, err
+}
