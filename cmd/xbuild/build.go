@@ -138,6 +138,7 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 	}
 	start := time.Now()
 	built, upToDate := 0, 0
+	var notes []string
 	opt.Done = func(r execute.Result) {
 		switch {
 		case errors.Is(r.Err, context.Canceled):
@@ -148,11 +149,19 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 		default:
 			built++
 			s.note("%-18s %s: built in %.1f s", r.Action.OCI, r.Action.Target, r.Took.Seconds())
+			for _, n := range r.Notes {
+				if !slices.Contains(notes, n) { // platforms are alike
+					notes = append(notes, n)
+				}
+			}
 		}
 	}
 	results, err := execute.Run(s.ctx, p, opt)
 	if err != nil {
 		return results, err
+	}
+	for _, n := range notes {
+		s.note("%s", n)
 	}
 	var failed, hints []string
 	for _, r := range results {

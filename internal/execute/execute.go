@@ -50,6 +50,7 @@ type Result struct {
 	Err       error
 	Log       string   // what the commands printed, where Err is set
 	Hints     []string // what the log calls for, where Err is set
+	Notes     []string // what the user should know although it succeeded
 	Took      time.Duration
 }
 
@@ -118,6 +119,19 @@ type runner struct {
 	inputs *inputs
 	slots  chan struct{} // one a process
 	each   int           // jobs that one command may run
+
+	mu    sync.Mutex
+	notes map[*plan.Action][]string
+}
+
+// note remembers what the user should know of an action.
+func (r *runner) note(a *plan.Action, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.notes == nil {
+		r.notes = map[*plan.Action][]string{}
+	}
+	r.notes[a] = append(r.notes[a], text)
 }
 
 // newRunner shares the jobs out among so many actions.
@@ -213,6 +227,9 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		err = werr
 	}
 	res = Result{Artifacts: arts, Err: err, Log: log.String()}
+	r.mu.Lock()
+	res.Notes = r.notes[a]
+	r.mu.Unlock()
 	if err != nil {
 		res.Hints = a.Hints(res.Log + "\n" + err.Error())
 	}

@@ -332,6 +332,9 @@ func (n *nodeRun) explain(p node.Package, err error, log []byte) error {
 	if bytes.Contains(log, []byte(strings.TrimSuffix(strings.TrimPrefix(noProxy, "http://"), ":9"))) {
 		return fmt.Errorf("%s tries to download while it is compiled, which is not allowed: %w\nhint: scripts = [%q] in %s runs the package's own install script, with network; skip = [%q] leaves it unbuilt", what, err, p.Name, n.b.Where, p.Name)
 	}
+	if p.Tool() == node.NodeGyp && p.Prepares() {
+		return fmt.Errorf("%s: %w\nhint: node-gyp alone was called; the package's own install script does more (%s): scripts = [%q] in %s runs that instead, with network; skip = [%q] leaves it unbuilt", what, err, p.Script(), p.Name, n.b.Where, p.Name)
+	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
@@ -463,6 +466,18 @@ func (n *nodeRun) scripts(p node.Package, h node.Headers) error {
 	if n.opt.Offline {
 		e = n.quiet(h)
 	}
+	// The node-gyp of the toolchain comes first: packages bring ones that are too old for its Python.
+	gyp, err := n.script("node-gyp")
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(n.work, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return err
+	}
+	if err := placeLink(gyp[1], filepath.Join(bin, "node-gyp")); err != nil {
+		return err
+	}
 	e.Set("npm_package_name", p.Name)
 	e.Set("npm_package_version", p.Version)
 	for _, name := range []string{"preinstall", "install", "postinstall"} {
@@ -470,7 +485,7 @@ func (n *nodeRun) scripts(p node.Package, h node.Headers) error {
 			continue
 		}
 		e.Set("npm_lifecycle_event", name)
-		if err := n.run(p.Dir, n.bins(p), e, "sh", "-c", p.Scripts[name]); err != nil {
+		if err := n.run(p.Dir, append([]string{bin}, n.bins(p)...), e, "sh", "-c", p.Scripts[name]); err != nil {
 			return fmt.Errorf("%s %s: its script %s: %w", p.Name, p.Version, name, err)
 		}
 	}
@@ -611,6 +626,7 @@ func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) err
 	for _, p := range packages {
 		installed[p.Name] = true
 	}
+	var silent []string
 	for _, p := range packages {
 		if listed(n.b.Skip, p.Name) || compiled[p.Dir] > 0 {
 			continue
@@ -631,7 +647,12 @@ func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) err
 			if _, ran := n.made[p.Dir]; !ran {
 				return fmt.Errorf("%s %s brings neither sources to compile nor a compiled file; its install script (%s), which would fetch one, was not run\nhint: scripts = [%q] in %s runs it, skip = [%q] installs it without", p.Name, p.Version, p.Script(), p.Name, n.b.Where, p.Name)
 			}
+		case len(those) == 0 && p.Tool() == "" && p.Script() != "" && !listed(n.b.Prebuilt, p.Name) && !listed(n.b.Scripts, p.Name):
+			silent = append(silent, p.Name)
 		}
+	}
+	if len(silent) > 0 {
+		n.note(n.a, fmt.Sprintf("install scripts were not run of %s; scripts = [%q] in %s runs one, skip says that it is not wanted", strings.Join(silent, ", "), silent[0], n.b.Where))
 	}
 	return nil
 }

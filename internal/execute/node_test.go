@@ -81,6 +81,9 @@ func TestNodeRefusals(t *testing.T) {
 		{"a download while it is compiled", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
 			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0"}`, "fixture/node_modules/a/binding.gyp": "{}", "fixture/node_modules/a/download": "yes"}, node.Build{App: true},
 			[]string{"a 1.0.0 tries to download", `scripts = ["a"]`}},
+		{"a binding.gyp that wants a file of the install script", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
+			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0", "scripts": {"install": "node check.js && node-gyp rebuild"}}`, "fixture/node_modules/a/binding.gyp": "{}"}, node.Build{App: true},
+			[]string{"a 1.0.0", "does more (node check.js && node-gyp rebuild)", `scripts = ["a"]`, "[target.app] of xbuild.toml"}},
 		{"a module for the host", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
 			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0"}`, "fixture/node_modules/a/binding.gyp": "{}", "fixture/node_modules/a/elf": "ELF linux/amd64"}, node.Build{App: true},
 			[]string{"a 1.0.0", "linux/s390x"}},
@@ -120,7 +123,7 @@ func TestNodeLayout(t *testing.T) {
 		"fixture/node_modules/a/prebuilds/linux-s390x/a.node": "of somebody", "fixture/node_modules/a/build/Makefile": "",
 		"fixture/node_modules/@p/b/package.json": `{"name": "@p/b", "version": "2.0.0", "dependencies": {"node-gyp-build": "4"}}`, "fixture/node_modules/@p/b/prebuilds/win32-x64/b.node": "MZ",
 		"fixture/node_modules/c/package.json": `{"name": "c", "version": "3.0.0"}`, "fixture/node_modules/c/binding.gyp": "{}", "fixture/node_modules/c/prebuilds/linux-s390x/c.node": "of somebody",
-		"fixture/node_modules/d/package.json": `{"name": "d"}`, "fixture/node_modules/d/include/d.h": "", "fixture/node_modules/d/README.md": "",
+		"fixture/node_modules/d/package.json": `{"name": "d", "scripts": {"postinstall": "node fetch.js"}}`, "fixture/node_modules/d/include/d.h": "", "fixture/node_modules/d/README.md": "",
 	})
 	b.write("fixture/node_modules/a/elf", string(header(t, "linux/s390x", false)))
 	b.write("fixture/node_modules/@p/b/prebuilds/linux-s390x/b.node", string(header(t, "linux/s390x", false)))
@@ -129,7 +132,9 @@ func TestNodeLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := b.node("linux/s390x", node.Build{App: true, Prebuilt: []string{"@p/*"}, Skip: []string{"c"}, Exclude: []string{"test/**", "node_modules/**/*.md"}})
-	b.one(a)
+	if r := b.one(a); !slices.Equal(r.Notes, []string{`install scripts were not run of d; scripts = ["d"] in [target.app] of xbuild.toml runs one, skip says that it is not wanted`}) {
+		t.Errorf("notes %q", r.Notes)
+	}
 	var got []string
 	for _, f := range b.artifacts() {
 		got = append(got, strings.TrimPrefix(f, "linux/s390x/app/"))

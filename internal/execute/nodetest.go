@@ -24,8 +24,8 @@ var nodePreload []byte
 func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt TestOptions, log *bytes.Buffer) error {
 	work := filepath.Dir(a.Build)
 	c := *a
-	c.Build = filepath.Join(work, "test")
-	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(work, "test-node"), test: true}
+	c.Build = filepath.Join(work, "tested") // not "test": node --test of Node 20 takes every file below a directory of that name for a test
+	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(work, "tested-node"), test: true}
 	root, err := node.Read(a.Build)
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ func nodeTested(t *testing.T, b *bench, build node.Build) (TestResult, *plan.Act
 	fake := b.write("xbuild", `#!/bin/sh
 echo "xbuild $*"
 while [ "$1" != -- ]; do shift; done
-[ -z "$3" ] || echo "$PWD/$3" >> `+filepath.Dir(a.Build)+`/test-node/bin/loaded
+[ -z "$3" ] || echo "$PWD/$3" >> `+filepath.Dir(a.Build)+`/tested-node/bin/loaded
 `)
 	if err := os.Chmod(fake, 0o755); err != nil {
 		t.Fatal(err)
@@ -113,16 +113,16 @@ func TestNodeTest(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, name := range []string{"build/Release/addon.node", "prebuilds/linux-s390x/addon.glibc.node"} {
-				if got := b.read(filepath.Join(work, "test", name)); got != addon(t) {
+				if got := b.read(filepath.Join(work, "tested", name)); got != addon(t) {
 					t.Errorf("%s is not that of dist", name)
 				}
 			}
 			// What a test left behind is gone in the next; what npm installed is not installed again.
-			b.write(filepath.Join(work, "test", "left"), "")
+			b.write(filepath.Join(work, "tested", "left"), "")
 			if again, err := RunTests(t.Context(), []Test{{Action: a, Steps: a.Test}}, TestOptions{Options: b.opt}); err != nil || again[0].Result != c.result {
 				t.Errorf("once more: %+v, %v", again, err)
 			}
-			if b.exists(filepath.Join(work, "test", "left")) || strings.Count(b.read("npm.calls"), "--include=dev") != 1 || !b.exists(filepath.Join(work, "test/node_modules/dev")) {
+			if b.exists(filepath.Join(work, "tested", "left")) || strings.Count(b.read("npm.calls"), "--include=dev") != 1 || !b.exists(filepath.Join(work, "tested/node_modules/dev")) {
 				t.Errorf("the second test: npm was called with\n%s", b.read("npm.calls"))
 			}
 		})
@@ -142,7 +142,7 @@ func TestNodeTestOfApp(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	var got []string
-	root := filepath.Join(filepath.Dir(a.Build), "test")
+	root := filepath.Join(filepath.Dir(a.Build), "tested")
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			got = append(got, strings.TrimPrefix(path, root+"/"))

@@ -201,3 +201,23 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestPrepares: install scripts of the npm registry, and whether they do more than node-gyp does.
+func TestPrepares(t *testing.T) {
+	for script, want := range map[string]bool{
+		"":                         false,
+		"node-gyp rebuild":         false,
+		"node-gyp configure build": false,
+		"node-gyp-build":           false,
+		"prebuild-install || node-gyp rebuild --release":           false,
+		"cross-env ZERO_AR_DATE=1 node-gyp-build":                  false,
+		"prebuild-install -r napi || node-gyp rebuild":             false,
+		"node buildcheck.js > buildcheck.gypi && node-gyp rebuild": true,
+		"node install.js": true,
+		"node-gypsy":      true,
+	} {
+		if got := (Package{Scripts: map[string]string{"install": script}}).Prepares(); got != want {
+			t.Errorf("%q: %v", script, got)
+		}
+	}
+}
