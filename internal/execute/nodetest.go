@@ -30,6 +30,12 @@ func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt 
 	if err != nil {
 		return err
 	}
+	if !n.b.App && root.Scripts["prepare"] != "" {
+		// npm ci runs it for the package itself: what is written in TypeScript is compiled. By the packages and the Node of the host, where the module was built.
+		if err := r.command(ctx, a, plan.Step{Dir: a.Build, Command: []string{"npm", "run", "prepare"}}, log); err != nil {
+			return fmt.Errorf("its script prepare: %w", err)
+		}
+	}
 	if err := cleanSource(c.Build); err != nil {
 		return err
 	}

@@ -64,6 +64,7 @@ while [ "$1" != -- ]; do shift; done
 echo "$@" >> `+b.dir+`/npm.calls
 case $1 in
 ci) cp -r `+b.dir+`/fixture/. . ;;
+run) echo "of $2" > $2.js ;;
 test) sh ./test.sh ;;
 esac`)
 	if err := os.Chmod(npm, 0o755); err != nil {
@@ -93,7 +94,7 @@ func TestNodeTest(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := nodeBench(t, map[string]string{
-				"src/package.json": `{"name": "addon", "scripts": {"test": "node --test"}, "devDependencies": {"dev": "1"}}`, "src/package-lock.json": lockfile, "src/binding.gyp": "{}", "src/test.sh": c.test,
+				"src/package.json": `{"name": "addon", "scripts": {"test": "node --test", "prepare": "tsc"}, "devDependencies": {"dev": "1"}}`, "src/package-lock.json": lockfile, "src/binding.gyp": "{}", "src/test.sh": c.test,
 				"fixture/node_modules/dev/package.json": `{"name": "dev", "version": "1.0.0"}`,
 			})
 			b.write("src/elf", addon(t))
@@ -116,6 +117,9 @@ func TestNodeTest(t *testing.T) {
 				if got := b.read(filepath.Join(work, "tested", name)); got != addon(t) {
 					t.Errorf("%s is not that of dist", name)
 				}
+			}
+			if got := b.read(filepath.Join(work, "tested/prepare.js")); got != "of prepare\n" {
+				t.Errorf("what the script prepare made is %q", got)
 			}
 			// What a test left behind is gone in the next; what npm installed is not installed again.
 			b.write(filepath.Join(work, "tested", "left"), "")
