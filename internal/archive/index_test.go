@@ -1,8 +1,10 @@
 package archive
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -45,6 +47,14 @@ func TestParsePackages(t *testing.T) {
 		}
 		if got := strings.Join(ix.Names(), " "); got != "last libfoo1" || ix.Len() != 2 {
 			t.Errorf("%s: names %q, %d stanzas", name, got, ix.Len())
+		}
+		var b bytes.Buffer
+		if err := ix.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		same := func(a, b stanza) bool { return strings.TrimRight(a.text, "\n") == strings.TrimRight(b.text, "\n") }
+		if again, err := ParsePackages(&b); err != nil || !slices.EqualFunc(again.stanzas, ix.stanzas, same) {
+			t.Errorf("%s: written and read again: %v, %v", name, again, err)
 		}
 		found, err := ix.Lookup("libfoo1")
 		if err != nil {

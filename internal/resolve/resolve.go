@@ -8,6 +8,7 @@
 package resolve
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 	"github.com/ProtonMail/go-crypto/openpgp"
+	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
 
 	"xbuild/internal/archive"
@@ -587,6 +589,35 @@ func (a *Archive) Index(ctx context.Context, suite, arch string) (*archive.Index
 	return a.index(ctx, suite, arch, time.Time{})
 }
 
+// packages reads a package index. What is used of it is kept in the store in a form that takes a tenth of the time to read: every new project locks out of the same indexes.
+func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Index, error) {
+	const name = "Packages.zst"
+	var ix *archive.Index
+	dir, err := a.Store.Tree(ctx, "packages-"+sum[:16], func(tmp, _ string) (err error) {
+		if ix, err = archive.ReadPackages(file); err != nil {
+			return err
+		}
+		out, err := os.Create(filepath.Join(tmp, name))
+		if err != nil {
+			return err
+		}
+		defer out.Close()
+		z, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+		if err != nil {
+			return err
+		}
+		w := bufio.NewWriterSize(z, 1<<20)
+		if err := errors.Join(ix.Write(w), w.Flush(), z.Close()); err != nil {
+			return err
+		}
+		return out.Close()
+	})
+	if err != nil || ix != nil {
+		return ix, err
+	}
+	return archive.ReadPackages(filepath.Join(dir, name))
+}
+
 // index is Index, of Releases before a time where one is given.
 func (a *Archive) index(ctx context.Context, suite, arch string, before time.Time) (*archive.Index, time.Time, error) {
 	key := fmt.Sprintf("%s/%s/%d", suite, arch, before.Unix())
@@ -601,15 +632,15 @@ func (a *Archive) index(ctx context.Context, suite, arch string, before time.Tim
 	}
 	a.mu.Unlock()
 	o.once.Do(func() {
-		var path string
+		var path, sum string
 		path, o.date, o.err = a.file(ctx, suite, before, func(r *archive.Release) (string, archive.FileHash, error) {
 			_, byHash, hash, err := r.Index("main", arch)
+			sum = hash.SHA256
 			return byHash, hash, err
 		})
-		if o.err != nil {
-			return
+		if o.err == nil {
+			o.index, o.err = a.packages(ctx, path, sum)
 		}
-		o.index, o.err = archive.ReadPackages(path)
 	})
 	return o.index, o.date, o.err
 }
