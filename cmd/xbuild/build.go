@@ -149,10 +149,10 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 		default:
 			built++
 			s.note("%-18s %s: built in %.1f s", r.Action.OCI, r.Action.Target, r.Took.Seconds())
-			for _, n := range r.Notes {
-				if !slices.Contains(notes, n) { // platforms are alike
-					notes = append(notes, n)
-				}
+		}
+		for _, n := range r.Notes {
+			if !slices.Contains(notes, n) { // platforms are alike
+				notes = append(notes, n)
 			}
 		}
 	}

@@ -59,8 +59,16 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 				return nil, false, err
 			}
 		} else {
-			if err := check(a, st, o.Path); err != nil {
+			r, err := check(a, st, o.Path)
+			if err != nil {
 				return nil, false, err
+			}
+			if r != nil {
+				remarks, err := audit(a, r, o.Path)
+				st.remarks = append(st.remarks, remarks...)
+				if err != nil {
+					return nil, false, err
+				}
 			}
 			if art.Size, art.SHA256, err = place(a, o.Path, path); err != nil {
 				return nil, false, err
@@ -94,24 +102,43 @@ func distRoot(a *plan.Action) string {
 	return a.Dist[:i]
 }
 
-// check refuses a file that its platform does not run. What is no binary is not looked into.
-func check(a *plan.Action, st *state, path string) error {
+// check refuses a file that its platform does not run. What is no binary is not looked into, and no report is there then.
+func check(a *plan.Action, st *state, path string) (*inspect.Report, error) {
 	r, err := inspect.File(path)
 	if errors.Is(err, inspect.ErrFormat) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	limits := inspect.Limits{Static: a.Static, Glibc: a.Glibc, Sysroot: a.Sysroot, Data: true}
 	if len(r.Needed) > 0 {
 		limits.Beside = shipped(a, st)
 	}
+	return r, faults(inspect.Check(r, a.Platform, limits))
+}
+
+func faults(list []inspect.Fault) error {
 	var errs []error
-	for _, f := range inspect.Errors(inspect.Check(r, a.Platform, limits)) {
+	for _, f := range inspect.Errors(list) {
 		errs = append(errs, errors.New(f.String()))
 	}
 	return errors.Join(errs...)
+}
+
+// audit refuses a file whose code needs more than its platform promises, and remarks on code of which that cannot be told. It reads the file as it was built: what the
+// target's strip takes away later tells what the code is for.
+func audit(a *plan.Action, r *inspect.Report, path string) (remarks []string, err error) {
+	if err := r.Audit(path, a.Baseline, inspect.AuditOptions{Dispatched: a.Dispatched, Sysroot: a.Sysroot}); err != nil {
+		return nil, err
+	}
+	found := inspect.InstructionFaults(r, a.Platform)
+	for _, f := range found {
+		if f.Remark {
+			remarks = append(remarks, "remark: "+f.String())
+		}
+	}
+	return remarks, faults(found)
 }
 
 // shipped are the names of files that lie beside an artifact where it is used: the action's own, those of the platform's other targets, and what the target says.

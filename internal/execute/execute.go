@@ -177,7 +177,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 					return Result{Err: err}
 				}
 			}
-			return Result{Artifacts: arts, Cached: true}
+			return Result{Artifacts: arts, Cached: true, Notes: st.remarks}
 		}
 	}
 
@@ -228,7 +228,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	res = Result{Artifacts: arts, Err: err, Log: log.String()}
 	r.mu.Lock()
-	res.Notes = r.notes[a]
+	res.Notes = append(r.notes[a], next.remarks...)
 	r.mu.Unlock()
 	if err != nil {
 		res.Hints = a.Hints(res.Log + "\n" + err.Error())

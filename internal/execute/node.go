@@ -219,7 +219,7 @@ func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string,
 	}
 	for _, f := range found {
 		// node-gyp ends well with a module for the host where it did not find the platform's compiler.
-		if err := check(n.a, &state{}, f); err != nil {
+		if _, err := check(n.a, &state{}, f); err != nil {
 			return nil, fmt.Errorf("%s %s: %w", p.Name, p.Version, err)
 		}
 	}

@@ -30,7 +30,8 @@ type state struct {
 	Steps   map[string]stepState `json:"steps,omitempty"`
 	Copied  map[string]string    `json:"copied,omitempty"` // by name: the size and time of each file of the source as it was copied
 
-	touched bool // Stat was brought up to date
+	touched bool     // Stat was brought up to date
+	remarks []string // on what this run put into dist
 }
 
 // An output is a file that the commands made.

@@ -105,8 +105,14 @@ func (r *Report) instructions() []string {
 	if len(i.Dispatched) > 0 {
 		out = append(out, count(functions(i.Dispatched), "where the program asks the machine first")+": "+features(i.Dispatched))
 	}
+	if len(i.Untold) > 0 {
+		out = append(out, count(functions(i.Untold), "of which the file does not tell whether the program asks first")+": "+features(i.Untold))
+	}
 	if len(i.Allowed) > 0 {
 		out = append(out, count(functions(i.Allowed), "that the project says are dispatched")+": "+features(i.Allowed))
+	}
+	if i.Unread > 0 {
+		out = append(out, fmt.Sprintf("%d %% of its sections of code were not read: without symbols nothing tells whether they are code or data", max(1, 100*i.Unread/(i.Code+i.Unread))))
 	}
 	return out
 }
@@ -116,11 +122,17 @@ const shownFindings = 5
 
 // InstructionFaults are the faults that an audit found: code that runs on every machine, and needs more than the platform has.
 func InstructionFaults(r *Report, p platform.Platform) []Fault {
-	if r.Instructions == nil || len(r.Instructions.Unconditional) == 0 {
+	if r.Instructions == nil {
 		return nil
 	}
 	var out []Fault
+	if list := r.Instructions.Untold; len(list) > 0 {
+		out = append(out, untoldRemark(r, p, list))
+	}
 	list := r.Instructions.Unconditional
+	if len(list) == 0 {
+		return out
+	}
 	for i, f := range list {
 		if i == shownFindings && len(list) > shownFindings+1 {
 			out = append(out, Fault{File: r.Path, Text: fmt.Sprintf("has %d findings more like that: xbuild inspect -p %s %s prints all", len(list)-i, p.Name, r.Path)})
@@ -130,6 +142,16 @@ func InstructionFaults(r *Report, p platform.Platform) []Fault {
 	}
 	return append(out, Fault{File: r.Path, Text: fmt.Sprintf("would end with an illegal instruction on a machine that has just what %s promises: compile that code without the flag that allows it (-march, -mcpu, a target attribute), "+
 		"promise more (features = [%q] under [platform.%q], or a variant of the platform), or, where it asks the processor first in a way that the audit does not see, write dispatched = [%q] in the target", p.Name, list[0].Feature, p.Name, orName(list[0].Function))})
+}
+
+// untoldRemark is the remark on findings of which a file does not tell whether the program asks first.
+func untoldRemark(r *Report, p platform.Platform, list []isa.Finding) Fault {
+	f, more := list[0], ""
+	if len(list) > 1 {
+		more = fmt.Sprintf(", and %d findings more like that", len(list)-1)
+	}
+	return Fault{File: r.Path, Remark: true, Text: fmt.Sprintf("has %s (%s) at %#x%s, which needs %s and %s has not%s, and it cannot be told whether the program asks the machine first: %s",
+		f.Instruction, f.Bytes, f.Address, prefixed(" in ", f.Function), f.Feature, p.Name, more, f.Why)}
 }
 
 func orName(name string) string {

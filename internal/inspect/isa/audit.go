@@ -3,7 +3,8 @@
 // machine, and those that only run where the program has asked the machine first.
 //
 // A finding is called dispatched only where the way to it is seen: a branch after a read of what the processor answered, a variant that an indirect function's
-// resolver names, a call from such a place. All else is unconditional, code that nothing refers to as well.
+// resolver names, a call from such a place. All else is unconditional, code that nothing refers to as well, but for what cannot be told: in a file without symbols
+// all that some branch may avoid, in others a function whose name says which machine it was written for.
 package isa
 
 import (
@@ -35,7 +36,7 @@ type Finding struct {
 	Bytes       string `json:"bytes"`
 	Feature     string `json:"feature"`       // that the baseline lacks
 	Count       int    `json:"count"`         // instructions of the function that lack it
-	Why         string `json:"why,omitempty"` // of dispatched code: what stands before it
+	Why         string `json:"why,omitempty"` // of dispatched code: what stands before it; of untold code: why it cannot be told
 }
 
 // A Declaration is what a file says of itself: build attributes and property notes.
@@ -48,10 +49,12 @@ type Declaration struct {
 
 // A Report is what an audit found.
 type Report struct {
-	Arch          string        `json:"arch,omitempty"` // "" where the architecture is none that is read
-	Code          int64         `json:"code"`           // bytes of machine code read
+	Arch          string        `json:"arch,omitempty"`   // "" where the architecture is none that is read
+	Code          int64         `json:"code"`             // bytes of machine code read
+	Unread        int64         `json:"unread,omitempty"` // bytes in sections of code that are code or data: nothing was seen to lead there
 	Unconditional []Finding     `json:"unconditional,omitempty"`
 	Dispatched    []Finding     `json:"dispatched,omitempty"`
+	Untold        []Finding     `json:"untold,omitempty"` // the file does not tell whether the program asks first
 	Allowed       []Finding     `json:"allowed,omitempty"`
 	Declared      []Declaration `json:"declared,omitempty"`
 	Limits        []string      `json:"limits,omitempty"` // what could not be seen in this file
@@ -146,7 +149,7 @@ func audit(img *image, set map[string]bool, o Options) Report {
 	p.split()
 	p.findWords()
 	p.reach()
-	r := Report{Arch: img.arch.name, Code: p.code}
+	r := Report{Arch: img.arch.name, Code: p.code - img.unread, Unread: img.unread}
 	type key struct {
 		fn      int
 		feature string
@@ -183,6 +186,8 @@ func audit(img *image, set map[string]bool, o Options) Report {
 			r.Unconditional = append(r.Unconditional, *index[k])
 		case dispatched:
 			r.Dispatched = append(r.Dispatched, *index[k])
+		case untold:
+			r.Untold = append(r.Untold, *index[k])
 		case allowed:
 			r.Allowed = append(r.Allowed, *index[k])
 		}
@@ -193,8 +198,8 @@ func audit(img *image, set map[string]bool, o Options) Report {
 			r.Declared = append(r.Declared, d)
 		}
 	}
-	if len(img.byAddr) == 0 && len(img.goNames) == 0 {
-		r.Limits = append(r.Limits, "the file has no symbols: functions have no names, and dispatch by a variable is only seen where the code around it tells")
+	if img.linked && !img.named && len(img.goNames) == 0 {
+		r.Limits = append(r.Limits, "the file was stripped of its symbols: functions have no names, and dispatch by a variable is only seen where the code around it tells")
 	}
 	return r
 }
@@ -203,6 +208,7 @@ func audit(img *image, set map[string]bool, o Options) Report {
 const (
 	unconditional = iota
 	dispatched
+	untold
 	allowed
 	notCode
 )

@@ -176,15 +176,19 @@ func (g *guard) goesOn(without []bool) bool {
 	return false
 }
 
-// guard reads the control flow of a function.
+// guard reads the control flow of a function, in which branches decide that come soon after a look.
 func (p *program) guard(f int) *guard {
-	if g := p.guards[f]; g != nil {
-		return g
+	if p.guards[f] == nil {
+		p.guards[f] = p.flow(f, false)
 	}
+	return p.guards[f]
+}
+
+// flow reads the control flow of a function; all says that every branch decides.
+func (p *program) flow(f int, all bool) *guard {
 	looks := p.looking[f]
 	fn := p.funcs[f]
 	g := &guard{answers: map[int32]uint8{}}
-	p.guards[f] = g
 	var code []inst
 	p.walk(fn.start, fn.end, func(m *machine, pc uint64, in *inst) bool {
 		g.pcs = append(g.pcs, pc)
@@ -332,7 +336,7 @@ func (p *program) guard(f int) *guard {
 			from = i + 1
 		}
 		g.selects[i] = code[i].selects
-		if (code[i].flow == cond || code[i].flow == maybe) && far[i] <= near {
+		if (code[i].flow == cond || code[i].flow == maybe) && (all || far[i] <= near) {
 			g.decides[from] = true
 		}
 	}
@@ -497,7 +501,7 @@ func (p *program) reach() {
 		}
 	}
 	// What comes before main only goes on or ends the program: its branches choose between nothing.
-	startup, first := map[int]bool{}, -1
+	startup, first := p.startup, -1
 	if p.img.linked {
 		first = p.function(p.img.entry &^ uint64(p.img.arch.align-1))
 		at := first
@@ -533,6 +537,7 @@ func (p *program) reach() {
 			}
 		}
 	}
+	p.first = first
 	var work []int
 	p.dead = make([]bool, len(p.funcs))
 	dead := p.dead
@@ -636,6 +641,7 @@ func (p *program) viaData() {
 		}
 		if name := p.img.section(slot).name; name == ".init_array" || name == ".preinit_array" || name == ".fini_array" || name == ".ctors" || name == ".dtors" {
 			p.dataRoots = append(p.dataRoots, f) // run by whoever starts the program
+			p.started = append(p.started, f)
 			continue
 		}
 		found := users(slot, slot)
@@ -678,6 +684,9 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 			}
 		}
 	}
+	if why := p.knownCode(f, h); why != "" {
+		return dispatched, why
+	}
 	for _, n := range p.names(f) {
 		for _, k := range known {
 			if k.feature == h.feature && newMatcher([]string{k.glob}).match(n) {
@@ -700,6 +709,9 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 	}
 	if p.reached[f] == guarded || p.reached[f] == unreached && p.onlyGuarded(f, map[int]bool{}) {
 		return dispatched, "its callers look at what the processor can do first"
+	}
+	if why := p.cannotTell(f, pc); why != "" {
+		return untold, why
 	}
 	return unconditional, ""
 }

@@ -27,6 +27,7 @@ type image struct {
 	wide    bool // 64 bits
 	linked  bool // an executable or shared object
 	shared  bool // others may call in
+	named   bool // its functions have symbols of their own, not only those that the loader needs
 	entry   uint64
 
 	sections []section // by address
@@ -45,6 +46,9 @@ type image struct {
 	toc      uint64          // ppc64: r2; mips: gp
 	got      uint64          // the symbol of the global offset table
 	eflags   uint32
+	mapped   bool   // it has mapping symbols
+	goEnd    uint64 // where Go's own code ends
+	unread   int64  // bytes in sections of code that nothing was seen to lead to
 	attrs    []attribute
 }
 
@@ -403,6 +407,7 @@ func (img *image) readSymbols(raw []rawSection, h header, member string) error {
 			code := raw[shndx].flags&elf.SHF_EXECINSTR != 0
 			if typ == elf.STT_NOTYPE && len(name) >= 2 && name[0] == '$' && strings.IndexByte("atdx", name[1]) >= 0 && s.typ == elf.SHT_SYMTAB {
 				img.marks = append(img.marks, mark{value, name[1]})
+				img.mapped = true
 				continue
 			}
 			addr := value
@@ -432,6 +437,7 @@ func (img *image) readSymbols(raw []rawSection, h header, member string) error {
 			img.symbols = append(img.symbols, y)
 			switch {
 			case code && (typ == elf.STT_FUNC || typ == elf.STT_GNU_IFUNC || typ == elf.STT_NOTYPE && bind != elf.STB_LOCAL):
+				img.named = img.named || s.typ == elf.SHT_SYMTAB
 				img.byAddr = append(img.byAddr, y)
 			case !code && (typ == elf.STT_OBJECT || bind != elf.STB_LOCAL) && name != "":
 				img.objects = append(img.objects, y)
@@ -485,6 +491,9 @@ func (img *image) finish() {
 	}
 	if img.linked {
 		img.scanPointers()
+		if img.machine == elf.EM_ARM && !img.mapped {
+			img.trace()
+		}
 	}
 }
 

@@ -31,6 +31,11 @@ type program struct {
 	looking   []map[uint64]bool // instructions of each function that look at what the processor can do
 	ends      map[uint64]bool   // places that the instruction before does not go on to
 	dataRoots []int
+	started   []int          // functions that whoever starts the program runs before it
+	startup   map[int]bool   // functions that run before main
+	first     int            // the function that the program begins in, -1 for none
+	sure      map[int]bool   // functions that run on every machine whatever the program's branches decide
+	free      map[int]*guard // control flow in which every branch decides
 	dead      []bool         // functions that nothing refers to
 	incoming  map[int][]edge // by function
 	comesBack map[int]bool
@@ -62,7 +67,7 @@ type stub struct {
 
 func newProgram(img *image, set map[string]bool) *program {
 	return &program{img: img, set: set, lacking: map[*entry]string{}, literals: map[uint64]int{}, calls: map[uint64]bool{}, guards: map[int]*guard{}, words: map[uint64]bool{},
-		asking: map[int]bool{}, telling: map[int]bool{}, ends: map[uint64]bool{}, comesBack: map[int]bool{}}
+		asking: map[int]bool{}, telling: map[int]bool{}, ends: map[uint64]bool{}, comesBack: map[int]bool{}, startup: map[int]bool{}, first: -1, free: map[int]*guard{}}
 }
 
 func (p *program) lacks(e *entry) string {

@@ -85,7 +85,12 @@ func (img *image) relocate(raw []rawSection, s *rawSection, h header) {
 			case types.irelative:
 				to := uint64(addend)
 				if h.machine == elf.EM_ARM {
+					mode := byte('a')
+					if to&1 != 0 {
+						mode = 't'
+					}
 					to &^= 1
+					img.marks = append(img.marks, mark{to, mode})
 				}
 				img.resolver[to] = true
 			case types.jumpSlot, types.globDat, types.absolute:
@@ -294,6 +299,9 @@ func (img *image) goTable(b []byte) {
 	}
 	nameTable, t := b[names:], b[table:]
 	budget := len(b)
+	if end := 8 * funcs; uint64(len(t)) >= end+4 { // behind the last function: where it ends
+		img.goEnd = text + uint64(o.Uint32(t[end:]))
+	}
 	for i := uint64(0); i < funcs; i++ {
 		if uint64(len(t)) < 8*i+8 {
 			return

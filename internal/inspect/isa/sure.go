@@ -1,0 +1,176 @@
+package isa
+
+import (
+	"debug/elf"
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// cannotTell says why it is not known whether the program asks the machine before it comes to an instruction of a function, or nothing where it is known that it does not.
+func (p *program) cannotTell(f int, pc uint64) string {
+	if p.img.linked && !p.img.named && !p.isGo(f) {
+		if p.surely(f) && p.always(f, pc) {
+			return ""
+		}
+		return "the file was stripped of its symbols, and a branch or a pointer that may be a dispatch leads there"
+	}
+	for _, n := range p.names(f) {
+		if part := variantOf(p.img.arch.name, n); part != "" {
+			return "the " + part + " in its name says that it was written for machines which have that; what chooses it is not seen"
+		}
+	}
+	return ""
+}
+
+// knownCode says of code that every program may hold, and that nothing names, why it only runs where a machine has what it uses.
+func (p *program) knownCode(f int, h hit) string {
+	if p.img.named || p.isGo(f) {
+		return ""
+	}
+	switch p.img.machine {
+	case elf.EM_AARCH64: // LDRB W16, [X16, #…]; CBZ W16, …
+		if b := p.img.code(h.pc-8, 8); len(b) == 8 && binary.LittleEndian.Uint32(b)&0xffc003ff == 0x39400210 && binary.LittleEndian.Uint32(b[4:])&0xff00001f == 0x34000010 {
+			return "libgcc's atomic operations look at __aarch64_have_lse_atomics first (config/aarch64/lse.S)"
+		}
+	case elf.EM_ARM: // one instruction that loads or stores registers at R0, and BX LR
+		b := p.img.code(h.pc, 8)
+		if len(b) < 6 {
+			return ""
+		}
+		w, ends := binary.LittleEndian.Uint32(b), len(b) == 8 && binary.LittleEndian.Uint32(b[4:]) == 0xe12fff1e
+		if mode, _ := p.modeAt(h.pc); mode == 't' {
+			w, ends = w<<16|w>>16, binary.LittleEndian.Uint16(b[4:]) == 0x4770
+		}
+		if ends && slices.Contains(unwindVFP, w) {
+			return "libgcc restores floating-point registers only for a frame that saved them (config/arm/libunwind.S)"
+		}
+	}
+	return ""
+}
+
+// unwindVFP are FLDMIAX, FSTMIAX, VLDMIA and VSTMIA of D0 to D15, and the last two of D16 to D31.
+var unwindVFP = []uint32{0xec900b21, 0xec800b21, 0xec900b20, 0xec800b20, 0xecd00b20, 0xecc00b20}
+
+// surely says that a function runs on every machine whatever the branches decide: the one that the program begins in, those that the loader runs, and what they call
+// on their straight way.
+func (p *program) surely(f int) bool {
+	if p.sure != nil {
+		return p.sure[f]
+	}
+	p.sure = map[int]bool{}
+	var work []int
+	enter := func(f int) {
+		if f >= 0 && !p.sure[f] && !p.isGo(f) {
+			p.sure[f] = true
+			work = append(work, f)
+		}
+	}
+	enter(p.first)
+	for f := range p.startup {
+		enter(f)
+	}
+	for _, f := range p.started {
+		enter(f)
+	}
+	for len(work) > 0 {
+		f := work[len(work)-1]
+		work = work[:len(work)-1]
+		for _, e := range p.edgesOf(f) {
+			t := p.function(e.to)
+			if t < 0 || t == f || p.sure[t] {
+				continue
+			}
+			// What the first function takes the address of is main, and what runs at the end.
+			if (e.kind == call || e.kind == jump) && p.always(f, e.pc) || e.kind == stop && f == p.first && p.isStart(t, e.to) {
+				enter(t)
+			}
+		}
+	}
+	return p.sure[f]
+}
+
+// always says that every way through a function comes by an instruction, and that it is not left out by a condition of its own.
+func (p *program) always(f int, pc uint64) bool {
+	if p.free[f] == nil {
+		p.free[f] = p.flow(f, true)
+	}
+	return p.free[f].always(pc) && !p.conditional(f, pc)
+}
+
+func (g *guard) always(pc uint64) bool {
+	i, ok := slices.BinarySearch(g.pcs, pc)
+	if !ok || !g.seen[i] {
+		return false
+	}
+	attracted := make([]bool, len(g.pcs))
+	half := map[int32]int32{} // branches one way of which leads there, and which
+	work := []int32{int32(i)}
+	attracted[i] = true
+	for len(work) > 0 {
+		n := work[len(work)-1]
+		work = work[:len(work)-1]
+		for _, p := range g.preds[n] {
+			if attracted[p] {
+				continue
+			}
+			if g.decides[p] && g.succ[p][0] != g.succ[p][1] {
+				if was, ok := half[p]; !ok || was == n {
+					half[p] = n
+					continue
+				}
+			}
+			attracted[p] = true
+			work = append(work, p)
+		}
+	}
+	return attracted[0] || !g.goesOn(attracted)
+}
+
+// conditional says that an instruction has a condition of its own, as those of Arm may.
+func (p *program) conditional(f int, pc uint64) bool {
+	if p.img.machine != elf.EM_ARM {
+		return false
+	}
+	if mode, _ := p.modeAt(pc); mode != 't' {
+		b := p.img.code(pc, 4)
+		return len(b) == 4 && binary.LittleEndian.Uint32(b)>>28 < 14
+	}
+	g := p.free[f]
+	i, _ := slices.BinarySearch(g.pcs, pc)
+	return slices.Contains(g.selects[max(0, i-4):i], true) // IT holds for up to four
+}
+
+// variantOf is the part of a function's name that says which machine it was written for, "" for none.
+func variantOf(arch, name string) string {
+	lower := strings.ToLower(name)
+	mangled := strings.HasPrefix(name, "_Z") || strings.HasPrefix(name, "_R")
+	for _, v := range variants[arch] {
+		for at := 0; ; {
+			i := strings.Index(lower[at:], v)
+			if i < 0 {
+				break
+			}
+			at += i
+			before, after := byte('_'), byte('_')
+			if at > 0 {
+				before = name[at-1]
+			}
+			if end := at + len(v); end < len(name) {
+				after = name[end]
+			}
+			begins := !isLetter(before) && !isDigit(before) || isLower(before) && !isLower(name[at]) || mangled && isDigit(before) && strings.HasSuffix(name[:at], strconv.Itoa(len(v)))
+			ends := !isLetter(after) && (!isDigit(after) || mangled) || isLower(name[at]) != isLower(after) && isLetter(after)
+			if begins && ends {
+				return v
+			}
+			at++
+		}
+	}
+	return ""
+}
+
+func isLower(c byte) bool  { return c >= 'a' && c <= 'z' }
+func isLetter(c byte) bool { return isLower(c) || c >= 'A' && c <= 'Z' }
+func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
