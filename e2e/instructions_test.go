@@ -233,7 +233,11 @@ func TestInstructionsOfExamples(t *testing.T) {
 // TestInstructionsOfLibc links Debian's own armhf libc, which is Armv7, into a program for Armv6, as Docker's were once shipped: it is caught, with the object named.
 func TestInstructionsOfLibc(t *testing.T) {
 	needNetwork(t)
-	dir := write(t, map[string]string{"main.c": "#include <stdio.h>\nint main(void) { puts(\"v6\"); return 0; }\n"})
+	dir := write(t, map[string]string{
+		"main.c":      "#include <stdio.h>\nint main(void) { puts(\"v6\"); return 0; }\n",
+		"Makefile":    "all:\n\tcp main shipped\n",
+		"xbuild.toml": "[project]\nname = \"v6\"\nplatforms = [\"linux/arm/v6\"]\n[target.shipped]\nrecipe = \"make\"\noutputs = [\"shipped\"]\nstatic = true\n",
+	})
 	r := xbuild(t, dir, "exec", "-q", "-p", "linux/arm/v7", "--", "sh", "-c", "$CC -march=armv6 -mfpu=vfp -static main.c -o main && $CC -print-file-name=libc.a")
 	if r.code != 0 {
 		t.Fatalf("%v", r)
@@ -264,6 +268,68 @@ func TestInstructionsOfLibc(t *testing.T) {
 	}
 	if f := found.Unconditional[i]; f.Object != "ioputs.o" || f.Address == 0 || f.Instruction == "" {
 		t.Errorf("puts is Armv7 code of libc.a(ioputs.o), the audit says %+v", f)
+	}
+	if r := xbuild(t, dir, "build", "-q"); r.code != 1 || !strings.Contains(r.stderr, "shipped has ") || !strings.Contains(r.stderr, "needs v6t2 and linux/arm/v6 has not: in ") {
+		t.Errorf("xbuild build takes such a program: %v", r)
+	}
+}
+
+// TestBuildBeyondBaseline: xbuild build refuses what needs more than its platform has, whoever's flags or libraries brought it in, and says where it lies and what to write.
+// The same sources without those flags pass, and so does code that the project vouches for.
+func TestBuildBeyondBaseline(t *testing.T) {
+	needNetwork(t)
+	text := func(name string) string {
+		data, err := os.ReadFile(filepath.Join("testdata/instructions", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	work, main := text("work.c"), "#define KIND 1\n#define FEATURE \"avx2\"\n"+text("main.c")
+	for _, c := range []struct {
+		name, platform, target string
+		files                  map[string]string // in the place of work.c and main.c
+		want                   []string
+		mended                 [2]string // what is written in the place of what, and the build passes
+	}{
+		{"NEON in a flag", "linux/arm/v7", `cflags = ["-O3", "-mfpu=neon"]`, nil,
+			[]string{" neon and linux/arm/v7 has not: in ", `features = ["neon"] under [platform."linux/arm/v7"]`}, [2]string{`, "-mfpu=neon"`, ``}},
+		{"AVX2 in a flag", "linux/amd64", `cflags = ["-O3", "-march=x86-64-v3"]`, nil,
+			[]string{"and linux/amd64 has not: in work at 0x", "write dispatched = ["}, [2]string{"cflags", "dispatched = [\"work\", \"main\"]\ncflags"}},
+		{"AVX2 in a flag, stripped by the linker", "linux/amd64", "cflags = [\"-O3\", \"-march=x86-64-v3\"]\nldflags = [\"-s\"]", nil,
+			[]string{"and linux/amd64 has not: in a function without a name at 0x"}, [2]string{`, "-march=x86-64-v3"`, ``}},
+		{"AVX2 in a flag, stripped by xbuild", "linux/amd64", "cflags = [\"-O3\", \"-march=x86-64-v3\"]\nstrip = true", nil,
+			[]string{"and linux/amd64 has not: in work at 0x"}, [2]string{`, "-march=x86-64-v3"`, ``}},
+		{"a CPU in rustc's flags", "linux/amd64", `rustflags = ["-Ctarget-cpu=haswell"]`, map[string]string{
+			"Cargo.toml": "[package]\nname = \"beyond\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+			"src/main.rs": "#[inline(never)]\nfn dot(a: &[i32], b: &[i32]) -> i32 {\n    a.iter().zip(b).map(|(x, y)| x.wrapping_mul(*y)).fold(0, i32::wrapping_add)\n}\n" +
+				"fn main() {\n    let a: Vec<i32> = std::env::args().map(|s| s.len() as i32).collect();\n    println!(\"{}\", dot(&a, &a));\n}\n",
+		}, []string{"and linux/amd64 has not: in ", "dot"}, [2]string{`rustflags = ["-Ctarget-cpu=haswell"]`, "[platform.\"linux/amd64\"]\ncpu = \"haswell\""}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			recipe := "recipe = \"cc\"\nsources = [\"*.c\"]"
+			files := map[string]string{"work.c": work, "main.c": main}
+			if c.files != nil {
+				recipe, files = `recipe = "rust"`, c.files
+			}
+			files["xbuild.toml"] = fmt.Sprintf("[project]\nname = \"beyond\"\nplatforms = [%q]\n[target.beyond]\n%s\n%s\n", c.platform, recipe, c.target)
+			dir := write(t, files)
+			for range 2 { // what was refused is refused again
+				r := xbuild(t, dir, "build", "-q")
+				for _, want := range c.want {
+					if r.code != 1 || !strings.Contains(r.stderr, want) {
+						t.Errorf("%v\nwant in it: %s", r, want)
+					}
+				}
+			}
+			if _, err := os.Stat(built(dir, c.platform, "beyond")); err == nil {
+				t.Error("what was refused lies in dist")
+			}
+			edit(t, filepath.Join(dir, "xbuild.toml"), c.mended[0], c.mended[1])
+			if r := xbuild(t, dir, "build"); r.code != 0 || strings.Contains(r.stderr, "remark") {
+				t.Errorf("mended: %v", r)
+			}
+		})
 	}
 }
 

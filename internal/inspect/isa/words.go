@@ -61,7 +61,7 @@ var variants = map[string][]string{
 	"x86": {"ssse3", "sse4_1", "sse4_2", "sse41", "sse42", "sse4", "sse3", "sse2", "sse", "avx512vbmi", "avx512vl", "avx512bw", "avx512f", "avx512", "avx10", "avx2", "avx", "aesni", "aes_ni", "vpclmulqdq", "vpclmul", "pclmulqdq", "pclmul", "clmul",
 		"bmi2", "bmi1", "bmi", "adx", "mulx", "fma3", "fma4", "xop", "f16c", "popcnt", "lzcnt", "movbe", "sha_ni", "shani", "shaext", "rdrand", "rdseed", "rtm", "mmx", "vaes", "vnni", "gfni", "ifma", "haswell", "skylakex", "skx", "icl", "zen4"},
 	"arm64":   {"sve2", "sve", "sme2", "sme", "lse", "dotprod", "i8mm", "pmull", "armv8", "v8_crypto", "asimddp", "asimdhp", "sha512_ce", "sha3", "eor3", "mops"},
-	"arm":     {"neon", "vfpv4", "vfpv3", "vfp", "idiv", "armv8", "armv7", "armv6t2", "armv6", "asimd", "pmull"},
+	"arm":     {"neon", "vfpv4", "vfpv3", "vfp", "armv8", "armv7", "armv6t2", "armv6", "asimd", "pmull"},
 	"riscv64": {"rvv", "zvkned", "zvkg", "zvbb", "zvbc", "zvkb", "zbb", "zbc", "zba", "zbs", "zbkb", "zknd", "zkne"},
 	"ppc64":   {"power10", "power9", "p10", "p9", "mma"},
 	"s390x":   {"vxe2", "vxe", "z16", "z15", "z14", "dfltcc", "nnpa"},
