@@ -197,9 +197,14 @@ vars = { RUN = "$(XBUILD) run" }
 `,
 	})
 	results, _ := tested(t, dir, 1, "--emulate", "beyond")
-	for p, model := range map[string]string{"linux/amd64": "qemu64-v1", "linux/arm64": "cortex-a53", "linux/arm/v6": "arm1176", "linux/riscv64": "sifive-u54"} {
+	for p, x := range map[string]struct{ model, needs, mend string }{
+		"linux/amd64":   {"qemu64-v1", "needs avx", `["avx"], or build for linux/amd64/v3;`},
+		"linux/arm64":   {"cortex-a53", "ldaddal, which needs lse", `["lse"], or build for linux/arm64/v8.1;`},
+		"linux/arm/v6":  {"arm1176", "vadd.i8, which needs neon", ""},
+		"linux/riscv64": {"sifive-u54", "vsetvli, which needs v", `["v"]`},
+	} {
 		r := results["beyond"][p]
-		for _, want := range []string{"beyond for " + p + " ended with SIGILL: illegal instruction", "at beyond+0x", "(beyond.c:", "instruction: ", "(-cpu " + model, `[platform."` + p + `"] features = `} {
+		for _, want := range []string{x.needs + " and " + p + " has not", "beyond for " + p + " ended with SIGILL: illegal instruction", "at beyond+0x", "(beyond.c:", "instruction: ", "(-cpu " + x.model, `[platform."` + p + `"] features = ` + x.mend} {
 			if r.Result != execute.Failed || !strings.Contains(r.Output, want) {
 				t.Errorf("%s: %s %s lacks %q:\n%s", p, r.Result, r.Reason, want, r.Output)
 			}

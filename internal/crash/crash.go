@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 
+	"xbuild/internal/inspect/isa"
 	"xbuild/internal/platform"
 )
 
@@ -33,6 +34,8 @@ type Crash struct {
 	Platform    string  `json:"platform"`
 	At          *Frame  `json:"at,omitempty"`
 	Instruction string  `json:"instruction,omitempty"` // its bytes, in hexadecimal digits
+	Mnemonic    string  `json:"mnemonic,omitempty"`    // of an instruction beyond the platform's baseline
+	Feature     string  `json:"feature,omitempty"`     // that it needs and the baseline lacks
 	Trap        bool    `json:"trap,omitempty"`        // a compiler's own stop, __builtin_trap
 	Stack       []Frame `json:"stack,omitempty"`       // return addresses of the program found on its stack, the innermost first; old ones may be among them
 	Unknown     string  `json:"unknown,omitempty"`     // why no more is known
@@ -119,6 +122,12 @@ func Explain(s Subject) Crash {
 	if s.Signal != syscall.SIGABRT && s.Signal != syscall.SIGSYS {
 		if code := instruction(core, in, pc); code != nil {
 			c.Instruction, c.Trap = hexadecimal(core, code), trap(core, code)
+			if s.Signal == syscall.SIGILL && core.elf.Machine == s.Platform.Machine && !c.Trap {
+				n := 0
+				if c.Mnemonic, c.Feature, n = isa.Needs(code, core.thumb(), s.Baseline); n > 0 && n < len(code) {
+					c.Instruction = hexadecimal(core, code[:n])
+				}
+			}
 		}
 	}
 	c.Stack = stack(core, modules, at)
@@ -204,6 +213,9 @@ func (c Crash) String() string {
 	}
 	if c.Instruction != "" {
 		fmt.Fprintf(&b, "instruction: %s", c.Instruction)
+		if c.Feature != "" {
+			fmt.Fprintf(&b, ", %s, which needs %s and %s has not", c.Mnemonic, c.Feature, c.Platform)
+		}
 		if c.Trap {
 			b.WriteString(", a trap that the compiler put there: code that it holds to be unreachable, __builtin_trap, or a sanitizer's check")
 		}
@@ -241,11 +253,15 @@ func advice(s Subject, c Crash, modules []*module) string {
 	case s.Signal == syscall.SIGILL && s.Emulated:
 		text := fmt.Sprintf("The emulated CPU (-cpu %s) has what %s promises and no more (xbuild flags -p %s: %s).", s.Baseline.QEMUCPU(), p, p, strings.Join(s.Baseline.CFlags(), " "))
 		if own {
-			return text + fmt.Sprintf("\nIf every machine that the program is for has the instruction, say so in xbuild.toml: [platform.%q] features = [\"…\"] or cpu = \"…\";\nif not, %s was compiled or written beyond it: build it without an -march, -mcpu, -m… or target attribute of its own.", p, where)
+			return text + fmt.Sprintf("\nIf every machine that the program is for has the instruction, %s;\nif not, %s was compiled or written beyond it: build it without an -march, -mcpu, -m… or target attribute of its own.", promise(s, c), where)
 		}
 		return text + fmt.Sprintf("\n%s is a library's: it needs another build of %s, or the platform's cpu or features in xbuild.toml where every machine has the instruction.", where, filepath.Base(c.At.Module))
 	case s.Signal == syscall.SIGILL:
-		return fmt.Sprintf("This machine's CPU has not the instruction. %s promises %s.", p, strings.Join(s.Baseline.CFlags(), " "))
+		text := fmt.Sprintf("This machine's CPU has not the instruction. %s promises %s.", p, strings.Join(s.Baseline.CFlags(), " "))
+		if c.Feature != "" {
+			text += fmt.Sprintf("\nFor machines like this one %s has to be built without an -march, -mcpu, -m… or target attribute of its own.", where)
+		}
+		return text
 	case s.Signal == syscall.SIGBUS:
 		flag := alignment[s.Platform.Machine]
 		if flag == "" {
@@ -254,6 +270,29 @@ func advice(s Subject, c Crash, modules []*module) string {
 		return fmt.Sprintf("If it is an access that is not aligned: [platform.%q] cflags = [%q] in xbuild.toml makes the compiler load packed data byte by byte;\na pointer cast to a type of stricter alignment has to be changed in the source (-fsanitize=alignment finds it).", p, flag)
 	}
 	return ""
+}
+
+// promise is what to write where a platform is to have the instruction: a feature, or the least of its variants that has it.
+func promise(s Subject, c Crash) string {
+	p := s.Platform
+	feature, variant := "[\"…\"] or cpu = \"…\"", ""
+	if c.Feature != "" {
+		if _, err := p.Baseline("", []string{c.Feature}); err == nil {
+			feature = fmt.Sprintf("[%q]", c.Feature)
+		}
+		for _, q := range platform.All() {
+			b, err := q.Baseline("", nil)
+			if err != nil || q.OS != p.OS || q.Arch != p.Arch || q.HasC() != p.HasC() {
+				continue
+			}
+			has := b.Features()
+			if slices.Contains(has, c.Feature) && !slices.ContainsFunc(s.Baseline.Features(), func(f string) bool { return !slices.Contains(has, f) }) {
+				variant = ", or build for " + q.Name
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("say so in xbuild.toml: [platform.%q] features = %s%s", p.Name, feature, variant)
 }
 
 // alignment is clang's flag, a machine, against accesses that are not aligned (clang 19, -mno-unaligned-access and -mstrict-align). The other machines allow them.

@@ -230,10 +230,21 @@ func TestAdvice(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := Explain(Subject{Signal: syscall.SIGILL, Core: core, Program: file, Platform: p, Baseline: b, Emulated: true}).String()
-	for _, want := range []string{"instruction: f2400800", "-cpu arm1176", `[platform."linux/arm/v6"] features = ["…"] or cpu = "…"`, "xbuild flags -p linux/arm/v6"} {
+	for _, want := range []string{"instruction: f2400800, vadd.i8, which needs neon and linux/arm/v6 has not\n", "-cpu arm1176", `[platform."linux/arm/v6"] features = ["…"] or cpu = "…"`, "xbuild flags -p linux/arm/v6"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q lacks %q", said, want)
 		}
+	}
+	v7 := parse(t, "linux/arm/v7")
+	if b, err = v7.Baseline("", nil); err != nil {
+		t.Fatal(err)
+	}
+	said = Explain(Subject{Signal: syscall.SIGILL, Core: core, Program: file, Platform: v7, Baseline: b, Emulated: true}).String()
+	if want := `say so in xbuild.toml: [platform."linux/arm/v7"] features = ["neon"];`; !strings.Contains(said, want) {
+		t.Errorf("%q lacks %q", said, want)
+	}
+	if b, err = p.Baseline("", nil); err != nil {
+		t.Fatal(err)
 	}
 	said = Explain(Subject{Signal: syscall.SIGBUS, Core: core, Program: file, Platform: p, Baseline: b, Emulated: true}).String()
 	if !strings.Contains(said, `cflags = ["-mno-unaligned-access"]`) {

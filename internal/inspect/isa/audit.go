@@ -85,17 +85,7 @@ func Audit(data []byte, b platform.Baseline, o Options) (Report, error) {
 		return Report{}, nil
 	}
 	img.finish()
-	set := map[string]bool{}
-	for _, f := range b.Features() {
-		set[f] = true
-		for _, a := range also[img.arch.name][f] {
-			set[a] = true
-		}
-	}
-	if img.arch.name == "x86" && img.machine == elf.EM_X86_64 {
-		set["x86-64"] = true
-	}
-	return audit(img, set, o), nil
+	return audit(img, features(b, img), o), nil
 }
 
 // addArchive reads the members of an ar archive; those that are no ELF objects are none of its code.
