@@ -129,6 +129,9 @@ func InstructionFaults(r *Report, p platform.Platform) []Fault {
 	if list := r.Instructions.Untold; len(list) > 0 {
 		out = append(out, untoldRemark(r, p, list))
 	}
+	if i := r.Instructions; 10*i.Unread > i.Code+i.Unread {
+		out = append(out, Fault{File: r.Path, Remark: true, Text: fmt.Sprintf("was stripped before it was audited, and %d %% of its code could not be told from data and was not read: leave the stripping to xbuild (strip = true in the target)", 100*i.Unread/(i.Code+i.Unread))})
+	}
 	list := r.Instructions.Unconditional
 	if len(list) == 0 {
 		return out
