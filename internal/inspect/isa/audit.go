@@ -211,7 +211,7 @@ func (p *program) describe(f int, pc uint64, o Options) (name, object string, ba
 			base, object = s.addr, s.member
 		}
 	}
-	y, ok := covering(img.byAddr, pc)
+	y, ok := p.symbolAt(pc)
 	if !ok && f >= 0 {
 		y, ok = covering(img.byAddr, p.funcs[f].start)
 	}

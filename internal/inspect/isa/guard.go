@@ -687,9 +687,9 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 	if why := p.knownCode(f, h); why != "" {
 		return dispatched, why
 	}
-	for _, n := range p.names(f) {
+	for _, n := range p.namesAt(f, pc) {
 		for _, k := range known {
-			if k.feature == h.feature && newMatcher([]string{k.glob}).match(n) {
+			if (k.feature == h.feature || k.feature == "") && newMatcher([]string{k.glob}).match(n) {
 				return dispatched, k.why
 			}
 		}

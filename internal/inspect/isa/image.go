@@ -33,6 +33,7 @@ type image struct {
 	sections []section // by address
 	symbols  []symbol
 	byAddr   []symbol // functions, by address
+	labels   []symbol // local names of hand-written code, without type and size, by address
 	objects  []symbol // data, by address
 	marks    []mark   // mapping symbols: what is code of which kind and what is data
 	globals  map[string]uint64
@@ -439,6 +440,8 @@ func (img *image) readSymbols(raw []rawSection, h header, member string) error {
 			case code && (typ == elf.STT_FUNC || typ == elf.STT_GNU_IFUNC || typ == elf.STT_NOTYPE && bind != elf.STB_LOCAL):
 				img.named = img.named || s.typ == elf.SHT_SYMTAB
 				img.byAddr = append(img.byAddr, y)
+			case code && typ == elf.STT_NOTYPE && name != "":
+				img.labels = append(img.labels, y)
 			case !code && (typ == elf.STT_OBJECT || bind != elf.STB_LOCAL) && name != "":
 				img.objects = append(img.objects, y)
 			}
@@ -451,6 +454,7 @@ func (img *image) readSymbols(raw []rawSection, h header, member string) error {
 func (img *image) finish() {
 	byAddr := func(a, b symbol) int { return cmp.Or(cmp.Compare(a.addr, b.addr), cmp.Compare(b.size, a.size)) }
 	slices.SortStableFunc(img.byAddr, byAddr)
+	slices.SortStableFunc(img.labels, byAddr)
 	slices.SortStableFunc(img.objects, byAddr)
 	slices.SortStableFunc(img.goNames, byAddr)
 	slices.SortStableFunc(img.marks, func(a, b mark) int { return cmp.Compare(a.addr, b.addr) })

@@ -436,3 +436,28 @@ func (p *program) names(f int) []string {
 	}
 	return all
 }
+
+// namesAt are all names of a function, and that of the symbol which an instruction of it lies behind: hand-written code calls places in the middle of what has a name,
+// and often gives no sizes.
+func (p *program) namesAt(f int, pc uint64) []string {
+	all := p.names(f)
+	if y, ok := p.symbolAt(pc); ok && !slices.Contains(all, y.name) {
+		all = append(all, y.name)
+	}
+	return all
+}
+
+// symbolAt is the function's symbol that an address lies in, or behind where it has no size.
+func (p *program) symbolAt(pc uint64) (symbol, bool) {
+	if y, ok := covering(p.img.byAddr, pc); ok {
+		return y, true
+	}
+	var last symbol
+	for _, list := range [][]symbol{p.img.byAddr, p.img.labels} {
+		i := sort.Search(len(list), func(i int) bool { return list[i].addr > pc }) - 1
+		if i >= 0 && list[i].addr >= last.addr {
+			last = list[i]
+		}
+	}
+	return last, last.name != "" && last.size == 0 && p.img.section(last.addr) == p.img.section(pc)
+}

@@ -16,7 +16,11 @@ func (p *program) cannotTell(f int, pc uint64) string {
 		}
 		return "the file was stripped of its symbols, and a branch or a pointer that may be a dispatch leads there"
 	}
-	for _, n := range p.names(f) {
+	names := p.namesAt(f, pc)
+	if len(names) == 0 && p.dead[f] {
+		return "no symbol names it and nothing leads to it: it may be data between functions"
+	}
+	for _, n := range names {
 		if part := variantOf(p.img.arch.name, n); part != "" {
 			return "the " + part + " in its name says that it was written for machines which have that; what chooses it is not seen"
 		}

@@ -27,7 +27,8 @@ var words = []string{
 	"*std_detect*CACHE*", "zlib_cpu*", "x86_cpu_has_*", "arm_cpu_has_*", "cpuinfo_isa", "libat_feat1_*", "__libat_feat*", "__libat_have_*",
 }
 
-// known are functions that only run where a machine has what they use, for a reason that lies in data: what the audit cannot see, each with that reason.
+// known are functions that only run where a machine has what they use, for a reason that lies in data: what the audit cannot see, each with that reason. Where no
+// feature is named, all are meant.
 var known = []struct{ glob, feature, why string }{
 	{"__lll_*elision", "rtm", "glibc elides locks only where its start-up found RTM (sysdeps/unix/sysv/linux/x86/elision-conf.c)"},
 	{"__lll_*elision", "htm", "glibc elides locks only where its start-up found transactional memory (sysdeps/unix/sysv/linux/powerpc/elision-conf.c)"},
@@ -40,6 +41,11 @@ var known = []struct{ glob, feature, why string }{
 	{"*gnu_Unwind_*", "vfp", "libgcc restores floating-point registers only for a frame that saved them (config/arm/libunwind.S)"},
 	{"*gnu_Unwind_*", "vfpv3", "libgcc restores floating-point registers only for a frame that saved them (config/arm/libunwind.S)"},
 	{"*_Unwind_VRS_*", "vfp", "libgcc restores floating-point registers only for a frame that saved them (config/arm/libunwind.S)"},
+	{"aes_v8_*", "", "OpenSSL takes it only where OPENSSL_armcap_P says so (crypto/evp, HWAES_CAPABLE)"},
+	{"gcm_*_v8*", "", "OpenSSL takes it only where OPENSSL_armcap_P says so (crypto/modes/gcm128.c)"},
+	{"ChaCha20_*x*", "", "OpenSSL's ChaCha20_ctr32 looks at OPENSSL_ia32cap_P first (crypto/chacha/asm/chacha-x86_64.pl)"},
+	{"*HUF_decompress4X*_usingDTable_internal_fast*", "bmi2", "zstd goes there only where its context says that the processor has BMI2 (lib/decompress/huf_decompress.c, HUF_flags_bmi2)"},
+	{"crypto_aead_aes256gcm_*", "", "libsodium's callers ask crypto_aead_aes256gcm_is_available first (its manual)"},
 	{"__libc_mtag_*", "mte", "glibc tags memory only where the kernel offers MTE and the user asks for it (malloc/arena.c, mtag_enabled)"},
 }
 
@@ -59,7 +65,7 @@ var knownUnnamed = []struct {
 // Words that also say what a function does, such as aes and fma, are none.
 var variants = map[string][]string{
 	"x86": {"ssse3", "sse4_1", "sse4_2", "sse41", "sse42", "sse4", "sse3", "sse2", "sse", "avx512vbmi", "avx512vl", "avx512bw", "avx512f", "avx512", "avx10", "avx2", "avx", "aesni", "aes_ni", "vpclmulqdq", "vpclmul", "pclmulqdq", "pclmul", "clmul",
-		"bmi2", "bmi1", "bmi", "adx", "mulx", "fma3", "fma4", "xop", "f16c", "popcnt", "lzcnt", "movbe", "sha_ni", "shani", "shaext", "rdrand", "rdseed", "rtm", "mmx", "vaes", "vnni", "gfni", "ifma", "haswell", "skylakex", "skx", "icl", "zen4"},
+		"bmi2", "bmi1", "bmi", "adx", "mulx4x", "mulx", "montx", "vpmadd52", "fma3", "fma4", "xop", "f16c", "popcnt", "lzcnt", "movbe", "sha_ni", "shani", "shaext", "rdrand", "rdseed", "rtm", "mmx", "vaes", "vnni", "gfni", "ifma", "haswell", "skylakex", "skx", "icl", "zen4"},
 	"arm64":   {"sve2", "sve", "sme2", "sme", "lse", "dotprod", "i8mm", "pmull", "armv8", "v8_crypto", "asimddp", "asimdhp", "sha512_ce", "sha3", "eor3", "mops"},
 	"arm":     {"neon", "vfpv4", "vfpv3", "vfp", "armv8", "armv7", "armv6t2", "armv6", "asimd", "pmull"},
 	"riscv64": {"rvv", "zvkned", "zvkg", "zvbb", "zvbc", "zvkb", "zbb", "zbc", "zba", "zbs", "zbkb", "zknd", "zkne"},
