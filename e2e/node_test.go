@@ -450,22 +450,28 @@ test('a worker', (t, done) => { new Worker("require('worker_threads').parentPort
 			t.Errorf("a test without the module: %+v", x)
 		}
 	})
-	platforms := []string{"linux/arm64", "linux/s390x"}
+	both, v20 := []string{"linux/arm64", "linux/s390x"}, []string{"20"}
 	for _, m := range []struct {
-		name, version string
-		full          bool
-		test          string
+		name, version       string
+		full                bool
+		platforms, versions []string
+		test                string   // the line of its target, where npm test is not what is run
+		prebuilds           []string // of linux/arm64
 	}{
-		{"xxhash", "0.3.0", false, ""},                                          // V8, through nan
-		{"microtime", "3.1.1", true, ""},                                        // Node-API in C++, through node-addon-api
-		{"bcrypt", "6.0.0", true, "test = \"npx jest --testTimeout=600000\"\n"}, // jest, with its workers; it waits five seconds for a test, which is little under QEMU
+		{"xxhash", "0.3.0", false, both, v20, "", []string{"xxhash.abi115.glibc.node"}},                               // V8, through nan
+		{"microtime", "3.1.1", true, both, v20, "", []string{"microtime.glibc.node"}},                                 // Node-API in C++, through node-addon-api
+		{"bcrypt", "6.0.0", true, both, v20, `test = "npx jest --testTimeout=600000"`, []string{"bcrypt.glibc.node"}}, // jest with its workers, which wait five seconds for a test: little under QEMU
+		// npm's package of it holds no tests.
+		{"better-sqlite3", "12.11.1", true, both[:1], []string{"20", "22", "24"}, `test = '''node -e 'const D = require("."); if (new D(":memory:").prepare("select 6 * 7").pluck().get() !== 42) process.exit(1)' '''`,
+			[]string{"better-sqlite3.abi115.glibc.node", "better-sqlite3.abi127.glibc.node", "better-sqlite3.abi137.glibc.node"}},
 	} {
 		t.Run(m.name, func(t *testing.T) {
 			if m.full && !full() {
 				t.Skip("XBUILD_E2E=full runs this suite")
 			}
 			dir := write(t, map[string]string{
-				"xbuild.toml":          "[project]\nplatforms = " + quoted(platforms) + "\n[sysroot]\nglibc = \"2.36\"\n[target.module]\nrecipe = \"node-gyp\"\nsource = \"package\"\nnode = [\"20\"]\n" + m.test,
+				"xbuild.toml": "[project]\nplatforms = " + quoted(m.platforms) + "\n[sysroot]\nglibc = \"2.36\"\n[target.module]\nrecipe = \"node-gyp\"\nsource = \"package\"\nnode = " + quoted(m.versions) + "\n" +
+					m.test + "\n",
 				"package/package.json": "{}", // its own replaces it
 			})
 			for _, c := range [][]string{
@@ -476,13 +482,25 @@ test('a worker', (t, done) => { new Worker("require('worker_threads').parentPort
 					t.Fatalf("%s: %v", strings.Join(c, " "), r)
 				}
 			}
-			results, _ := tested(t, dir, 0)
-			for _, p := range platforms {
-				if x := results["module"][p]; x.Result != execute.Passed || !x.Emulated || !strings.HasPrefix(x.Node, "20.") {
-					t.Errorf("%s: %+v", p, x)
+			r := xbuild(t, dir, "test", "-q", "--json")
+			var got []execute.TestResult
+			if err := json.Unmarshal([]byte(r.stdout), &got); err != nil || r.code != 0 || len(got) != len(m.platforms)*len(m.versions) {
+				t.Fatalf("%v %v", err, r)
+			}
+			for i, x := range got {
+				if x.Result != execute.Passed || !x.Emulated || !strings.HasPrefix(x.Node, m.versions[i%len(m.versions)]+".") {
+					t.Errorf("%+v", x)
 				} else {
-					t.Logf("%s %s on %s: %.1f s", m.name, m.version, p, x.Seconds)
+					t.Logf("%s %s on %s in Node %s: %.1f s", m.name, m.version, x.Platform, x.Node, x.Seconds)
 				}
+			}
+			var prebuilds []string
+			entries, err := os.ReadDir(filepath.Join(dir, "dist/linux/arm64/prebuilds/linux-arm64"))
+			for _, e := range entries {
+				prebuilds = append(prebuilds, e.Name())
+			}
+			if err != nil || !slices.Equal(prebuilds, m.prebuilds) {
+				t.Errorf("prebuilds are %v, want %v (%v)", prebuilds, m.prebuilds, err)
 			}
 		})
 	}

@@ -433,6 +433,9 @@ func (n *nodeRun) app(root node.Package) error {
 			}
 		}
 	}
+	if err := n.survey(packages); err != nil {
+		return err
+	}
 	h := n.b.Headers[0]
 	for _, p := range append(packages, root) {
 		switch {
@@ -452,6 +455,65 @@ func (n *nodeRun) app(root node.Package) error {
 		}
 	}
 	return n.layout(root, packages)
+}
+
+// survey looks for what will be amiss with packages that are not compiled, before others are, which takes its time: compiled files that nobody answers for, and packages
+// that want one and have none.
+func (n *nodeRun) survey(packages []node.Package) error {
+	compiled := map[string]int{} // by package directory
+	var loose, globs []string
+	for _, p := range packages {
+		taken := listed(n.b.Prebuilt, p.Name)
+		switch {
+		case listed(n.b.Skip, p.Name):
+			continue
+		case p.Tool() != "" && !taken || listed(n.b.Scripts, p.Name):
+			compiled[p.Dir]++
+			continue
+		}
+		first := ""
+		err := filepath.WalkDir(p.Dir, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && d.Name() == "node_modules":
+				return fs.SkipDir
+			case !d.Type().IsRegular():
+				return nil
+			}
+			kind, err := compiledKind(n.a, path)
+			if err == nil && kind != notCompiled && first == "" {
+				first = path
+			}
+			if kind == native {
+				compiled[p.Dir]++
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if taken || first == "" {
+			continue
+		}
+		rel, err := filepath.Rel(n.a.Build, first)
+		if err != nil {
+			return err
+		}
+		loose = append(loose, fmt.Sprintf("%s %s (%s)", p.Name, p.Version, rel))
+		glob := p.Name
+		if scope, _, ok := strings.Cut(p.Name, "/"); ok {
+			glob = scope + "/*" // those of the other platforms are there too
+		}
+		if g := fmt.Sprintf("%q", glob); !slices.Contains(globs, g) {
+			globs = append(globs, g)
+		}
+	}
+	if len(loose) > 0 {
+		list := strings.Join(globs, ", ")
+		return fmt.Errorf("compiled files without sources that node-gyp or cmake-js builds are in %s\nhint: prebuilt = [%s] in %s takes such files as npm has them; skip = [%s] leaves them away", strings.Join(loose, ", "), list, n.b.Where, list)
+	}
+	return n.complete(packages, compiled)
 }
 
 // scripts runs a package's own install scripts as npm would, told what it is installed for.
@@ -478,6 +540,7 @@ func (n *nodeRun) scripts(p node.Package, h node.Headers) error {
 	if err := placeLink(gyp[1], filepath.Join(bin, "node-gyp")); err != nil {
 		return err
 	}
+	e.Unset("npm_config_build_from_source") // it may fetch what it is told to run for
 	e.Set("npm_package_name", p.Name)
 	e.Set("npm_package_version", p.Version)
 	for _, name := range []string{"preinstall", "install", "postinstall"} {
@@ -501,7 +564,6 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
 	for _, p := range packages {
 		owners[p.Dir] = p
 	}
-	compiled := map[string]int{}    // by package directory
 	of := map[string]node.Package{} // by directory
 	stage := filepath.Join(n.a.Stage, "app")
 	put := func(rel string, d fs.DirEntry) error {
@@ -542,7 +604,7 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
 	if err != nil {
 		return err
 	}
-	err = filepath.WalkDir(n.a.Build, func(path string, d fs.DirEntry, err error) error {
+	return filepath.WalkDir(n.a.Build, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -590,18 +652,12 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
 				if kind == foreign {
 					return nil
 				}
-				compiled[owner.Dir]++
 			default:
-				return fmt.Errorf("%s %s brings the compiled file %s and no sources that node-gyp or cmake-js builds\nhint: prebuilt = [%q] in %s takes such files as npm has them; skip = [%q] leaves them away",
-					owner.Name, owner.Version, rel, owner.Name, n.b.Where, owner.Name)
+				return fmt.Errorf("the compiled file %s is of no package that was compiled, or that scripts or prebuilt of %s name", rel, n.b.Where)
 			}
 		}
 		return put(rel, d)
 	})
-	if err != nil {
-		return err
-	}
-	return n.complete(packages, compiled)
 }
 
 // ownerOf is the package that a directory belongs to.
@@ -644,9 +700,7 @@ func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) err
 		case len(those) == 0 && listed(n.b.Prebuilt, p.Name) && p.Native():
 			return fmt.Errorf("%s %s is to be taken as it is compiled (prebuilt), and npm's package has nothing for %s\nhint: skip = [%q] in %s installs it without", p.Name, p.Version, n.a.OCI, p.Name, n.b.Where)
 		case len(those) == 0 && p.Tool() == "" && p.Native() && p.Script() != "":
-			if _, ran := n.made[p.Dir]; !ran {
-				return fmt.Errorf("%s %s brings neither sources to compile nor a compiled file; its install script (%s), which would fetch one, was not run\nhint: scripts = [%q] in %s runs it, skip = [%q] installs it without", p.Name, p.Version, p.Script(), p.Name, n.b.Where, p.Name)
-			}
+			return fmt.Errorf("%s %s brings neither sources to compile nor a compiled file; its install script (%s), which would fetch one, was not run\nhint: scripts = [%q] in %s runs it, skip = [%q] installs it without", p.Name, p.Version, p.Script(), p.Name, n.b.Where, p.Name)
 		case len(those) == 0 && p.Tool() == "" && p.Script() != "" && !listed(n.b.Prebuilt, p.Name) && !listed(n.b.Scripts, p.Name):
 			silent = append(silent, p.Name)
 		}

@@ -173,3 +173,30 @@ func TestNodeLayout(t *testing.T) {
 		t.Errorf("after a new lock, offline:\n%s", b.read("npm.calls"))
 	}
 }
+
+// TestNodeScripts: an install script that a project asks for is told what it is installed for, is not kept from fetching, and finds the toolchain's node-gyp before
+// one of the packages.
+func TestNodeScripts(t *testing.T) {
+	b := nodeBench(t, map[string]string{
+		"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
+		"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0", "dependencies": {"prebuild-install": "7"}, "scripts": {"preinstall": "env > environ", "install": "command -v node-gyp > where"}}`,
+	})
+	if err := os.Chmod(b.write("fixture/node_modules/.bin/node-gyp", "#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	a := b.node("linux/s390x", node.Build{App: true, Scripts: []string{"a"}})
+	b.one(a)
+	environ := b.read("dist/linux/s390x/app/node_modules/a/environ")
+	for _, want := range []string{"npm_config_arch=s390x\n", "npm_config_libc=glibc\n", "npm_package_name=a\n"} {
+		if !strings.Contains(environ, want) {
+			t.Errorf("the script does not see %q:\n%s", want, environ)
+		}
+	}
+	if strings.Contains(environ, "build_from_source") || strings.Contains(environ, noProxy) {
+		t.Errorf("the script is kept from fetching:\n%s", environ)
+	}
+	where := strings.TrimSpace(b.read("dist/linux/s390x/app/node_modules/a/where"))
+	if to, err := filepath.EvalSymlinks(where); err != nil || to != filepath.Join(b.dir, "tools/node-gyp") {
+		t.Errorf("node-gyp is %s, a link to %s (%v)", where, to, err)
+	}
+}
