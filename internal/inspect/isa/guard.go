@@ -330,13 +330,32 @@ func (p *program) flow(f int, all bool) *guard {
 			}
 		}
 	}
+	// Flags that a look set decide however far the branch is, until others are set.
+	flags := make([]bool, n)
+	for i, pc := range g.pcs {
+		if looks[pc] && !code[i].keeps && code[i].flow == next {
+			queue = append(queue, int32(i))
+		}
+	}
+	for len(queue) > 0 {
+		i := queue[0]
+		queue = queue[1:]
+		for _, s := range g.succ[i] {
+			if s >= 0 && !flags[s] {
+				flags[s] = true
+				if code[s].keeps {
+					queue = append(queue, s)
+				}
+			}
+		}
+	}
 	for i := range code {
 		from := i
 		if code[i].delayed && i+1 < n {
 			from = i + 1
 		}
 		g.selects[i] = code[i].selects
-		if (code[i].flow == cond || code[i].flow == maybe) && (all || far[i] <= near) {
+		if (code[i].flow == cond || code[i].flow == maybe) && (all || far[i] <= near || flags[i] && code[i].keeps) {
 			g.decides[from] = true
 		}
 	}

@@ -40,6 +40,7 @@ type inst struct {
 	refSize  int // of a literal
 	kind     refKind
 	detects  bool   // it asks the processor what it is
+	keeps    bool   // x86: it leaves the flags as they are
 	selects  bool   // it chooses between two values by a condition
 	delayed  bool   // the next instruction runs first
 	bad      bool   // not an instruction

@@ -35,6 +35,7 @@ type program struct {
 	startup   map[int]bool   // functions that run before main
 	first     int            // the function that the program begins in, -1 for none
 	sure      map[int]bool   // functions that run on every machine whatever the program's branches decide
+	doomed    map[int]bool   // functions that cannot be run through without what the baseline lacks
 	free      map[int]*guard // control flow in which every branch decides
 	dead      []bool         // functions that nothing refers to
 	incoming  map[int][]edge // by function
@@ -67,7 +68,7 @@ type stub struct {
 
 func newProgram(img *image, set map[string]bool) *program {
 	return &program{img: img, set: set, lacking: map[*entry]string{}, literals: map[uint64]int{}, calls: map[uint64]bool{}, guards: map[int]*guard{}, words: map[uint64]bool{},
-		asking: map[int]bool{}, telling: map[int]bool{}, ends: map[uint64]bool{}, comesBack: map[int]bool{}, startup: map[int]bool{}, first: -1, free: map[int]*guard{}}
+		asking: map[int]bool{}, telling: map[int]bool{}, ends: map[uint64]bool{}, comesBack: map[int]bool{}, startup: map[int]bool{}, first: -1, doomed: map[int]bool{}, free: map[int]*guard{}}
 }
 
 func (p *program) lacks(e *entry) string {

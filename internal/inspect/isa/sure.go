@@ -11,7 +11,7 @@ import (
 // cannotTell says why it is not known whether the program asks the machine before it comes to an instruction of a function, or nothing where it is known that it does not.
 func (p *program) cannotTell(f int, pc uint64) string {
 	if p.img.linked && !p.img.named && !p.isGo(f) {
-		if p.surely(f) && p.always(f, pc) {
+		if p.surely(f) && p.inevitable(f) {
 			return ""
 		}
 		return "the file was stripped of its symbols, and a branch or a pointer that may be a dispatch leads there"
@@ -21,7 +21,7 @@ func (p *program) cannotTell(f int, pc uint64) string {
 		return "no symbol names it and nothing leads to it: it may be data between functions"
 	}
 	for _, n := range names {
-		if part := variantOf(p.img.arch.name, n); part != "" {
+		if part := variantOf(p.img.arch.name, n); part != "" && !p.surely(f) {
 			return "the " + part + " in its name says that it was written for machines which have that; what chooses it is not seen"
 		}
 	}
@@ -103,15 +103,39 @@ func (p *program) always(f int, pc uint64) bool {
 	return p.free[f].always(pc) && !p.conditional(f, pc)
 }
 
-func (g *guard) always(pc uint64) bool {
-	i, ok := slices.BinarySearch(g.pcs, pc)
-	if !ok || !g.seen[i] {
-		return false
+// inevitable says that every way through a function comes by one instruction or another that the baseline does not have.
+func (p *program) inevitable(f int) bool {
+	if p.free[f] == nil {
+		p.free[f] = p.flow(f, true)
 	}
+	yes, known := p.doomed[f]
+	if !known {
+		var pcs []uint64
+		for _, h := range within(p.hits, p.funcs[f], func(h hit) uint64 { return h.pc }) {
+			if !p.conditional(f, h.pc) {
+				pcs = append(pcs, h.pc)
+			}
+		}
+		yes = p.free[f].always(pcs...)
+		p.doomed[f] = yes
+	}
+	return yes
+}
+
+// always says that every way through comes by one of some instructions.
+func (g *guard) always(pcs ...uint64) bool {
 	attracted := make([]bool, len(g.pcs))
 	half := map[int32]int32{} // branches one way of which leads there, and which
-	work := []int32{int32(i)}
-	attracted[i] = true
+	var work []int32
+	for _, pc := range pcs {
+		if i, ok := slices.BinarySearch(g.pcs, pc); ok && g.seen[i] {
+			work = append(work, int32(i))
+			attracted[i] = true
+		}
+	}
+	if len(work) == 0 {
+		return false
+	}
 	for len(work) > 0 {
 		n := work[len(work)-1]
 		work = work[:len(work)-1]

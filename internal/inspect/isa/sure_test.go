@@ -53,8 +53,9 @@ func TestStripped(t *testing.T) {
 		{"A32: a constant that code loads", "linux/arm/v7", elf.EM_ARM, elf.ELFCLASS32, false, code(0xe51f0000|4, bxlr, vadd), 0, 0, 4},
 		{"A32: constants behind a call that does not come back", "linux/arm/v7", elf.EM_ARM, elf.ELFCLASS32, false, code(bl, vadd, vadd, vadd, udf), 0, 0, 12},
 		{"T32: the entry's lowest bit says so", "linux/arm/v7", elf.EM_ARM, elf.ELFCLASS32, true, []byte{0x20, 0xef, 0x40, 0x08, 0x70, 0x47}, 1, 0, 0},
-		{"T32: in an IT block", "linux/arm/v6", elf.EM_ARM, elf.ELFCLASS32, true, []byte{0x08, 0xbf, 0x40, 0xf2, 0x00, 0x00, 0x70, 0x47}, 1, 1, 0}, // IT itself is unconditional
+		{"T32: in an IT block", "linux/arm/v6", elf.EM_ARM, elf.ELFCLASS32, true, []byte{0x08, 0xbf, 0x40, 0xf2, 0x00, 0x00, 0x70, 0x47}, 1, 0, 0}, // IT itself is unconditional
 		{"x86: straight", "linux/amd64", elf.EM_X86_64, elf.ELFCLASS64, false, []byte{0xf3, 0x48, 0x0f, 0xb8, 0xc7, 0xc3}, 1, 0, 0},
+		{"x86: one way or the other", "linux/amd64", elf.EM_X86_64, elf.ELFCLASS64, false, []byte{0x85, 0xff, 0x74, 0x06, 0xf3, 0x48, 0x0f, 0xb8, 0xc7, 0xc3, 0xf3, 0x48, 0x0f, 0xb8, 0xc6, 0xc3}, 1, 0, 0},
 		{"x86: behind a branch", "linux/amd64", elf.EM_X86_64, elf.ELFCLASS64, false, []byte{0x85, 0xff, 0x74, 0x05, 0xf3, 0x48, 0x0f, 0xb8, 0xc7, 0xc3}, 0, 1, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

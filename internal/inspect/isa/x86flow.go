@@ -26,6 +26,7 @@ func x86Decode(long bool) func(m *machine, pc uint64, code []byte) inst {
 		if c.space == legacy {
 			c.flow(&in, reg)
 		}
+		in.keeps = c.keepsFlags()
 		c.reference(m, &in, after, long)
 		c.comparison(&in, reg)
 		if !long && in.flow.ends() { // what comes next is reached from where the function still had its table
@@ -201,6 +202,25 @@ func (c *x86Code) follow(m *machine, in *inst, after uint64) {
 	default:
 		m.known &^= 1<<0 | 1<<1 | 1<<2
 	}
+}
+
+// keepsFlags says that the instruction does not write the flags, of moves and of the vector extensions (SDM volume 1, appendix A).
+func (c *x86Code) keepsFlags() bool {
+	op, reg := c.opcode, c.modrm>>3&7
+	switch {
+	case c.space != legacy && c.m == 1:
+		return op != 0x2e && op != 0x2f && op&0xf0 != 0x90 // (V)UCOMIS, (V)COMIS; KTEST, KORTEST
+	case c.m == 1:
+		return op >= 0x10 && op <= 0x17 || op >= 0x28 && op <= 0x2d || op >= 0x40 && op <= 0x9f || op == 0x1f || op == 0xb6 || op == 0xb7 || op == 0xbe || op == 0xbf || op >= 0xc2 && op <= 0xc6 || op >= 0xc8
+	case c.m == 2:
+		return op != 0x17 && op != 0x0e && op != 0x0f && op < 0xf0 // PTEST, VTEST; CRC32, BMI
+	case c.m == 3:
+		return op < 0x60 || op > 0x63 // PCMPESTR, PCMPISTR
+	case c.space != legacy || c.m != 0:
+		return false
+	}
+	return op >= 0x50 && op <= 0x5f || op == 0x63 || op == 0x68 || op == 0x6a || op&0xf0 == 0x70 || op >= 0x88 && op <= 0x8b || op == 0x8d || op == 0x90 || op == 0x98 || op == 0x99 ||
+		op >= 0xa0 && op <= 0xa3 || op >= 0xb0 && op <= 0xbf || op == 0xc6 || op == 0xc7 && c.modrm != 0xf8 || op == 0xe9 || op == 0xeb || op == 0xff && reg == 6
 }
 
 // stores says that the instruction writes its memory operand.
