@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,7 +65,51 @@ var (
 type tally struct {
 	what                                   string
 	plain, missed, dispatched, falseAlarms int
-	strippedMissed, strippedAlarms         int
+	// Of the same programs, stripped: unconditional code that is not spoken of, that is a remark, and code that asks first which is condemned, and which is a remark.
+	strippedMissed, strippedUntold, strippedAlarms, strippedRemarks int
+}
+
+// count adds the audit of a program to a row: asks says that it asks the machine first, work is the function in question.
+func (row *tally) count(t *testing.T, name string, data []byte, base platform.Baseline, asks, stripped bool, work string) {
+	t.Helper()
+	r, err := isa.Audit(data, base, isa.Options{})
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	is := func(f isa.Finding) bool { return work == "" || strings.Contains(f.Function, work) }
+	others := slices.DeleteFunc(slices.Clone(r.Unconditional), is)
+	switch {
+	case stripped && !asks:
+		if len(r.Unconditional)+len(r.Untold) == 0 {
+			row.strippedMissed++
+			t.Logf("%s: missed without symbols", name)
+		} else if len(r.Unconditional) == 0 {
+			row.strippedUntold++
+		}
+	case stripped:
+		if len(r.Unconditional) > 0 {
+			row.strippedAlarms++
+			t.Logf("%s: false alarm without symbols: %v", name, r.Unconditional[0])
+		} else if len(r.Untold) > 0 {
+			row.strippedRemarks++
+		}
+	case !asks: // with symbols the function has to be named, and nothing else may be
+		row.plain++
+		if !slices.ContainsFunc(r.Unconditional, is) {
+			row.missed++
+			t.Errorf("%s: %s runs on every machine, and the audit does not say so: %v %v", name, work, r.Dispatched, r.Untold)
+		}
+		if len(others) > 0 {
+			row.falseAlarms++
+			t.Errorf("%s: beside %s the audit condemns %v", name, work, others)
+		}
+	default:
+		row.dispatched++
+		if len(r.Unconditional) > 0 {
+			row.falseAlarms++
+			t.Logf("%s: the program asks first, and the audit condemns %v", name, r.Unconditional)
+		}
+	}
 }
 
 // TestInstructions builds programs that use more than their platform has, with and without asking the machine first, and counts what the audit says of them.
@@ -80,9 +125,92 @@ func TestInstructions(t *testing.T) {
 			rows = append(rows, corpus(t, l))
 		})
 	}
+	for _, l := range languages {
+		if full() || l.sample {
+			t.Run(l.platform+" "+l.name, func(t *testing.T) {
+				rows = append(rows, l.corpus(t))
+			})
+		}
+	}
 	if *update && full() && !t.Failed() {
 		writeInstructions(t, rows)
 	}
+}
+
+// A language is what programs in Rust and Go are that use more than their platform has: each prints what work() makes, on every machine or where it has asked.
+type language struct {
+	platform, name string
+	sample         bool // also without XBUILD_E2E=full
+	files          map[string]string
+	commands       string          // what makes the programs in a directory, as NAME and NAME.stripped
+	asks           map[string]bool // the programs, and whether they ask first
+	work           string          // part of the name of what needs more; "" for all of the program
+}
+
+const (
+	rustWork = "use std::arch::x86_64::*;\n#[target_feature(enable = \"avx2\")]\n#[inline(never)]\nunsafe fn work(n: i32) -> i32 {\n    let v = std::hint::black_box(_mm256_set1_epi32(n));\n    _mm256_extract_epi32(_mm256_mullo_epi32(v, v), 3)\n}\n"
+	armWork  = "use std::arch::aarch64::*;\n#[target_feature(enable = \"sha2\")]\n#[inline(never)]\nunsafe fn work(n: i32) -> i32 {\n    vsha1h_u32(std::hint::black_box(n as u32)) as i32\n}\n"
+	rustMain = "fn plain(n: i32) -> i32 {\n    n.wrapping_mul(n)\n}\nfn main() {\n    let n = std::env::args().count() as i32;\n    println!(\"{}\", go(n));\n}\n"
+	rustMake = "cargo build -q --release; for p in never place pointer; do cp target/*/release/$p .; $STRIP -o $p.stripped $p; done"
+)
+
+// rustFiles are three programs: one that never asks, one that asks right there, and one that keeps a pointer.
+func rustFiles(work, has string) map[string]string {
+	return map[string]string{
+		"Cargo.toml":         "[package]\nname = \"corpus\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+		"src/bin/never.rs":   work + "fn go(n: i32) -> i32 {\n    unsafe { work(n) + plain(n) }\n}\n" + rustMain,
+		"src/bin/place.rs":   work + "fn go(n: i32) -> i32 {\n    if " + has + " { unsafe { work(n) } } else { plain(n) }\n}\n" + rustMain,
+		"src/bin/pointer.rs": work + "static GO: std::sync::OnceLock<unsafe fn(i32) -> i32> = std::sync::OnceLock::new();\nfn go(n: i32) -> i32 {\n    let f = GO.get_or_init(|| if " + has + " { work } else { plain });\n    unsafe { f(n) }\n}\n" + rustMain,
+	}
+}
+
+var rustAsks = map[string]bool{"never": false, "place": true, "pointer": true}
+
+var languages = []language{
+	{platform: "linux/amd64", name: "Rust, AVX2", sample: true, files: rustFiles(rustWork, `is_x86_feature_detected!("avx2")`), commands: rustMake, asks: rustAsks, work: "work"},
+	{platform: "linux/arm64", name: "Rust, SHA2", files: rustFiles(armWork, `std::arch::is_aarch64_feature_detected!("sha2")`), commands: rustMake, asks: rustAsks, work: "work"},
+	{platform: "linux/amd64", name: "Go, GOAMD64=v3", sample: true, files: map[string]string{
+		"go.mod":  "module corpus\n\ngo 1.21\n",
+		"main.go": "package main\n\nimport (\n\t\"fmt\"\n\t\"math\"\n\t\"math/bits\"\n\t\"os\"\n)\n\n//go:noinline\nfunc work(n int, x float64) (int, float64) {\n\treturn bits.OnesCount(uint(n)), math.FMA(x, x, 1)\n}\n\nfunc main() {\n\tfmt.Println(work(len(os.Args), float64(len(os.Args))))\n}\n",
+	}, commands: "export CGO_ENABLED=0; GOAMD64=v3 go build -o never; GOAMD64=v3 go build -ldflags='-s -w' -o never.stripped; GOAMD64=v1 go build -o place; GOAMD64=v1 go build -ldflags='-s -w' -o place.stripped",
+		asks: map[string]bool{"never": false, "place": true}},
+}
+
+// corpus builds and audits a language's programs.
+func (l language) corpus(t *testing.T) tally {
+	p, err := platform.Parse(l.platform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := p.Baseline("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipe := "rust"
+	if l.files["go.mod"] != "" {
+		recipe = "go"
+	}
+	files := maps.Clone(l.files)
+	files["xbuild.toml"] = fmt.Sprintf("[project]\nname = \"corpus\"\nplatforms = [%q]\n[target.corpus]\nrecipe = %q\n", l.platform, recipe)
+	dir := write(t, files)
+	if r := xbuild(t, dir, "exec", "-q", "-p", l.platform, "--", "sh", "-ec", l.commands); r.code != 0 {
+		t.Fatalf("%v", r)
+	}
+	row := tally{what: fmt.Sprintf("`%s`, %s", l.platform, l.name)}
+	for _, name := range slices.Sorted(maps.Keys(l.asks)) {
+		for _, strip := range []string{"", ".stripped"} {
+			data, err := os.ReadFile(filepath.Join(dir, name+strip))
+			if err != nil {
+				t.Fatal(err)
+			}
+			row.count(t, l.name+" "+name+strip, data, base, l.asks[name], strip != "", l.work)
+		}
+	}
+	t.Logf("%+v", row)
+	if row.falseAlarms > 0 {
+		t.Errorf("%d false alarms on programs that ask first", row.falseAlarms)
+	}
+	return row
 }
 
 // corpus builds and audits one level's programs.
@@ -137,44 +265,7 @@ func corpus(t *testing.T, l level) tally {
 					}
 					t.Fatal(err)
 				}
-				r, err := isa.Audit(data, base, isa.Options{})
-				if err != nil {
-					t.Fatalf("%s: %v", name, err)
-				}
-				// With symbols the function has to be named, and nothing else may be.
-				caught := len(r.Unconditional) > 0
-				if strip == "" {
-					caught = slices.ContainsFunc(r.Unconditional, func(f isa.Finding) bool { return f.Function == "work" })
-				}
-				others := slices.DeleteFunc(slices.Clone(r.Unconditional), func(f isa.Finding) bool { return f.Function == "work" })
-				switch {
-				case k < 20 && strip == "":
-					row.plain++
-					if !caught {
-						row.missed++
-						t.Errorf("%s: work() runs on every machine, and the audit does not say so: %v", name, r.Dispatched)
-					}
-					if len(others) > 0 {
-						row.falseAlarms++
-						t.Errorf("%s: beside work() the audit condemns %v", name, others)
-					}
-				case k < 20:
-					if !caught {
-						row.strippedMissed++
-						t.Logf("%s: missed without symbols", name)
-					}
-				case strip == "":
-					row.dispatched++
-					if len(r.Unconditional) > 0 {
-						row.falseAlarms++
-						t.Logf("%s: the program asks first, and the audit condemns %v", name, r.Unconditional)
-					}
-				default:
-					if len(r.Unconditional) > 0 {
-						row.strippedAlarms++
-						t.Logf("%s: false alarm without symbols: %v", name, r.Unconditional[0])
-					}
-				}
+				row.count(t, l.name+" "+name, data, base, k >= 20, strip != "", "work")
 			}
 		}
 	}
@@ -352,19 +443,21 @@ func writeInstructions(t *testing.T, rows []tally) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "Measured on %s at %s.\n\n", time.Now().UTC().Format("2006-01-02"), strings.TrimSpace(string(commit)))
-	b.WriteString("| platform, code compiled for | unconditional | missed | dispatched | false alarms | missed, stripped | false alarms, stripped |\n|-|-|-|-|-|-|-|\n")
+	b.WriteString("| platform, code compiled for | unconditional | missed | dispatched | false alarms | stripped: missed | stripped: unconditional, a remark | stripped: false alarms | stripped: dispatched, a remark |\n|-|-|-|-|-|-|-|-|-|\n")
 	sum := tally{what: "together"}
 	for _, r := range append(rows, sum) {
 		if r.what == sum.what {
 			r = sum
 		}
-		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d |\n", r.what, r.plain, r.missed, r.dispatched, r.falseAlarms, r.strippedMissed, r.strippedAlarms)
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %d | %d |\n", r.what, r.plain, r.missed, r.dispatched, r.falseAlarms, r.strippedMissed, r.strippedUntold, r.strippedAlarms, r.strippedRemarks)
 		sum.plain += r.plain
 		sum.missed += r.missed
 		sum.dispatched += r.dispatched
 		sum.falseAlarms += r.falseAlarms
 		sum.strippedMissed += r.strippedMissed
+		sum.strippedUntold += r.strippedUntold
 		sum.strippedAlarms += r.strippedAlarms
+		sum.strippedRemarks += r.strippedRemarks
 	}
 	if err := os.WriteFile(file, []byte(before+instructionsStart+b.String()+instructionsEnd+after), 0o644); err != nil {
 		t.Fatal(err)

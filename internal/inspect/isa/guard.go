@@ -521,6 +521,7 @@ func (p *program) reach() {
 	}
 	// What comes before main only goes on or ends the program: its branches choose between nothing.
 	startup, first := p.startup, -1
+	chain := map[int]bool{} // what the entry jumps to: it hands main on as an address
 	if p.img.linked {
 		first = p.function(p.img.entry &^ uint64(p.img.arch.align-1))
 		at := first
@@ -541,6 +542,14 @@ func (p *program) reach() {
 			}
 			at = p.function(to)
 		}
+		for _, y := range p.img.goNames { // with cgo C's start comes before it
+			if y.name == "runtime.rt0_go" || y.name == "runtime.rt0_go.abi0" {
+				if f := p.function(y.addr); f >= 0 {
+					startup[f] = true
+				}
+			}
+		}
+		chain = maps.Clone(startup)
 		for f := range maps.Clone(startup) {
 			for _, e := range p.edgesOf(f) {
 				if t := p.function(e.to); e.kind == call && t >= 0 {
@@ -595,7 +604,7 @@ func (p *program) reach() {
 				switch {
 				case resolver:
 					s = guarded
-				case startup[f] && (e.kind != stop || f == first):
+				case startup[f] && (e.kind != stop || chain[f]):
 				case dead[f] && e.kind != call && e.kind != stop: // variants of one function share their code
 					continue
 				case p.looking[f] != nil && e.kind == stop && p.guard(f).chosen(e.pc): // one of the variants that it chooses from without a branch

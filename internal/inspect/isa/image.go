@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -494,9 +495,10 @@ func (img *image) finish() {
 		}
 	}
 	if img.linked {
+		relocated := slices.Collect(maps.Values(img.pointers))
 		img.scanPointers()
 		if img.machine == elf.EM_ARM && !img.mapped {
-			img.trace()
+			img.trace(relocated)
 		}
 	}
 }

@@ -2,9 +2,11 @@ package isa
 
 import (
 	"cmp"
+	"debug/elf"
 	"encoding/binary"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // What is known of the bytes of Arm code while it is traced, beside the modes 'a' and 't'.
@@ -34,8 +36,9 @@ type root struct {
 	mode byte
 }
 
-// trace puts marks in the place of the mapping symbols that a linked Arm file lost. What nothing leads to is marked as data, and counted as not read.
-func (img *image) trace() {
+// trace puts marks in the place of the mapping symbols that a linked Arm file lost. What nothing leads to is marked as data, and counted as not read. relocated are
+// addresses that the loader writes, which are no numbers that look like addresses.
+func (img *image) trace(relocated []uint64) {
 	t := &tracer{img: img, kinds: map[*section][]byte{}, starts: map[uint64]bool{}, back: map[root]bool{}}
 	budget := int64(maxTraced)
 	for i := range img.sections {
@@ -66,8 +69,16 @@ func (img *image) trace() {
 	for _, a := range img.starts {
 		t.starts[a] = true
 	}
+	slices.Sort(relocated)
+	for _, v := range relocated {
+		t.address(v)
+	}
 	for slot, v := range img.pointers {
-		if s := img.section(slot); s != nil && s.writable() {
+		switch s := img.section(slot); {
+		case s == nil:
+		case s.typ == elf.SHT_INIT_ARRAY || s.typ == elf.SHT_FINI_ARRAY || s.typ == elf.SHT_PREINIT_ARRAY || strings.HasPrefix(s.name, ".got"):
+			t.address(v)
+		case s.writable():
 			t.pointer(v)
 		}
 	}
@@ -216,19 +227,31 @@ func (t *tracer) enter(addr uint64, mode byte) {
 	t.work = append(t.work, root{addr, mode})
 }
 
-// pointer adds what an address of code leads to: its lowest bit says of which kind it is. One of A32 may be the address of constants, too, so the first words have to
-// look like code: most instructions have no condition.
-func (t *tracer) pointer(v uint64) {
-	if t.at(v&^1) == literalAt {
-		return
-	}
+// address adds what an address of code leads to: its lowest bit says of which kind it is. One of A32 may be the address of constants, too.
+func (t *tracer) address(v uint64) {
 	if v&1 != 0 {
-		t.later = append(t.later, root{v &^ 1, 't'})
-		return
+		t.enter(v&^1, 't')
+	} else if t.looksLikeA32(v) {
+		t.enter(v, 'a')
 	}
+}
+
+// pointer adds what a number leads to that looks like an address of code.
+func (t *tracer) pointer(v uint64) {
+	switch {
+	case t.at(v&^1) == literalAt:
+	case v&1 != 0:
+		t.later = append(t.later, root{v &^ 1, 't'})
+	case t.looksLikeA32(v):
+		t.later = append(t.later, root{v, 'a'})
+	}
+}
+
+// looksLikeA32 says that the first words at an address look like code: most instructions have no condition.
+func (t *tracer) looksLikeA32(v uint64) bool {
 	b := t.img.code(v, 32)
 	if len(b) < 4 || v&3 != 0 || b[3]>>4 != 14 {
-		return
+		return false
 	}
 	always, n := 0, 0
 	for ; len(b) >= 4; b = b[4:] {
@@ -240,9 +263,7 @@ func (t *tracer) pointer(v uint64) {
 			break
 		}
 	}
-	if 2*always >= n {
-		t.later = append(t.later, root{v, 'a'})
-	}
+	return 2*always >= n
 }
 
 // follow reads code from an address for as long as it goes on.
@@ -281,7 +302,12 @@ func (t *tracer) follow(r root) {
 				t.set(in.ref+uint64(i), literalAt)
 			}
 			if v := t.img.bytesAt(in.ref, 4); in.refSize == 4 && len(v) == 4 {
-				t.pointer(uint64(t.img.order.Uint32(v)))
+				to := uint64(t.img.order.Uint32(v))
+				if r.addr == t.img.entry&^1 { // what a program's first function loads is main
+					t.address(to)
+				} else {
+					t.pointer(to)
+				}
 			}
 		case in.kind == address:
 			table = in.ref
@@ -309,6 +335,18 @@ func (t *tracer) follow(r root) {
 			}
 		case r.mode == 'a' && (in.flow == maybe || in.flow == indirect):
 			t.armTable(pc, w, table, branch)
+		case r.mode == 't' && in.flow == indirect && table != 0 && table-pc < 64: // LDR.W Rn, [Rm, Rn, LSL #2]; ADD Rm, Rn; BX Rm: distances from the table that adr named
+			for at, end := table, table+tableLimit; at < end; at += 4 {
+				b := t.img.code(at, 4)
+				if len(b) < 4 {
+					break
+				}
+				to := (table + uint64(int64(int32(t.img.order.Uint32(b))))) & 0xffffffff
+				if to&1 == 0 || to-pc+farthest >= 2*farthest {
+					break
+				}
+				end = t.entryOf(at, to&^1, end, branch)
+			}
 		}
 		if in.flow.ends() || in.flow == call && t.starts[after] {
 			return
