@@ -70,7 +70,7 @@ func RunTests(ctx context.Context, tests []Test, opt TestOptions) ([]TestResult,
 	for i, t := range tests {
 		g.Go(func() error {
 			start := time.Now()
-			res := r.test(ctx, t, opt)
+			res := r.test(ctx, t, opt, &start)
 			res.Target, res.Platform, res.Emulated, res.Node, res.Seconds = t.Action.Target, t.Action.OCI, t.Emulated, t.node(), time.Since(start).Seconds()
 			results[i] = res
 			if opt.Done != nil {
@@ -99,7 +99,8 @@ func (t Test) node() string {
 	return ""
 }
 
-func (r *runner) test(ctx context.Context, t Test, opt TestOptions) TestResult {
+// test runs one test. It sets start anew where it had to wait for another that works in the same directory.
+func (r *runner) test(ctx context.Context, t Test, opt TestOptions, start *time.Time) TestResult {
 	a := t.Action
 	switch {
 	case t.Skip != "":
@@ -118,6 +119,7 @@ func (r *runner) test(ctx context.Context, t Test, opt TestOptions) TestResult {
 			return failed(fmt.Errorf("%s: %w", lock.Path(), err))
 		}
 		defer lock.Unlock()
+		*start = time.Now()
 	}
 	tmp, note, err := scratch(t)
 	if err != nil {
