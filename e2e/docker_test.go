@@ -85,8 +85,9 @@ func TestDocker(t *testing.T) {
 			args = append(args, name+"="+v)
 		}
 	}
-	// One with a variant in its path; the machine's own and one of the other byte order too where all is run: in a stage the compilers are the same.
-	stages := []string{"linux/arm/v6"}
+	// One with a variant in its path, for which no standard library of Rust has to be built in the stage; the machine's own and one of the other byte order too where all is
+	// run: in a stage the compilers are the same.
+	stages := []string{"linux/arm/v7"}
 	if full() {
 		stages = append(stages, "linux/amd64", "linux/s390x")
 	}

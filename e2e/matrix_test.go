@@ -29,6 +29,7 @@ var columns = []struct {
 	{"cmake", []string{"hello-cmake"}},
 	{"go", []string{"hello-go"}},
 	{"go with cgo", []string{"hello-cgo"}},
+	{"rust", []string{"hello-rust"}},
 }
 
 // work is the second line that each target of examples/all prints, the same on every platform.
@@ -39,6 +40,7 @@ var work = map[string]string{
 	"hello-cmake": "work: crc32 30e544a7, sum 1.643935, threads counted 40000000000000, exception caught",
 	"hello-go":    "work: crc32 30e544a7, sum 1.643935, goroutine joined, panic recovered",
 	"hello-cgo":   "work: crc32 30e544a7, sum 1.643935, C and Go agree",
+	"hello-rust":  "work: crc32 30e544a7, sum 1.643935, thread joined, panic caught",
 }
 
 func greeting(target, name string) string {
