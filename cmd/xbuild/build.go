@@ -292,7 +292,7 @@ type FetchCmd struct {
 	Host string `placeholder:"HOST" help:"Fetch the toolchains of another host (linux/amd64 or linux/arm64)." env:"XBUILD_HOST"`
 	QEMU bool   `name:"qemu" help:"Fetch the emulators of xbuild run too."`
 	GDB  bool   `name:"gdb" help:"Fetch the debugger of xbuild debug too."`
-	Node bool   `name:"node" help:"Fetch the Nodes that xbuild test runs modules in too."`
+	Node bool   `name:"node" help:"Fetch the Nodes that xbuild test runs modules in too, and npm's packages for that."`
 }
 
 // Run fetches.
@@ -349,5 +349,7 @@ func (c *FetchCmd) Run(g *Globals) error {
 	if err := s.composed(p.Set, s.executeOptions(0)); err != nil {
 		return err
 	}
-	return execute.Fetch(s.ctx, p, s.executeOptions(0), func(m string) { s.note("%s", m) })
+	opt := s.executeOptions(0)
+	opt.Tests = c.Node
+	return execute.Fetch(s.ctx, p, opt, func(m string) { s.note("%s", m) })
 }

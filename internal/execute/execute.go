@@ -39,6 +39,7 @@ type Options struct {
 	PathTail string          // PATH behind the toolchains' directories
 	XBuild   string          // the xbuild program, exported as XBUILD
 	Offline  bool            // for Go's modules: GOPROXY=off
+	Tests    bool            // Fetch: what tests need is brought in too
 	Done     func(Result)    // called after each action, one at a time
 }
 

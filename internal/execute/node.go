@@ -63,6 +63,10 @@ func (r *runner) nodeFetch(ctx context.Context, a *plan.Action, s plan.Step, log
 	if err != nil {
 		return err
 	}
+	if err := n.install(root); err != nil || !r.opt.Tests || !slices.ContainsFunc(a.Test, func(s plan.Step) bool { return s.In != nil }) {
+		return err
+	}
+	n.test = true // with devDependencies, and what npm has for the platform
 	return n.install(root)
 }
 

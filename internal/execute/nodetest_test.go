@@ -133,6 +133,30 @@ func TestNodeTest(t *testing.T) {
 	}
 }
 
+// TestNodeFetch: what npm installs for a build is brought into its cache, and for tests only where they are asked for.
+func TestNodeFetch(t *testing.T) {
+	for tests, want := range map[bool]int{false: 0, true: 1} {
+		b := nodeBench(t, map[string]string{"src/package.json": `{"name": "addon", "devDependencies": {"dev": "1"}}`, "src/package-lock.json": lockfile, "src/binding.gyp": "{}"})
+		a := b.node("linux/s390x", node.Build{})
+		a.Fetch = []plan.Step{{Name: "npm ci", Node: a.Steps[0].Node}}
+		a.Test = []plan.Step{{In: &plan.NodeTest{Range: "24"}}}
+		b.opt.Tests = tests
+		if err := os.MkdirAll(filepath.Dir(a.Build), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := Fetch(t.Context(), &plan.Plan{Actions: []*plan.Action{a}}, b.opt, func(string) {}); err != nil {
+			t.Fatal(err)
+		}
+		calls := b.read("npm.calls")
+		if strings.Count(calls, "ci ") != 1+want || strings.Count(calls, "--include=dev --prefer-offline --os=linux --cpu=s390x") != want {
+			t.Errorf("with tests %v npm was called with\n%s", tests, calls)
+		}
+		if b.exists("src/node_modules") {
+			t.Error("the source has node_modules now")
+		}
+	}
+}
+
 // TestNodeTestOfApp: an application is tested with devDependencies beside the packages of dist, of which nothing is npm's.
 func TestNodeTestOfApp(t *testing.T) {
 	b := nodeBench(t, map[string]string{
