@@ -423,6 +423,9 @@ func listed(globs []string, name string) bool {
 
 // app compiles every native module of an application and lays it out.
 func (n *nodeRun) app(root node.Package) error {
+	if rel, err := filepath.Rel(n.opt.Dist, filepath.Join(n.a.Source, root.Main)); root.Main != "" && err == nil && filepath.IsLocal(rel) {
+		return fmt.Errorf("package.json's main, %s, lies in the folder of xbuild's results, which is no part of the application\nhint: name another folder for the results: dist = \"out\" in [project] of xbuild.toml", root.Main)
+	}
 	packages, err := node.Installed(n.a.Build)
 	if err != nil {
 		return err

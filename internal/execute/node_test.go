@@ -67,6 +67,8 @@ func TestNodeRefusals(t *testing.T) {
 	}{
 		{"no lock file", map[string]string{"src/package.json": `{"name": "app", "dependencies": {"a": "1"}}`}, node.Build{App: true},
 			[]string{"package-lock.json", "npm install --package-lock-only", "[target.app] of xbuild.toml"}},
+		{"a main among the results", map[string]string{"src/package.json": `{"name": "app", "main": "../dist/index.js"}`, "src/package-lock.json": lockfile}, node.Build{App: true},
+			[]string{"main, ../dist/index.js, lies in the folder of xbuild's results", `dist = "out" in [project]`}},
 		{"no package.json", nil, node.Build{App: true}, []string{"package.json", "[target.app] of xbuild.toml"}},
 		{"compiled files without sources", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
 			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0"}`, "fixture/node_modules/a/prebuilds/linux-arm64/a.node": "arm64"}, node.Build{App: true},

@@ -54,6 +54,7 @@ type Headers struct {
 type Package struct {
 	Name         string            `json:"name"`
 	Version      string            `json:"version"`
+	Main         string            `json:"main"`
 	Scripts      map[string]string `json:"scripts"`
 	Dependencies map[string]string `json:"dependencies"`
 	Optional     map[string]string `json:"optionalDependencies"`
@@ -77,7 +78,7 @@ func Read(dir string) (Package, error) {
 	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &fields); err != nil {
 		return p, fmt.Errorf("%s: %w", file, err)
 	}
-	for name, to := range map[string]any{"name": &p.Name, "version": &p.Version, "scripts": &p.Scripts, "dependencies": &p.Dependencies,
+	for name, to := range map[string]any{"name": &p.Name, "version": &p.Version, "main": &p.Main, "scripts": &p.Scripts, "dependencies": &p.Dependencies,
 		"optionalDependencies": &p.Optional, "devDependencies": &p.Dev, "gypfile": &p.Gypfile} {
 		if raw, ok := fields[name]; ok && json.Unmarshal(raw, to) != nil {
 			switch to := to.(type) {
