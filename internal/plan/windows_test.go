@@ -16,6 +16,9 @@ func TestWindows(t *testing.T) {
 			t.Errorf("no %q in %s", want, last)
 		}
 	}
+	if set := p.Actions[0].Env.Lookup("CCC_OVERRIDE_OPTIONS"); !strings.Contains(set, "-soname") {
+		t.Errorf("rustc's -soname, which lld refuses for Windows, stays in: CCC_OVERRIDE_OPTIONS=%q", set)
+	}
 	if len(p.Set.Stds) != 1 || p.Set.Stds[0].View.Platform.Name != "windows/amd64" || p.Set.Stds[0].View.Sysroot.Tools["dlltool"] == "" || len(p.Set.Stds[0].View.Sysroot.RustObjects) != 2 {
 		t.Errorf("libraries to build: %+v", p.Set.Stds)
 	}
