@@ -611,6 +611,8 @@ func (p *program) reach() {
 					s = guarded
 				case p.looking[f] != nil && p.guard(f).at(e.pc) == decided:
 					s = guarded
+				case p.looking[f] != nil && e.kind == cond && p.choosesToLeave(f, t):
+					s = guarded
 				}
 			}
 			mark(t, s)
@@ -626,6 +628,51 @@ func (p *program) reach() {
 			mark(f+1, s)
 		}
 	}
+}
+
+// choosesToLeave says that branches of a function on what the processor can do lead straight into another one, and that it can do without that one.
+func (p *program) choosesToLeave(f, to int) bool {
+	g := *p.guard(f)
+	g.exits = slices.Clone(g.exits) // on the way to that one it does not come back
+	attracted := make([]bool, len(g.pcs))
+	half := map[int32]int32{}
+	var work []int32
+	const outside = -2 // the other function
+	visit := func(i, n int32) {
+		if attracted[i] {
+			return
+		}
+		if g.decides[i] {
+			if was, ok := half[i]; !ok || was == n {
+				half[i] = n
+				return
+			}
+		}
+		attracted[i] = true
+		work = append(work, i)
+	}
+	for _, e := range p.edgesOf(f) {
+		i, ok := slices.BinarySearch(g.pcs, e.pc)
+		switch {
+		case p.function(e.to) != to:
+		case !ok || !g.seen[i] || e.kind == stop:
+			return false
+		case e.kind == cond:
+			g.exits[i] = false
+			visit(int32(i), outside)
+		case !attracted[i]:
+			attracted[i] = true
+			work = append(work, int32(i))
+		}
+	}
+	for len(work) > 0 {
+		n := work[len(work)-1]
+		work = work[:len(work)-1]
+		for _, i := range g.preds[n] {
+			visit(i, n)
+		}
+	}
+	return !slices.ContainsFunc(g.roots, func(r int32) bool { return attracted[r] }) && g.goesOn(attracted)
 }
 
 // fallsInto says that the instruction before an address goes on to it.
@@ -744,12 +791,8 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 	return unconditional, ""
 }
 
-// onlyGuarded says of a function that nothing is seen to reach that all which leads to it would ask the machine first.
-func (p *program) onlyGuarded(f int, trail map[int]bool) bool {
-	if trail[f] {
-		return true
-	}
-	trail[f] = true
+// leadingTo are the edges from other functions to one.
+func (p *program) leadingTo(f int) []edge {
 	if p.incoming == nil {
 		p.incoming = map[int][]edge{}
 		for _, e := range p.edges {
@@ -758,7 +801,16 @@ func (p *program) onlyGuarded(f int, trail map[int]bool) bool {
 			}
 		}
 	}
-	if len(p.incoming[f]) == 0 || f > 0 && p.funcs[f-1].end == p.funcs[f].start && p.fallsInto(p.funcs[f].start) {
+	return p.incoming[f]
+}
+
+// onlyGuarded says of a function that nothing is seen to reach that all which leads to it would ask the machine first.
+func (p *program) onlyGuarded(f int, trail map[int]bool) bool {
+	if trail[f] {
+		return true
+	}
+	trail[f] = true
+	if len(p.leadingTo(f)) == 0 || f > 0 && p.funcs[f-1].end == p.funcs[f].start && p.fallsInto(p.funcs[f].start) {
 		return false
 	}
 	for _, e := range p.incoming[f] {

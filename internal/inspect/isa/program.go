@@ -144,7 +144,7 @@ func (p *program) read() {
 			}
 			p.funcs = append(p.funcs, function{start: start, end: end})
 			lo++
-			ended, calls := false, false
+			ended, calls := p.ends[start], false // what fills a gap goes on as what comes before it
 			p.walk(start, end, func(m *machine, pc uint64, in *inst) bool {
 				p.note(pc, in)
 				calls = in.flow == call || in.nop && calls

@@ -20,12 +20,38 @@ func (p *program) cannotTell(f int, pc uint64) string {
 	if len(names) == 0 && p.dead[f] {
 		return "no symbol names it and nothing leads to it: it may be data between functions"
 	}
+	if p.surely(f) {
+		return ""
+	}
 	for _, n := range names {
-		if part := variantOf(p.img.arch.name, n); part != "" && !p.surely(f) {
+		if part := variantOf(p.img.arch.name, n); part != "" {
 			return "the " + part + " in its name says that it was written for machines which have that; what chooses it is not seen"
 		}
 	}
+	if p.ofVariants(f, map[int]bool{}) {
+		return "only functions whose names say that they were written for other machines lead to it; what chooses those is not seen"
+	}
 	return ""
+}
+
+// ofVariants says that all which leads to a function are functions with such names, or others to which only those lead.
+func (p *program) ofVariants(f int, trail map[int]bool) bool {
+	if trail[f] {
+		return true
+	}
+	trail[f] = true
+	in := p.leadingTo(f)
+	for _, e := range in {
+		from := p.function(e.pc)
+		if from < 0 || p.sure[from] {
+			return false
+		}
+		named := slices.ContainsFunc(p.namesAt(from, e.pc), func(n string) bool { return variantOf(p.img.arch.name, n) != "" })
+		if !named && (len(trail) > 16 || !p.ofVariants(from, trail)) {
+			return false
+		}
+	}
+	return len(in) > 0 && !(f > 0 && p.funcs[f-1].end == p.funcs[f].start && p.fallsInto(p.funcs[f].start))
 }
 
 // knownCode says of code that every program may hold, and that nothing names, why it only runs where a machine has what it uses.

@@ -3,6 +3,7 @@ package isa
 import (
 	"debug/elf"
 	"encoding/binary"
+	"slices"
 	"testing"
 )
 
@@ -67,6 +68,40 @@ func TestStripped(t *testing.T) {
 				t.Errorf("%d unconditional, %d untold, %d bytes not read, want %d, %d and %d\n%+v", len(r.Unconditional), len(r.Untold), r.Unread, c.unconditional, c.untold, c.unread, r)
 			}
 		})
+	}
+}
+
+// TestTailBranch: a branch on what the processor can do may be the jump to another function itself. Where both ways lead there, or the other one ends the program, nothing
+// was chosen.
+func TestTailBranch(t *testing.T) {
+	// start: ret. f, at 8, which others may call: mov eax, 1; cpuid; test ecx, ecx; and what is given. work, at 0x20: popcnt rax, rdi; ret.
+	start := []byte{0xc3, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xb8, 0x01, 0x00, 0x00, 0x00, 0x0f, 0xa2, 0x85, 0xc9}
+	work := []byte{0xf3, 0x48, 0x0f, 0xb8, 0xc7, 0xc3}
+	for _, c := range []struct {
+		name string
+		way  []byte
+		want int // unconditional
+	}{
+		{"je work; ret", []byte{0x74, 0x0d, 0xc3}, 0},
+		{"je work; jmp work", []byte{0x74, 0x0d, 0xeb, 0x0b}, 1},
+		{"je work; ud2", []byte{0x74, 0x0d, 0x0f, 0x0b}, 1},
+	} {
+		code := append(slices.Clone(start), c.way...)
+		for len(code) < 0x20 {
+			code = append(code, 0xcc)
+		}
+		b := stripped(elf.EM_X86_64, elf.ELFCLASS64, false, append(code, work...))
+		img := newImage()
+		if err := img.add(b, ""); err != nil {
+			t.Fatal(err)
+		}
+		img.byAddr = []symbol{{name: "start", addr: 0x10000, size: 8}, {name: "f", addr: 0x10008, size: 0x18}, {name: "work", addr: 0x10020, size: 6}}
+		img.named, img.exported[0x10008] = true, true
+		img.finish()
+		r := audit(img, features(baseline(t, "linux/amd64"), img), Options{})
+		if len(r.Unconditional) != c.want || len(r.Unconditional)+len(r.Dispatched) != 1 {
+			t.Errorf("%s: %+v", c.name, r)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"debug/elf"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -73,7 +74,8 @@ func (img *image) trace(relocated []uint64) {
 	for _, v := range relocated {
 		t.address(v)
 	}
-	for slot, v := range img.pointers {
+	for _, slot := range slices.Sorted(maps.Keys(img.pointers)) {
+		v := img.pointers[slot]
 		switch s := img.section(slot); {
 		case s == nil:
 		case s.typ == elf.SHT_INIT_ARRAY || s.typ == elf.SHT_FINI_ARRAY || s.typ == elf.SHT_PREINIT_ARRAY || strings.HasPrefix(s.name, ".got"):
@@ -82,7 +84,7 @@ func (img *image) trace(relocated []uint64) {
 			t.pointer(v)
 		}
 	}
-	slices.SortFunc(t.later, func(a, b root) int { return cmp.Or(cmp.Compare(a.addr, b.addr), cmp.Compare(a.mode, b.mode)) }) // they come from a map
+	slices.SortFunc(t.later, func(a, b root) int { return cmp.Or(cmp.Compare(a.addr, b.addr), cmp.Compare(a.mode, b.mode)) })
 	for more := true; more; {
 		t.drain()
 		more = false

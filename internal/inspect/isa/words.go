@@ -43,6 +43,11 @@ var known = []struct{ glob, feature, why string }{
 	{"*_Unwind_VRS_*", "vfp", "libgcc restores floating-point registers only for a frame that saved them (config/arm/libunwind.S)"},
 	{"aes_v8_*", "", "OpenSSL takes it only where OPENSSL_armcap_P says so (crypto/evp, HWAES_CAPABLE)"},
 	{"gcm_*_v8*", "", "OpenSSL takes it only where OPENSSL_armcap_P says so (crypto/modes/gcm128.c)"},
+	{"*aes*autodetect*", "aes", "RustCrypto's aes asks through cpufeatures, when a key is made (aes/src/autodetect.rs)"},
+	{"*aes_hw_*", "", "BoringSSL and ring take it only where OPENSSL_ia32cap_P says so (crypto/fipsmodule/aes)"},
+	{"*vpaes_*", "ssse3", "OpenSSL takes it only where OPENSSL_ia32cap_P says so (include/crypto/aes_platform.h, VPAES_CAPABLE)"},
+	{"*bsaes_*", "ssse3", "OpenSSL takes it only where OPENSSL_ia32cap_P says so (include/crypto/aes_platform.h, BSAES_CAPABLE)"},
+	{"x25519_fe64_*", "adx", "OpenSSL asks x25519_fe64_eligible first (crypto/ec/curve25519.c)"},
 	{"ChaCha20_*x*", "", "OpenSSL's ChaCha20_ctr32 looks at OPENSSL_ia32cap_P first (crypto/chacha/asm/chacha-x86_64.pl)"},
 	{"*HUF_decompress4X*_usingDTable_internal_fast*", "bmi2", "zstd goes there only where its context says that the processor has BMI2 (lib/decompress/huf_decompress.c, HUF_flags_bmi2)"},
 	{"crypto_aead_aes256gcm_*", "", "libsodium's callers ask crypto_aead_aes256gcm_is_available first (its manual)"},
@@ -65,7 +70,8 @@ var knownUnnamed = []struct {
 // Words that also say what a function does, such as aes and fma, are none.
 var variants = map[string][]string{
 	"x86": {"ssse3", "sse4_1", "sse4_2", "sse41", "sse42", "sse4", "sse3", "sse2", "sse", "avx512vbmi", "avx512vl", "avx512bw", "avx512f", "avx512", "avx10", "avx2", "avx", "aesni", "aes_ni", "vpclmulqdq", "vpclmul", "pclmulqdq", "pclmul", "clmul",
-		"bmi2", "bmi1", "bmi", "adx", "mulx4x", "mulx", "montx", "vpmadd52", "fma3", "fma4", "xop", "f16c", "popcnt", "lzcnt", "movbe", "sha_ni", "shani", "shaext", "rdrand", "rdseed", "rtm", "mmx", "vaes", "vnni", "gfni", "ifma", "haswell", "skylakex", "skx", "icl", "zen4"},
+		"bmi2", "bmi1", "bmi", "adx", "mulx4x", "sqrx8x", "powerx5", "mulx", "montx", "vpmadd52", "fma3", "fma4", "xop", "f16c", "popcnt", "lzcnt", "movbe", "sha_ni", "shani", "shaext", "rdrand", "rdseed", "rtm", "mmx", "vaes", "vnni", "gfni", "ifma", "nehalem", "westmere", "sandybridge", "ivybridge", "haswell", "broadwell", "skylakex", "skylake", "skx", "cannonlake", "icelake", "icl", "sapphirerapids",
+		"zen2", "zen3", "zen4", "zen5", "amm52x20", "amm52x30", "amm52x40"},
 	"arm64":   {"sve2", "sve", "sme2", "sme", "lse", "dotprod", "i8mm", "pmull", "armv8", "v8_crypto", "asimddp", "asimdhp", "sha512_ce", "sha3", "eor3", "mops"},
 	"arm":     {"neon", "vfpv4", "vfpv3", "vfp", "armv8", "armv7", "armv6t2", "armv6", "asimd", "pmull"},
 	"riscv64": {"rvv", "zvkned", "zvkg", "zvbb", "zvbc", "zvkb", "zbb", "zbc", "zba", "zbs", "zbkb", "zknd", "zkne"},
