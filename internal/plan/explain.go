@@ -81,6 +81,9 @@ func (pl *Planner) bring(program string, t project.Target) string {
 			return fmt.Sprintf("%s:%d: write tools = [%q] in [target.%s]", pl.Project.File, t.Line, def.Name, t.Name)
 		}
 	}
+	if library, ok := strings.CutSuffix(program, "-config"); ok && library != "pkg" {
+		return fmt.Sprintf("it says where a library of the host is; pkg-config says it of the platform's (CONFIG=\"pkg-config %s\", by the name that the build has for such a variable)", library)
+	}
 	return "xbuild does not bring it, install it on the host"
 }
 

@@ -544,9 +544,10 @@ outputs = ["calc"]
 		t.Errorf("M4 is %q", m4)
 	}
 	for log, want := range map[string]string{
-		"/bin/sh: 1: nasm: not found":     `a command of the Makefile, nasm, is not on PATH: ` + pl.Project.File + `:1: write tools = ["nasm"] in [target.calc]`,
-		"/bin/sh: 1: msgmerge: not found": `a command of the Makefile, msgmerge, is not on PATH: ` + pl.Project.File + `:1: write tools = ["gettext"] in [target.calc]`,
-		"/bin/sh: 1: elf2hex: not found":  `a command of the Makefile, elf2hex, is not on PATH: xbuild does not bring it, install it on the host`,
+		"/bin/sh: 1: nasm: not found":        `a command of the Makefile, nasm, is not on PATH: ` + pl.Project.File + `:1: write tools = ["nasm"] in [target.calc]`,
+		"/bin/sh: 1: msgmerge: not found":    `a command of the Makefile, msgmerge, is not on PATH: ` + pl.Project.File + `:1: write tools = ["gettext"] in [target.calc]`,
+		"/bin/sh: 1: sdl2-config: not found": `a command of the Makefile, sdl2-config, is not on PATH: it says where a library of the host is; pkg-config says it of the platform's (CONFIG="pkg-config sdl2", by the name that the build has for such a variable)`,
+		"/bin/sh: 1: elf2hex: not found":     `a command of the Makefile, elf2hex, is not on PATH: xbuild does not bring it, install it on the host`,
 	} {
 		if got := a.Hints(log); len(got) != 1 || got[0] != want {
 			t.Errorf("%s:\n got %q\nwant %q", log, got, want)
