@@ -604,7 +604,7 @@ func (p *program) reach() {
 				switch {
 				case resolver:
 					s = guarded
-				case startup[f] && (e.kind != stop || chain[f]):
+				case chain[f], startup[f] && e.kind != stop && !p.isGo(f): // Go asks the processor before main
 				case dead[f] && e.kind != call && e.kind != stop: // variants of one function share their code
 					continue
 				case p.looking[f] != nil && e.kind == stop && p.guard(f).chosen(e.pc): // one of the variants that it chooses from without a branch
