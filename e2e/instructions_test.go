@@ -176,9 +176,10 @@ var languages = []language{
 		asks: map[string]bool{"never": false, "place": true}},
 }
 
-// corpus builds and audits a language's programs.
-func (l language) corpus(t *testing.T) tally {
-	p, err := platform.Parse(l.platform)
+// plainBaseline is what a platform promises where a project adds nothing.
+func plainBaseline(t *testing.T, name string) platform.Baseline {
+	t.Helper()
+	p, err := platform.Parse(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,6 +187,12 @@ func (l language) corpus(t *testing.T) tally {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return base
+}
+
+// corpus builds and audits a language's programs.
+func (l language) corpus(t *testing.T) tally {
+	base := plainBaseline(t, l.platform)
 	recipe := "rust"
 	if l.files["go.mod"] != "" {
 		recipe = "go"
@@ -215,14 +222,7 @@ func (l language) corpus(t *testing.T) tally {
 
 // corpus builds and audits one level's programs.
 func corpus(t *testing.T, l level) tally {
-	p, err := platform.Parse(l.platform)
-	if err != nil {
-		t.Fatal(err)
-	}
-	base, err := p.Baseline("", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	base := plainBaseline(t, l.platform)
 	dir := t.TempDir()
 	for _, f := range []string{"work.c", "main.c"} {
 		data, err := os.ReadFile(filepath.Join("testdata/instructions", f))
