@@ -19,7 +19,7 @@ var fillers = []string{"internal/cpu.doinit", "internal/cpu.osInit", "internal/c
 // words are variables that hold such answers, by the names that libraries give them.
 var words = []string{
 	"mtag_enabled", "__cpu_model", "__cpu_features2", "__cpu_features", "__aarch64_cpu_features", "__aarch64_have_lse_atomics", "__riscv_feature_bits", "__riscv_vendor_feature_bits", "_dl_x86_cpu_features", "_rtld_global_ro", "_dl_x86_get_cpu_features",
-	"_dl_hwcap", "_dl_hwcap2", "_dl_hwcap3", "_dl_hwcap4", "_dl_platform", "_dl_s390_cpu_features", "_dl_riscv_*", "_dl_aarch64_cpu_features", "_dl_loongarch_cpu_features", "__libc_ifunc_impl_list",
+	"_dl_hwcap", "__hwcap", "_dl_hwcap2", "_dl_hwcap3", "_dl_hwcap4", "_dl_platform", "_dl_s390_cpu_features", "_dl_riscv_*", "_dl_aarch64_cpu_features", "_dl_loongarch_cpu_features", "__libc_ifunc_impl_list",
 	"OPENSSL_ia32cap_P", "OPENSSL_armcap_P", "OPENSSL_s390xcap_P", "OPENSSL_ppccap_P", "OPENSSL_riscvcap_P", "OPENSSL_riscv_hwcap_P", "OPENSSL_loongarch_hwcap_P", "OPENSSL_loongarchcap_P", "_armv7_neon_probe",
 	"internal/cpu.X86", "internal/cpu.ARM", "internal/cpu.ARM64", "internal/cpu.S390X", "internal/cpu.PPC64", "internal/cpu.RISCV64", "internal/cpu.Loong64", "internal/cpu.MIPS64X", "internal/cpu.HWCap", "internal/cpu.HWCap2",
 	"golang.org/x/sys/cpu.X86", "golang.org/x/sys/cpu.ARM", "golang.org/x/sys/cpu.ARM64", "golang.org/x/sys/cpu.S390X", "golang.org/x/sys/cpu.PPC64", "golang.org/x/sys/cpu.RISCV64", "golang.org/x/sys/cpu.Loong64",
