@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"xbuild/internal/fetch"
 )
 
 // version is set by the linker (-X main.version=…).
@@ -81,6 +83,11 @@ func run(args []string) int {
 		return exitUsage
 	}
 	err = parsed.Run(&cli.Globals)
+	if g := &cli.Globals; errors.Is(err, fetch.ErrNotFound) && g.own != "" && !g.Locked && os.Remove(g.own) == nil {
+		// Outside of projects nobody keeps a lock, and what the store's names may have left the archive since it was written.
+		g.note("what %s names is no longer in the archive: looking it up again", relative(g.own))
+		err = parsed.Run(g)
+	}
 	var exit exitError
 	var usage usageError
 	switch {

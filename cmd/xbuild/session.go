@@ -48,6 +48,7 @@ type Globals struct {
 	Quiet        bool     `short:"q" help:"No progress on stderr." env:"XBUILD_QUIET"`
 
 	ctx context.Context
+	own string // the lock of commands outside of projects, once one has opened it
 }
 
 // A session is what a command works with: the project, or none, and the store.
@@ -116,6 +117,7 @@ func (g *Globals) open(needProject bool) (*session, error) {
 	case errors.Is(err, os.ErrNotExist):
 		s.Project = &project.Project{File: project.FileName, Dir: dir, Dist: "dist", Build: ".xbuild", Platforms: []platform.Platform{s.Host}}
 		s.lockPath = filepath.Join(s.store.Dir(), lock.FileName)
+		g.own = s.lockPath
 	default:
 		return nil, err
 	}

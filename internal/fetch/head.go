@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -42,6 +43,7 @@ func Gone(ctx context.Context, st *store.Store, items []Item, opt Options) ([]It
 		return nil, err
 	}
 	opt.Jobs *= 4 // answers without a body
+	opt.Retries = min(opt.Retries, 2)
 	f := newFetcher(opt)
 	defer f.base.CloseIdleConnections()
 	gone := make([]bool, len(missing))
@@ -73,6 +75,14 @@ func (f *fetcher) gone(ctx context.Context, urls []string) bool {
 			continue
 		}
 		_, err := f.head(ctx, u)
+		for pause, left := f.opt.Backoff, f.opt.Retries; left > 0 && passing(err) && ctx.Err() == nil; left-- {
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+			pause *= 2
+			_, err = f.head(ctx, u)
+		}
 		switch {
 		case errors.Is(err, ErrNotFound):
 			gone = true
