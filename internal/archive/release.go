@@ -118,7 +118,7 @@ func (r *Release) SourceIndex(component string) (plain, byHash string, hash File
 }
 
 func (r *Release) index(name string) (plain, byHash string, hash FileHash, err error) {
-	for _, ext := range []string{".xz", ".gz", ""} {
+	for _, ext := range []string{".gz", ".xz", ""} { // gzip is a third longer, and read in a third of the time
 		if h, ok := r.Files[name+ext]; ok {
 			return name + ext, path.Dir(name) + "/by-hash/SHA256/" + h.SHA256, h, nil
 		}
