@@ -157,7 +157,28 @@ func built(dir, name, file string) string {
 // example copies an example's sources, so that the checkout stays as it is and everything is locked afresh.
 func example(t *testing.T, name string) string {
 	t.Helper()
-	dir := t.TempDir()
+	return exampleIn(t, name, t.TempDir())
+}
+
+// all is examples/all with all that its xbuild.toml names, built once for the tests that only look at it.
+func all(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(scratch, "all")
+	if _, err := os.Stat(filepath.Join(dir, "dist", "artifacts.json")); err == nil {
+		return dir
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	build(t, exampleIn(t, "all", dir))
+	return dir
+}
+
+func exampleIn(t *testing.T, name, dir string) string {
+	t.Helper()
 	src := filepath.Join("..", "examples", name)
 	err := filepath.WalkDir(src, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {

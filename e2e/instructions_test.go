@@ -282,8 +282,7 @@ func TestInstructionsOfExamples(t *testing.T) {
 	if !full() {
 		t.Skip("XBUILD_E2E=full audits every program of examples/all")
 	}
-	dir := example(t, "all")
-	build(t, dir)
+	dir := all(t)
 	n := 0
 	for _, name := range eleven {
 		p, err := platform.Parse(name)

@@ -84,18 +84,16 @@ func TestMatrix(t *testing.T) {
 	for _, part := range []struct {
 		name string
 		rows []row
-	}{{"platforms", base}, {"variants", variants}} {
-		t.Run(part.name, func(t *testing.T) {
-			for r, c := range matrix(t, part.rows) {
-				cells[r] = c
-			}
-		})
+		dir  func(*testing.T) string
+	}{{"platforms", base, all}, {"variants", variants, func(t *testing.T) string { return variant(t, variants) }}} {
+		t.Run(part.name, func(t *testing.T) { maps.Copy(cells, matrix(t, part.rows, part.dir(t))) })
 	}
 	compareTables(t, "../docs/platforms.md", map[string]string{"platforms": table(t, base, cells), "variants": table(t, variants, cells)})
 }
 
-// matrix builds examples/all for rows of different platforms and returns row -> column -> cell.
-func matrix(t *testing.T, rows []row) map[string]map[string]string {
+// variant builds examples/all for rows and returns its directory.
+func variant(t *testing.T, rows []row) string {
+	t.Helper()
 	dir := example(t, "all")
 	f, err := os.OpenFile(filepath.Join(dir, "xbuild.toml"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -112,7 +110,11 @@ func matrix(t *testing.T, rows []row) map[string]map[string]string {
 		t.Fatal(err)
 	}
 	build(t, dir, args...)
+	return dir
+}
 
+// matrix runs what examples/all was built to for rows of different platforms and returns row -> column -> cell.
+func matrix(t *testing.T, rows []row, dir string) map[string]map[string]string {
 	cells := map[string]map[string]string{}
 	var mu sync.Mutex
 	t.Run("run", func(t *testing.T) {
