@@ -52,14 +52,25 @@ var levels = []level{
 	{"linux/riscv64", "Zbs, Zicond", "-march=rv64gc_zbb_zbs_zicond", "", 0},
 	{"linux/mips64le", "MSA", "-mmsa -mfp64", "", 10},
 	{"linux/loong64", "LASX", "-mlasx", "", 0},
+	{"windows/amd64", "x86-64-v2", "-march=x86-64-v2", "sse4.2", 0},
+	{"windows/amd64", "x86-64-v3", "-march=x86-64-v3", "avx2", 0},
+	{"windows/amd64", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f", 0},
 }
 
 // Kinds of main.c. No kind 24 where the sysroot's toolchain makes no indirect functions.
 var (
 	condemned  = []int{1, 2, 3, 4, 5, 6}
 	dispatches = []int{20, 21, 22, 23, 24, 25}
-	noIfunc    = []string{"linux/mips64le"}
+	noIfunc    = []string{"linux/mips64le", "windows/amd64"}
 )
+
+// links are the ways in which a platform's programs are linked: for Windows there is one.
+func links(name string) []string {
+	if strings.HasPrefix(name, "windows/") {
+		return []string{"dynamic"}
+	}
+	return []string{"static", "dynamic"}
+}
 
 // A tally is a row of the table in docs/instructions.md.
 type tally struct {
@@ -151,7 +162,7 @@ const (
 	rustWork = "use std::arch::x86_64::*;\n#[target_feature(enable = \"avx2\")]\n#[inline(never)]\nunsafe fn work(n: i32) -> i32 {\n    let v = std::hint::black_box(_mm256_set1_epi32(n));\n    _mm256_extract_epi32(_mm256_mullo_epi32(v, v), 3)\n}\n"
 	armWork  = "use std::arch::aarch64::*;\n#[target_feature(enable = \"sha2\")]\n#[inline(never)]\nunsafe fn work(n: i32) -> i32 {\n    vsha1h_u32(std::hint::black_box(n as u32)) as i32\n}\n"
 	rustMain = "fn plain(n: i32) -> i32 {\n    n.wrapping_mul(n)\n}\nfn main() {\n    let n = std::env::args().count() as i32;\n    println!(\"{}\", go(n));\n}\n"
-	rustMake = "cargo build -q --release; for p in never place pointer; do cp target/*/release/$p .; $STRIP -o $p.stripped $p; done"
+	rustMake = "cargo build -q --release; for p in never place pointer; do cp target/*/release/$p . || cp target/*/release/$p.exe $p; $STRIP -o $p.stripped $p; done"
 )
 
 // rustFiles are three programs: one that never asks, one that asks right there, and one that keeps a pointer.
@@ -166,14 +177,34 @@ func rustFiles(work, has string) map[string]string {
 
 var rustAsks = map[string]bool{"never": false, "place": true, "pointer": true}
 
+// goFiles are a program whose own code differs with the level that it is compiled for, and that brings all the assembly of net/http and crypto.
+var goFiles = map[string]string{
+	"go.mod": "module corpus\n\ngo 1.21\n",
+	"main.go": "package main\n\nimport (\n\t\"fmt\"\n\t\"math\"\n\t\"math/bits\"\n\t\"net/http\"\n\t\"os\"\n)\n\n//go:noinline\nfunc work(n int, x float64) (int, float64) {\n\treturn bits.OnesCount(uint(n)), math.FMA(x, x, 1)\n}\n\n" +
+		"func main() {\n\tfmt.Println(work(len(os.Args), float64(len(os.Args))))\n\tif len(os.Args) > 1 {\n\t\tfmt.Println(http.ListenAndServe(os.Args[1], nil))\n\t}\n}\n",
+}
+
+var goAsks = map[string]bool{"never": false, "place": true}
+
+// goMake builds goFiles at a level beyond the platform's, where there is one that Go knows, and at the platform's own.
+func goMake(beyond, own string) string {
+	script := "export CGO_ENABLED=0"
+	for name, level := range map[string]string{"never": beyond, "place": own} {
+		if level != "" {
+			script += fmt.Sprintf("; %s go build -o %s; %s go build -ldflags='-s -w' -o %s.stripped", level, name, level, name)
+		}
+	}
+	return script
+}
+
 var languages = []language{
 	{platform: "linux/amd64", name: "Rust, AVX2", sample: true, files: rustFiles(rustWork, `is_x86_feature_detected!("avx2")`), commands: rustMake, asks: rustAsks, work: "work"},
 	{platform: "linux/arm64", name: "Rust, SHA2", files: rustFiles(armWork, `std::arch::is_aarch64_feature_detected!("sha2")`), commands: rustMake, asks: rustAsks, work: "work"},
-	{platform: "linux/amd64", name: "Go, GOAMD64=v3", sample: true, files: map[string]string{
-		"go.mod":  "module corpus\n\ngo 1.21\n",
-		"main.go": "package main\n\nimport (\n\t\"fmt\"\n\t\"math\"\n\t\"math/bits\"\n\t\"os\"\n)\n\n//go:noinline\nfunc work(n int, x float64) (int, float64) {\n\treturn bits.OnesCount(uint(n)), math.FMA(x, x, 1)\n}\n\nfunc main() {\n\tfmt.Println(work(len(os.Args), float64(len(os.Args))))\n}\n",
-	}, commands: "export CGO_ENABLED=0; GOAMD64=v3 go build -o never; GOAMD64=v3 go build -ldflags='-s -w' -o never.stripped; GOAMD64=v1 go build -o place; GOAMD64=v1 go build -ldflags='-s -w' -o place.stripped",
-		asks: map[string]bool{"never": false, "place": true}},
+	{platform: "windows/amd64", name: "Rust, AVX2", files: rustFiles(rustWork, `is_x86_feature_detected!("avx2")`), commands: rustMake, asks: rustAsks, work: "work"},
+	{platform: "linux/amd64", name: "Go, GOAMD64=v3", sample: true, files: goFiles, commands: goMake("GOAMD64=v3", "GOAMD64=v1"), asks: goAsks},
+	{platform: "windows/amd64", name: "Go, GOAMD64=v3", files: goFiles, commands: goMake("GOAMD64=v3", "GOAMD64=v1"), asks: goAsks},
+	{platform: "windows/arm64", name: "Go, GOARM64=v8.1", files: goFiles, commands: goMake("GOARM64=v8.1", "GOARM64=v8.0"), asks: goAsks},
+	{platform: "windows/386", name: "Go", files: goFiles, commands: goMake("", "GO386=sse2"), asks: map[string]bool{"place": true}},
 }
 
 // plainBaseline is what a platform promises where a project adds nothing.
@@ -239,7 +270,7 @@ func corpus(t *testing.T, l level) tally {
 			continue
 		}
 		script += fmt.Sprintf("$CC -O2 '-DFEATURE=\"%s\"' -DKIND=%d -c main.c -o main%d.o\n", l.feature, k, k)
-		for _, link := range []string{"static", "dynamic"} {
+		for _, link := range links(l.platform) {
 			flag := ""
 			if link == "static" {
 				flag = "-static"
@@ -255,7 +286,7 @@ func corpus(t *testing.T, l level) tally {
 	}
 	row := tally{what: fmt.Sprintf("`%s`, %s", l.platform, l.name)}
 	for _, k := range slices.Concat(condemned, dispatches) {
-		for _, link := range []string{"static", "dynamic"} {
+		for _, link := range links(l.platform) {
 			for _, strip := range []string{"", ".stripped"} {
 				name := fmt.Sprintf("%d.%s%s", k, link, strip)
 				data, err := os.ReadFile(filepath.Join(dir, name))

@@ -45,6 +45,10 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 		}
 	}
 	has := maps.Clone(b.set) // what the -march or -mcpu already means
+	if cpu == "" {
+		has = map[string]bool{}
+		a.close(has, l.features...)
+	}
 	a.close(b.set, asked...)
 	for _, f := range a.features {
 		if b.set[f.name] && !f.allows(p) {
@@ -148,6 +152,7 @@ func (t *baselineTable) promised(p Platform) map[string]bool {
 	l := t.levels[p.level]
 	set := map[string]bool{}
 	t.arches[l.arch].close(set, l.features...)
+	t.arches[l.arch].close(set, l.machines...)
 	return set
 }
 

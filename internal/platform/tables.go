@@ -43,6 +43,7 @@ type feature struct {
 type level struct {
 	arch     string
 	features []string
+	machines []string // what all of the platform's machines have beside; no flag of clang and rustc asks for it
 	c        []string
 	float    string // -mfloat-abi
 	rustCPU  string
@@ -128,7 +129,7 @@ func loadBaselines(data string) (*baselineTable, error) {
 		case "level":
 			var l level
 			var levels []string
-			err := s.bind(map[string]any{"arch": &l.arch, "features": &l.features, "c": &l.c, "float": &l.float,
+			err := s.bind(map[string]any{"arch": &l.arch, "features": &l.features, "machines": &l.machines, "c": &l.c, "float": &l.float,
 				"rust_cpu": &l.rustCPU, "go": &l.goVar, "go_levels": &levels})
 			l.goLevels = choices(levels)
 			t.levels[name] = l
@@ -203,7 +204,7 @@ func (t *baselineTable) check() error {
 		if a == nil {
 			return fmt.Errorf("level %s is of no arch", n)
 		}
-		if err := known(a, n, l.features...); err != nil {
+		if err := known(a, n, slices.Concat(l.features, l.machines)...); err != nil {
 			return err
 		}
 		for _, c := range l.goLevels {

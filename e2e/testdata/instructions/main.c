@@ -1,7 +1,9 @@
 /* One program a KIND: ways to come to work(), which is compiled for a newer machine. The kinds from 1 to 19 run it on every machine; those from 20 on ask first. */
 #include <stdint.h>
 #include <stdio.h>
+#ifdef __linux__
 #include <sys/auxv.h>
+#endif
 
 void work(float *a, const float *b, uint64_t *c, const uint8_t *s, int n);
 static float a[8], b[8];

@@ -1,4 +1,4 @@
-// Package isa reads the machine code of ELF files and says which extensions of an instruction set it uses beyond a platform's baseline. Executables, shared
+// Package isa reads the machine code of ELF and PE files and says which extensions of an instruction set it uses beyond a platform's baseline. Executables, shared
 // objects, objects and ar archives of objects come in; findings go out, each with function, address, instruction, feature and object: those that run on every
 // machine, and those that only run where the program has asked the machine first.
 //
@@ -71,7 +71,7 @@ var also = map[string]map[string][]string{
 	"x86":     {"x86-64": {"cx8", "cmov"}},
 }
 
-// Audit reads a file, an ELF file or an ar archive of ELF objects, and holds its code against a baseline.
+// Audit reads a file, a program, a library, an object or an ar archive of objects, and holds its code against a baseline.
 func Audit(data []byte, b platform.Baseline, o Options) (Report, error) {
 	img := newImage()
 	if bytes.HasPrefix(data, []byte("!<arch>\n")) {
@@ -88,7 +88,7 @@ func Audit(data []byte, b platform.Baseline, o Options) (Report, error) {
 	return audit(img, features(b, img), o), nil
 }
 
-// addArchive reads the members of an ar archive; those that are no ELF objects are none of its code.
+// addArchive reads the members of an ar archive; those that are no objects are none of its code.
 func (img *image) addArchive(data []byte) error {
 	var names []byte
 	for b := data[8:]; len(b) > 0; {
@@ -110,13 +110,17 @@ func (img *image) addArchive(data []byte) error {
 				name = string(n)
 			}
 		}
+		object := isCOFF(body)
 		if bytes.HasPrefix(body, []byte(elf.ELFMAG)) {
-			if h, err := readHeader(body); err != nil {
+			h, err := readHeader(body)
+			if err != nil {
 				return err
-			} else if h.typ == elf.ET_REL {
-				if err := img.add(body, strings.TrimSuffix(name, "/")); err != nil {
-					return err
-				}
+			}
+			object = h.typ == elf.ET_REL
+		}
+		if object {
+			if err := img.add(body, strings.TrimSuffix(name, "/")); err != nil {
+				return err
 			}
 		}
 		b = b[min(60+size+size&1, uint64(len(b))):]

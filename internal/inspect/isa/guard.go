@@ -551,6 +551,9 @@ func (p *program) reach() {
 		}
 		chain = maps.Clone(startup)
 		for f := range maps.Clone(startup) {
+			if p.callsMain(f) {
+				continue
+			}
 			for _, e := range p.edgesOf(f) {
 				if t := p.function(e.to); e.kind == call && t >= 0 {
 					startup[t] = true
@@ -558,6 +561,9 @@ func (p *program) reach() {
 			}
 		}
 		for f := range maps.Clone(startup) { // glibc's __libc_start_main calls one function more before main
+			if p.callsMain(f) {
+				continue
+			}
 			for _, e := range p.edgesOf(f) {
 				if t := p.function(e.to); e.kind == call && t >= 0 && !p.isGo(t) {
 					startup[t] = true
@@ -630,6 +636,9 @@ func (p *program) reach() {
 	}
 }
 
+// callsMain says that a function which runs before main, or is main itself, may call what chooses: for Windows and macOS main is not handed on as an address.
+func (p *program) callsMain(f int) bool { return p.img.format != elfFormat && !p.isGo(f) }
+
 // choosesToLeave says that branches of a function on what the processor can do lead straight into another one, and that it can do without that one.
 func (p *program) choosesToLeave(f, to int) bool {
 	g := *p.guard(f)
@@ -694,6 +703,12 @@ func (p *program) viaData() {
 		i := sort.Search(len(byAddr), func(i int) bool { return byAddr[i].addr >= lo })
 		j := sort.Search(len(byAddr), func(i int) bool { return byAddr[i].addr > hi })
 		return byAddr[i:j]
+	}
+	for _, a := range p.img.inits {
+		if f := p.function(a); f >= 0 && p.funcs[f].start == a {
+			p.dataRoots = append(p.dataRoots, f)
+			p.started = append(p.started, f)
+		}
 	}
 	var added []edge
 	slots := make([]uint64, 0, len(p.img.pointers))

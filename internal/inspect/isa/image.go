@@ -23,11 +23,11 @@ func damaged(format string, args ...any) error {
 // An image is what the audit sees: the sections of a linked file where they are loaded, or those of objects laid out one after the other.
 type image struct {
 	arch    *arch
+	format  format
 	machine elf.Machine
 	order   binary.ByteOrder
 	wide    bool // 64 bits
 	linked  bool // an executable or shared object
-	shared  bool // others may call in
 	named   bool // its functions have symbols of their own, not only those that the loader needs
 	entry   uint64
 
@@ -52,7 +52,17 @@ type image struct {
 	goEnd    uint64 // where Go's own code ends
 	unread   int64  // bytes in sections of code that nothing was seen to lead to
 	attrs    []attribute
+	inits    []uint64 // functions that whoever starts the program runs before it, beside those of sections for that alone
 }
+
+// A format is that of the file.
+type format uint8
+
+const (
+	elfFormat format = iota
+	peFormat
+	machoFormat
+)
 
 // A section is loaded bytes.
 type section struct {
@@ -164,8 +174,48 @@ func newImage() *image {
 // objectBase is where the first object's sections are laid.
 const objectBase = 0x10000
 
-// add reads an ELF file into the image: a linked file alone, or one object more.
+// add reads a file into the image: a linked file alone, or one object more.
 func (img *image) add(b []byte, member string) error {
+	switch {
+	case peHeader(b) != 0, isCOFF(b):
+		return img.addPE(b, member)
+	}
+	return img.addELF(b, member)
+}
+
+// begin says what the next file is.
+func (img *image) begin(a *arch, m elf.Machine, class elf.Class, order binary.ByteOrder, linked bool, member string) error {
+	if img.arch != nil && (img.machine != m || img.linked) {
+		return damaged("%s is for %v, what came before it for %v", member, m, img.machine)
+	}
+	img.arch, img.machine, img.order, img.wide, img.linked = a, m, order, class == elf.ELFCLASS64, linked
+	return nil
+}
+
+// next is where the next section of an object is laid.
+func (img *image) next() uint64 {
+	if n := len(img.sections); n > 0 {
+		last := img.sections[n-1]
+		return (last.addr + last.size + 63) &^ 63
+	}
+	return objectBase
+}
+
+// fits refuses a file whose sections of code lie on each other: they would be read again and again.
+func (img *image) fits(size int, member string) error {
+	code := 0
+	for i := range img.sections {
+		if s := &img.sections[i]; s.exec() && s.member == member {
+			code += len(s.data)
+		}
+	}
+	if code > size {
+		return damaged("its sections of code have %d bytes, the file has %d", code, size)
+	}
+	return nil
+}
+
+func (img *image) addELF(b []byte, member string) error {
 	h, err := readHeader(b)
 	if err != nil {
 		return err
@@ -174,24 +224,18 @@ func (img *image) add(b []byte, member string) error {
 	if !ok {
 		return nil // another architecture: package inspect says so
 	}
-	if img.arch != nil && (img.machine != h.machine || img.linked) {
-		return damaged("%s is for %v, what came before it for %v", member, h.machine, img.machine)
+	if err := img.begin(a, h.machine, h.class, h.order, h.typ == elf.ET_EXEC || h.typ == elf.ET_DYN, member); err != nil {
+		return err
 	}
-	img.arch, img.machine, img.order, img.wide = a, h.machine, h.order, h.class == elf.ELFCLASS64
-	img.linked = h.typ == elf.ET_EXEC || h.typ == elf.ET_DYN
 	img.eflags = h.flags
 	raw, err := readSections(b, h)
 	if err != nil {
 		return err
 	}
 	if img.linked {
-		img.shared, img.entry = h.typ == elf.ET_DYN, h.entry
+		img.entry = h.entry
 	}
-	next := uint64(objectBase)
-	if n := len(img.sections); n > 0 && !img.linked {
-		last := img.sections[n-1]
-		next = last.addr + last.size
-	}
+	next := img.next()
 	for i := range raw {
 		s := &raw[i]
 		if s.flags&elf.SHF_ALLOC == 0 {
@@ -213,6 +257,9 @@ func (img *image) add(b []byte, member string) error {
 	slices.SortStableFunc(img.sections, func(a, b section) int { return cmp.Compare(a.addr, b.addr) })
 	if img.linked && !slices.ContainsFunc(img.sections, func(s section) bool { return s.exec() }) {
 		img.segments(b, h)
+	}
+	if err := img.fits(len(b), member); err != nil {
+		return err
 	}
 	if err := img.readSymbols(raw, h, member); err != nil {
 		return err
@@ -457,6 +504,9 @@ func (img *image) finish() {
 	slices.SortStableFunc(img.byAddr, byAddr)
 	slices.SortStableFunc(img.labels, byAddr)
 	slices.SortStableFunc(img.objects, byAddr)
+	if img.format != elfFormat {
+		img.sizeObjects()
+	}
 	slices.SortStableFunc(img.goNames, byAddr)
 	slices.SortStableFunc(img.marks, func(a, b mark) int { return cmp.Compare(a.addr, b.addr) })
 	slices.SortStableFunc(img.sites, func(a, b site) int { return cmp.Compare(a.addr, b.addr) })
@@ -500,6 +550,25 @@ func (img *image) finish() {
 		if img.machine == elf.EM_ARM && !img.mapped {
 			img.trace(relocated)
 		}
+	}
+}
+
+// sizeObjects gives objects without sizes those that reach to what comes next in their sections.
+func (img *image) sizeObjects() {
+	for i := range img.objects {
+		y := &img.objects[i]
+		s := img.section(y.addr)
+		if s == nil || y.size > 0 {
+			continue
+		}
+		end := s.addr + s.size
+		for j := i + 1; j < len(img.objects); j++ {
+			if a := img.objects[j].addr; a > y.addr {
+				end = min(end, a)
+				break
+			}
+		}
+		y.size = end - y.addr
 	}
 }
 

@@ -217,6 +217,9 @@ func FuzzAudit(f *testing.F) {
 		}
 		f.Add(object(key.machine, key.class, order, 0, code))
 	}
+	f.Add(asking("IsProcessorFeaturePresent", true).bytes())
+	f.Add(asking("Sleep", false).bytes())
+	f.Add(peSpec{machine: 0x8664, object: true, sections: []peSpecSection{{name: ".text", data: code, flags: peCode, relocs: make([]byte, 20)}}, symbols: []peSpecSymbol{{"work", 0, 1, 0x20, 2}, {"_a_longer_name", 8, 1, 0, 3}}}.bytes())
 	files, _ := filepath.Glob("testdata/*.o")
 	for _, name := range files {
 		if data, err := os.ReadFile(name); err == nil {

@@ -83,7 +83,7 @@ func (p *program) lacks(e *entry) string {
 // starts are the beginnings of functions in code.
 func (p *program) starts() []uint64 {
 	img := p.img
-	all := slices.Clone(img.starts)
+	all := slices.Concat(img.starts, img.inits)
 	for _, y := range img.byAddr {
 		all = append(all, y.addr)
 		if y.size > 0 {

@@ -1,6 +1,7 @@
 package isa
 
 import (
+	"bytes"
 	"debug/elf"
 	"encoding/binary"
 )
@@ -269,6 +270,20 @@ func (img *image) exidx(data []byte, addr uint64) {
 	for off := 0; off+8 <= len(data); off += 8 {
 		pc := addr + uint64(off) + uint64(signed(img.order.Uint32(data[off:])&0x7fffffff, 31))
 		img.starts = append(img.starts, pc&0xfffffffe)
+	}
+}
+
+// goBuildID marks what Go's linker puts at the start of the code of PE and Mach-O files as no code: "\xff Go build ID: \"…\"\n \xff" (cmd/internal/buildid).
+func (img *image) goBuildID() {
+	for i := range img.sections {
+		s := &img.sections[i]
+		if !s.exec() || !bytes.HasPrefix(s.data, []byte("\xff Go build ID: ")) {
+			continue
+		}
+		if n := bytes.Index(s.data[1:min(len(s.data), 512)], []byte{0xff}); n > 0 {
+			end := (s.addr + uint64(n) + 2 + 15) &^ 15 // where its first function may begin
+			img.marks = append(img.marks, mark{s.addr, 'd'}, mark{end, 'a'})
+		}
 	}
 }
 
