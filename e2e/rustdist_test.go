@@ -27,10 +27,14 @@ import (
 // it is the test program of cmd/xbuild that runs here, in which a test may say what key is trusted. The public server is not asked.
 func TestRustDistribution(t *testing.T) {
 	needNetwork(t)
+	platforms := map[string]string{"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+	if full() {
+		platforms["linux/mips64le"] = "mips64" // no library in the distribution: built from component rust-src, as the Rust project has it without its crates
+	}
 	dir := write(t, map[string]string{
 		"xbuild.toml": `[project]
 name = "hello"
-platforms = ["linux/amd64", "linux/arm64"]
+platforms = ` + quoted(slices.Sorted(maps.Keys(platforms))) + `
 
 [toolchains]
 rust = "^1.85"
@@ -79,9 +83,9 @@ recipe = "rust"
 			t.Errorf("locked for host %s: %s %s of %s", host, e.Name, e.Version, e.Archive)
 		}
 	}
-	for _, p := range []struct{ platform, arch string }{{"linux/amd64", "x86_64"}, {"linux/arm64", "aarch64"}} {
-		if r := underQEMU(t, dir, p.platform, built(dir, p.platform, "hello")); r.code != 0 || r.stdout != "HELLO from "+p.arch+"\n" {
-			t.Errorf("%s: %v", p.platform, r)
+	for platform, arch := range platforms {
+		if r := underQEMU(t, dir, platform, built(dir, platform, "hello")); r.code != 0 || r.stdout != "HELLO from "+arch+"\n" {
+			t.Errorf("%s: %v", platform, r)
 		}
 	}
 }
@@ -154,6 +158,21 @@ func rustDistribution(t *testing.T, file string) (version string, server *rustdi
 			}
 		}
 		release.Components = append(release.Components, rustdisttest.Component{Name: "rustc", Target: target, Dir: compiler}, rustdisttest.Component{Name: "cargo", Target: target, Dir: cargo})
+	}
+	for _, s := range l.Sysroots {
+		if s.Name != "rust-src" {
+			continue
+		}
+		src, at := t.TempDir(), t.TempDir()
+		path, ok := packages(t, s.Files).File(s.Files[0].SHA256)
+		if !ok {
+			t.Fatalf("%s is not in the store", s.Files[0].Name)
+		}
+		if err := archive.UnpackTarFile(path, src, archive.UnpackOptions{Strip: 1, Keep: []string{"library/**"}}); err != nil {
+			t.Fatal(err)
+		}
+		copyFiles(t, filepath.Join(src, "library"), filepath.Join(at, "lib/rustlib/src/rust/library"))
+		release.Components = append(release.Components, rustdisttest.Component{Name: "rust-src", Target: "*", Dir: at})
 	}
 	server = rustdisttest.New(t)
 	server.Publish(t, release)

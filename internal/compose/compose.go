@@ -91,12 +91,13 @@ type Sysroot struct {
 	links                map[string]string
 	supplement           string // C code of what the sysroot's libraries ask for and its C library lacks
 	rustSource           bool   // the source of Rust's library, which is completed
+	noCrates             bool   // that source has not the crates that it stands on
 	files                []lock.File
 }
 
 // NewSysroot says what the tree of a locked sysroot will be in the store at root.
 func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot {
-	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "" && def.Archive == "", keep: def.Keep, drop: def.Drop, files: from(locked.Archive, locked.Files), rustSource: def.Of == "rust" && def.Source != ""}
+	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "" && def.Archive == "", keep: def.Keep, drop: def.Drop, files: from(locked.Archive, locked.Files), rustSource: def.Of == "rust" && def.Source != "", noCrates: def.Of == "rust" && def.Source != "" && locked.Archive == catalog.Rust}
 	name := "sysroot"
 	if !s.Libc {
 		name = def.Name
@@ -105,7 +106,11 @@ func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot 
 	if len(def.Keep) > 0 {
 		parts = append(parts, fmt.Sprint(def.Keep))
 	}
-	s.Key = key(name+"-"+locked.Arch+"-"+locked.Suite, parts)
+	arch := locked.Arch
+	if def.Source != "" {
+		arch = resolve.SourceArch // one source for all targets
+	}
+	s.Key = key(name+"-"+arch+"-"+locked.Suite, parts)
 	s.Dir = treeDir(root, s.Key)
 	return s
 }
@@ -321,8 +326,15 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain) error {
 
 func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 	_, err := c.Store.Tree(ctx, s.Key, func(tmp, _ string) error {
-		if err := c.unpack(ctx, tmp, s.files, archive.UnpackOptions{Keep: s.keep, Drop: s.drop, UsrMerge: true}); err != nil {
+		opt := archive.UnpackOptions{Keep: s.keep, Drop: s.drop, UsrMerge: true}
+		if s.noCrates {
+			opt.Strip = strings.Count(rustlib+"/src/rust", "/") // lib/rustlib/src/rust/library/…
+		}
+		if err := c.unpack(ctx, tmp, s.files, opt); err != nil {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
+		}
+		if s.noCrates {
+			return writeFiles(tmp, stdCrate)
 		}
 		if s.rustSource {
 			return completeSource(tmp)
@@ -372,7 +384,7 @@ func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, op
 			case f.Archive == catalog.Rust:
 				// rustc-1.95.0-x86_64-unknown-linux-gnu/rustc/bin/rustc (rust-lang/rust, src/tools/rust-installer)
 				opt := opt
-				opt.Strip = 2
+				opt.Strip += 2
 				err = archive.UnpackTarFile(path, dir, opt)
 			case f.Arch == resolve.SourceArch: // an upstream source lies below one directory of its own
 				err = archive.UnpackTarFile(path, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1})

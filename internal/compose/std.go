@@ -21,6 +21,9 @@ type BuiltStd struct {
 	Flags    []string // rustc's: the baseline
 	View     View     // the target's compilers, whose sysroot says what else belongs to the library; empty where nothing does
 	Key, Dir string
+
+	CratesKey string // the tree of the crates that the library stands on, which cargo fetches; empty where the source has them
+	Crates    string // where they lie
 }
 
 // NewBuiltStd says what the library will be in the store at root. view is the target's, where its sysroot has RustObjects.
@@ -35,6 +38,11 @@ func NewBuiltStd(root string, rust Toolchain, source Sysroot, host, view View, t
 	}
 	b.Key = key("rust-std-"+target, parts)
 	b.Dir = treeDir(root, b.Key)
+	b.Crates = filepath.Join(b.SourceDir(), "vendor")
+	if source.noCrates {
+		b.CratesKey = key("rust-crates-"+source.Version, []string{source.Key})
+		b.Crates = treeDir(root, b.CratesKey)
+	}
 	return &b
 }
 
@@ -117,11 +125,14 @@ func completeSource(dir string) error {
 			return err
 		}
 	}
-	return writeFiles(dir, map[string]string{
-		"Cargo.toml": "[package]\nname = \"" + StdCrate + "\"\nversion = \"0.0.0\"\nedition = \"2021\"\n\n[workspace]\n",
-		"Cargo.lock": "version = 3\n\n[[package]]\nname = \"" + StdCrate + "\"\nversion = \"0.0.0\"\n",
-		"src/lib.rs": "#![no_std]\n",
-	})
+	return writeFiles(dir, stdCrate)
+}
+
+// stdCrate are the files of StdCrate, relative to the source's directory.
+var stdCrate = map[string]string{
+	"Cargo.toml": "[package]\nname = \"" + StdCrate + "\"\nversion = \"0.0.0\"\nedition = \"2021\"\n\n[workspace]\n",
+	"Cargo.lock": "version = 3\n\n[[package]]\nname = \"" + StdCrate + "\"\nversion = \"0.0.0\"\n",
+	"src/lib.rs": "#![no_std]\n",
 }
 
 // crateDependencies are the tables of a Cargo.toml that name other crates (The Cargo Book, "Specifying Dependencies").

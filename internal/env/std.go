@@ -16,6 +16,9 @@ func ForStd(b compose.BuiltStd, dir, jobs string) (e Environment, command []stri
 		"-Cembed-bitcode=yes", // cargo leaves it out where the profile has no LTO, but the projects that link the library may
 		"--remap-path-prefix=" + source + "=/rustc/" + b.Builder.Rust.Version, "--remap-path-prefix=" + dir + "=/build",
 	}, b.Flags...)
+	if b.CratesKey != "" {
+		flags = append(flags, "--remap-path-prefix="+b.Crates+"=/rustc/"+b.Builder.Rust.Version+"/vendor")
+	}
 	e = ForRustc(b.Builder)
 	e.Set("RUSTC_BOOTSTRAP", "1")
 	e.Set("RUSTC_WRAPPER", "")
@@ -30,9 +33,15 @@ func ForStd(b compose.BuiltStd, dir, jobs string) (e Environment, command []stri
 		"cargo", "build", "--release", "--offline", "--locked", "--quiet", "--jobs=" + jobs, "--manifest-path=" + source + "/Cargo.toml",
 		"--target=" + b.Target, "--target-dir=" + dir + "/target",
 		"-Zbuild-std=std,panic_abort,panic_unwind,proc_macro,test",
-		`--config=source.crates-io.replace-with="vendored"`, fmt.Sprintf("--config=source.vendored.directory=%q", source+"/vendor"),
+		`--config=source.crates-io.replace-with="vendored"`, fmt.Sprintf("--config=source.vendored.directory=%q", b.Crates),
 	}
 	return e, command, dir + "/target/" + b.Target + "/release/deps"
+}
+
+// ForCrates returns the variables and the command with which cargo fetches the crates that a standard library stands on into a directory: those of its Cargo.lock, by
+// the sha256 there, from where the configuration of who runs it says (The Cargo Book, cargo-vendor(1)).
+func ForCrates(b compose.BuiltStd, to string) (Environment, []string) {
+	return ForRustc(b.Builder), []string{"cargo", "vendor", "--quiet", "--locked", "--versioned-dirs", "--manifest-path=" + b.SourceDir() + "/library/Cargo.toml", to}
 }
 
 // StdObject returns the command that compiles one of the objects that rustc puts around each program, into the directory of the libraries (rustc's own build does the

@@ -16,13 +16,17 @@ import (
 	"xbuild/internal/store"
 )
 
-// Stds builds the standard libraries that a plan's actions link and that are not in the store yet. What they are built by must be there. No network is used.
+// Stds builds the standard libraries that a plan's actions link and that are not in the store yet. What they are built by must be there. No network is used but for
+// the crates that a source comes without.
 func Stds(ctx context.Context, st *store.Store, stds []compose.BuiltStd, opt Options, note func(string)) error {
 	if opt.Jobs <= 0 {
 		opt.Jobs = runtime.NumCPU()
 	}
 	r := &runner{opt: opt, slots: make(chan struct{}, 1), each: opt.Jobs}
 	for _, b := range stds {
+		if err := r.crates(ctx, st, b, note); err != nil {
+			return err
+		}
 		_, err := st.Tree(ctx, b.Key, func(tmp, _ string) error {
 			note(fmt.Sprintf("Rust's standard library for %s: building it from source, once", b.Target))
 			start := time.Now()
@@ -37,6 +41,28 @@ func Stds(ctx context.Context, st *store.Store, stds []compose.BuiltStd, opt Opt
 		}
 	}
 	return nil
+}
+
+// crates fetches the crates that a library's source stands on, where it has them not itself.
+func (r *runner) crates(ctx context.Context, st *store.Store, b compose.BuiltStd, note func(string)) error {
+	if b.CratesKey == "" {
+		return nil
+	}
+	_, err := st.Tree(ctx, b.CratesKey, func(tmp, _ string) error {
+		note("Rust's standard library " + b.Builder.Rust.Version + ": fetching the crates that it stands on")
+		e, command := env.ForCrates(b, tmp)
+		var log bytes.Buffer
+		a := &plan.Action{Env: e, Path: []string{b.Builder.Bin(), b.Host.Bin()}}
+		err := r.command(ctx, a, plan.Step{Name: "cargo vendor", Dir: "/", Command: command}, &log)
+		if err != nil && r.opt.Offline {
+			return fmt.Errorf("crates of the standard library of Rust for %s: %w\n%s\nhint: run \"xbuild fetch\" while there is a network", b.Target, err, log.String())
+		}
+		if err != nil {
+			return fmt.Errorf("crates of the standard library of Rust for %s: %w\n%s", b.Target, err, log.String())
+		}
+		return nil
+	})
+	return err
 }
 
 func (r *runner) std(ctx context.Context, st *store.Store, b compose.BuiltStd, tree string) error {

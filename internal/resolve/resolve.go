@@ -108,7 +108,7 @@ func (r PartRequest) In(l *lock.Lock) (SysrootRequest, error) {
 		return SysrootRequest{}, fmt.Errorf("toolchain %s is not locked", r.Of.Def.Name)
 	}
 	if t.Archive == catalog.Rust {
-		return r.inRustDist(t)
+		return r.inRustDist(l, t)
 	}
 	var beyond error
 	for _, d := range append([]*catalog.Sysroot{r.Def}, r.From...) {
@@ -230,7 +230,7 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 		}
 		e, ok := FindSysroot(old, r)
 		if !ok || update {
-			if e, err = a.Sysroot(ctx, r); err != nil {
+			if e, err = a.part(ctx, p, r); err != nil {
 				return nil, err
 			}
 		}

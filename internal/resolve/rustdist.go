@@ -55,17 +55,50 @@ func releaseOf(files []lock.File) string {
 
 func sameRelease(e lock.Sysroot, date string) bool { return date == "" || releaseOf(e.Files) == date }
 
-// inRustDist is In for a toolchain of Rust's distribution, whose manifest alone knows the targets.
-func (r PartRequest) inRustDist(t lock.Toolchain) (SysrootRequest, error) {
+// inRustDist is In for a toolchain of Rust's distribution, whose manifest alone knows the targets: the source is what is asked for where the lock has that for the
+// target in the library's place.
+func (r PartRequest) inRustDist(l *lock.Lock, t lock.Toolchain) (SysrootRequest, error) {
 	def := r.Def.For(catalog.Rust)
 	if def == nil {
 		return SysrootRequest{}, fmt.Errorf("%w %s of %s %s: %s is not in Rust's distribution", ErrNoTarget, r.Target, t.Name, t.Version, r.Def.Name)
 	}
+	library := SysrootRequest{Def: def, Arch: r.Target, Suite: t.Suite, Version: t.Version, Release: releaseOf(t.Files), Where: r.Where}
+	source, hasSource := r.rustSource(library)
 	suite, _ := def.Suite(t.Suite)
 	if err := r.beyond(t, suite); err != nil {
+		if hasSource {
+			return source, nil
+		}
 		return SysrootRequest{}, err
 	}
-	return SysrootRequest{Def: def, Arch: r.Target, Suite: t.Suite, Version: t.Version, Release: releaseOf(t.Files), Where: r.Where}, nil
+	if _, ok := FindSysroot(l, library); !ok && hasSource {
+		if _, ok := FindSysroot(l, source); ok {
+			return source, nil
+		}
+	}
+	return library, nil
+}
+
+// rustSource asks for the source of a library of Rust's distribution in its place.
+func (r PartRequest) rustSource(library SysrootRequest) (SysrootRequest, bool) {
+	for _, d := range r.From {
+		if def := d.For(catalog.Rust); def != nil && def.Source != "" {
+			library.Def = def
+			return library, true
+		}
+	}
+	return library, false
+}
+
+// part locks what a part is; where Rust's distribution has no library for the target, its source.
+func (a *Archive) part(ctx context.Context, p PartRequest, r SysrootRequest) (lock.Sysroot, error) {
+	e, err := a.Sysroot(ctx, r)
+	if errors.Is(err, ErrNoTarget) && r.Def.Archive == catalog.Rust && r.Def.Source == "" {
+		if source, ok := p.rustSource(r); ok {
+			return a.Sysroot(ctx, source)
+		}
+	}
+	return e, err
 }
 
 // lacks says which versions were no choice before something failed.
@@ -148,7 +181,11 @@ func (a *Archive) rustDistPart(ctx context.Context, r SysrootRequest) (lock.Sysr
 	if m.Version != r.Version || m.Date != r.Release {
 		return lock.Sysroot{}, fmt.Errorf("%s of %s: %s is Rust %s of %s now, while %s of %s is locked\nhint: run \"xbuild lock --update\"", r.Def.Name, r.Where, c.Path(), m.Version, m.Date, r.Version, r.Release)
 	}
-	files, err := a.components(ctx, m, r.Def.Packages, r.Arch)
+	names := r.Def.Packages
+	if r.Def.Source != "" {
+		names = []string{r.Def.Source}
+	}
+	files, err := a.components(ctx, m, names, r.Arch)
 	if errors.Is(err, rustdist.ErrNoTarget) {
 		return lock.Sysroot{}, fmt.Errorf("%s: %w %s of Rust %s of %s; %s lists those that there are", r.Where, ErrNoTarget, r.Arch, m.Version, m.Date, c.Path())
 	}

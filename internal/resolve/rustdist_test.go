@@ -205,6 +205,54 @@ func TestRustDist(t *testing.T) {
 	}
 }
 
+// TestRustDistSource: where a release has no library for a target, and where its library asks for more than the platform promises, the source is locked in its place.
+func TestRustDistSource(t *testing.T) {
+	a, server, _ := rustArchives(t)
+	release := rustRelease("1.91.0", "2025-10-30", "1.91.0")
+	release.Components = append(release.Components, rustdisttest.Component{Name: "rust-src", Target: "*"})
+	server.Publish(t, release)
+	c, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := ToolchainRequest{Def: rustDef(t, "official"), Constraint: "1.91.0"}
+	without := PartRequest{Def: c.Part("rust-std"), Of: of, Target: "mips64el-unknown-linux-gnuabi64", Where: "linux/mips64le"}
+	without.From = c.Chain(without.Def.From)
+	with := without
+	with.Target, with.Where = musl, "linux/riscv64"
+	req := Requests{Toolchains: []ToolchainRequest{of}, Parts: []PartRequest{without, with}}
+	l, err := a.Update(t.Context(), &lock.Lock{Version: 1}, req, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []struct {
+		PartRequest
+		def  string
+		file string
+	}{{without, "rust-src-official", "rust-src/*"}, {with, "rust-std-official", "rust-std/" + musl}} {
+		r, err := p.In(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, ok := FindSysroot(l, r); !ok || e.Name != p.def || e.Arch != p.Target || !slices.Equal(names(e.Files), []string{p.file}) {
+			t.Errorf("%s: %v %+v", p.Where, ok, e)
+		}
+	}
+	again, err := again2(a).Update(t.Context(), l, req, false, false)
+	if err != nil || !again.Equal(l) {
+		t.Errorf("locked again it is another lock: %v", err)
+	}
+	beyond := without
+	beyond.Target, beyond.Where = "i686-unknown-linux-gnu", "linux/386"
+	if r, err := beyond.In(l); err != nil || r.Def.Name != "rust-src-official" {
+		t.Errorf("linux/386 without SSE2: %s, %v", r.Def.Name, err)
+	}
+	beyond.Promised = []string{"sse2"}
+	if r, err := beyond.In(l); err != nil || r.Def.Name != "rust-std-official" {
+		t.Errorf("linux/386 with SSE2: %s, %v", r.Def.Name, err)
+	}
+}
+
 // again2 is again, with the distribution.
 func again2(a *Archive) *Archive {
 	n := again(a)
