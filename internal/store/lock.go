@@ -139,23 +139,28 @@ func (s *Store) TempDir(prefix string) (dir string, done func(), err error) {
 	return "", nil, fmt.Errorf("no temporary folder can be kept in %s: something removes them", s.path("tmp"))
 }
 
-// sweep removes what in tmp/ is not locked. It is housekeeping: what it cannot
+// sweep removes what in tmp/ and locks/ is not locked: what a killed process left. It is housekeeping: what it cannot
 // remove does no harm, and Info counts it.
 func (s *Store) sweep() {
-	entries, err := os.ReadDir(s.path("tmp"))
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		path := s.path("tmp", e.Name())
-		if !e.IsDir() && !e.Type().IsRegular() {
-			_ = os.Remove(path) // a link has no lock
-			continue
+	for _, dir := range []string{"tmp", "locks"} {
+		entries, err := os.ReadDir(s.path(dir))
+		if err != nil {
+			return
 		}
-		l := flock.New(path, flock.SetFlag(os.O_RDONLY))
-		if ok, _ := tryLock(l); ok {
-			_ = removeAll(path)
-			_ = l.Unlock()
+		for _, e := range entries {
+			path := s.path(dir, e.Name())
+			if dir == "locks" && e.Name() == "use" {
+				continue // that one stays
+			}
+			if !e.IsDir() && !e.Type().IsRegular() {
+				_ = os.Remove(path) // a link has no lock
+				continue
+			}
+			l := flock.New(path, flock.SetFlag(os.O_RDONLY))
+			if ok, _ := tryLock(l); ok {
+				_ = removeAll(path)
+				_ = l.Unlock()
+			}
 		}
 	}
 }

@@ -768,3 +768,29 @@ func FuzzManifest(f *testing.F) {
 		}
 	})
 }
+
+// TestStaleLock: the lock that a killed process left is removed, one that is held stays.
+func TestStaleLock(t *testing.T) {
+	s := open(t)
+	unlock, err := s.Lock(t.Context(), "held")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.Dir(), "locks/left"), []byte("process 1 (xbuild build)"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s = reopen(t, s.Dir())
+	entries, err := os.ReadDir(filepath.Join(s.Dir(), "locks"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if !slices.Equal(names, []string{"held", "use"}) {
+		t.Errorf("locks %q, want the held one and that of use", names)
+	}
+	unlock()
+	clean(t, s)
+}
