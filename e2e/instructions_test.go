@@ -21,55 +21,101 @@ import (
 type level struct {
 	platform, name, flags, feature string
 	alarms                         int
+	target                         string // clang's, of a platform that xbuild has no C library for: programs then have none but stubs
 }
 
 var levels = []level{
-	{"linux/amd64", "x86-64-v2", "-march=x86-64-v2", "sse4.2", 0},
-	{"linux/amd64", "x86-64-v3", "-march=x86-64-v3", "avx2", 0},
-	{"linux/amd64", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f", 0},
-	{"linux/amd64/v2", "x86-64-v3", "-march=x86-64-v3", "avx2", 0},
-	{"linux/amd64/v3", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f", 0},
-	{"linux/386", "SSE2", "-msse2 -mfpmath=sse", "sse2", 0},
-	{"linux/386", "AVX2", "-mavx2", "avx2", 0},
-	{"linux/arm64", "v8.1 (LSE)", "-march=armv8.1-a -mno-outline-atomics", "", 0},
-	{"linux/arm64", "SVE", "-march=armv8.2-a+sve", "", 0},
-	{"linux/arm64", "v9", "-march=armv9-a -mno-outline-atomics", "", 0},
-	{"linux/arm/v5", "v6", "-march=armv6", "", 0},
-	{"linux/arm/v5", "v7", "-march=armv7-a -mfpu=vfpv3 -mfloat-abi=softfp", "", 0},
-	{"linux/arm/v6", "v7", "-march=armv7-a -mfpu=vfp", "", 0},
-	{"linux/arm/v6", "v7 Thumb-2", "-march=armv7-a -mfpu=vfp -mthumb", "", 0},
-	{"linux/arm/v6", "v7 NEON", "-march=armv7-a -mfpu=neon", "", 1},
-	{"linux/arm/v7", "NEON", "-mfpu=neon", "", 0},
-	{"linux/arm/v7", "NEON Thumb-2", "-mfpu=neon -mthumb", "", 0},
-	{"linux/arm/v7", "VFPv4", "-mfpu=vfpv4 -ffp-contract=fast", "", 0},
-	{"linux/arm/v7", "divide", "-mcpu=cortex-a15 -mfpu=vfpv3-d16", "", 2},
-	{"linux/ppc64le", "power9", "-mcpu=power9", "", 0},
-	{"linux/ppc64le", "power10", "-mcpu=power10", "", 0},
-	{"linux/s390x", "z14", "-march=z14", "", 0},
-	{"linux/s390x", "z15", "-march=z15", "", 0},
-	{"linux/riscv64", "V", "-march=rv64gcv", "", 0},
-	{"linux/riscv64", "Zba, Zbb", "-march=rv64gc_zba_zbb", "", 0},
-	{"linux/riscv64", "Zbs, Zicond", "-march=rv64gc_zbb_zbs_zicond", "", 0},
-	{"linux/mips64le", "MSA", "-mmsa -mfp64", "", 10},
-	{"linux/loong64", "LASX", "-mlasx", "", 0},
-	{"windows/amd64", "x86-64-v2", "-march=x86-64-v2", "sse4.2", 0},
-	{"windows/amd64", "x86-64-v3", "-march=x86-64-v3", "avx2", 0},
-	{"windows/amd64", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f", 0},
+	{"linux/amd64", "x86-64-v2", "-march=x86-64-v2", "sse4.2", 0, ""},
+	{"linux/amd64", "x86-64-v3", "-march=x86-64-v3", "avx2", 0, ""},
+	{"linux/amd64", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f", 0, ""},
+	{"linux/amd64/v2", "x86-64-v3", "-march=x86-64-v3", "avx2", 0, ""},
+	{"linux/amd64/v3", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f", 0, ""},
+	{"linux/386", "SSE2", "-msse2 -mfpmath=sse", "sse2", 0, ""},
+	{"linux/386", "AVX2", "-mavx2", "avx2", 0, ""},
+	{"linux/arm64", "v8.1 (LSE)", "-march=armv8.1-a -mno-outline-atomics", "", 0, ""},
+	{"linux/arm64", "SVE", "-march=armv8.2-a+sve", "", 0, ""},
+	{"linux/arm64", "v9", "-march=armv9-a -mno-outline-atomics", "", 0, ""},
+	{"linux/arm/v5", "v6", "-march=armv6", "", 0, ""},
+	{"linux/arm/v5", "v7", "-march=armv7-a -mfpu=vfpv3 -mfloat-abi=softfp", "", 0, ""},
+	{"linux/arm/v6", "v7", "-march=armv7-a -mfpu=vfp", "", 0, ""},
+	{"linux/arm/v6", "v7 Thumb-2", "-march=armv7-a -mfpu=vfp -mthumb", "", 0, ""},
+	{"linux/arm/v6", "v7 NEON", "-march=armv7-a -mfpu=neon", "", 1, ""},
+	{"linux/arm/v7", "NEON", "-mfpu=neon", "", 0, ""},
+	{"linux/arm/v7", "NEON Thumb-2", "-mfpu=neon -mthumb", "", 0, ""},
+	{"linux/arm/v7", "VFPv4", "-mfpu=vfpv4 -ffp-contract=fast", "", 0, ""},
+	{"linux/arm/v7", "divide", "-mcpu=cortex-a15 -mfpu=vfpv3-d16", "", 2, ""},
+	{"linux/ppc64le", "power9", "-mcpu=power9", "", 0, ""},
+	{"linux/ppc64le", "power10", "-mcpu=power10", "", 0, ""},
+	{"linux/s390x", "z14", "-march=z14", "", 0, ""},
+	{"linux/s390x", "z15", "-march=z15", "", 0, ""},
+	{"linux/riscv64", "V", "-march=rv64gcv", "", 0, ""},
+	{"linux/riscv64", "Zba, Zbb", "-march=rv64gc_zba_zbb", "", 0, ""},
+	{"linux/riscv64", "Zbs, Zicond", "-march=rv64gc_zbb_zbs_zicond", "", 0, ""},
+	{"linux/mips64le", "MSA", "-mmsa -mfp64", "", 10, ""},
+	{"linux/loong64", "LASX", "-mlasx", "", 0, ""},
+	{"windows/amd64", "x86-64-v2", "-march=x86-64-v2", "sse4.2", 0, ""},
+	{"windows/amd64", "x86-64-v3", "-march=x86-64-v3", "avx2", 0, ""},
+	{"windows/amd64", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f", 0, ""},
+	{"windows/386", "AVX2", "-mavx2", "", 0, "i686-w64-windows-gnu"},
+	{"windows/arm64", "SVE", "-march=armv8.2-a+sve", "", 0, "aarch64-w64-windows-gnu"},
+	{"darwin/amd64", "x86-64-v3", "-march=x86-64-v3", "hw.optional.avx2_0", 0, "x86_64-apple-macos"},
+	{"darwin/arm64", "SVE", "-march=armv8.4-a+sve", "hw.optional.arm.FEAT_SVE", 0, "arm64-apple-macos"},
+}
+
+// sample are the levels that are looked at without XBUILD_E2E=full.
+var sample = []string{
+	"linux/amd64 x86-64-v3", "linux/arm64 SVE", "linux/arm/v6 v7 NEON", "linux/arm/v7 NEON Thumb-2", "linux/s390x z15", "linux/riscv64 V", "linux/ppc64le power10",
+	"windows/amd64 x86-64-v3", "darwin/arm64 SVE",
 }
 
 // Kinds of main.c. No kind 24 where the sysroot's toolchain makes no indirect functions.
 var (
 	condemned  = []int{1, 2, 3, 4, 5, 6}
 	dispatches = []int{20, 21, 22, 23, 24, 25}
-	noIfunc    = []string{"linux/mips64le", "windows/amd64"}
+	noIfunc    = []string{"linux/mips64le", "windows/amd64", "windows/386", "windows/arm64", "darwin/amd64", "darwin/arm64"}
 )
 
-// links are the ways in which a platform's programs are linked: for Windows there is one.
+// links are the ways in which a platform's programs are linked: for Windows there is one; for macOS, before and since its loader's chains of fixups.
 func links(name string) []string {
-	if strings.HasPrefix(name, "windows/") {
+	switch {
+	case strings.HasPrefix(name, "windows/"):
 		return []string{"dynamic"}
+	case strings.HasPrefix(name, "darwin/"):
+		return []string{"11.0", "13.0"}
 	}
 	return []string{"static", "dynamic"}
+}
+
+// stubs are libraries without code, for platforms that xbuild has no libraries for: a DLL's definition, and a library for macOS.
+var stubs = map[string]string{
+	"stub.def": "LIBRARY msvcrt.dll\nEXPORTS\nputs\nprintf\nIsProcessorFeaturePresent@4\n",
+	"stub.tbd": "--- !tapi-tbd\ntbd-version: 4\ntargets: [ x86_64-macos, arm64-macos ]\ninstall-name: '/usr/lib/libSystem.B.dylib'\nexports:\n  - targets: [ x86_64-macos, arm64-macos ]\n    symbols: [ _puts, _printf, _sysctlbyname, dyld_stub_binder ]\n...\n",
+}
+
+// compile is what compiles for a level, and link what links main%d.o and work.o into a program.
+func (l level) compile() string {
+	if l.target == "" {
+		return "$CC"
+	}
+	return "$CC --target=" + l.target + " -resource-dir=$($CC -print-resource-dir) -nostdlibinc -DBARE"
+}
+
+func (l level) link(link string, k int) string {
+	arch, objects := l.target[:max(strings.Index(l.target, "-"), 0)], fmt.Sprintf("main%d.o work.o -o %d.%s", k, k, link)
+	switch {
+	case strings.HasPrefix(l.platform, "darwin/"):
+		return fmt.Sprintf("$($CC -print-resource-dir)/../../../bin/ld64.lld -arch %s -platform_version macos %s %s stub.tbd %s", arch, link, link, objects)
+	case l.target != "":
+		emulation := map[string]string{"i686": "i386", "aarch64": "arm64"}[arch]
+		undecorated := ""
+		if arch != "i686" {
+			undecorated = "sed -i s/@4// stub.def; "
+		}
+		return undecorated + fmt.Sprintf("[ -f stub.a ] || x86_64-w64-mingw32-dlltool -k -m %s -d stub.def -l stub.a; ld.lld -m %spe -e main %s stub.a", emulation, emulation, objects)
+	case link == "static":
+		return "$CC -static " + objects
+	}
+	return "$CC " + objects
 }
 
 // A tally is a row of the table in docs/instructions.md.
@@ -129,7 +175,7 @@ func TestInstructions(t *testing.T) {
 	needNetwork(t)
 	var rows []tally
 	for _, l := range levels {
-		if !full() && !slices.Contains([]string{"x86-64-v3", "SVE", "v7 NEON", "NEON Thumb-2", "z15", "V", "power10"}, l.name) {
+		if !full() && !slices.Contains(sample, l.platform+" "+l.name) {
 			continue
 		}
 		t.Run(l.platform+" "+l.name, func(t *testing.T) {
@@ -205,6 +251,8 @@ var languages = []language{
 	{platform: "windows/amd64", name: "Go, GOAMD64=v3", files: goFiles, commands: goMake("GOAMD64=v3", "GOAMD64=v1"), asks: goAsks},
 	{platform: "windows/arm64", name: "Go, GOARM64=v8.1", files: goFiles, commands: goMake("GOARM64=v8.1", "GOARM64=v8.0"), asks: goAsks},
 	{platform: "windows/386", name: "Go", files: goFiles, commands: goMake("", "GO386=sse2"), asks: map[string]bool{"place": true}},
+	{platform: "darwin/amd64", name: "Go, GOAMD64=v3", files: goFiles, commands: goMake("GOAMD64=v3", "GOAMD64=v1"), asks: goAsks},
+	{platform: "darwin/arm64", name: "Go", files: goFiles, commands: goMake("", "GOARM64=v8.0"), asks: map[string]bool{"place": true}},
 }
 
 // plainBaseline is what a platform promises where a project adds nothing.
@@ -264,24 +312,29 @@ func corpus(t *testing.T, l level) tally {
 			t.Fatal(err)
 		}
 	}
-	script := "set -e\n" + fmt.Sprintf("$CC -O3 -ffast-math %s -c work.c -o work.o\n", l.flags)
+	on := l.platform
+	if l.target != "" { // its clang and lld are those of any platform
+		on = "windows/amd64"
+		for name, text := range stubs {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	script := "set -e\n" + fmt.Sprintf("%s -O3 -ffast-math %s -c work.c -o work.o\n", l.compile(), l.flags)
 	for _, k := range slices.Concat(condemned, dispatches) {
 		if k == 24 && slices.Contains(noIfunc, l.platform) {
 			continue
 		}
-		script += fmt.Sprintf("$CC -O2 '-DFEATURE=\"%s\"' -DKIND=%d -c main.c -o main%d.o\n", l.feature, k, k)
+		script += fmt.Sprintf("%s -O2 '-DFEATURE=\"%s\"' -DKIND=%d -c main.c -o main%d.o\n", l.compile(), l.feature, k, k)
 		for _, link := range links(l.platform) {
-			flag := ""
-			if link == "static" {
-				flag = "-static"
-			}
-			script += fmt.Sprintf("$CC %s main%d.o work.o -o %d.%s\n$STRIP -o %d.%s.stripped %d.%s\n", flag, k, k, link, k, link, k, link)
+			script += fmt.Sprintf("%s\n$STRIP -o %d.%s.stripped %d.%s\n", l.link(link, k), k, link, k, link)
 		}
 	}
 	if err := os.WriteFile(filepath.Join(dir, "build.sh"), []byte(script), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if r := xbuild(t, dir, "exec", "-p", l.platform, "--", "sh", "build.sh"); r.code != 0 {
+	if r := xbuild(t, dir, "exec", "-p", on, "--", "sh", "build.sh"); r.code != 0 {
 		t.Fatalf("%v", r)
 	}
 	row := tally{what: fmt.Sprintf("`%s`, %s", l.platform, l.name)}

@@ -21,7 +21,7 @@ type AuditOptions struct {
 // of other formats and machines, have no Instructions afterwards.
 func (r *Report) Audit(path string, b platform.Baseline, o AuditOptions) error {
 	p := b.Platform()
-	if r.Kind == DebugOnly || r.Kind == Core || !slices.Contains([]string{ELF, PE, COFF, Ar}, r.Format) || r.Arch != "" && r.Arch != p.Arch {
+	if r.Kind == DebugOnly || r.Kind == Core || !slices.Contains([]string{ELF, PE, COFF, MachO, Fat, Ar}, r.Format) || r.Arch != "" && r.Arch != p.Arch {
 		return nil
 	}
 	data, err := os.ReadFile(path)

@@ -1,6 +1,17 @@
 /* One program a KIND: ways to come to work(), which is compiled for a newer machine. The kinds from 1 to 19 run it on every machine; those from 20 on ask first. */
 #include <stdint.h>
+#ifdef BARE /* for systems without headers here */
+int puts(const char *);
+int printf(const char *, ...);
+#ifdef __APPLE__
+int sysctlbyname(const char *, void *, unsigned long *, void *, unsigned long);
+#else
+__declspec(dllimport) int __stdcall IsProcessorFeaturePresent(unsigned);
+void __main(void) { }
+#endif
+#else
 #include <stdio.h>
+#endif
 #ifdef __linux__
 #include <sys/auxv.h>
 #endif
@@ -10,7 +21,16 @@ static float a[8], b[8];
 static uint64_t c[8];
 static uint8_t s[8];
 
-#if defined(__i386__) || defined(__x86_64__)
+#if defined(BARE) && defined(__APPLE__)
+static inline int has(void)
+{
+	int v = 0;
+	unsigned long n = sizeof v;
+	return sysctlbyname(FEATURE, &v, &n, 0, 0) == 0 && v;
+}
+#elif defined(BARE)
+static inline int has(void) { return IsProcessorFeaturePresent(40) != 0; }
+#elif defined(__i386__) || defined(__x86_64__)
 static inline int has(void)
 {
 	__builtin_cpu_init();

@@ -66,6 +66,12 @@ func arm64Decode(m *machine, pc uint64, code []byte) inst {
 			in.ref, in.kind, in.refSize = pc+uint64(signed(w>>5, 19)*4), literal, 4<<(w>>30)
 		}
 		m.kill(rd)
+		if s := m.img.section(in.ref); in.ref != 0 && s != nil && !s.exec() { // a variable that linkers for macOS found to be near
+			in.kind, in.refSize = load, 0
+			if w>>30 == 1 && w>>26&1 == 0 {
+				m.pointer(rd, in.ref)
+			}
+		}
 	case w&0x3b000000 == 0x39000000, w&0x3b200000 == 0x38000000: // LDR, STR with an offset
 		vector, opc := w>>26&1, w>>22&3
 		isLoad := opc != 0

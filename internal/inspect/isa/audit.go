@@ -1,4 +1,4 @@
-// Package isa reads the machine code of ELF and PE files and says which extensions of an instruction set it uses beyond a platform's baseline. Executables, shared
+// Package isa reads the machine code of ELF, PE and Mach-O files and says which extensions of an instruction set it uses beyond a platform's baseline. Executables, shared
 // objects, objects and ar archives of objects come in; findings go out, each with function, address, instruction, feature and object: those that run on every
 // machine, and those that only run where the program has asked the machine first.
 //
@@ -74,6 +74,10 @@ var also = map[string]map[string][]string{
 // Audit reads a file, a program, a library, an object or an ar archive of objects, and holds its code against a baseline.
 func Audit(data []byte, b platform.Baseline, o Options) (Report, error) {
 	img := newImage()
+	data = machoSlice(data, b.Platform())
+	if data == nil {
+		return Report{}, nil // a fat file without the platform's machine: package inspect says so
+	}
 	if bytes.HasPrefix(data, []byte("!<arch>\n")) {
 		if err := img.addArchive(data); err != nil {
 			return Report{}, err
@@ -110,7 +114,10 @@ func (img *image) addArchive(data []byte) error {
 				name = string(n)
 			}
 		}
-		object := isCOFF(body)
+		if n, err := strconv.ParseUint(strings.TrimPrefix(name, "#1/"), 10, 32); err == nil && strings.HasPrefix(name, "#1/") && n <= uint64(len(body)) { // BSD's: before the member
+			name, body = strings.TrimRight(string(body[:n]), "\x00"), body[n:]
+		}
+		object := isCOFF(body) || isMachO(body) && le.Uint32(body[12:]) == machoObject
 		if bytes.HasPrefix(body, []byte(elf.ELFMAG)) {
 			h, err := readHeader(body)
 			if err != nil {

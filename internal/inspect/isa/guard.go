@@ -422,7 +422,7 @@ func (p *program) findWords() {
 	entry := p.function(p.img.entry)
 	// keep takes what a function writes soon after it has looked, or all that it writes.
 	keep := func(f int, looks map[uint64]bool, all bool, window int) {
-		if f == entry {
+		if f == entry && !p.callsMain(f) {
 			return
 		}
 		left := 0
@@ -526,7 +526,7 @@ func (p *program) reach() {
 		first = p.function(p.img.entry &^ uint64(p.img.arch.align-1))
 		at := first
 		for range 4 { // Go's entry jumps twice before it does anything
-			if at < 0 || startup[at] {
+			if at < 0 || startup[at] || p.callsMain(at) {
 				break
 			}
 			startup[at] = true
@@ -551,9 +551,6 @@ func (p *program) reach() {
 		}
 		chain = maps.Clone(startup)
 		for f := range maps.Clone(startup) {
-			if p.callsMain(f) {
-				continue
-			}
 			for _, e := range p.edgesOf(f) {
 				if t := p.function(e.to); e.kind == call && t >= 0 {
 					startup[t] = true
@@ -561,9 +558,6 @@ func (p *program) reach() {
 			}
 		}
 		for f := range maps.Clone(startup) { // glibc's __libc_start_main calls one function more before main
-			if p.callsMain(f) {
-				continue
-			}
 			for _, e := range p.edgesOf(f) {
 				if t := p.function(e.to); e.kind == call && t >= 0 && !p.isGo(t) {
 					startup[t] = true
@@ -636,7 +630,7 @@ func (p *program) reach() {
 	}
 }
 
-// callsMain says that a function which runs before main, or is main itself, may call what chooses: for Windows and macOS main is not handed on as an address.
+// callsMain says that a function which a program begins in may choose, too: on macOS it is main, on Windows it calls main, which is not handed on as an address.
 func (p *program) callsMain(f int) bool { return p.img.format != elfFormat && !p.isGo(f) }
 
 // choosesToLeave says that branches of a function on what the processor can do lead straight into another one, and that it can do without that one.

@@ -179,6 +179,8 @@ func (img *image) add(b []byte, member string) error {
 	switch {
 	case peHeader(b) != 0, isCOFF(b):
 		return img.addPE(b, member)
+	case isMachO(b):
+		return img.addMachO(b, member)
 	}
 	return img.addELF(b, member)
 }
@@ -280,7 +282,7 @@ func (img *image) addELF(b []byte, member string) error {
 		case name == ".ARM.exidx":
 			img.exidx(s.data, s.base)
 		case name == ".gopclntab", name == ".data.rel.ro.gopclntab":
-			img.goTable(s.data)
+			img.goTable(s.data, s.base)
 		case s.typ == 0x70000003 && (h.machine == elf.EM_ARM || h.machine == elf.EM_RISCV): // SHT_ARM_ATTRIBUTES, SHT_RISCV_ATTRIBUTES
 			img.attributes(s.data, member)
 		case s.typ == elf.SHT_NOTE:

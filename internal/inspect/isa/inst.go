@@ -39,6 +39,7 @@ type inst struct {
 	ref      uint64
 	refSize  int // of a literal
 	kind     refKind
+	wrote    uint64 // an address of code that it writes there
 	detects  bool   // it asks the processor what it is
 	keeps    bool   // x86: it leaves the flags as they are
 	selects  bool   // it chooses between two values by a condition

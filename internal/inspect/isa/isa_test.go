@@ -220,6 +220,12 @@ func FuzzAudit(f *testing.F) {
 	f.Add(asking("IsProcessorFeaturePresent", true).bytes())
 	f.Add(asking("Sleep", false).bytes())
 	f.Add(peSpec{machine: 0x8664, object: true, sections: []peSpecSection{{name: ".text", data: code, flags: peCode, relocs: make([]byte, 20)}}, symbols: []peSpecSymbol{{"work", 0, 1, 0x20, 2}, {"_a_longer_name", 8, 1, 0, 3}}}.bytes())
+	f.Add(askingMacho("_sysctlbyname", true).bytes())
+	f.Add(func() []byte {
+		s := askingMacho("_sysctlbyname", false)
+		s.chained, s.inits, s.inCode = true, []uint64{machoBase + 0x1040}, make([]byte, 8)
+		return s.bytes()
+	}())
 	files, _ := filepath.Glob("testdata/*.o")
 	for _, name := range files {
 		if data, err := os.ReadFile(name); err == nil {
@@ -274,7 +280,7 @@ func FuzzTables(f *testing.F) {
 			img.notes(data, "")
 			img.ehFrame(data, 0x1000)
 			img.exidx(data, 0x1000)
-			img.goTable(data)
+			img.goTable(data, 0x1000)
 			_ = riscvExtensions("rv64" + string(data))
 		}
 	})

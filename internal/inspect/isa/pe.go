@@ -521,7 +521,7 @@ func (f *peFile) goTable() {
 					break
 				}
 				off += n
-				f.img.goTable(s.data[off:])
+				f.img.goTable(s.data[off:], s.addr+uint64(off))
 			}
 		}
 	}

@@ -191,6 +191,13 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 			}
 		}
 		code := s.data[pc-s.addr:]
+		if code[0] == 0 && p.img.format != elfFormat && end-pc < 64 && allZero(code[:end-pc]) { // what fills a gap: on x86 it would go on to the next function
+			in = inst{length: int(end - pc), nop: true}
+			if !f(m, pc, &in) {
+				return
+			}
+			break
+		}
 		in = p.img.arch.decode(m, pc, code[:min(len(code), 16)])
 		if in.length <= 0 {
 			in.length = 1
@@ -210,6 +217,8 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 		pc += uint64(in.length)
 	}
 }
+
+func allZero(b []byte) bool { return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) }
 
 // relocated puts what a relocation says in the place of what the unfinished bytes say.
 func (p *program) relocated(in *inst, s site) {
@@ -261,6 +270,9 @@ func (p *program) note(pc uint64, in *inst) {
 			p.edges[t.edge-1].to = 0
 			t.edge = 0
 		}
+	}
+	if in.wrote != 0 {
+		p.use(pc, in.wrote, address)
 	}
 	switch in.kind {
 	case literal:

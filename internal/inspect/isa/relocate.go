@@ -287,8 +287,38 @@ func (img *image) goBuildID() {
 	}
 }
 
+// goText is where Go's own code begins, which in a program with C is not where its section does: the module's data say it (runtime/symtab.go, moduledata: a pointer to the
+// table, six slices, findfunctab, minpc, maxpc, text, etext). 0 where they are not found.
+func (img *image) goText(table uint64) uint64 {
+	n := uint64(img.wordSize())
+	const minpc, text, etext = 20, 22, 23
+	for i := range img.sections {
+		s := &img.sections[i]
+		if s.exec() {
+			continue
+		}
+		at := func(off uint64) uint64 {
+			if v, ok := img.pointers[s.addr+off]; ok {
+				return v
+			}
+			return img.word(s.data[off:])
+		}
+		for off := -s.addr & (n - 1); off+(etext+1)*n <= uint64(len(s.data)); off += n {
+			if at(off) != table {
+				continue
+			}
+			if t := at(off + text*n); t != 0 && t <= at(off+minpc*n) && at(off+minpc*n) < at(off+etext*n) {
+				if c := img.section(t); c != nil && c.exec() {
+					return t
+				}
+			}
+		}
+	}
+	return 0
+}
+
 // goTable reads Go's table of functions (runtime/symtab.go, pcHeader), which is there in stripped programs, too.
-func (img *image) goTable(b []byte) {
+func (img *image) goTable(b []byte, addr uint64) {
 	if len(b) < 8 || !img.linked {
 		return
 	}
@@ -302,9 +332,12 @@ func (img *image) goTable(b []byte) {
 	if a, ok := img.globals["runtime.text"]; ok {
 		text = a
 	}
+	if text == 0 { // from Go 1.26 on
+		text = img.goText(addr)
+	}
 	if text == 0 {
 		for i := range img.sections {
-			if img.sections[i].name == ".text" {
+			if n := img.sections[i].name; n == ".text" || n == "__text" {
 				text = img.sections[i].addr
 			}
 		}

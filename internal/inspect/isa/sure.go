@@ -215,7 +215,8 @@ func variantOf(arch, name string) string {
 				after = name[end]
 			}
 			begins := !isLetter(before) && !isDigit(before) || isLower(before) && !isLower(name[at]) || mangled && isDigit(before) && strings.HasSuffix(name[:at], strconv.Itoa(len(v)))
-			ends := !isLetter(after) && (!isDigit(after) || mangled) || isLower(name[at]) != isLower(after) && isLetter(after)
+			ends := !isLetter(after) && (!isDigit(after) || mangled) || (isLower(name[at]) || isLower(name[at+len(v)-1])) != isLower(after) && isLetter(after) ||
+				isDigit(name[at+len(v)-1]) && isLetter(after) && !isLower(after)
 			if begins && ends {
 				return v
 			}

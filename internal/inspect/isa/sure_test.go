@@ -112,6 +112,8 @@ func TestVariant(t *testing.T) {
 		{"x86", "HammingDistance_SSE42", "sse42"},
 		{"x86", "aesni_ecb_encrypt", "aesni"},
 		{"x86", "memcpyAVX2", "avx2"},
+		{"x86", "mulAvxTwo_4x4", "avx"},
+		{"x86", "galMulAVX2Xor", "avx2"},
 		{"x86", "_ZN6memchr4arch6x86_644avx26memchr3One13find_raw_avx217h0123456789abcdefE", "avx2"},
 		{"x86", "ZSTD_decompressBlock_bmi2", "bmi2"},
 		{"x86", "assess", ""}, // no sse

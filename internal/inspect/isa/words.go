@@ -8,7 +8,8 @@ import (
 // detectors are functions that ask the machine, or the kernel, what the processor can do; what calls one decides by its answer.
 var detectors = []string{
 	"getauxval", "__getauxval", "getauxval2", "__getauxval2", "elf_aux_info", "_dl_auxv", "__riscv_hwprobe", "__riscv_hwprobe_one", "__get_cpuid*", "__get_cpu_features", "__x86_get_cpuid_feature_leaf", "__x86_get_cpu_features",
-	"_dl_x86_get_cpu_features", "__init_cpu_features", "__cpu_indicator_init", "__init_cpu_features_resolver", "__riscv_ifunc*", "IsProcessorFeaturePresent",
+	"_dl_x86_get_cpu_features", "__init_cpu_features", "__cpu_indicator_init", "__init_cpu_features_resolver", "__riscv_ifunc*", "IsProcessorFeaturePresent", "sysctlbyname",
+	"github.com/klauspost/cpuid/v2.asm*", "github.com/klauspost/cpuid/v2.(*CPUInfo).*", "github.com/klauspost/cpuid/v2.CPUInfo.*",
 	"*std_detect*detect_and_initialize*", "*std_detect*check_for*", "*is_enabled_feature*",
 	"internal/cpu.cpuid", "internal/cpu.xgetbv", "internal/cpu.getGOAMD64level", "internal/cpu.stfle", "internal/cpu.getisar0", "internal/cpu.getpfr0", "internal/cpu.getMIDR", "internal/cpu.get_cpucfg",
 }
@@ -23,7 +24,7 @@ var words = []string{
 	"OPENSSL_ia32cap_P", "OPENSSL_armcap_P", "OPENSSL_s390xcap_P", "OPENSSL_ppccap_P", "OPENSSL_riscvcap_P", "OPENSSL_riscv_hwcap_P", "OPENSSL_loongarch_hwcap_P", "OPENSSL_loongarchcap_P", "_armv7_neon_probe",
 	"internal/cpu.X86", "internal/cpu.ARM", "internal/cpu.ARM64", "internal/cpu.S390X", "internal/cpu.PPC64", "internal/cpu.RISCV64", "internal/cpu.Loong64", "internal/cpu.MIPS64X", "internal/cpu.HWCap", "internal/cpu.HWCap2",
 	"golang.org/x/sys/cpu.X86", "golang.org/x/sys/cpu.ARM", "golang.org/x/sys/cpu.ARM64", "golang.org/x/sys/cpu.S390X", "golang.org/x/sys/cpu.PPC64", "golang.org/x/sys/cpu.RISCV64", "golang.org/x/sys/cpu.Loong64",
-	"golang.org/x/sys/cpu.hwCap*", "runtime.x86Has*", "runtime.arm64Has*", "runtime.armHas*", "runtime.goarm", "runtime.goarmsoftfp", "runtime.loong64Has*", "runtime.riscv64Has*", "runtime.s390x*",
+	"github.com/klauspost/cpuid/v2.CPU", "golang.org/x/sys/cpu.hwCap*", "runtime.x86Has*", "runtime.arm64Has*", "runtime.armHas*", "runtime.goarm", "runtime.goarmsoftfp", "runtime.loong64Has*", "runtime.riscv64Has*", "runtime.s390x*",
 	"*std_detect*CACHE*", "zlib_cpu*", "x86_cpu_has_*", "arm_cpu_has_*", "cpuinfo_isa", "libat_feat1_*", "__libat_feat*", "__libat_have_*",
 }
 
@@ -44,6 +45,10 @@ var known = []struct{ glob, feature, why string }{
 	{"aes_v8_*", "", "OpenSSL takes it only where OPENSSL_armcap_P says so (crypto/evp, HWAES_CAPABLE)"},
 	{"gcm_*_v8*", "", "OpenSSL takes it only where OPENSSL_armcap_P says so (crypto/modes/gcm128.c)"},
 	{"*/cpu.xgetbv", "xsave", "Go asks cpuid for OSXSAVE first (internal/cpu/cpu_x86.go)"},
+	{"github.com/minio/sha256-simd.block*Sha*", "", "sha256-simd asks cpuid when it is initialized (cpuid_other.go, sha256.go)"},
+	{"github.com/klauspost/reedsolomon.getVectorLength", "sve", "reedsolomon asks cpuid for SVE first (galois_arm64.go)"},
+	{"github.com/klauspost/cpuid/v2.asmXgetbv", "xsave", "cpuid asks for OSXSAVE first (cpuid.go, support)"},
+	{"crypto/internal/fips140/sha3.keccakF1600NEON", "sha3", "Go asks useSHA3 first, which only darwin sets (crypto/internal/fips140/sha3/sha3_arm64.go)"},
 	{"crypto/aes.*Asm", "", "Go before 1.24 chooses a cipher's type by supportsAES (crypto/aes/cipher_asm.go)"},
 	{"crypto/aes.gcmAes*", "", "Go before 1.24 chooses a cipher's type by supportsGFMUL (crypto/aes/aes_gcm.go)"},
 	{"hash/crc32.castagnoliSSE42*", "", "Go asks archAvailableCastagnoli before it makes the table (hash/crc32/crc32_amd64.go)"},

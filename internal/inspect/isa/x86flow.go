@@ -109,6 +109,11 @@ func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
 			case c.stores():
 				in.kind = store
 			}
+			if c.space == legacy && c.m == 0 && c.opcode == 0xc7 && c.immSize == 4 { // a pointer to a function, in code at a fixed place
+				if s := m.img.section(uint64(uint32(c.imm))); s != nil && s.exec() {
+					in.wrote = uint64(uint32(c.imm))
+				}
+			}
 			return
 		}
 	}
