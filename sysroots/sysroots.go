@@ -5,5 +5,5 @@ import "embed"
 
 // Files holds every definition; package catalog reads them.
 //
-//go:embed *.toml */*.c
+//go:embed *.toml */*.c */*.h
 var Files embed.FS

@@ -381,7 +381,7 @@ func (s *session) composer() *compose.Composer {
 			urls = append(urls, snapshot+"/"+date+"/"+f.Path)
 		}
 		return urls
-	}}
+	}, Note: func(m string) { s.note("%s", m) }}
 }
 
 // view locks, fetches and composes the compiler view of a platform.

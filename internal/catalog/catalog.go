@@ -164,10 +164,13 @@ type Sysroot struct {
 	Tools       map[string]string `toml:"tools" json:"-"`     // further binary tools: <triplet>-NAME -> the program in LLVM's bin
 	Node        string            `toml:"node" json:"-"`      // the libc in the names of npm and prebuildify
 	NodeLink    []string          `toml:"node_link" json:"-"` // what links a module that Node loads, where the C++ compiler alone does not
-	NoCXX       string            `toml:"no_cxx" json:"-"`    // what a user is told who compiles C++; empty where there is a C++ library
-	Prefer      []string          `toml:"prefer" json:"-"`    // suites in the order of choice where the user asks for none
-	Host        string            `toml:"host" json:"-"`      // the suite that programs for the host are built with
-	Configure   map[string]string `toml:"configure" json:"-"` // what configure scripts find out by running a program: the variables of autoconf's cache
+	// CXX names the sysroot that is the source of the C++ library, which is built for a platform where a target compiles C++; empty where the packages have one.
+	CXX       string            `toml:"cxx" json:"-"`
+	NoCXX     string            `toml:"no_cxx" json:"-"`    // what a user is told who compiles C++ where no target was seen to
+	Library   *Library          `toml:"library" json:"-"`   // how the library is built whose source it is
+	Prefer    []string          `toml:"prefer" json:"-"`    // suites in the order of choice where the user asks for none
+	Host      string            `toml:"host" json:"-"`      // the suite that programs for the host are built with
+	Configure map[string]string `toml:"configure" json:"-"` // what configure scripts find out by running a program: the variables of autoconf's cache
 	// ConfigureLike names the sysroot whose answers these are but for those that Configure names.
 	ConfigureLike string            `toml:"configure_like" json:"-"`
 	Dev           map[string]string `toml:"dev" json:"-"` // what compilers and pkg-config ask for by name -> the package that has it, for explanations
@@ -187,6 +190,24 @@ func (s *Sysroot) For(archive string) *Sysroot {
 		}
 	}
 	return nil
+}
+
+// A Library says how a static library of C++ is compiled from its source, for a platform and by the platform's own compiler. {source} in arguments stands for the tree
+// of the source.
+type Library struct {
+	Name    string            `toml:"name"`    // NAME.a
+	Headers string            `toml:"headers"` // the directory of its headers in the source
+	Config  map[string]string `toml:"config"`  // headers that its own build would write: name -> the file beside the definitions, then what stands in that
+	Flags   []string          `toml:"flags"`   // what compilers need to use it, beside where it lies
+	Compile []string          `toml:"compile"` // arguments for every file
+	Units   []Unit            `toml:"unit"`
+}
+
+// A Unit is files of a library that are compiled alike.
+type Unit struct {
+	Sources []string `toml:"sources"` // globs
+	Except  []string `toml:"except"`
+	Compile []string `toml:"compile"` // arguments after those for every file
 }
 
 // A Build is the package of npm that has a program for one platform.
@@ -278,6 +299,21 @@ var Load = sync.OnceValues(func() (*Catalog, error) {
 				return nil, fmt.Errorf("sysroots/%s.toml: suite %s: supplement: %w", s.Name, suite.Name, err)
 			}
 			s.Suites[i].SupplementText = string(text)
+		}
+	}
+	for _, s := range c.Sysroots {
+		if lib := c.Part(s.CXX); s.CXX != "" && (lib == nil || lib.Library == nil) {
+			return nil, fmt.Errorf("sysroots/%s.toml: cxx names no library's source: %q", s.Name, s.CXX)
+		}
+		if s.Library == nil {
+			continue
+		}
+		for name, file := range s.Library.Config {
+			text, err := fs.ReadFile(sysroots.Files, file)
+			if err != nil {
+				return nil, fmt.Errorf("sysroots/%s.toml: library: config: %w", s.Name, err)
+			}
+			s.Library.Config[name] = string(text)
 		}
 	}
 	for _, s := range c.Sysroots {

@@ -215,6 +215,10 @@ func TestParts(t *testing.T) {
 			programs(t, c, d)
 			continue
 		}
+		if d.Library != nil {
+			libraries(t, c, d)
+			continue
+		}
 		if d.Archive == NPM {
 			if len(d.Packages) != 1 || len(d.Suites) > 0 || d.Of != "" || c.Part(d.Name) != d {
 				t.Errorf("sysroots/%s.toml: of npm, whose versions the project names: want one package, no suites and no toolchain", d.Name)
@@ -644,7 +648,26 @@ func TestConfigureLike(t *testing.T) {
 	}
 }
 
-// TestSupplements: every C file beside the definitions is read where a suite names it, and none lies there unnamed.
+// libraries: a definition that is the source of a library says how it is compiled, and a sysroot names it.
+func libraries(t *testing.T, c *Catalog, d *Sysroot) {
+	if d.Source == "" || len(d.Packages) > 0 || d.Of != "" || len(d.Suites) != 1 {
+		t.Errorf("sysroots/%s.toml: a library that is compiled wants a source, and one suite that has it", d.Name)
+	}
+	l := d.Library
+	if l.Name == "" || l.Headers == "" || len(l.Compile) == 0 || len(l.Units) == 0 {
+		t.Errorf("sysroots/%s.toml: library: %+v", d.Name, *l)
+	}
+	for _, u := range l.Units {
+		if len(u.Sources) == 0 {
+			t.Errorf("sysroots/%s.toml: library: a unit without sources", d.Name)
+		}
+	}
+	if !slices.ContainsFunc(c.Sysroots, func(s *Sysroot) bool { return s.CXX == d.Name && s.NoCXX != "" }) {
+		t.Errorf("sysroots/%s.toml: no sysroot has it as its C++ library and says what is missing without it", d.Name)
+	}
+}
+
+// TestSupplements: every C file beside the definitions is read where a suite or a library names it, and none lies there unnamed.
 func TestSupplements(t *testing.T) {
 	c := load(t)
 	named := map[string]bool{}
@@ -658,13 +681,25 @@ func TestSupplements(t *testing.T) {
 			}
 		}
 	}
+	for _, s := range c.Sysroots {
+		if s.Library == nil {
+			continue
+		}
+		for name, text := range s.Library.Config {
+			file := s.Name + "/" + strings.TrimLeft(name, "_") + ".h"
+			if data, err := fs.ReadFile(sysroots.Files, file); err != nil || string(data) != text {
+				t.Errorf("sysroots/%s.toml: %s is not what stands in %s (%v)", s.Name, name, file, err)
+			}
+			named[file] = true
+		}
+	}
 	files, err := fs.Glob(sysroots.Files, "*/*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range files {
 		if !named[f] {
-			t.Errorf("sysroots/%s: no suite has it as its supplement", f)
+			t.Errorf("sysroots/%s: no suite and no library names it", f)
 		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package compose turns packages of an archive into toolchains and sysroots in the store that run from wherever they lie, and into the compiler view of a
 // platform: the directory of <triplet>-clang, cc, ar, … that compile for this platform and no other. It needs no root and writes no wrapper script. It
-// starts no program but clang, for what the C library of a sysroot lacks.
+// starts no program but clang, for what a sysroot lacks: a function of the C library, the C++ library.
 //
 // What a tree will contain and where it will lie is known before it exists: the values of this package are pure, Composer alone touches the disk.
 package compose
@@ -82,6 +82,7 @@ type Sysroot struct {
 	Key, Dir             string
 	Libc                 bool              // it has a loader, which programs of the platform are run with
 	Flags, RustFlags     []string          // the compilers' for it; {sysroot} in them stands for Dir
+	CXX                  *BuiltCXX         // the C++ library that is built for it
 	NoCXX                string            // what a user is told who compiles C++, where there is no library for it
 	Tools                map[string]string // binary tools of this platform alone: <triplet>-NAME -> LLVM's program
 	Configure            map[string]string // autoconf's cache variables, of what a configure script would run a program for
@@ -97,7 +98,7 @@ type Sysroot struct {
 
 // NewSysroot says what the tree of a locked sysroot will be in the store at root.
 func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot {
-	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "" && def.Archive == "", keep: def.Keep, drop: def.Drop, files: from(locked.Archive, locked.Files), rustSource: def.Of == "rust" && def.Source != "", noCrates: def.Of == "rust" && def.Source != "" && locked.Archive == catalog.Rust}
+	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "" && def.Archive == "" && def.Source == "", keep: def.Keep, drop: def.Drop, files: from(locked.Archive, locked.Files), rustSource: def.Of == "rust" && def.Source != "", noCrates: def.Of == "rust" && def.Source != "" && locked.Archive == catalog.Rust}
 	name := "sysroot"
 	if !s.Libc {
 		name = def.Name
@@ -177,6 +178,7 @@ type Composer struct {
 	// URLs returns where a file of the lock can be fetched, the best first.
 	URLs  func(lock.File) []string
 	Fetch fetch.Options
+	Note  func(string) // takes what there is to say of a step that takes long
 }
 
 // A Set is all that has to be in the store for something; nothing stands in it twice.
@@ -207,6 +209,9 @@ func (s *Set) View(v View) {
 	s.Toolchain(v.Clang)
 	s.Toolchain(v.Pkgconf)
 	s.Sysroot(v.Sysroot)
+	if v.Sysroot.CXX != nil {
+		s.Sysroot(v.Sysroot.CXX.Source)
+	}
 	if !slices.ContainsFunc(s.Views, func(x View) bool { return x.Key == v.Key }) {
 		s.Views = append(s.Views, v)
 	}
@@ -340,6 +345,9 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 			return completeSource(tmp)
 		}
 		for path, to := range s.links {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(tmp, path)), 0o755); err != nil {
+				return err
+			}
 			if err := os.Symlink(to, filepath.Join(tmp, path)); err != nil {
 				return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
 			}

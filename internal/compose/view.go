@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -113,10 +112,21 @@ var tools = map[string]string{
 	"llvm-ar": "llvm-ar", "llvm-ranlib": "llvm-ranlib", "llvm-nm": "llvm-nm", "llvm-strip": "llvm-strip", "llvm-objcopy": "llvm-objcopy",
 }
 
+// tree is the directory of another tree of the store as the configuration file names it.
+func tree(key string) string { return "<CFGDIR>/../../" + key }
+
 // config is the content of the configuration file: everything that makes the driver compile for the platform, relative to itself.
 func (v View) config(target string) string {
+	b := v.base(target)
+	if v.Sysroot.CXX != nil {
+		b += strings.Join(v.cxxConfig(tree), "\n") + "\n"
+	}
+	return b
+}
+
+// base is the configuration but for a C++ library that is compiled with it.
+func (v View) base(target string) string {
 	var b strings.Builder
-	tree := func(t string) string { return "<CFGDIR>/../../" + t }
 	fmt.Fprintf(&b, "# %s: made by xbuild\n", v.Platform.Name)
 	fmt.Fprintf(&b, "--target=%s\n", target)
 	fmt.Fprintf(&b, "--sysroot=%s\n", tree(v.Sysroot.Key))
@@ -223,6 +233,11 @@ func (v View) meson() string {
 }
 
 func (c *Composer) view(ctx context.Context, v View) error {
+	if v.Sysroot.CXX != nil {
+		if err := c.cxx(ctx, v); err != nil {
+			return err
+		}
+	}
 	_, err := c.Store.Tree(ctx, v.Key, func(tmp, _ string) error {
 		bin := filepath.Join(tmp, "bin")
 		if err := os.Mkdir(bin, 0o755); err != nil {
@@ -293,21 +308,14 @@ func (c *Composer) view(ctx context.Context, v View) error {
 const supplement = "supplement"
 
 // compileSupplement compiles what the sysroot's C library lacks into the view at dir, as the view's own compiler would: with the options of its configuration, whose paths
-// lead nowhere before the view is where it belongs. What the caller's environment says to a compiler (CPATH) does not count.
+// lead nowhere before the view is where it belongs.
 func (v View) compileSupplement(ctx context.Context, dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, supplement+".c"), []byte(v.Sysroot.supplement), 0o644); err != nil {
 		return err
 	}
-	args := []string{"-Qunused-arguments", "-Wall", "-Werror", "-O2", "-fPIC", "-c", supplement + ".c", "-o", supplement + ".o"}
-	for line := range strings.Lines(v.config(v.Platform.LLVM)) {
-		if !strings.HasPrefix(line, "#") {
-			args = append(args, strings.ReplaceAll(strings.TrimSpace(line), "<CFGDIR>/../..", filepath.Dir(v.Clang.Dir)))
-		}
-	}
-	cmd := exec.CommandContext(ctx, filepath.Join(v.Clang.Dir, "usr/lib/llvm-"+v.Clang.Slot+"/bin/clang"), args...)
-	cmd.Dir, cmd.Env = dir, []string{"LC_ALL=C"}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("compile %s for %s: %w\n%s", "what its C library lacks", v.Platform.Name, err, out)
+	args := append(v.direct(v.base(v.Platform.LLVM)), "-Wall", "-Werror", "-O2", "-fPIC", "-c", supplement+".c", "-o", supplement+".o")
+	if err := v.run(ctx, dir, args); err != nil {
+		return fmt.Errorf("compile what the C library of %s lacks: %w", v.Platform.Name, err)
 	}
 	return nil
 }

@@ -219,8 +219,6 @@ func installHint(r *catalog.Recipe) string {
 	return ""
 }
 
-var cxxSuffixes = []string{".cc", ".cpp", ".cxx", ".c++", ".C", ".mm"}
-
 // sourceVars expands the globs of the option "sources" and says of each file which driver and flags compile it.
 func sourceVars(vars catalog.Vars, t project.Target, source string, s env.Settings, p platform.Platform, globbed map[string][]string) error {
 	globs, ok := vars["sources"].([]string)

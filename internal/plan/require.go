@@ -287,7 +287,11 @@ func (pl *Planner) requireSysroot(req *resolve.Requests, p platform.Platform) er
 		return err
 	}
 	putSysroot(req, r)
-	return nil
+	lib, wanted, err := pl.cxxRequest(p)
+	if wanted {
+		putSysroot(req, lib)
+	}
+	return err
 }
 
 func putSysroot(req *resolve.Requests, r resolve.SysrootRequest) {
@@ -467,7 +471,15 @@ func (pl *Planner) Sysroot(p platform.Platform) (compose.Sysroot, error) {
 		return compose.Sysroot{}, fmt.Errorf("sysroot for %s: %w", p.Name, ErrNotLocked)
 	}
 	suite, _ := r.Def.Suite(r.Suite)
-	return compose.NewSysroot(pl.Store, r.Def, e).For(pl.Store, r.Def, suite, p), nil
+	s := compose.NewSysroot(pl.Store, r.Def, e).For(pl.Store, r.Def, suite, p)
+	lib, wanted, err := pl.cxxRequest(p)
+	if err != nil || !wanted {
+		return s, err
+	}
+	if e, ok = resolve.FindSysroot(pl.Lock, lib); !ok {
+		return compose.Sysroot{}, fmt.Errorf("%s for %s: %w", lib.Def.Name, p.Name, ErrNotLocked)
+	}
+	return s.WithCXX(compose.NewSysroot(pl.Store, lib.Def, e), lib.Def.Library), nil
 }
 
 // withLibc is the platform as it is spelled with the libc that the project has for it.

@@ -41,8 +41,8 @@ var faults = []struct{ name, text, want string }{
 		`xbuild.toml:3: unknown key "colour" in [project] (want build, dist, name, platforms)`},
 	{"unknown keys in order",
 		"[sysroot]\nzz = 1\naa = 1\n[project]\nnaem = \"x\"\n",
-		`xbuild.toml:2: unknown key "zz" in [sysroot] (want glibc, libc, packages, suite)` +
-			"\n" + `xbuild.toml:3: unknown key "aa" in [sysroot] (want glibc, libc, packages, suite)` +
+		`xbuild.toml:2: unknown key "zz" in [sysroot] (want cxx, glibc, libc, packages, suite)` +
+			"\n" + `xbuild.toml:3: unknown key "aa" in [sysroot] (want cxx, glibc, libc, packages, suite)` +
 			"\n" + `xbuild.toml:5: unknown key "naem" in [project]; did you mean "name"? (want build, dist, name, platforms)`},
 	{"unknown dotted key",
 		"project.dsit.x = 1\n",
@@ -164,7 +164,7 @@ var faults = []struct{ name, text, want string }{
 		`xbuild.toml:3: platform "linux/arm64" has two tables (line 1 is the other)`},
 	{"unknown key of a platform",
 		"[platform.\"linux/arm64\"]\ncflag = []\n",
-		`xbuild.toml:2: unknown key "cflag" in [platform."linux/arm64"]; did you mean "cflags"? (want cflags, cpu, cxxflags, env, features, glibc, ldflags, libc, packages, suite)`},
+		`xbuild.toml:2: unknown key "cflag" in [platform."linux/arm64"]; did you mean "cflags"? (want cflags, cpu, cxx, cxxflags, env, features, glibc, ldflags, libc, packages, suite)`},
 	{"platform's sysroot",
 		"[platform.\"linux/arm64\"]\nglibc = \"2.1\"\nsuite = \"sid\"\n",
 		`xbuild.toml:2: no sysroot has a glibc as old as 2.1; the oldest has 2.31` +

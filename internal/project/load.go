@@ -229,6 +229,9 @@ func (r *reader) sysroot(t *table) SysrootRequest {
 		Suite: t.choice("suite", "", r.schema.Suites),
 		Libc:  t.choice("libc", "", libcs),
 	}
+	if cxx := t.bool("cxx"); cxx != nil {
+		q.CXX = *cxx
+	}
 	if _, ok := t.values["suite"]; ok && q.Glibc != "" {
 		r.report.at(t.pos.key("suite"), "%s has both glibc and suite, and each alone decides the sysroot; keep one", t.name)
 	}

@@ -74,6 +74,7 @@ type SysrootRequest struct {
 	Glibc    string
 	Suite    string
 	Libc     string
+	CXX      bool // a C++ library that is built from source is wanted even where no target is seen to compile C++
 	Packages []string
 }
 
@@ -179,6 +180,7 @@ func (p *Project) Config(pl platform.Platform) PlatformConfig {
 		overrideList(&packages, own.Sysroot.Packages)
 		maps.Copy(c.Env, own.Env)
 		override(&c.Sysroot.Libc, own.Sysroot.Libc)
+		c.Sysroot.CXX = c.Sysroot.CXX || own.Sysroot.CXX
 		if own.Sysroot.Glibc != "" || own.Sysroot.Suite != "" { // one choice in two spellings
 			c.Sysroot.Glibc, c.Sysroot.Suite = own.Sysroot.Glibc, own.Sysroot.Suite
 		}
