@@ -208,6 +208,9 @@ type Unit struct {
 	Sources []string `toml:"sources"` // globs
 	Except  []string `toml:"except"`
 	Compile []string `toml:"compile"` // arguments after those for every file
+	// Precompiled are headers that are read once for all of the unit's files: the same objects come out in half the time, but for files that define something before they
+	// include one.
+	Precompiled []string `toml:"precompiled"`
 }
 
 // A Build is the package of npm that has a program for one platform.

@@ -3,7 +3,6 @@ package compose
 import (
 	"context"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,43 +82,67 @@ func (v View) compileCXX(ctx context.Context, lib *catalog.Library, source, tree
 	if err := os.Mkdir(obj, 0o755); err != nil {
 		return nil, err
 	}
-	units := map[string][]string{} // file of the source -> its own arguments
-	for _, u := range lib.Units {
-		for _, glob := range u.Sources {
-			found, err := doublestar.Glob(os.DirFS(source), glob, doublestar.WithFilesOnly())
-			if err != nil {
-				return nil, fmt.Errorf("sources: %q: %w", glob, err)
-			}
-			if len(found) == 0 {
-				return nil, fmt.Errorf("its source has no %s", glob)
-			}
-			for _, name := range found {
-				if !slices.ContainsFunc(u.Except, func(x string) bool { return doublestar.MatchUnvalidated(x, name) }) {
-					units[name] = u.Compile
-				}
-			}
+	fill := func(args []string) []string {
+		out := slices.Clone(args)
+		for i := range out {
+			out[i] = strings.ReplaceAll(out[i], "{source}", source)
 		}
+		return out
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.NumCPU())
 	var objects []string
-	for _, name := range slices.Sorted(maps.Keys(units)) {
-		object := filepath.Join(obj, strings.ReplaceAll(name, "/", "-")+".o")
-		objects = append(objects, object)
-		args := slices.Clone(common)
-		for _, a := range slices.Concat(lib.Compile, units[name]) {
-			args = append(args, strings.ReplaceAll(a, "{source}", source))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.NumCPU())
+	for i, u := range lib.Units {
+		names, err := unitFiles(u, source)
+		if err != nil {
+			return nil, err
 		}
-		g.Go(func() error { return v.run(ctx, tree, append(args, "-c", filepath.Join(source, name), "-o", object)) })
+		args := slices.Concat(common, fill(lib.Compile), fill(u.Compile))
+		if len(u.Precompiled) > 0 {
+			header := filepath.Join(obj, fmt.Sprintf("unit%d.h", i))
+			if err := os.WriteFile(header, []byte("#include <"+strings.Join(u.Precompiled, ">\n#include <")+">\n"), 0o644); err != nil {
+				return nil, err
+			}
+			if err := v.run(ctx, tree, slices.Concat(args, []string{"-x", "c++-header", header, "-o", header + ".pch"})); err != nil {
+				return nil, err
+			}
+			args = append(args, "-include-pch", header+".pch")
+		}
+		for _, name := range names {
+			object := filepath.Join(obj, strings.ReplaceAll(name, "/", "-")+".o")
+			objects = append(objects, object)
+			g.Go(func() error {
+				return v.run(gctx, tree, slices.Concat(args, []string{"-c", filepath.Join(source, name), "-o", object}))
+			})
+		}
 	}
+	slices.Sort(objects)
 	return objects, g.Wait()
 }
 
-// direct are the options of a configuration file as arguments of the compiler, for when the file is not yet where it belongs.
+// unitFiles are the files of a unit, by their paths in the source.
+func unitFiles(u catalog.Unit, source string) ([]string, error) {
+	var names []string
+	for _, glob := range u.Sources {
+		found, err := doublestar.Glob(os.DirFS(source), glob, doublestar.WithFilesOnly())
+		if err != nil {
+			return nil, fmt.Errorf("sources: %q: %w", glob, err)
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("its source has no %s", glob)
+		}
+		names = append(names, found...)
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		return slices.ContainsFunc(u.Except, func(x string) bool { return doublestar.MatchUnvalidated(x, name) })
+	}), nil
+}
+
+// direct are the options of a configuration file for compiling, as arguments, for when the file is not yet where it belongs.
 func (v View) direct(config string) []string {
 	args := []string{"-Qunused-arguments"}
 	for line := range strings.Lines(config) {
-		if !strings.HasPrefix(line, "#") {
+		if !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "-Wl,") {
 			args = append(args, strings.ReplaceAll(strings.TrimSpace(line), "<CFGDIR>/../..", filepath.Dir(v.Clang.Dir)))
 		}
 	}

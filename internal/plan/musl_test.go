@@ -77,6 +77,47 @@ version = "0.1.0"
 	}
 }
 
+// TestMuslCXX: the C++ library over musl is asked for where a target has C++ in it, and the compilers of that platform know it.
+func TestMuslCXX(t *testing.T) {
+	const c = "[target.t]\nrecipe = \"cc\"\nsources = [\"main.c\"]\n"
+	for _, test := range []struct {
+		name, sysroot, targets string
+		want                   bool
+	}{
+		{"C", "", c, false},
+		{"C beside a C++ file that is no source", "", c, false},
+		{"C, and the user knows better", "cxx = true", c, true},
+		{"a source in C++", "", "[target.t]\nrecipe = \"cc\"\nsources = [\"**/*.cpp\"]\n", true},
+		{"a C++ file below the source", "", "[target.t]\nrecipe = \"make\"\noutputs = [\"t\"]\n", true},
+		{"no C++ file below the source", "", "[target.t]\nrecipe = \"make\"\nsource = \"plain\"\noutputs = [\"t\"]\n", false},
+		{"CMake looks for a C++ compiler itself", "", "[target.t]\nrecipe = \"cmake\"\nsource = \"plain\"\noutputs = [\"t\"]\n", true},
+		{"C++ for another platform", "", c + "[target.u]\nrecipe = \"cc\"\nsources = [\"deep/x.cpp\"]\nplatforms = [\"linux/arm64\"]\n", false},
+		{"no target: for xbuild exec", "", "", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/amd64\"]\n[sysroot]\nlibc = \"musl\"\n"+test.sysroot+"\n"+test.targets+"-- main.c --\n-- deep/x.cpp --\n-- plain/main.c --\n")
+			r, wanted, err := pl.cxxRequest(platforms(t, "linux/amd64")[0])
+			if err != nil || wanted != test.want || r.Def.Name != "libcxx" {
+				t.Fatalf("%v, %v: the library of %v; want %v", wanted, err, r.Def, test.want)
+			}
+			if test.targets == "" {
+				return
+			}
+			pl.plan(t, Selection{})
+			v, err := pl.View(platforms(t, "linux/amd64")[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (v.Sysroot.CXX != nil) != test.want || (v.Sysroot.NoCXX == "") != test.want {
+				t.Errorf("the compilers: library %v, refusal %q", v.Sysroot.CXX, v.Sysroot.NoCXX)
+			}
+		})
+	}
+	if _, wanted, err := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/amd64\"]\n[target.t]\nrecipe = \"cc\"\nsources = [\"x.cpp\"]\n-- x.cpp --\n").cxxRequest(platforms(t, "linux/amd64")[0]); wanted || err != nil {
+		t.Errorf("glibc: %v, %v; its packages have a C++ library", wanted, err)
+	}
+}
+
 func TestMuslRefused(t *testing.T) {
 	for _, c := range []struct{ name, platform, more, want string }{
 		{"a platform without it", "darwin/arm64", "", `platform "darwin/arm64" has no target with musl`},
