@@ -1,6 +1,7 @@
 package isa
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"slices"
@@ -362,6 +363,35 @@ func (p *program) flow(f int, all bool) *guard {
 	return g
 }
 
+// readingFiles are the functions that name one of askedFiles.
+func (p *program) readingFiles() map[int]bool {
+	at := map[uint64]bool{}
+	for i := range p.img.sections {
+		s := &p.img.sections[i]
+		if s.exec() || s.writable() {
+			continue
+		}
+		for _, name := range askedFiles {
+			text := append([]byte(name), 0)
+			for from := 0; ; {
+				k := bytes.Index(s.data[from:], text)
+				if k < 0 {
+					break
+				}
+				at[s.addr+uint64(from+k)] = true
+				from += k + len(text)
+			}
+		}
+	}
+	fs := map[int]bool{}
+	for _, r := range p.refs {
+		if f := p.function(r.pc); at[r.addr] && f >= 0 {
+			fs[f] = true
+		}
+	}
+	return fs
+}
+
 // findWords finds the variables that hold what was detected: those with known names, and those that code writes right after it has asked.
 func (p *program) findWords() {
 	for _, y := range p.img.objects {
@@ -452,6 +482,10 @@ func (p *program) findWords() {
 				}
 			}
 		}
+	}
+	for f := range p.readingFiles() {
+		p.asking[f] = true
+		keep(f, nil, true, 0)
 	}
 	for f := range p.asking {
 		keep(f, p.looks(f), slices.ContainsFunc(p.names(f), func(n string) bool { return isFiller(n) }), 64)

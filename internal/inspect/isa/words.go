@@ -17,9 +17,12 @@ var detectors = []string{
 // fillers are functions all of whose variables hold such answers; Go's own names are there in stripped programs, too.
 var fillers = []string{"internal/cpu.doinit", "internal/cpu.osInit", "internal/cpu.osinit", "internal/cpu.hwcapInit", "internal/cpu.cpuinit", "internal/cpu.Initialize", "golang.org/x/sys/cpu.archInit", "golang.org/x/sys/cpu.doinit", "golang.org/x/sys/cpu.init*", "OPENSSL_cpuid_setup", "init_cpu_features*", "__init_cpu_features*", "__cpu_indicator_init"}
 
+// askedFiles are what a program reads to learn what the processor can do (proc(5)): a function with such a path writes the answers into variables.
+var askedFiles = []string{"/proc/self/auxv", "/proc/cpuinfo"}
+
 // words are variables that hold such answers, by the names that libraries give them.
 var words = []string{
-	"mtag_enabled", "__cpu_model", "__cpu_features2", "__cpu_features", "__aarch64_cpu_features", "__aarch64_have_lse_atomics", "__riscv_feature_bits", "__riscv_vendor_feature_bits", "_dl_x86_cpu_features", "_rtld_global_ro", "_dl_x86_get_cpu_features",
+	"mtag_enabled", "*cpu_features*", "*cpu_flags*", "*cpu_caps*", "*hwcap*", "__cpu_model", "__cpu_features2", "__cpu_features", "__aarch64_cpu_features", "__aarch64_have_lse_atomics", "__riscv_feature_bits", "__riscv_vendor_feature_bits", "_dl_x86_cpu_features", "_rtld_global_ro", "_dl_x86_get_cpu_features",
 	"_dl_hwcap", "__hwcap", "_dl_hwcap2", "_dl_hwcap3", "_dl_hwcap4", "_dl_platform", "_dl_s390_cpu_features", "_dl_riscv_*", "_dl_aarch64_cpu_features", "_dl_loongarch_cpu_features", "__libc_ifunc_impl_list",
 	"OPENSSL_ia32cap_P", "OPENSSL_armcap_P", "OPENSSL_s390xcap_P", "OPENSSL_ppccap_P", "OPENSSL_riscvcap_P", "OPENSSL_riscv_hwcap_P", "OPENSSL_loongarch_hwcap_P", "OPENSSL_loongarchcap_P", "_armv7_neon_probe",
 	"internal/cpu.X86", "internal/cpu.ARM", "internal/cpu.ARM64", "internal/cpu.S390X", "internal/cpu.PPC64", "internal/cpu.RISCV64", "internal/cpu.Loong64", "internal/cpu.MIPS64X", "internal/cpu.HWCap", "internal/cpu.HWCap2",
