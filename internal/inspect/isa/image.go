@@ -589,13 +589,25 @@ func (img *image) wordSize() int {
 	return 4
 }
 
+// tables says that a section holds what loaders and unwinders read, or nothing: numbers and distances that may look like addresses.
+func (img *image) tables(s *section) bool {
+	switch s.typ {
+	case elf.SHT_NOBITS, elf.SHT_DYNSYM, elf.SHT_STRTAB, elf.SHT_REL, elf.SHT_RELA, elf.SHT_HASH, elf.SHT_GNU_HASH, elf.SHT_GNU_VERSYM, elf.SHT_GNU_VERNEED, elf.SHT_GNU_VERDEF, elf.SHT_NOTE:
+		return true
+	}
+	switch s.name {
+	case ".eh_frame", ".eh_frame_hdr", ".gopclntab", ".gcc_except_table", ".ARM.exidx", ".ARM.extab", ".pdata", ".xdata", ".reloc", "__eh_frame", "__unwind_info", "__gcc_except_tab", "__gopclntab":
+		return true
+	}
+	return false
+}
+
 // scanPointers takes words in data for what they look like: addresses. Where the program is not moved, nothing else tells them.
 func (img *image) scanPointers() {
 	n := img.wordSize()
 	for i := range img.sections {
 		s := &img.sections[i]
-		if s.exec() || s.flags&elf.SHF_ALLOC == 0 || s.typ == elf.SHT_NOBITS || s.typ == elf.SHT_DYNSYM || s.typ == elf.SHT_STRTAB || s.typ == elf.SHT_REL || s.typ == elf.SHT_RELA ||
-			s.name == ".eh_frame" || s.name == ".gopclntab" || s.name == ".gcc_except_table" {
+		if s.exec() || s.flags&elf.SHF_ALLOC == 0 || img.tables(s) {
 			continue
 		}
 		skip := int(-s.addr & uint64(n-1))

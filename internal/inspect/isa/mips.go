@@ -8,6 +8,9 @@ func mipsDecode(m *machine, pc uint64, code []byte) inst {
 		return inst{length: len(code), flow: trap, bad: true}
 	}
 	w := binary.LittleEndian.Uint32(code)
+	if w == 0xefefefef { // lld's filler (lld/ELF/Arch/Mips.cpp, trapInstr): SDC3 was never in MIPS64
+		return inst{length: 4, flow: trap}
+	}
 	in := inst{length: 4, entry: mipsTable().find(uint64(w))}
 	rs, rt, rd := w>>21&31, w>>16&31, w>>11&31
 	imm := uint64(int64(int16(w)))

@@ -145,10 +145,14 @@ func (p *program) read() {
 			p.funcs = append(p.funcs, function{start: start, end: end})
 			lo++
 			ended, calls := p.ends[start], false // what fills a gap goes on as what comes before it
+			slot := false
 			p.walk(start, end, func(m *machine, pc uint64, in *inst) bool {
 				p.note(pc, in)
-				calls = in.flow == call || in.nop && calls
-				ended = in.flow.ends() || in.nop && ended
+				if !slot { // what runs before a jump is done changes nothing
+					calls = in.flow == call || in.nop && calls
+					ended = in.flow.ends() || in.nop && ended
+				}
+				slot = in.delayed
 				return true
 			})
 			if ended || calls { // what calls at its very end calls what does not return
@@ -362,9 +366,12 @@ func (p *program) split() {
 	slices.Sort(cuts)
 	for i := 0; i < len(cuts); { // what the instruction before each cut does
 		f := p.funcs[p.function(cuts[i])]
-		ended := false
+		ended, slot := false, false
 		p.walk(f.start, f.end, func(m *machine, pc uint64, in *inst) bool {
-			ended = in.flow.ends() || in.nop && ended
+			if !slot {
+				ended = in.flow.ends() || in.nop && ended
+			}
+			slot = in.delayed
 			for i < len(cuts) && cuts[i] < pc+uint64(in.length) {
 				i++
 			}

@@ -154,3 +154,48 @@ func TestNeedsOf(t *testing.T) {
 		}
 	}
 }
+
+// TestDelaySlot: on MIPS the instruction after a return runs before it, and a function does not go on to the next one for that, nor through what lld fills gaps with.
+func TestDelaySlot(t *testing.T) {
+	const jr, addiu, filler = 0x03e00008, 0x27bd0020, 0xefefefef
+	for _, c := range []struct {
+		name string
+		code []byte
+		want bool
+	}{
+		{"jr $ra; addiu", code(jr, addiu, jr, 0), false},
+		{"jr $ra; addiu, and a gap", code(jr, addiu, filler, jr, 0), false},
+		{"addiu; addiu", code(addiu, addiu, jr, 0), true},
+	} {
+		second := uint64(0x10000 + len(c.code) - 8)
+		b := stripped(elf.EM_MIPS, elf.ELFCLASS64, false, c.code)
+		img := newImage()
+		if err := img.add(b, ""); err != nil {
+			t.Fatal(err)
+		}
+		img.byAddr = []symbol{{name: "first", addr: 0x10000, size: 8}, {name: "second", addr: second, size: 8}}
+		img.finish()
+		p := newProgram(img, nil)
+		p.read()
+		p.split()
+		if got := p.fallsInto(second); got != c.want {
+			t.Errorf("%s: goes on to the next function: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestTablesAreNoPointers: a distance in a table of the unwinder's may look like the address of a function, and leads there no more than a number does.
+func TestTablesAreNoPointers(t *testing.T) {
+	for name, want := range map[string]int{".ARM.exidx": 0, ".eh_frame_hdr": 0, ".data": 1} {
+		img := newImage()
+		img.order = binary.LittleEndian
+		img.sections = []section{
+			{name: name, addr: 0x8000, data: code(0x10000), size: 4, flags: elf.SHF_ALLOC, typ: elf.SHT_PROGBITS},
+			{name: ".text", addr: 0x10000, data: code(0xe12fff1e), size: 4, flags: elf.SHF_ALLOC | elf.SHF_EXECINSTR, typ: elf.SHT_PROGBITS},
+		}
+		img.scanPointers()
+		if len(img.pointers) != want {
+			t.Errorf("%s: pointers %v, want %d", name, img.pointers, want)
+		}
+	}
+}
