@@ -409,6 +409,76 @@ func TestInstructionsOfExamples(t *testing.T) {
 	}
 }
 
+// TestInstructionsOfPrograms audits programs that many use, built for Windows and macOS from what their authors published: nothing may be condemned.
+func TestInstructionsOfPrograms(t *testing.T) {
+	needNetwork(t)
+	if !full() {
+		t.Skip("XBUILD_E2E=full builds programs of other projects for Windows and macOS")
+	}
+	const simd = `package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/reedsolomon"
+	"github.com/minio/sha256-simd"
+	"github.com/zeebo/blake3"
+	"github.com/zeebo/xxh3"
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+func main() {
+	b := []byte(os.Args[0])
+	w, _ := zstd.NewWriter(os.Stdout)
+	w.Write(b)
+	r, _ := reedsolomon.New(5, 3)
+	fmt.Println(r.Encode([][]byte{b, b, b, b, b, b, b, b}), sha256.Sum256(b), blake3.Sum256(b), xxh3.Hash(b), argon2.Key(b, b, 1, 1, 1, 1))
+	fmt.Println(chacha20poly1305.New(b))
+}
+`
+	for _, name := range []string{"windows/amd64", "windows/arm64", "darwin/amd64", "darwin/arm64"} {
+		t.Run(name, func(t *testing.T) {
+			dir := write(t, map[string]string{
+				"xbuild.toml": fmt.Sprintf("[project]\nname = \"programs\"\nplatforms = [%q]\n[target.simd]\nrecipe = \"go\"\n", name),
+				"go.mod":      "module programs\n\ngo 1.24\n", "main.go": simd, "Cargo.toml": "[package]\nname = \"programs\"\nversion = \"0.1.0\"\nedition = \"2021\"\n", "src/main.rs": "fn main() {}\n",
+			})
+			goal := "mkdir out; export CGO_ENABLED=0 GOFLAGS=-mod=mod; go get filippo.io/age@v1.2.1 github.com/evanw/esbuild@v0.25.0 github.com/junegunn/fzf@v0.60.0 github.com/klauspost/compress@v1.18.0 github.com/klauspost/reedsolomon@v1.12.4 github.com/minio/sha256-simd@v1.0.1 " +
+				"github.com/zeebo/blake3@v0.2.4 github.com/zeebo/xxh3@v1.0.2 golang.org/x/crypto@v0.36.0; go mod tidy; go build -o out/simd .; " +
+				"go get filippo.io/age/cmd/age github.com/junegunn/fzf; go build -o out/age filippo.io/age/cmd/age; go build -o out/esbuild github.com/evanw/esbuild/cmd/esbuild; go build -o out/fzf github.com/junegunn/fzf; go build -o out/s2c github.com/klauspost/compress/s2/cmd/s2c"
+			want := 5
+			if name == "windows/amd64" {
+				edit(t, filepath.Join(dir, "xbuild.toml"), "[target.simd]\n", "[target.rusty]\nrecipe = \"rust\"\n[target.simd]\n")
+				goal += "; for p in ripgrep@14.1.1 b3sum@1.5.5 hyperfine@1.19.0; do CARGO_TARGET_DIR=target cargo install -q --locked --root . $p; done; mv bin/*.exe out"
+				want = 8
+			}
+			if r := xbuild(t, dir, "exec", "-q", "-p", name, "--", "sh", "-ec", goal); r.code != 0 {
+				t.Fatalf("%v", r)
+			}
+			base := plainBaseline(t, name)
+			programs, err := os.ReadDir(filepath.Join(dir, "out"))
+			if err != nil || len(programs) != want {
+				t.Fatalf("%d programs were built, want %d: %v", len(programs), want, err)
+			}
+			for _, p := range programs {
+				data, err := os.ReadFile(filepath.Join(dir, "out", p.Name()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := isa.Audit(data, base, isa.Options{})
+				if err != nil || r.Code == 0 {
+					t.Errorf("%s: %d bytes of code were read: %v", p.Name(), r.Code, err)
+				}
+				if len(r.Unconditional) > 0 {
+					t.Errorf("%s: %v", p.Name(), r.Unconditional)
+				}
+			}
+		})
+	}
+}
+
 // TestInstructionsOfLibc links Debian's own armhf libc, which is Armv7, into a program for Armv6, as Docker's were once shipped: it is caught, with the object named.
 func TestInstructionsOfLibc(t *testing.T) {
 	needNetwork(t)

@@ -270,7 +270,9 @@ func (f *machoFile) define(m machoSymbol, s *machoSection, typ byte, kind uint32
 			f.img.globals[y.name] = y.addr
 		}
 	}
-	if s.exec() {
+	if s.exec() && strings.HasPrefix(y.name, ".L") { // local to whoever wrote it for ELF's assembler
+		f.img.labels = append(f.img.labels, y)
+	} else if s.exec() {
 		y.typ = elf.STT_FUNC
 		f.img.byAddr = append(f.img.byAddr, y)
 		if typ&(symExternal|symPrivate) == symExternal && f.img.linked && kind != machoExecute {
@@ -359,15 +361,21 @@ func (f *machoFile) entry(main, thread []byte) {
 	}
 }
 
-// functionStarts are distances from one function to the next.
+// functionStarts are distances from one function to the next. A linker takes every symbol for one.
 func (f *machoFile) functionStarts(b []byte) {
+	labels := map[uint64]bool{}
+	for _, y := range f.img.labels {
+		labels[y.addr] = true
+	}
 	for at := f.base; len(b) > 0; {
 		v, n := binary.Uvarint(b)
 		if n <= 0 || v == 0 {
 			return
 		}
 		at += v
-		f.img.starts = append(f.img.starts, at)
+		if !labels[at] {
+			f.img.starts = append(f.img.starts, at)
+		}
 		b = b[n:]
 	}
 }

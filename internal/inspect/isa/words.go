@@ -82,9 +82,9 @@ var knownUnnamed = []struct {
 // Words that also say what a function does, such as aes and fma, are none.
 var variants = map[string][]string{
 	"x86": {"ssse3", "sse4_1", "sse4_2", "sse41", "sse42", "sse4", "sse3", "sse2", "sse", "avx512vbmi", "avx512vl", "avx512bw", "avx512f", "avx512", "avx10", "avx2", "avx", "aesni", "aes_ni", "vpclmulqdq", "vpclmul", "pclmulqdq", "pclmul", "clmul",
-		"bmi2", "bmi1", "bmi", "adx", "mulx4x", "sqrx8x", "powerx5", "mulx", "montx", "vpmadd52", "fma3", "fma4", "xop", "f16c", "popcnt", "lzcnt", "movbe", "sha_ni", "shani", "shaext", "rdrand", "rdseed", "rtm", "mmx", "vaes", "vnni", "gfni", "ifma", "nehalem", "westmere", "sandybridge", "ivybridge", "haswell", "broadwell", "skylakex", "skylake", "skx", "cannonlake", "icelake", "icl", "sapphirerapids",
-		"zen2", "zen3", "zen4", "zen5", "amm52x20", "amm52x30", "amm52x40"},
-	"arm64":   {"sve2", "sve", "sme2", "sme", "lse", "dotprod", "i8mm", "pmull", "armv8", "v8_crypto", "asimddp", "asimdhp", "sha512_ce", "sha3", "eor3", "mops"},
+		"bmi2", "bmi1", "bmi", "adx", "mulx4x", "sqrx8x", "powerx5", "mulx", "montx", "vpmadd52", "fma3", "fma4", "xop", "f16c", "popcnt", "lzcnt", "movbe", "sha_ni", "shani", "shaext", "rdrand", "rdseed", "rtm", "mmx", "vaes", "vnni", "gfni", "ifma", "nehalem", "westmere", "sandybridge", "ivybridge", "haswell", "broadwell", "skylakex", "skylake", "skx", "cannonlake", "icelake", "icl", "sapphirerapids", "cooperlake", "barcelona", "bulldozer", "piledriver", "steamroller", "excavator",
+		"zen2", "zen3", "zen4", "zen5", "zen", "amm52x20", "amm52x30", "amm52x40"},
+	"arm64":   {"sve2", "sve", "sme2", "sme", "lse", "dotprod", "i8mm", "pmull", "armv8", "v8_crypto", "asimddp", "asimdhp", "sha512_ce", "sha3", "eor3", "mops", "neoversev1", "neoversen1", "neoversen2", "neoversev2", "a64fx", "thunderx2t99", "thunderx3t110"},
 	"arm":     {"neon", "vfpv4", "vfpv3", "vfp", "armv8", "armv7", "armv6t2", "armv6", "asimd", "pmull"},
 	"riscv64": {"rvv", "zvkned", "zvkg", "zvbb", "zvbc", "zvkb", "zbb", "zbc", "zba", "zbs", "zbkb", "zknd", "zkne"},
 	"ppc64":   {"power10", "power9", "p10", "p9", "mma"},
