@@ -614,10 +614,10 @@ func (img *image) scanPointers() {
 		got := strings.HasPrefix(s.name, ".got") || s.name == ""
 		for off := skip; off+n <= len(s.data); off += n {
 			v := img.word(s.data[off:])
-			if v == 0 {
+			at := s.addr + uint64(off)
+			if _, named := img.imports[at]; v == 0 && !(got && img.machine == elf.EM_MIPS && !named) { // its first page begins there
 				continue
 			}
-			at := s.addr + uint64(off)
 			if _, had := img.pointers[at]; had {
 				continue
 			}

@@ -53,17 +53,18 @@ type inst struct {
 
 // A machine is the state of decoding: what is known of the registers, as addresses are made in several steps on most machines.
 type machine struct {
-	img    *image
-	regs   [32]uint64
-	known  uint32
-	mode   byte   // arm: 'a' or 't'
-	start  uint64 // of the function
-	table  uint64 // 386: the address of the global offset table, and the registers that held it
-	tables uint32
-	goCode bool // the function is Go's own
+	img     *image
+	regs    [32]uint64
+	known   uint32
+	mode    byte   // arm: 'a' or 't'
+	start   uint64 // of the function
+	table   uint64 // 386: the address of the global offset table, and the registers that held it
+	tables  uint32
+	clobber uint32 // mips: registers that the next instruction still has, and the one after it no longer
+	goCode  bool   // the function is Go's own
 }
 
-func (m *machine) reset(start uint64) { m.known, m.start, m.tables = 0, start, 0 }
+func (m *machine) reset(start uint64) { m.known, m.start, m.tables, m.clobber = 0, start, 0, 0 }
 
 func (m *machine) set(r uint32, v uint64) {
 	m.regs[r&31] = v

@@ -12,6 +12,8 @@ func mipsDecode(m *machine, pc uint64, code []byte) inst {
 		return inst{length: 4, flow: trap}
 	}
 	in := inst{length: 4, entry: mipsTable().find(uint64(w))}
+	after := m.clobber // by the call before: once this one, in its delay slot, has run
+	m.clobber = 0
 	rs, rt, rd := w>>21&31, w>>16&31, w>>11&31
 	imm := uint64(int64(int16(w)))
 	switch {
@@ -52,7 +54,7 @@ func mipsDecode(m *machine, pc uint64, code []byte) inst {
 			if m.has(rs) {
 				in.target = m.regs[rs]
 			}
-			m.known &^= 0x0300fffe
+			m.clobber = 0x0300fffe
 		case 13: // BREAK
 			in.flow = trap
 		case 0x2d, 0x25: // DADDU, OR
@@ -91,7 +93,7 @@ func mipsDecode(m *machine, pc uint64, code []byte) inst {
 		in.flow, in.delayed, in.target = jump, true, (pc+4)&^0x0fffffff|uint64(w&0x03ffffff)<<2
 		if w>>26 == 3 {
 			in.flow = call
-			m.known &^= 0x0300fffe
+			m.clobber = 0x0300fffe
 		}
 	case 4, 5, 6, 7, 20, 21, 22, 23:
 		branch(cond)
@@ -130,5 +132,6 @@ func mipsDecode(m *machine, pc uint64, code []byte) inst {
 			m.kill(rt)
 		}
 	}
+	m.known &^= after
 	return in
 }
