@@ -621,3 +621,37 @@ func writeInstructions(t *testing.T, rows []tally) {
 		t.Fatal(err)
 	}
 }
+
+// TestBuildLibraryThatAsks: an object that is not linked yet shows less of how it chooses; what it may choose is a remark, and what it calls outright a fault.
+func TestBuildLibraryThatAsks(t *testing.T) {
+	needNetwork(t)
+	dir := write(t, map[string]string{
+		"xbuild.toml": "[project]\nname = \"sum\"\nplatforms = [\"linux/arm64\"]\n[target.sum]\nrecipe = \"cc\"\nkind = \"static\"\nsources = [\"sum.c\", \"caps.c\"]\n",
+		"caps.c":      "#include <sys/auxv.h>\nunsigned long capabilities;\nvoid ask(void) { capabilities = getauxval(AT_HWCAP) | 1ul << 63; }\n",
+		"sum.c": `#include <stddef.h>
+#include <stdint.h>
+extern unsigned long capabilities;
+void ask(void);
+typedef uint32_t fn(uint32_t, const uint8_t *, size_t);
+static uint32_t plain(uint32_t n, const uint8_t *s, size_t len) { while (len--) n = n << 1 ^ *s++; return n; }
+__attribute__((target("crc"))) static uint32_t fast(uint32_t n, const uint8_t *s, size_t len) { while (len--) n = __builtin_arm_crc32b(n, *s++); return n; }
+static fn first;
+static fn *volatile impl = first;
+static uint32_t first(uint32_t n, const uint8_t *s, size_t len)
+{
+	if (!capabilities)
+		ask();
+	impl = capabilities >> 7 & 1 ? fast : plain;
+	return impl(n, s, len);
+}
+uint32_t sum(uint32_t n, const uint8_t *s, size_t len) { return impl(n, s, len); }
+`,
+	})
+	if r := xbuild(t, dir, "build"); r.code != 0 {
+		t.Errorf("a library that asks: %v", r)
+	}
+	edit(t, filepath.Join(dir, "sum.c"), "return impl(n, s, len); }", "return fast(n, s, len); }")
+	if r := xbuild(t, dir, "build"); r.code != 1 || !strings.Contains(r.stderr, "which needs crc and linux/arm64 has not: in ") {
+		t.Errorf("a library that does not: %v", r)
+	}
+}

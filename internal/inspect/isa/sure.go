@@ -23,6 +23,9 @@ func (p *program) cannotTell(f int, pc uint64) string {
 	if p.surely(f) {
 		return ""
 	}
+	if !p.img.linked && p.takenByLookers(f) {
+		return "a function that looks at what the processor can do takes its address; whether it is chosen by that cannot be followed before the object is linked"
+	}
 	for _, n := range names {
 		if part := variantOf(p.img.arch.name, n); part != "" {
 			return "the " + part + " in its name says that it was written for machines which have that; what chooses it is not seen"
@@ -32,6 +35,15 @@ func (p *program) cannotTell(f int, pc uint64) string {
 		return "only functions whose names say that they were written for other machines lead to it; what chooses those is not seen"
 	}
 	return ""
+}
+
+// takenByLookers says that nothing leads to a function but that functions which look at what the processor can do take its address.
+func (p *program) takenByLookers(f int) bool {
+	in := p.leadingTo(f)
+	return len(in) > 0 && !slices.ContainsFunc(in, func(e edge) bool {
+		from := p.function(e.pc)
+		return e.kind != stop || from < 0 || p.looking[from] == nil
+	})
 }
 
 // ofVariants says that all which leads to a function are functions with such names, or others to which only those lead.
