@@ -32,6 +32,7 @@ type image struct {
 	entry   uint64
 
 	sections []section // by address
+	before   int       // sections of the objects before the last one
 	symbols  []symbol
 	byAddr   []symbol // functions, by address
 	labels   []symbol // local names of hand-written code, without type and size, by address
@@ -191,6 +192,7 @@ func (img *image) begin(a *arch, m elf.Machine, class elf.Class, order binary.By
 		return damaged("%s is for %v, what came before it for %v", member, m, img.machine)
 	}
 	img.arch, img.machine, img.order, img.wide, img.linked = a, m, order, class == elf.ELFCLASS64, linked
+	img.before = len(img.sections)
 	return nil
 }
 
@@ -203,16 +205,18 @@ func (img *image) next() uint64 {
 	return objectBase
 }
 
-// fits refuses a file whose sections of code lie on each other: they would be read again and again.
-func (img *image) fits(size int, member string) error {
-	code := 0
-	for i := range img.sections {
-		if s := &img.sections[i]; s.exec() && s.member == member {
+// fits refuses a file whose sections lie on each other: they would be read again and again.
+func (img *image) fits(size int) error {
+	code, all := 0, 0
+	for i := img.before; i < len(img.sections); i++ { // those of objects come one after the other
+		s := &img.sections[i]
+		all += len(s.data)
+		if s.exec() {
 			code += len(s.data)
 		}
 	}
-	if code > size {
-		return damaged("its sections of code have %d bytes, the file has %d", code, size)
+	if code > size || all > 2*size {
+		return damaged("its sections have %d bytes, %d of them code, and the file %d", all, code, size)
 	}
 	return nil
 }
@@ -260,7 +264,7 @@ func (img *image) addELF(b []byte, member string) error {
 	if img.linked && !slices.ContainsFunc(img.sections, func(s section) bool { return s.exec() }) {
 		img.segments(b, h)
 	}
-	if err := img.fits(len(b), member); err != nil {
+	if err := img.fits(len(b)); err != nil {
 		return err
 	}
 	if err := img.readSymbols(raw, h, member); err != nil {

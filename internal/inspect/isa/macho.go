@@ -139,7 +139,7 @@ func (img *image) addMachO(b []byte, member string) error {
 		commands = commands[n:]
 	}
 	slices.SortStableFunc(img.sections, func(a, b section) int { return cmp.Compare(a.addr, b.addr) })
-	if err := img.fits(len(b), member); err != nil {
+	if err := img.fits(len(b)); err != nil {
 		return err
 	}
 	if err := f.readSymbols(all[lcSymtab], kind, member); err != nil {

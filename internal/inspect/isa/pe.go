@@ -204,7 +204,7 @@ func (f *peFile) readSections(at uint64, n int, member string) error {
 		}
 	}
 	slices.SortStableFunc(f.img.sections, func(a, b section) int { return cmp.Compare(a.addr, b.addr) })
-	return f.img.fits(len(f.b), member)
+	return f.img.fits(len(f.b))
 }
 
 // relocations finds an object's relocations of a section: where there are more than 65534 (IMAGE_SCN_LNK_NRELOC_OVFL), the first one counts them.

@@ -220,12 +220,13 @@ func TestPEMachines(t *testing.T) {
 		{"windows/arm64", "work", pe.IMAGE_FILE_MACHINE_ARM64, code(0xb8e40048, 0xd65f03c0), "lse"},
 	} {
 		file := peSpec{machine: c.machine, object: true, sections: []peSpecSection{{name: ".text", data: c.code, flags: peCode}}, symbols: []peSpecSymbol{{c.symbol, 0, 1, 0x20, 2}}}.bytes()
-		for what, data := range map[string][]byte{"object": file, "archive": archiveOf("work.o/", file)} {
+		archive := archiveOf("work.o/", file)
+		for what, data := range map[string][]byte{"object": file, "archive": archive, "archive with two of that name": append(slices.Clone(archive), archive[8:]...)} {
 			r, err := Audit(data, baseline(t, c.platform), Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(r.Unconditional) != 1 || r.Unconditional[0].Function != "work" || r.Unconditional[0].Feature != c.feature {
+			if want := bytes.Count(data, c.code); len(r.Unconditional) != want || r.Unconditional[0].Function != "work" || r.Unconditional[0].Feature != c.feature {
 				t.Errorf("%s for %s: %+v, want %s in work", what, c.platform, r, c.feature)
 			}
 		}
