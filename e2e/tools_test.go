@@ -13,7 +13,7 @@ platforms = ["linux/amd64"]
 
 [target.calc]
 recipe = "make"
-tools = ["nasm", "yasm", "gperf", "bison", "flex", "protoc", "gettext"]
+tools = ["nasm", "yasm", "m4", "gperf", "bison", "flex", "protoc", "gettext"]
 outputs = ["calc"]
 test = 'echo 2+3 | "$XBUILD" run "$XBUILD_DIST/calc" | tr "\\n" " " | grep -qx "5 42 1 fruit "'
 `,

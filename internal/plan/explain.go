@@ -76,7 +76,11 @@ func (a *Action) Refused(log string) string {
 
 // bring says how a program that a build misses comes to be there.
 func (pl *Planner) bring(program string, t project.Target) string {
-	for _, def := range pl.Catalog.Toolchains {
+	defs := pl.Catalog.Toolchains
+	if def := pl.Catalog.Toolchain(program); def != nil { // others bring it too, for themselves
+		defs = []*catalog.Toolchain{def}
+	}
+	for _, def := range defs {
 		if _, ok := def.Programs[program]; ok {
 			return fmt.Sprintf("%s:%d: write tools = [%q] in [target.%s]", pl.Project.File, t.Line, def.Name, t.Name)
 		}
