@@ -23,8 +23,8 @@ func (p *program) cannotTell(f int, pc uint64) string {
 	if p.surely(f) {
 		return ""
 	}
-	if !p.img.linked && p.takenByLookers(f) {
-		return "a function that looks at what the processor can do takes its address; whether it is chosen by that cannot be followed before the object is linked"
+	if p.takenByLookers(f) {
+		return "a function that looks at what the processor can do takes its address; how it chooses could not be followed"
 	}
 	for _, n := range names {
 		if part := variantOf(p.img.arch.name, n); part != "" {
