@@ -363,6 +363,9 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Run(); err != nil {
+		if s.WhenMissing != "" {
+			os.Remove(s.WhenMissing) // it may be there already (config.status is before what it makes), and the step is not done
+		}
 		if ctx.Err() != nil {
 			if cmd.Process != nil {
 				syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)

@@ -248,6 +248,21 @@ func TestSteps(t *testing.T) {
 	}
 }
 
+// TestStepFailsLate: a step that fails after it has made the file which says that it is done is run again.
+func TestStepFailsLate(t *testing.T) {
+	b := newBench(t)
+	a := b.action("hello", "linux/arm64", "hello", "", "", "")
+	a.Steps = a.Steps[:1]
+	a.Steps[0] = plan.Step{Name: "configure", Group: 0, Dir: a.Build, Command: []string{"sh", "-c", "touch marker hello; echo x >>runs; test $(grep -c x runs) = 2"}, WhenMissing: filepath.Join(a.Build, "marker")}
+	if b.run(a)[0].Err == nil {
+		t.Fatal("a command that ends with 1 is no error")
+	}
+	b.one(a)
+	if got := b.read(".xbuild/linux/arm64/hello/build/runs"); got != "x\nx\n" {
+		t.Errorf("it ran %d times, want 2", strings.Count(got, "x"))
+	}
+}
+
 // TestGroups: steps of one group run side by side, the next group when all have ended.
 func TestGroups(t *testing.T) {
 	b := newBench(t)
