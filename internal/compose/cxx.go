@@ -33,7 +33,7 @@ func (s Sysroot) WithCXX(source Sysroot, library *catalog.Library) Sysroot {
 // cxxKey is the key of the tree of the view's C++ library: all that decides what its compiler does, and from what.
 func (v View) cxxKey() string {
 	c := v.Sysroot.CXX
-	return key(c.Library.Name+"-"+strings.ReplaceAll(v.Platform.Name, "/", "-"), []string{v.base(v.Platform.LLVM), c.Source.Key, fmt.Sprint(*c.Library)})
+	return key(c.Library.Name+"-"+strings.ReplaceAll(v.Platform.Name, "/", "-"), []string{strings.Join(compiling(v.base(v.Platform.LLVM)), " "), c.Source.Key, fmt.Sprint(*c.Library)})
 }
 
 // cxxConfig are the lines of clang's configuration that find the view's C++ library.
@@ -141,12 +141,17 @@ func unitFiles(u catalog.Unit, source string) ([]string, error) {
 // direct are the options of a configuration file for compiling, as arguments, for when the file is not yet where it belongs.
 func (v View) direct(config string) []string {
 	args := []string{"-Qunused-arguments"}
-	for line := range strings.Lines(config) {
-		if !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "-Wl,") {
-			args = append(args, strings.ReplaceAll(strings.TrimSpace(line), "<CFGDIR>/../..", filepath.Dir(v.Clang.Dir)))
-		}
+	for _, a := range compiling(config) {
+		args = append(args, strings.ReplaceAll(a, "<CFGDIR>/../..", filepath.Dir(v.Clang.Dir)))
 	}
 	return args
+}
+
+// compiling are the options of a configuration file but for the linker's.
+func compiling(config string) []string {
+	return slices.DeleteFunc(strings.Split(strings.TrimSpace(config), "\n"), func(line string) bool {
+		return strings.HasPrefix(line, "#") || strings.HasPrefix(line, "-Wl,")
+	})
 }
 
 // run runs clang by itself. What the caller's environment says to a compiler (CPATH) does not count.
