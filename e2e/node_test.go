@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -565,15 +566,23 @@ func toolProject(t *testing.T, dir, file, expression, want string) {
 	}
 }
 
-// TestNodeMusl builds a module in C over musl. There is no Node over musl here to run it in: it must have no C library of its own, and want none by name, so that
-// it takes that of any Node that loads it.
+// TestNodeMusl builds a module in C and one in C++ over musl. There is no Node over musl here to run them in: they must have no C library of their own, and want none by name, so that
+// they take that of any Node that loads them. On linux/amd64 a small program with musl's dynamic library, from the archive's package musl, stands for Node: it loads each module and calls it, and
+// its one function of Node-API takes what the module made. A module that calls what it cannot call over musl is refused.
 func TestNodeMusl(t *testing.T) {
 	needNetwork(t)
+	config := func(platforms, name string) string {
+		return "[project]\nplatforms = [" + platforms + "]\n[sysroot]\nlibc = \"musl\"\n[target." + name + "]\nrecipe = \"node-gyp\"\nnode = [\"20\"]\n"
+	}
+	names := []string{"linux/amd64"}
+	if full() {
+		names = []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/ppc64le", "linux/s390x", "linux/riscv64"}
+	}
 	dir := write(t, map[string]string{
-		"xbuild.toml":  "[project]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n[sysroot]\nlibc = \"musl\"\n[target.heap]\nrecipe = \"node-gyp\"\nnode = [\"20\"]\n",
-		"package.json": `{ "name": "heap", "version": "1.0.0" }`,
-		"binding.gyp":  `{ "targets": [{ "target_name": "heap", "sources": ["heap.c"] }] }`,
-		"heap.c": `#include <node_api.h>
+		"c/xbuild.toml":  config(`"linux/amd64"`, "heap"),
+		"c/package.json": `{ "name": "heap", "version": "1.0.0" }`,
+		"c/binding.gyp":  `{ "targets": [{ "target_name": "heap", "sources": ["heap.c"] }] }`,
+		"c/heap.c": `#include <node_api.h>
 #include <stdlib.h>
 #include <string.h>
 NAPI_MODULE_INIT() {
@@ -585,17 +594,81 @@ NAPI_MODULE_INIT() {
     return v;
 }
 `,
+		"cxx/xbuild.toml":  config(strings.Trim(quoted(names), "[]"), "cxx"),
+		"cxx/package.json": `{ "name": "cxx", "version": "1.0.0" }`,
+		"cxx/binding.gyp":  `{ "targets": [{ "target_name": "cxx", "sources": ["cxx.cc"], "cflags_cc!": ["-fno-exceptions", "-fno-rtti"] }] }`,
+		"cxx/cxx.cc": `#include <node_api.h>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <thread>
+static std::string thrown() {
+    std::string s;
+    std::thread t([&s] {
+        try {
+            throw std::runtime_error("thrown in a thread");
+        } catch (const std::exception &e) {
+            std::ostringstream o;
+            o << e.what() << ' ' << 1.5;
+            s = o.str();
+        }
+    });
+    t.join();
+    return s;
+}
+NAPI_MODULE_INIT() {
+    napi_value v;
+    std::string s = thrown();
+    napi_create_string_utf8(env, s.data(), s.size(), &v);
+    return v;
+}
+`,
+		"v8/xbuild.toml":  config(`"linux/amd64"`, "store"),
+		"v8/package.json": `{ "name": "store", "version": "1.0.0" }`,
+		"v8/binding.gyp":  `{ "targets": [{ "target_name": "store", "sources": ["store.cc"] }] }`,
+		"v8/store.cc": `#include <node.h>
+static void Make(const v8::FunctionCallbackInfo<v8::Value> &args) {
+    args.GetReturnValue().Set(v8::ArrayBuffer::New(args.GetIsolate(), v8::ArrayBuffer::NewBackingStore(args.GetIsolate(), 16)));
+}
+NODE_MODULE_INIT() { NODE_SET_METHOD(exports, "make", Make); }
+`,
+		"c/host.c": `#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+int napi_create_string_utf8(void *env, const char *s, size_t n, void **v) { *v = n == (size_t)-1 ? strdup(s) : strndup(s, n); return 0; }
+int main(int argc, char **argv) {
+    void *module = dlopen(argv[1], RTLD_NOW), *(*init)(void *, void *) = module ? dlsym(module, "napi_register_module_v1") : 0;
+    if (!init) {
+        fprintf(stderr, "%s\n", dlerror());
+        return 1;
+    }
+    puts(init(0, 0));
+    return 0;
+}
+`,
+		"libc/xbuild.toml": "[project]\nplatforms = [\"linux/amd64\"]\n[sysroot]\nsuite = \"bookworm\"\npackages = [\"musl\"]\n",
 	})
-	build(t, dir)
+	build(t, filepath.Join(dir, "c"))
+	build(t, filepath.Join(dir, "cxx"))
+	if r := xbuild(t, filepath.Join(dir, "v8"), "build", "-q"); r.code == 0 || !strings.Contains(r.stderr, "_ZN2v811ArrayBuffer3NewEPNS_7IsolateENSt3__110shared_ptrI") || !strings.Contains(r.stderr, `libc = "gnu"`) {
+		t.Errorf("a module that hands V8 a shared_ptr: %v", r)
+	}
 	if t.Failed() {
 		return
 	}
-	for _, name := range []string{"linux/amd64", "linux/arm64"} {
+	modules := []string{filepath.Join(dir, "c/dist/linux/amd64/prebuilds/linux-x64/heap.musl.node")}
+	for _, name := range names {
 		p, err := platform.Parse(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		file := filepath.Join(dir, "dist", p.Docker, "prebuilds", "linux-"+p.Node, "heap.musl.node")
+		arm := ""
+		if p.Docker == "linux/arm/v7" {
+			arm = "armv7."
+		}
+		modules = append(modules, filepath.Join(dir, "cxx/dist", p.Docker, "prebuilds", "linux-"+p.Node, "cxx."+arm+"musl.node"))
+	}
+	for _, file := range modules {
 		f, err := elf.Open(file)
 		if err != nil {
 			t.Fatal(err)
@@ -603,11 +676,36 @@ NAPI_MODULE_INIT() {
 		defer f.Close()
 		needed, err := f.ImportedLibraries()
 		if err != nil || len(needed) > 0 {
-			t.Errorf("%s: it wants %q by name (%v)", name, needed, err)
+			t.Errorf("%s wants %q by name (%v)", file, needed, err)
 		}
-		symbols, err := f.ImportedSymbols()
-		if err != nil || !slices.ContainsFunc(symbols, func(s elf.ImportedSymbol) bool { return s.Name == "malloc" }) {
-			t.Errorf("%s: malloc is not asked for (%v): it has a heap of its own", name, err)
+		symbols, err := f.DynamicSymbols()
+		if err != nil {
+			t.Fatal(err)
+		}
+		malloc := false
+		for _, s := range symbols {
+			malloc = malloc || s.Name == "malloc" && s.Section == elf.SHN_UNDEF
+			// A template of the headers is the module's own as any other of its functions; the library's and the unwinder's must not meet those of the Node that loads it.
+			if strings.HasPrefix(s.Name, "_Unwind_") || strings.HasPrefix(s.Name, "__cxa_throw") || s.Name == "_Znwm" || s.Section == elf.SHN_UNDEF && strings.HasPrefix(s.Name, "_Z") {
+				t.Errorf("%s shows or wants %s", file, s.Name)
+			}
+		}
+		if !malloc {
+			t.Errorf("%s does not ask for malloc: it has a heap of its own", file)
+		}
+	}
+	const find = `cc -print-file-name=x86_64-linux-musl/libc.so`
+	libc := xbuild(t, filepath.Join(dir, "libc"), "exec", "-q", "-p", "linux/amd64", "--", "sh", "-c", find)
+	link := `set -e; f() { cc -print-file-name="$1"; }
+cc -fPIE -c host.c -o host.o
+ld -pie --export-dynamic --dynamic-linker "$0" -o host "$(f Scrt1.o)" "$(f crti.o)" host.o "$0" "$(f crtn.o)"`
+	if r := xbuild(t, filepath.Join(dir, "c"), "exec", "-q", "-p", "linux/amd64", "--", "sh", "-c", link, strings.TrimSpace(libc.stdout)); libc.code != 0 || r.code != 0 {
+		t.Fatalf("the program that loads modules: %v\n%v", libc, r)
+	}
+	for i, want := range []string{"musl", "thrown in a thread 1.5"} {
+		out, err := exec.Command(filepath.Join(dir, "c/host"), modules[i]).CombinedOutput()
+		if err != nil || strings.TrimSpace(string(out)) != want {
+			t.Errorf("%s: %s (%v), want %s", modules[i], out, err, want)
 		}
 	}
 }

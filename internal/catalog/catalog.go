@@ -164,6 +164,8 @@ type Sysroot struct {
 	Tools       map[string]string `toml:"tools" json:"-"`     // further binary tools: <triplet>-NAME -> the program in LLVM's bin
 	Node        string            `toml:"node" json:"-"`      // the libc in the names of npm and prebuildify
 	NodeLink    []string          `toml:"node_link" json:"-"` // what links a module that Node loads, where the C++ compiler alone does not
+	// NodeRefuse are parts of the mangled names of functions of Node that a module cannot call, because objects of Node's own C++ library go in or come out.
+	NodeRefuse []string `toml:"node_refuse" json:"-"`
 	// CXX names the sysroot that is the source of the C++ library, which is built for a platform where a target compiles C++; empty where the packages have one.
 	CXX       string            `toml:"cxx" json:"-"`
 	NoCXX     string            `toml:"no_cxx" json:"-"`    // what a user is told who compiles C++ where no target was seen to

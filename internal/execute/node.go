@@ -226,6 +226,14 @@ func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string,
 		if _, err := check(n.a, &state{}, f); err != nil {
 			return nil, fmt.Errorf("%s %s: %w", p.Name, p.Version, err)
 		}
+		calls, err := node.Calls(f, n.b.Refuse)
+		if err != nil {
+			return nil, err
+		}
+		if len(calls) > 0 {
+			return nil, fmt.Errorf("%s %s: %s calls %s of Node, where objects of Node's own C++ library go in or come out, and over %s the module has another: what it would do there is undefined\nhint: build it for this platform with libc = \"gnu\"; modules of Node-API call no such function, and many of V8 do not either",
+				p.Name, p.Version, filepath.Base(f), strings.Join(calls, ", "), n.b.Libc)
+		}
 	}
 	return found, nil
 }

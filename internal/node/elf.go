@@ -28,16 +28,40 @@ var v8Symbols = func() []string {
 	return append(out, "node_module_register")
 }()
 
-// Inspect tells the interface of a compiled module by what it asks the program that loads it for. It is sure: a symbol of V8 that is not asked for cannot be used.
-func Inspect(file string) (API, error) {
+// symbols are those that a compiled module asks the program that loads it for, or shows to it.
+func symbols(file string) ([]elf.Symbol, error) {
 	f, err := elf.Open(file)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	defer f.Close()
-	symbols, err := f.DynamicSymbols()
+	list, err := f.DynamicSymbols()
 	if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
-		return "", fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return list, nil
+}
+
+// Calls returns what a compiled module asks for, of all that has one of some parts in its name.
+func Calls(file string, parts []string) ([]string, error) {
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	list, err := symbols(file)
+	var out []string
+	for _, s := range list {
+		if s.Section == elf.SHN_UNDEF && slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(s.Name, p) }) {
+			out = append(out, s.Name)
+		}
+	}
+	return out, err
+}
+
+// Inspect tells the interface of a compiled module by what it asks the program that loads it for. It is sure: a symbol of V8 that is not asked for cannot be used.
+func Inspect(file string) (API, error) {
+	symbols, err := symbols(file)
+	if err != nil {
+		return "", err
 	}
 	napi := false
 	for _, s := range symbols {

@@ -23,8 +23,9 @@ type Build struct {
 	Arch     string    `json:"arch"`          // process.arch, which npm and prebuildify go by
 	Gyp      string    `json:"gyp"`           // node-gyp's --arch
 	HostArch string    `json:"host_arch"`
-	ARM      string    `json:"arm,omitempty"` // the version of the ARM architecture where Arch does not tell it
-	Libc     string    `json:"libc"`          // glibc or musl, as prebuildify and npm say
+	ARM      string    `json:"arm,omitempty"`    // the version of the ARM architecture where Arch does not tell it
+	Libc     string    `json:"libc"`             // glibc or musl, as prebuildify and npm say
+	Refuse   []string  `json:"refuse,omitempty"` // parts of names of functions of Node that a module cannot call
 	Big      bool      `json:"big_endian,omitempty"`
 	Binary   string    `json:"binary,omitempty"`   // the .node file that is the module, where there are several
 	Flags    []string  `json:"flags,omitempty"`    // further arguments of node-gyp configure
