@@ -768,9 +768,10 @@ func (p *program) viaData() {
 				found = users(y.addr, slot)
 			}
 		}
-		if len(found) == 0 && len(p.img.objects) == 0 && len(p.img.goNames) > 0 { // no symbols: what is used next before it is what it is part of
+		_, named := covering(p.img.objects, slot)
+		if len(found) == 0 && !named && (!p.img.linked || len(p.img.objects) == 0 && len(p.img.goNames) > 0) { // no symbol, as of the tables that compilers make of a switch: what is used next before it is what it is part of
 			i := sort.Search(len(byAddr), func(i int) bool { return byAddr[i].addr > slot })
-			if i > 0 && slot-byAddr[i-1].addr <= 1024 {
+			if i > 0 && slot-byAddr[i-1].addr <= 1024 && p.img.section(byAddr[i-1].addr) == p.img.section(slot) {
 				found = users(byAddr[i-1].addr, byAddr[i-1].addr)
 			}
 		}

@@ -53,6 +53,7 @@ type image struct {
 	goEnd    uint64 // where Go's own code ends
 	unread   int64  // bytes in sections of code that nothing was seen to lead to
 	attrs    []attribute
+	outside  []site   // pointers in data of one object to what another one defines
 	inits    []uint64 // functions that whoever starts the program runs before it, beside those of sections for that alone
 }
 
@@ -519,6 +520,11 @@ func (img *image) finish() {
 	for i := range img.sites {
 		if s := &img.sites[i]; s.target == 0 && s.name != "" {
 			s.target = img.globals[s.name]
+		}
+	}
+	for _, s := range img.outside {
+		if to := img.globals[s.name]; to != 0 {
+			img.pointers[s.addr] = to
 		}
 	}
 	got := uint64(0)

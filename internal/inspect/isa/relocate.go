@@ -116,6 +116,8 @@ func (img *image) relocate(raw []rawSection, s *rawSection, h header) {
 					value += uint64(int32(h.order.Uint32(target.data[off:])))
 				}
 				img.pointers[at] = value + uint64(addend)
+			} else if name != "" {
+				img.outside = append(img.outside, site{addr: at, name: name})
 			}
 			continue
 		}

@@ -16,6 +16,9 @@ func (p *program) cannotTell(f int, pc uint64) string {
 		}
 		return "the file was stripped of its symbols, and a branch or a pointer that may be a dispatch leads there"
 	}
+	if !p.img.linked && p.mixed() {
+		return "it lies in an archive or object part of which is for newer machines, and which asks the machine; who calls it is seen where a program is linked"
+	}
 	names := p.namesAt(f, pc)
 	if len(names) == 0 && p.dead[f] {
 		return "no symbol names it and nothing leads to it: it may be data between functions"
@@ -35,6 +38,25 @@ func (p *program) cannotTell(f int, pc uint64) string {
 		return "only functions whose names say that they were written for other machines lead to it; what chooses those is not seen"
 	}
 	return ""
+}
+
+// mixed says of what is not linked that functions in it look at what the processor can do, and that few of all use what the baseline lacks: a library with code for
+// several machines. One that was compiled for a newer machine as a whole is none.
+func (p *program) mixed() bool {
+	if p.mixes == nil {
+		looks, beyond := 0, 0
+		for f := range p.funcs {
+			if len(p.looking[f]) > 0 {
+				looks++
+			}
+			if p.hasHits(f) {
+				beyond++
+			}
+		}
+		yes := looks > 0 && 4*beyond <= len(p.funcs)
+		p.mixes = &yes
+	}
+	return *p.mixes
 }
 
 // takenByLookers says that nothing leads to a function but that functions which look at what the processor can do take its address.
