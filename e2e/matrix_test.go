@@ -32,6 +32,22 @@ var columns = []struct {
 	{"rust", []string{"hello-rust"}},
 }
 
+// nodeColumn is the column of a module of Node-API, which is loaded in the platform's own Node.
+const nodeColumn = "node-gyp"
+
+// nodes are the versions of Node that it is loaded in: one that is fetched for the platform, and what the cell says.
+var nodes = map[string]struct{ version, cell string }{
+	"linux/amd64":    {"20", runs},
+	"linux/386":      {"20", runs + ", with SSE2"}, // which Debian's Node for i386 uses
+	"linux/arm64":    {"20", runs},
+	"linux/arm/v7":   {"20", runs},
+	"linux/ppc64le":  {"20", runs},
+	"linux/s390x":    {"20", runs},
+	"linux/riscv64":  {"20", runs},
+	"linux/mips64le": {"18", runs},
+	"linux/loong64":  {"24", runs},
+}
+
 // work is the second line that each target of examples/all prints, the same on every platform.
 var work = map[string]string{
 	"hello-c":     "work: crc32 30e544a7, sum 1.643935, thread joined, zlib round trip",
@@ -88,7 +104,68 @@ func TestMatrix(t *testing.T) {
 	}{{"platforms", base, all}, {"variants", variants, func(t *testing.T) string { return variant(t, variants) }}} {
 		t.Run(part.name, func(t *testing.T) { maps.Copy(cells, matrix(t, part.rows, part.dir(t))) })
 	}
-	compareTables(t, "../docs/platforms.md", map[string]string{"platforms": table(t, base, cells), "variants": table(t, variants, cells)})
+	t.Run("node", func(t *testing.T) { nodeCells(t, base, cells) })
+	var names []string
+	for _, c := range columns {
+		names = append(names, c.name)
+	}
+	compareTables(t, "../docs/platforms.md", map[string]string{"platforms": table(t, base, cells, append(slices.Clone(names), nodeColumn)), "variants": table(t, variants, cells, names)})
+}
+
+// nodeCells builds a module of Node-API for the platforms that there is a Node for, loads it there, and fills in its column.
+func nodeCells(t *testing.T, rows []row, cells map[string]map[string]string) {
+	var platforms []string
+	for _, r := range rows {
+		if _, ok := nodes[r.platform]; ok {
+			platforms = append(platforms, r.platform)
+		} else {
+			cells[r.String()][nodeColumn] = "no Node"
+		}
+	}
+	dir := write(t, map[string]string{
+		"xbuild.toml":  "[project]\nplatforms = " + quoted(platforms) + "\n[platform.\"linux/386\"]\nfeatures = [\"sse2\"]\n[target.addon]\nrecipe = \"node-gyp\"\nnode = [\"18\", \"20\", \"24\"]\n",
+		"package.json": `{ "name": "addon", "version": "1.0.0" }`,
+		"binding.gyp":  `{ "targets": [{ "target_name": "addon", "sources": ["addon.c"] }] }`,
+		"addon.c": `#include <node_api.h>
+#include <stdint.h>
+#include <stdio.h>
+NAPI_MODULE_INIT() {
+    uint16_t one = 1;
+    char text[64];
+    snprintf(text, sizeof text, "%zu bits, %s", 8 * sizeof(void *), *(char *)&one ? "LE" : "BE");
+    napi_value v;
+    napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &v);
+    return v;
+}
+`,
+	})
+	build(t, dir)
+	var mu sync.Mutex
+	t.Run("run", func(t *testing.T) {
+		for _, name := range platforms {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				p, err := platform.Parse(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := map[string]string{"linux/386": "32 bits, LE", "linux/arm/v7": "32 bits, LE", "linux/s390x": "64 bits, BE"}[name]
+				if want == "" {
+					want = "64 bits, LE"
+				}
+				tag := map[string]string{"linux/arm/v7": "armv7."}[name] // prebuildify's
+				file := built(dir, name, "prebuilds/linux-"+p.Node+"/addon."+tag+"glibc.node")
+				r := inNode(t, dir, name, nodes[name].version, "-p", "[process.arch, process.version.split('.')[0], require(process.argv[1])].join(' ')", file)
+				if want = p.Node + " v" + nodes[name].version + " " + want + "\n"; r.code != 0 || r.stdout != want {
+					t.Errorf("%s: %v\nwant: %s", name, r, want)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				cells[row{platform: name}.String()][nodeColumn] = nodes[name].cell
+			})
+		}
+	})
 }
 
 // variant builds examples/all for rows and returns its directory.
@@ -189,7 +266,7 @@ func isFor(t *testing.T, file string, p platform.Platform) bool {
 }
 
 // table prints rows as Markdown.
-func table(t *testing.T, rows []row, cells map[string]map[string]string) string {
+func table(t *testing.T, rows []row, cells map[string]map[string]string, names []string) string {
 	t.Helper()
 	c, err := catalog.Load()
 	if err != nil {
@@ -198,10 +275,10 @@ func table(t *testing.T, rows []row, cells map[string]map[string]string) string 
 	glibc := c.Sysroot("gnu")
 	var b strings.Builder
 	b.WriteString("| platform | triplet | glibc by suite | QEMU CPU |")
-	for _, c := range columns {
-		b.WriteString(" " + c.name + " |")
+	for _, name := range names {
+		b.WriteString(" " + name + " |")
 	}
-	b.WriteString("\n|" + strings.Repeat("-|", 4+len(columns)) + "\n")
+	b.WriteString("\n|" + strings.Repeat("-|", 4+len(names)) + "\n")
 	for _, r := range rows {
 		p, err := platform.Parse(r.platform)
 		if err != nil {
@@ -216,8 +293,8 @@ func table(t *testing.T, rows []row, cells map[string]map[string]string) string 
 			cpu = "`" + base.QEMUCPU() + "`"
 		}
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |", strings.Join(append([]string{p.Name}, r.features...), "` + `"), p.Triplet, floors(glibc, p), cpu)
-		for _, c := range columns {
-			cell := cells[r.String()][c.name]
+		for _, name := range names {
+			cell := cells[r.String()][name]
 			if cell == "" {
 				cell = fails // the cell's test ended before it could say
 			}
