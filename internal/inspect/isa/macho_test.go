@@ -148,12 +148,7 @@ func TestMachO(t *testing.T) {
 		return append(b, bytes.Join(slices, nil)...)
 	}
 	arm := machoSpec{cpu: macho.CpuArm64, code: code(0xd65f03c0), slot: "_puts"}
-	for _, c := range []struct {
-		name                              string
-		file                              []byte
-		unconditional, dispatched, untold int
-		function                          string
-	}{
+	for _, c := range []findsCase{
 		{"asks, with symbols", askingMacho("_sysctlbyname", true).bytes(), 0, 1, 0, "work"},
 		{"asks, with a chain of fixups", chained.bytes(), 0, 1, 0, "work"},
 		{"asks, stripped", askingMacho("_sysctlbyname", false).bytes(), 0, 1, 0, ""},
@@ -164,18 +159,7 @@ func TestMachO(t *testing.T) {
 		{"data in code", constant.bytes(), 1, 0, 0, ""},
 		{"a slice of a fat file", fat(arm.bytes(), askingMacho("_sysconf", true).bytes()), 1, 0, 0, "work"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			r, err := Audit(c.file, baseline(t, "darwin/amd64"), Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(r.Unconditional) != c.unconditional || len(r.Dispatched) != c.dispatched || len(r.Untold) != c.untold {
-				t.Fatalf("want %d unconditional, %d dispatched, %d untold: %+v", c.unconditional, c.dispatched, c.untold, r)
-			}
-			if f := slices.Concat(r.Unconditional, r.Dispatched, r.Untold)[0]; f.Function != c.function || f.Instruction != "popcnt" {
-				t.Errorf("found %+v, want popcnt in %q", f, c.function)
-			}
-		})
+		c.run(t, "darwin/amd64")
 	}
 	if r, err := Audit(fat(askingMacho("_sysconf", true).bytes()), baseline(t, "darwin/arm64"), Options{}); err != nil || r.Arch != "" {
 		t.Errorf("a fat file without a slice for the platform: %+v, %v", r, err)

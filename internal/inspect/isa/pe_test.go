@@ -176,12 +176,7 @@ func TestPE(t *testing.T) {
 		copy(h[8:], le32(uint32(len(big))))
 		copy(h[16:], le32(uint32(len(big)), 0))
 	}
-	for _, c := range []struct {
-		name                              string
-		file                              []byte
-		unconditional, dispatched, untold int
-		function                          string
-	}{
+	for _, c := range []findsCase{
 		{"asks Windows, with symbols", asking("IsProcessorFeaturePresent", true).bytes(), 0, 1, 0, "work"},
 		{"asks Windows, stripped", asking("IsProcessorFeaturePresent", false).bytes(), 0, 1, 0, ""},
 		{"asks about something else, with symbols", asking("IsDebuggerPresent", true).bytes(), 1, 0, 0, "work"},
@@ -189,18 +184,7 @@ func TestPE(t *testing.T) {
 		{"a constructor, stripped", initializer.bytes(), 1, 0, 0, ""},
 		{"the build ID of Go is no code", buildID.bytes(), 1, 0, 0, "work"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			r, err := Audit(c.file, baseline(t, "windows/amd64"), Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(r.Unconditional) != c.unconditional || len(r.Dispatched) != c.dispatched || len(r.Untold) != c.untold {
-				t.Fatalf("want %d unconditional, %d dispatched, %d untold: %+v", c.unconditional, c.dispatched, c.untold, r)
-			}
-			if f := slices.Concat(r.Unconditional, r.Dispatched, r.Untold)[0]; f.Function != c.function || f.Instruction != "popcnt" {
-				t.Errorf("found %+v, want popcnt in %q", f, c.function)
-			}
-		})
+		c.run(t, "windows/amd64")
 	}
 	if _, err := Audit(big, baseline(t, "windows/amd64"), Options{}); !errors.Is(err, ErrDamaged) {
 		t.Errorf("sections of code that lie on each other: %v", err)
@@ -301,4 +285,27 @@ func TestPETables(t *testing.T) {
 	if img.imports[peBase+0x2000] != "Sleep" || img.machine != elf.EM_X86_64 || img.named {
 		t.Errorf("imports %v, machine %v, named %v", img.imports, img.machine, img.named)
 	}
+}
+
+// A findsCase is a file in which popcnt is to be found once.
+type findsCase struct {
+	name                              string
+	file                              []byte
+	unconditional, dispatched, untold int
+	function                          string // its name; "" where it has none
+}
+
+func (c findsCase) run(t *testing.T, platform string) {
+	t.Run(c.name, func(t *testing.T) {
+		r, err := Audit(c.file, baseline(t, platform), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Unconditional) != c.unconditional || len(r.Dispatched) != c.dispatched || len(r.Untold) != c.untold {
+			t.Fatalf("want %d unconditional, %d dispatched, %d untold: %+v", c.unconditional, c.dispatched, c.untold, r)
+		}
+		if f := slices.Concat(r.Unconditional, r.Dispatched, r.Untold)[0]; f.Function != c.function || f.Instruction != "popcnt" {
+			t.Errorf("found %+v, want popcnt in %q", f, c.function)
+		}
+	})
 }
