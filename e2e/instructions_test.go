@@ -70,14 +70,17 @@ var sample = []string{
 
 // Kinds of main.c.
 var (
-	condemned  = []int{1, 2, 3, 4, 5, 6}
-	dispatches = []int{20, 21, 22, 23, 24, 25, 26}
+	condemned  = []int{1, 2, 3, 4, 5, 6, 7}
+	dispatches = []int{20, 21, 22, 23, 24, 25, 26, 27, 28, 29}
+	libraries  = []int{7, 27, 28, 29}
 	noIfunc    = []string{"linux/mips64le", "windows/amd64", "windows/386", "windows/arm64", "darwin/amd64", "darwin/arm64"}
 )
 
 // links are the ways in which a platform's programs are linked: for Windows there is one; for macOS, before and since its loader's chains of fixups.
-func links(name string) []string {
+func links(name string, kind int) []string {
 	switch {
+	case slices.Contains(libraries, kind):
+		return []string{"shared"}
 	case strings.HasPrefix(name, "windows/"):
 		return []string{"dynamic"}
 	case strings.HasPrefix(name, "darwin/"):
@@ -112,8 +115,8 @@ func (l level) link(link string, k int) string {
 			undecorated = "sed -i s/@4// stub.def; "
 		}
 		return undecorated + fmt.Sprintf("[ -f stub.a ] || x86_64-w64-mingw32-dlltool -k -m %s -d stub.def -l stub.a; ld.lld -m %spe -e main %s stub.a", emulation, emulation, objects)
-	case link == "static":
-		return "$CC -static " + objects
+	case link != "dynamic":
+		return "$CC -" + link + " " + objects
 	}
 	return "$CC " + objects
 }
@@ -196,7 +199,7 @@ func TestInstructions(t *testing.T) {
 
 // lacksKind: the sysroot's toolchain makes no indirect functions, or the system has no such file.
 func lacksKind(platform string, kind int) bool {
-	return kind == 24 && slices.Contains(noIfunc, platform) || kind == 26 && !strings.HasPrefix(platform, "linux/")
+	return kind == 24 && slices.Contains(noIfunc, platform) || (kind == 26 || slices.Contains(libraries, kind)) && !strings.HasPrefix(platform, "linux/")
 }
 
 // A language is what programs in Rust and Go are that use more than their platform has: each prints what work() makes, on every machine or where it has asked.
@@ -331,8 +334,12 @@ func corpus(t *testing.T, l level) tally {
 		if lacksKind(l.platform, k) {
 			continue
 		}
-		script += fmt.Sprintf("%s -O2 '-DFEATURE=\"%s\"' -DKIND=%d -c main.c -o main%d.o\n", l.compile(), l.feature, k, k)
-		for _, link := range links(l.platform) {
+		pic := ""
+		if slices.Contains(libraries, k) {
+			pic = "-fPIC "
+		}
+		script += fmt.Sprintf("%s -O2 %s'-DFEATURE=\"%s\"' -DKIND=%d -c main.c -o main%d.o\n", l.compile(), pic, l.feature, k, k)
+		for _, link := range links(l.platform, k) {
 			script += fmt.Sprintf("%s\n$STRIP -o %d.%s.stripped %d.%s\n", l.link(link, k), k, link, k, link)
 		}
 	}
@@ -347,7 +354,7 @@ func corpus(t *testing.T, l level) tally {
 		if lacksKind(l.platform, k) {
 			continue
 		}
-		for _, link := range links(l.platform) {
+		for _, link := range links(l.platform, k) {
 			for _, strip := range []string{"", ".stripped"} {
 				name := fmt.Sprintf("%d.%s%s", k, link, strip)
 				data, err := os.ReadFile(filepath.Join(dir, name))

@@ -1,4 +1,4 @@
-/* One program a KIND: ways to come to work(), which is compiled for a newer machine. The kinds from 1 to 19 run it on every machine; those from 20 on ask first. */
+/* One program a KIND: ways to come to work(), which is compiled for a newer machine. The kinds from 1 to 19 run it on every machine; those from 20 on ask first. Some are shared libraries. */
 #include <stdint.h>
 #ifdef BARE /* for systems without headers here */
 int puts(const char *);
@@ -16,6 +16,10 @@ void __main(void) { }
 #include <sys/auxv.h>
 #endif
 
+#if KIND == 27 || KIND == 28 || KIND == 29 || KIND == 7
+#define LIBRARY /* links this and work() as a shared library, which exports what is not static or hidden */
+__attribute__((visibility("hidden")))
+#endif
 void work(float *a, const float *b, uint64_t *c, const uint8_t *s, int n);
 static float a[8], b[8];
 static uint64_t c[8];
@@ -61,6 +65,9 @@ static int known;
 __attribute__((constructor)) static void ask(void) { known = has(); }
 __attribute__((noinline)) static void other(int n) { printf("%d\n", known); call(n); }
 static void go(int n) { other(n); }
+#elif KIND == 7 /* by a library, through a function that another file may replace */
+__attribute__((noinline)) void exported(int n) { call(n); }
+static void go(int n) { exported(n + 1); }
 #elif KIND == 20 /* asked right there */
 static void go(int n) { if (has()) call(n); else plain(a, b, c, s, n); }
 #elif KIND == 21 /* asked once, and kept in a variable */
@@ -101,6 +108,47 @@ __attribute__((constructor)) static void ask(void)
 			caps = pair[1];
 }
 __attribute__((noinline)) static void go(int n) { if (caps >> 7 & 1) call(n); else plain(a, b, c, s, n); }
+#elif KIND == 27 /* asked by a function that another file may replace, of what the library learned before */
+static int known, use;
+__attribute__((noinline)) int has_new_machine(void) { return known; }
+__attribute__((noinline)) void learn(void) { known = has(); }
+__attribute__((noinline)) void start(void) { learn(); use = has_new_machine(); }
+__attribute__((noinline)) static void go(int n) { if (use) call(n); else plain(a, b, c, s, n); }
+#elif KIND == 28 /* chosen by a table that the compiler makes of a switch */
+static fn *impl = plain;
+void other1(float *, const float *, uint64_t *, const uint8_t *, int), other2(float *, const float *, uint64_t *, const uint8_t *, int);
+void choose(int n)
+{
+	fn *f = plain;
+	if (has())
+		switch (n) {
+		case 0: f = other1; break;
+		case 1: f = work; break;
+		case 2: f = other2; break;
+		case 3: f = work; break;
+		case 4: f = other1; break;
+		}
+	impl = f;
+}
+static void go(int n) { impl(a, b, c, s, n); }
+#elif KIND == 29 /* the same of functions that no other file replaces */
+static fn *impl = plain;
+static void other1(float *x, const float *y, uint64_t *z, const uint8_t *q, int n) { plain(x, y, z, q, n + 1); }
+static void other2(float *x, const float *y, uint64_t *z, const uint8_t *q, int n) { plain(x, y, z, q, n + 2); }
+void choose(int n)
+{
+	fn *f = plain;
+	if (has())
+		switch (n) {
+		case 0: f = other1; break;
+		case 1: f = work; break;
+		case 2: f = other2; break;
+		case 3: f = work; break;
+		case 4: f = other1; break;
+		}
+	impl = f;
+}
+static void go(int n) { impl(a, b, c, s, n); }
 #endif
 
 int main(int argc, char **argv)

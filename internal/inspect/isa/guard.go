@@ -434,7 +434,7 @@ func (p *program) findWords() {
 	}
 	for _, s := range p.stubs { // calls through a slot, without a linkage table
 		if isDetector(s.name) {
-			if f := p.function(s.pc); f >= 0 && !p.inPLT(s.pc) {
+			if f := p.function(s.pc); f >= 0 && !p.img.inPLT(s.pc) {
 				more[f] = true
 			}
 		}
@@ -518,11 +518,6 @@ func (p *program) findWords() {
 			break
 		}
 	}
-}
-
-func (p *program) inPLT(pc uint64) bool {
-	s := p.img.section(pc)
-	return s != nil && len(s.name) >= 4 && s.name[:4] == ".plt"
 }
 
 func (p *program) hasHits(f int) bool {
@@ -769,7 +764,8 @@ func (p *program) viaData() {
 			}
 		}
 		_, named := covering(p.img.objects, slot)
-		if len(found) == 0 && !named && (!p.img.linked || len(p.img.objects) == 0 && len(p.img.goNames) > 0) { // no symbol, as of the tables that compilers make of a switch: what is used next before it is what it is part of
+		nameless := !p.img.linked || len(p.img.objects) == 0 && len(p.img.goNames) > 0 || p.img.named && strings.HasPrefix(p.img.section(slot).name, ".data.rel.ro")
+		if len(found) == 0 && !named && nameless { // no symbol, as of the tables that compilers make of a switch: what is used next before it is what it is part of
 			i := sort.Search(len(byAddr), func(i int) bool { return byAddr[i].addr > slot })
 			if i > 0 && slot-byAddr[i-1].addr <= 1024 && p.img.section(byAddr[i-1].addr) == p.img.section(slot) {
 				found = users(byAddr[i-1].addr, byAddr[i-1].addr)

@@ -64,7 +64,12 @@ type machine struct {
 	goCode  bool   // the function is Go's own
 }
 
-func (m *machine) reset(start uint64) { m.known, m.start, m.tables, m.clobber = 0, start, 0, 0 }
+func (m *machine) reset(start uint64) {
+	m.known, m.start, m.tables, m.clobber = 0, start, 0, 0
+	if m.img.machine == elf.EM_386 && m.img.got != 0 && m.img.inPLT(start) { // EBX is the caller's (the i386 supplement of the ABI, "Procedure Linkage Table")
+		m.set(3, m.img.got)
+	}
+}
 
 func (m *machine) set(r uint32, v uint64) {
 	m.regs[r&31] = v

@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // A program is the code of an image with what was read of it.
@@ -21,7 +22,7 @@ type program struct {
 	asks      []uint64 // instructions that ask the processor
 	bads      []uint64 // bytes that are no instruction
 	calls     map[uint64]bool
-	stubs     []stub // where a slot of an import is read in the linkage table
+	stubs     []stub // where a slot that the loader fills is read
 	guards    map[int]*guard
 	words     map[uint64]bool
 	wordSyms  []symbol
@@ -62,9 +63,12 @@ type ref struct {
 	kind     refKind
 }
 
+// A stub is an instruction that reads a slot which the loader fills: with what is imported by a name, or with an address in this file.
 type stub struct {
-	pc   uint64
-	name string
+	pc      uint64
+	name    string
+	to      uint64
+	linkage bool // it is part of the linkage table
 }
 
 func newProgram(img *image, set map[string]bool) *program {
@@ -331,8 +335,15 @@ func (p *program) use(pc, addr uint64, kind refKind) {
 		}
 		return
 	}
+	linkage := p.img.inPLT(pc) || kind == load && s.name == ".plt" // of PowerPC the slots lie there, and the code lies between the program's
 	if name, ok := p.img.imports[addr]; ok {
-		p.stubs = append(p.stubs, stub{pc, name})
+		p.stubs = append(p.stubs, stub{pc: pc, name: name, linkage: linkage})
+		if linkerTable(s.name) {
+			return
+		}
+	}
+	if v, ok := p.img.pointers[addr]; ok && linkage {
+		p.stubs = append(p.stubs, stub{pc: pc, to: v, linkage: true})
 		return
 	}
 	p.refs = append(p.refs, ref{pc, addr, kind})
@@ -395,6 +406,11 @@ func (p *program) split() {
 	slices.SortStableFunc(p.edges, func(a, b edge) int { return cmp.Compare(a.pc, b.pc) })
 	slices.SortStableFunc(p.refs, func(a, b ref) int { return cmp.Compare(a.pc, b.pc) })
 	slices.SortFunc(p.stubs, func(a, b stub) int { return cmp.Compare(a.pc, b.pc) })
+	for i := range p.edges { // a shared library calls its own functions by the linkage table, where another file may take their place
+		if s, ok := p.entryOf(p.edges[i].to); ok && s.to != 0 {
+			p.edges[i].to = s.to
+		}
+	}
 	slices.Sort(p.bads)
 	slices.Sort(p.asks)
 }
@@ -436,13 +452,28 @@ func (p *program) asksOf(f int) []uint64 {
 
 // importAt is the name behind an address of the linkage table, "" where it is none.
 func (p *program) importAt(addr uint64) string {
-	i := sort.Search(len(p.stubs), func(i int) bool { return p.stubs[i].pc >= addr })
-	if i < len(p.stubs) && p.stubs[i].pc < addr+32 {
-		if s := p.img.section(addr); s != nil && len(s.name) >= 4 && s.name[:4] == ".plt" {
-			return p.stubs[i].name
-		}
+	if s, ok := p.entryOf(addr); ok {
+		return s.name
 	}
 	return ""
+}
+
+// entryOf is what an entry of the linkage table reads, which is the first that is read at its address or behind.
+func (p *program) entryOf(addr uint64) (stub, bool) {
+	i := sort.Search(len(p.stubs), func(i int) bool { return p.stubs[i].pc >= addr })
+	if i == len(p.stubs) || !p.stubs[i].linkage {
+		return stub{}, false
+	}
+	reach := uint64(12)
+	if p.img.inPLT(addr) {
+		reach = 32
+	}
+	return p.stubs[i], p.stubs[i].pc < addr+reach
+}
+
+func (img *image) inPLT(pc uint64) bool {
+	s := img.section(pc)
+	return s != nil && strings.HasPrefix(s.name, ".plt")
 }
 
 // names are all names of a function.
