@@ -93,20 +93,18 @@ func (v View) compileCXX(ctx context.Context, lib *catalog.Library, source, tree
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.NumCPU())
 	for i, u := range lib.Units {
-		names, err := unitFiles(u, source)
-		if err != nil {
-			return nil, err
-		}
 		args := slices.Concat(common, fill(lib.Compile), fill(u.Compile))
-		if len(u.Precompiled) > 0 {
+		names, err := unitFiles(u, source)
+		if err == nil && len(u.Precompiled) > 0 {
 			header := filepath.Join(obj, fmt.Sprintf("unit%d.h", i))
-			if err := os.WriteFile(header, []byte("#include <"+strings.Join(u.Precompiled, ">\n#include <")+">\n"), 0o644); err != nil {
-				return nil, err
-			}
-			if err := v.run(ctx, tree, slices.Concat(args, []string{"-x", "c++-header", header, "-o", header + ".pch"})); err != nil {
-				return nil, err
+			if err = os.WriteFile(header, []byte("#include <"+strings.Join(u.Precompiled, ">\n#include <")+">\n"), 0o644); err == nil {
+				err = v.run(gctx, tree, slices.Concat(args, []string{"-x", "c++-header", header, "-o", header + ".pch"}))
 			}
 			args = append(args, "-include-pch", header+".pch")
+		}
+		if err != nil { // compilers of the units before run already
+			g.Go(func() error { return err })
+			break
 		}
 		for _, name := range names {
 			object := filepath.Join(obj, strings.ReplaceAll(name, "/", "-")+".o")

@@ -604,8 +604,10 @@ func (p *program) reach() {
 			work = append(work, f)
 		}
 	}
+	used := map[int]bool{}
 	for _, f := range p.dataRoots {
 		mark(f, always)
+		used[f] = true
 	}
 	for i := range p.funcs {
 		start := p.funcs[i].start
@@ -615,7 +617,7 @@ func (p *program) reach() {
 			mark(i, always)
 		case !incoming[i] && !falls: // of an object: what others call; of a program: what is not seen to be called
 			mark(i, always)
-			dead[i] = p.img.linked
+			dead[i] = p.img.linked && !used[i]
 		}
 	}
 	for len(work) > 0 {

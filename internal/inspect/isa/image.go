@@ -28,6 +28,7 @@ type image struct {
 	order   binary.ByteOrder
 	wide    bool // 64 bits
 	linked  bool // an executable or shared object
+	placed  bool // it is loaded where it says, and its code may hold addresses
 	named   bool // its functions have symbols of their own, not only those that the loader needs
 	entry   uint64
 
@@ -231,6 +232,7 @@ func (img *image) addELF(b []byte, member string) error {
 	if !ok {
 		return nil // another architecture: package inspect says so
 	}
+	img.placed = h.typ == elf.ET_EXEC
 	if err := img.begin(a, h.machine, h.class, h.order, h.typ == elf.ET_EXEC || h.typ == elf.ET_DYN, member); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package isa
 import (
 	"cmp"
 	"debug/elf"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -361,6 +362,18 @@ func (p *program) use(pc, addr uint64, kind refKind) {
 // split cuts functions where calls go into what nothing named, and sorts what was noted.
 func (p *program) split() {
 	var cuts []uint64
+	for _, slot := range slices.Sorted(maps.Keys(p.img.pointers)) { // what the loader runs
+		if s := p.img.section(slot); s != nil && (s.typ == elf.SHT_INIT_ARRAY || s.typ == elf.SHT_FINI_ARRAY || s.typ == elf.SHT_PREINIT_ARRAY) && p.img.holds(p.img.pointers[slot]) {
+			p.calls[p.img.pointers[slot]] = true
+		}
+	}
+	if first := p.function(p.img.entry); p.img.linked && first >= 0 && p.img.machine != elf.EM_ARM { // whose constants lie in between
+		for _, e := range p.edges { // main
+			if e.kind == stop && p.function(e.pc) == first {
+				p.calls[e.to] = true
+			}
+		}
+	}
 	for to := range p.calls {
 		f := p.function(to)
 		if f < 0 || p.funcs[f].start == to || to%p.img.arch.align != 0 {

@@ -303,7 +303,7 @@ func (t *tracer) follow(r root) {
 			for i := 0; i < in.refSize; i++ {
 				t.set(in.ref+uint64(i), literalAt)
 			}
-			if v := t.img.bytesAt(in.ref, 4); in.refSize == 4 && len(v) == 4 {
+			if v := t.img.bytesAt(in.ref, 4); in.refSize == 4 && len(v) == 4 && t.img.placed { // elsewhere it is a distance
 				to := uint64(t.img.order.Uint32(v))
 				if r.addr == t.img.entry&^1 { // what a program's first function loads is main
 					t.address(to)
