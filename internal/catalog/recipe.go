@@ -31,7 +31,9 @@ type Recipe struct {
 // A Need names what has to be there before the commands run.
 type Need struct {
 	When       string   `toml:"when"`
-	Crates     []string `toml:"crates"` // only where the project's Cargo.lock names one of these packages
+	Crates     []string `toml:"crates"`   // only where the project's Cargo.lock names one of these packages
+	Mentions   []string `toml:"mentions"` // globs: only where one of these files of the source has one of Words in it
+	Words      []string `toml:"words"`
 	Toolchains []string `toml:"toolchains"`
 	Sysroot    bool     `toml:"sysroot"`  // the platform's sysroot and compiler view
 	Host       bool     `toml:"host"`     // a compiler view of the host too, for programs that run while the project is built

@@ -193,6 +193,15 @@ endif()
 func (v View) configSite() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s: made by xbuild\n", v.Platform.Name)
+	// A Makefile that runs a configure script inside may not tell it for which platform, and the script would start what it compiled. One with another compiler is for the host.
+	fmt.Fprintf(&b, `if test "x$host_alias" = x; then
+  case "$CC" in
+  "${CONFIG_SITE%%/*}"/* | [!/]* | "")
+    host_alias=%s cross_compiling=yes
+    case "x$host" in x | xNONE) host=$host_alias ;; esac
+  esac
+fi
+`, v.Platform.Triplet)
 	for _, name := range slices.Sorted(maps.Keys(v.Sysroot.Configure)) {
 		fmt.Fprintf(&b, ": \"${%s=%s}\"\n", name, v.Sysroot.Configure[name])
 	}

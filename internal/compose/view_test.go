@@ -95,12 +95,16 @@ func TestConfigSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for given, want := range map[string]string{
-		"host_alias=loongarch64-linux-gnu":                       "yes -1 loongarch64-unknown-linux-gnu",
-		"host_alias=x86_64-linux-gnu":                            "yes -1 ",
-		"host_alias=; ac_cv_func_malloc_0_nonnull=no":            "no -1 ",
+		"host_alias=loongarch64-linux-gnu":                "yes -1 loongarch64-unknown-linux-gnu",
+		"host_alias=x86_64-linux-gnu":                     "yes -1 ",
+		"CC=/usr/bin/gcc; ac_cv_func_malloc_0_nonnull=no": "no -1 ",
+		"CC=gcc": "yes -1 loongarch64-unknown-linux-gnu",
+		"":       "yes -1 loongarch64-unknown-linux-gnu",
+		"CC=\"$(dirname $0)/bin/clang -std=c99\"":                "yes -1 loongarch64-unknown-linux-gnu",
 		"host_alias=loongarch64-linux-gnu; ac_cv_host=a-b-linux": "yes -1 a-b-linux",
 	} {
-		out, err := exec.Command("sh", "-c", given+`; . "$0"; printf %s "$ac_cv_func_malloc_0_nonnull $ac_cv_c_stack_direction $ac_cv_host"`, file).CombinedOutput()
+		out, err := exec.Command("sh", "-c", "CONFIG_SITE=$0; unset CC host_alias; "+given+`
+. "$0"; printf %s "$ac_cv_func_malloc_0_nonnull $ac_cv_c_stack_direction $ac_cv_host"`, file).CombinedOutput()
 		if err != nil || string(out) != want {
 			t.Errorf("%s: %q, %v; want %q", given, out, err, want)
 		}

@@ -69,6 +69,7 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 	p := v.Platform
 	e.Set("XBUILD", xbuild)
 	e.Set("XBUILD_PLATFORM", p.Name)
+	e.Set("XBUILD_TRIPLET", p.Triplet)
 	for _, tool := range []struct{ name, tool string }{
 		{"CC", "clang"}, {"CXX", "clang++"}, {"CPP", "cpp"}, {"LD", "ld"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"STRIP", "strip"},
 		{"OBJCOPY", "objcopy"}, {"READELF", "readelf"}, {"SIZE", "size"}, {"STRINGS", "strings"},

@@ -60,7 +60,7 @@ func (pl *Planner) RequireRecipe(name, dir string, p platform.Platform) (resolve
 		if need.When != "" {
 			continue // it depends on a target's options
 		}
-		if ok, err := pl.crates(need, dir, name); err != nil || !ok {
+		if ok, err := pl.wanted(need, dir, name); err != nil || !ok {
 			if err != nil {
 				return req, nil, err
 			}

@@ -32,7 +32,8 @@ type Planner struct {
 	// Environ are variables of the caller that go into every build unchanged: proxies, and what the languages' own tools are configured by.
 	Environ env.Environment
 
-	cxx map[string]bool // targets in which C++ was looked for
+	cxx       map[string]bool // targets in which C++ was looked for
+	mentioned map[string]bool // sources in which words were looked for
 }
 
 // A Selection is the part of a project that a command was asked for; nothing named means all.

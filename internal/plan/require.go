@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
+	"github.com/bmatcuk/doublestar/v4"
 
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
@@ -103,7 +104,7 @@ func (pl *Planner) needs(t project.Target, vars catalog.Vars) ([]catalog.Need, e
 			return nil, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
 		}
 		if ok {
-			if ok, err = pl.crates(need, filepath.Join(pl.Project.Dir, filepath.FromSlash(t.Source)), t.Recipe); err != nil {
+			if ok, err = pl.wanted(need, filepath.Join(pl.Project.Dir, filepath.FromSlash(t.Source)), t.Recipe); err != nil {
 				return nil, err
 			}
 		}
@@ -117,12 +118,49 @@ func (pl *Planner) needs(t project.Target, vars catalog.Vars) ([]catalog.Need, e
 	return out, nil
 }
 
-// crates tells whether the crates of a project in a directory are those that a need is for.
-func (pl *Planner) crates(need catalog.Need, dir, recipe string) (bool, error) {
-	if len(need.Crates) == 0 {
+// wanted tells whether the source of a project in a directory is one that a need is for: by the crates that it locks, or by what its files mention.
+func (pl *Planner) wanted(need catalog.Need, dir, recipe string) (bool, error) {
+	if len(need.Crates) > 0 {
+		return locksCrate(watched(dir, pl.Catalog.Recipe(recipe).Root), need.Crates)
+	}
+	if len(need.Mentions) == 0 {
 		return true, nil
 	}
-	return locksCrate(watched(dir, pl.Catalog.Recipe(recipe).Root), need.Crates)
+	key := dir + "\x00" + strings.Join(slices.Concat(need.Mentions, need.Words), "\x00")
+	if pl.mentioned == nil {
+		pl.mentioned = map[string]bool{}
+	}
+	return once(pl.mentioned, key, func() (bool, error) { return mentions(dir, need.Mentions, need.Words) })
+}
+
+// mentions tells whether one of the files in a directory that globs name has one of some words in it.
+func mentions(dir string, globs, words []string) (bool, error) {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = regexp.QuoteMeta(w)
+	}
+	word := regexp.MustCompile(`\b(?:` + strings.Join(quoted, "|") + `)\b`)
+	found, root := false, os.DirFS(dir)
+	for _, glob := range globs {
+		err := doublestar.GlobWalk(root, glob, func(name string, _ fs.DirEntry) error {
+			data, err := fs.ReadFile(root, name)
+			if err != nil {
+				return err
+			}
+			if word.Match(data) {
+				found = true
+				return fs.SkipAll
+			}
+			return nil
+		}, doublestar.WithFilesOnly(), doublestar.WithNoFollow())
+		if err != nil && !errors.Is(err, fs.SkipAll) && !errors.Is(err, fs.ErrNotExist) {
+			return false, fmt.Errorf("%s: %w", dir, err)
+		}
+		if found {
+			break
+		}
+	}
+	return found, nil
 }
 
 // crateName is the line of Cargo.lock that names a package.

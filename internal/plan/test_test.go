@@ -67,7 +67,7 @@ module x
 		"off":    {},
 		"go":     {pl.Project.Dir, "go test -count=1 -trimpath -p {jobs} -exec='/bin/xbuild' run -p linux/arm64 -- -tags=a,b ./x/..."},
 		"make":   {},
-		"check":  {build + "/check/build", "make -j{jobs} RUN=$(XBUILD) run test"},
+		"check":  {build + "/check/build", "make -j{jobs} HOSTCC=$(or $(CC_FOR_BUILD),cc) HOSTCXX=$(or $(CXX_FOR_BUILD),c++) HOST_CC=$(or $(CC_FOR_BUILD),cc) BUILD_CC=$(or $(CC_FOR_BUILD),cc) RUN=$(XBUILD) run test"},
 		"copy":   {build + "/copy/build", "sh -ec ./tests.sh"},
 	}
 	for _, a := range pl.plan(t, Selection{}).Actions {

@@ -63,6 +63,10 @@ var known = []struct{ glob, feature, why string }{
 	{"ChaCha20_*x*", "", "OpenSSL's ChaCha20_ctr32 looks at OPENSSL_ia32cap_P first (crypto/chacha/asm/chacha-x86_64.pl)"},
 	{"*HUF_decompress4X*_usingDTable_internal_fast*", "bmi2", "zstd goes there only where its context says that the processor has BMI2 (lib/decompress/huf_decompress.c, HUF_flags_bmi2)"},
 	{"crypto_aead_aes256gcm_*", "", "libsodium's callers ask crypto_aead_aes256gcm_is_available first (its manual)"},
+	{"_ZGVc*", "", "the name says that it is for AVX, by the vector function ABI of x86: only code that was compiled for AVX calls it"},
+	{"_ZGVd*", "", "the name says that it is for AVX2, by the vector function ABI of x86: only code that was compiled for AVX2 calls it"},
+	{"_ZGVe*", "", "the name says that it is for AVX-512, by the vector function ABI of x86: only code that was compiled for AVX-512 calls it"},
+	{"_ZGVs*", "sve", "the name says that it is for SVE, by the vector function ABI of AArch64: only code that was compiled for SVE calls it"},
 	{"__libc_mtag_*", "mte", "glibc tags memory only where the kernel offers MTE and the user asks for it (malloc/arena.c, mtag_enabled)"},
 }
 
