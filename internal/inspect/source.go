@@ -55,7 +55,10 @@ type nameTable struct {
 	left int // bytes of names that may still be handed out
 }
 
-// newNames makes a table. Names may share their ends, and rarely do: a table whose names together are far longer than itself is made to waste time.
+// short is the length of a name that costs no more than the entry which has it (16 bytes and more): objects for RISC-V have thousands of labels that are all called .L0.
+const short = 16
+
+// newNames makes a table. Names may share their ends, and rarely do: a table whose long names together are far longer than itself is made to waste time.
 func newNames(data []byte) *nameTable {
 	return &nameTable{text: string(data), left: 8*len(data) + 1<<16}
 }
@@ -68,7 +71,7 @@ func (t *nameTable) at(off uint64) (string, error) {
 		return "", damaged("a name lies outside of its table (%d of %d)", off, len(t.text))
 	}
 	rest := t.text[off:]
-	n := min(len(rest), t.left)
+	n := min(len(rest), t.left+short)
 	i := strings.IndexByte(rest[:n], 0)
 	switch {
 	case i < 0 && n < len(rest):
@@ -76,7 +79,7 @@ func (t *nameTable) at(off uint64) (string, error) {
 	case i < 0:
 		return "", damaged("a name at %d has no end", off)
 	}
-	t.left -= i
+	t.left -= max(0, i-short)
 	return rest[:i], nil
 }
 

@@ -8,7 +8,7 @@ import (
 // detectors are functions that ask the machine, or the kernel, what the processor can do; what calls one decides by its answer.
 var detectors = []string{
 	"getauxval", "__getauxval", "getauxval2", "__getauxval2", "elf_aux_info", "_dl_auxv", "__riscv_hwprobe", "__riscv_hwprobe_one", "__get_cpuid*", "__get_cpu_features", "__x86_get_cpuid_feature_leaf", "__x86_get_cpu_features",
-	"_dl_x86_get_cpu_features", "__init_cpu_features", "__cpu_indicator_init", "__init_cpu_features_resolver", "__riscv_ifunc*", "IsProcessorFeaturePresent", "sysctlbyname",
+	"_dl_x86_get_cpu_features", "__init_cpu_features", "__cpu_indicator_init", "__init_cpu_features_resolver", "__riscv_ifunc*", "IsProcessorFeaturePresent", "sysctlbyname", "*get_cpu_flags", "*_cpu_detect",
 	"github.com/klauspost/cpuid/v2.asm*", "github.com/klauspost/cpuid/v2.(*CPUInfo).*", "github.com/klauspost/cpuid/v2.CPUInfo.*",
 	"*std_detect*detect_and_initialize*", "*std_detect*check_for*", "*is_enabled_feature*",
 	"internal/cpu.cpuid", "internal/cpu.xgetbv", "internal/cpu.getGOAMD64level", "internal/cpu.stfle", "internal/cpu.getisar0", "internal/cpu.getpfr0", "internal/cpu.getMIDR", "internal/cpu.get_cpucfg",
@@ -28,7 +28,7 @@ var words = []string{
 	"internal/cpu.X86", "internal/cpu.ARM", "internal/cpu.ARM64", "internal/cpu.S390X", "internal/cpu.PPC64", "internal/cpu.RISCV64", "internal/cpu.Loong64", "internal/cpu.MIPS64X", "internal/cpu.HWCap", "internal/cpu.HWCap2",
 	"golang.org/x/sys/cpu.X86", "golang.org/x/sys/cpu.ARM", "golang.org/x/sys/cpu.ARM64", "golang.org/x/sys/cpu.S390X", "golang.org/x/sys/cpu.PPC64", "golang.org/x/sys/cpu.RISCV64", "golang.org/x/sys/cpu.Loong64",
 	"github.com/klauspost/cpuid/v2.CPU", "golang.org/x/sys/cpu.hwCap*", "runtime.x86Has*", "runtime.arm64Has*", "runtime.armHas*", "runtime.goarm", "runtime.goarmsoftfp", "runtime.loong64Has*", "runtime.riscv64Has*", "runtime.s390x*",
-	"*std_detect*CACHE*", "zlib_cpu*", "x86_cpu_has_*", "arm_cpu_has_*", "cpuinfo_isa", "libat_feat1_*", "__libat_feat*", "__libat_have_*",
+	"*std_detect*CACHE*", "zlib_cpu*", "ff_rv_zbb_supported", "x86_cpu_has_*", "arm_cpu_has_*", "cpuinfo_isa", "libat_feat1_*", "__libat_feat*", "__libat_have_*",
 }
 
 // known are functions that only run where a machine has what they use, for a reason that lies in data: what the audit cannot see, each with that reason. Where no
