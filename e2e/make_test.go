@@ -1,6 +1,24 @@
 package e2e
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
+
+// TestRunElsewhere: a program that is run from outside of its project finds the libraries of its project's sysroot.
+func TestRunElsewhere(t *testing.T) {
+	needNetwork(t)
+	dir := write(t, map[string]string{
+		"xbuild.toml": "[project]\nplatforms = [\"linux/arm64\"]\n[sysroot]\npackages = [\"zlib1g-dev\"]\n[target.z]\nrecipe = \"cc\"\nsources = [\"z.c\"]\nlibs = [\"z\"]\n",
+		"z.c":         "#include <stdio.h>\n#include <zlib.h>\nint main(void) { puts(zlibVersion()); }\n",
+	})
+	build(t, dir)
+	for _, from := range []string{dir, t.TempDir(), write(t, map[string]string{"xbuild.toml": "[project]\nplatforms = [\"linux/arm64\"]\n"})} {
+		if r := xbuild(t, from, "run", "-q", built(dir, "linux/arm64", "z")); r.code != 0 || !strings.HasPrefix(r.stdout, "1.") {
+			t.Errorf("from %s: %v", from, r)
+		}
+	}
+}
 
 // TestConfigureInside: a Makefile runs a configure script of autoconf that it tells nothing of the platform, and one for a program of the host.
 func TestConfigureInside(t *testing.T) {

@@ -332,6 +332,9 @@ func (c *RunCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
+	if g.Dir == "" {
+		g.Dir = projectOf(path)
+	}
 	s, err := g.open(false)
 	if err != nil {
 		return err
@@ -357,6 +360,21 @@ func (c *RunCmd) Run(g *Globals) error {
 		sysroot = root.Dir
 	}
 	return s.run(p, program, sysroot, command[1:], c.Emulate)
+}
+
+// projectOf is the folder of the project that a program lies in, where that is another than the one that is worked in: its sysroot has the libraries that the program was
+// built with. "" is none.
+func projectOf(program string) string {
+	file, err := project.Find(filepath.Dir(program))
+	if err != nil {
+		return ""
+	}
+	if here, err := project.Find("."); err == nil {
+		if here, err = filepath.Abs(here); err == nil && here == file {
+			return ""
+		}
+	}
+	return filepath.Dir(file)
 }
 
 // node runs the platform's Node.
