@@ -60,6 +60,8 @@ var known = []struct{ glob, feature, why string }{
 	{"*vpaes_*", "ssse3", "OpenSSL takes it only where OPENSSL_ia32cap_P says so (include/crypto/aes_platform.h, VPAES_CAPABLE)"},
 	{"*bsaes_*", "ssse3", "OpenSSL takes it only where OPENSSL_ia32cap_P says so (include/crypto/aes_platform.h, BSAES_CAPABLE)"},
 	{"x25519_fe64_*", "adx", "OpenSSL asks x25519_fe64_eligible first (crypto/ec/curve25519.c)"},
+	{"asm_aescbc_sha*_hmac", "", "OpenSSL offers these ciphers only where OPENSSL_armcap_P says so (providers/implementations/ciphers, HWAES_CBC_HMAC_SHA1_ETM_CAPABLE)"},
+	{"asm_sha*_hmac_aescbc_dec", "", "OpenSSL offers these ciphers only where OPENSSL_armcap_P says so (providers/implementations/ciphers, HWAES_CBC_HMAC_SHA1_ETM_CAPABLE)"},
 	{"ChaCha20_*x*", "", "OpenSSL's ChaCha20_ctr32 looks at OPENSSL_ia32cap_P first (crypto/chacha/asm/chacha-x86_64.pl)"},
 	{"*HUF_decompress4X*_usingDTable_internal_fast*", "bmi2", "zstd goes there only where its context says that the processor has BMI2 (lib/decompress/huf_decompress.c, HUF_flags_bmi2)"},
 	{"crypto_aead_aes256gcm_*", "", "libsodium's callers ask crypto_aead_aes256gcm_is_available first (its manual)"},
