@@ -17,6 +17,7 @@ type InspectCmd struct {
 	Files    []string `arg:"" name:"file" help:"Programs, shared objects, objects or archives: ELF, PE, Mach-O, ar."`
 	Platform string   `short:"p" placeholder:"PLATFORM" help:"Hold the files against this platform, a glibc floor as suffix (default: TARGETPLATFORM, else against none)." env:"XBUILD_PLATFORM,TARGETPLATFORM"`
 	Diff     bool     `help:"Print what changed from the first file to the second."`
+	Scratch  bool     `help:"The files are for an image FROM scratch: one that needs a loader or libraries is a fault."`
 	JSON     bool     `name:"json" help:"Print JSON: everything, the names of all symbols too."`
 }
 
@@ -31,6 +32,9 @@ func (*InspectCmd) Help() string {
 func (c *InspectCmd) Run(g *Globals) error {
 	if c.Diff && len(c.Files) != 2 {
 		return usageError{fmt.Errorf("inspect: --diff takes two files, not %d", len(c.Files))}
+	}
+	if c.Scratch && c.Platform == "" {
+		return usageError{fmt.Errorf("inspect: --scratch wants -p: the platform of the image")}
 	}
 	var reports []*inspect.Report
 	var failed []string
@@ -71,7 +75,12 @@ func (c *InspectCmd) Run(g *Globals) error {
 				return err
 			}
 			r.Faults = inspect.Check(r, p, limits)
-			if len(inspect.Errors(r.Faults)) == 0 { // code for another machine has nothing to do with this one's baseline
+			ours := len(inspect.Errors(r.Faults)) == 0 // code for another machine has nothing to do with this one's baseline
+			if c.Scratch {
+				limits.Scratch = true
+				r.Faults = inspect.Check(r, p, limits)
+			}
+			if ours {
 				if err := s.audit(p, r, limits.Sysroot); err != nil {
 					return err
 				}

@@ -22,6 +22,7 @@ func (f Fault) String() string { return f.File + " " + f.Text }
 // Limits are what a project asks of its binaries on one platform beside the machine.
 type Limits struct {
 	Static  bool     // no loader is there
+	Scratch bool     // the file runs in an image FROM scratch: what it needs beside itself is a fault and no remark
 	Glibc   string   // the newest glibc that may be needed; "" for any
 	Sysroot string   // directory of the platform's libraries; "" where none is known
 	Beside  []string // names of files that are shipped with it
@@ -169,7 +170,7 @@ func libcFloor(r *Report, p platform.Platform, l Limits) []Fault {
 		f.Version, strings.Join(shown, ", "), more, l.Glibc, p.Name, f.Version)
 }
 
-// scratch remarks on what an image without anything lacks.
+// scratch says what an image without anything lacks: a remark, unless the file is to run in one.
 func scratch(r *Report, p platform.Platform, l Limits) []Fault {
 	if r.Interp == "" || r.Kind == Relocatable {
 		return nil
@@ -178,7 +179,7 @@ func scratch(r *Report, p platform.Platform, l Limits) []Fault {
 	if n := len(r.Needed); n > 0 {
 		libs = " and " + strings.Join(r.Needed, ", ")
 	}
-	return []Fault{{File: r.Path, Remark: true, Text: fmt.Sprintf("needs %s%s, which an image FROM scratch lacks: set static = true, or take a base image that has them", r.Interp, libs)}}
+	return []Fault{{File: r.Path, Remark: !l.Scratch, Text: fmt.Sprintf("needs %s%s, which an image FROM scratch lacks: set static = true, or take a base image that has them", r.Interp, libs)}}
 }
 
 // Errors are the faults that are no remarks.

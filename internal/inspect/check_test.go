@@ -125,8 +125,11 @@ func TestRemark(t *testing.T) {
 	if len(faults) != 1 || !faults[0].Remark || !strings.Contains(faults[0].Text, "needs /lib/ld-linux-aarch64.so.1 and libstdc++.so.6, libc.so.6, which an image FROM scratch lacks: set static = true") {
 		t.Errorf("faults %v", faults)
 	}
+	if faults := Errors(Check(mustRead(t, usual("linux/arm64").bytes(t)), p, Limits{Scratch: true})); len(faults) != 1 {
+		t.Errorf("for an empty image: faults %v", faults)
+	}
 	static := spec{platform: "linux/arm64", kind: elf.ET_EXEC}
-	if faults := Check(mustRead(t, static.bytes(t)), p, Limits{}); len(faults) > 0 {
+	if faults := Check(mustRead(t, static.bytes(t)), p, Limits{Scratch: true}); len(faults) > 0 {
 		t.Errorf("a static program: %v", faults)
 	}
 }
