@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestRunElsewhere: a program that is run from outside of its project finds the libraries of its project's sysroot.
+// TestRunElsewhere: a program that is run from outside of any project finds the libraries of its own project's sysroot.
 func TestRunElsewhere(t *testing.T) {
 	needNetwork(t)
 	dir := write(t, map[string]string{
@@ -13,7 +13,7 @@ func TestRunElsewhere(t *testing.T) {
 		"z.c":         "#include <stdio.h>\n#include <zlib.h>\nint main(void) { puts(zlibVersion()); }\n",
 	})
 	build(t, dir)
-	for _, from := range []string{dir, t.TempDir(), write(t, map[string]string{"xbuild.toml": "[project]\nplatforms = [\"linux/arm64\"]\n"})} {
+	for _, from := range []string{dir, t.TempDir()} {
 		if r := xbuild(t, from, "run", "-q", built(dir, "linux/arm64", "z")); r.code != 0 || !strings.HasPrefix(r.stdout, "1.") {
 			t.Errorf("from %s: %v", from, r)
 		}

@@ -362,17 +362,14 @@ func (c *RunCmd) Run(g *Globals) error {
 	return s.run(p, program, sysroot, command[1:], c.Emulate)
 }
 
-// projectOf is the folder of the project that a program lies in, where that is another than the one that is worked in: its sysroot has the libraries that the program was
-// built with. "" is none.
+// projectOf is the folder of the project that a program lies in, for who stands in none: its sysroot has the libraries that the program was built with. "" is none.
 func projectOf(program string) string {
+	if _, err := project.Find("."); err == nil {
+		return ""
+	}
 	file, err := project.Find(filepath.Dir(program))
 	if err != nil {
 		return ""
-	}
-	if here, err := project.Find("."); err == nil {
-		if here, err = filepath.Abs(here); err == nil && here == file {
-			return ""
-		}
 	}
 	return filepath.Dir(file)
 }
