@@ -114,27 +114,14 @@ __attribute__((noinline)) int has_new_machine(void) { return known; }
 __attribute__((noinline)) void learn(void) { known = has(); }
 __attribute__((noinline)) void start(void) { learn(); use = has_new_machine(); }
 __attribute__((noinline)) static void go(int n) { if (use) call(n); else plain(a, b, c, s, n); }
-#elif KIND == 28 /* chosen by a table that the compiler makes of a switch */
+#elif KIND == 28 || KIND == 29 /* chosen by a table that the compiler makes of a switch: one with functions of another file, one without */
 static fn *impl = plain;
+#if KIND == 28
 void other1(float *, const float *, uint64_t *, const uint8_t *, int), other2(float *, const float *, uint64_t *, const uint8_t *, int);
-void choose(int n)
-{
-	fn *f = plain;
-	if (has())
-		switch (n) {
-		case 0: f = other1; break;
-		case 1: f = work; break;
-		case 2: f = other2; break;
-		case 3: f = work; break;
-		case 4: f = other1; break;
-		}
-	impl = f;
-}
-static void go(int n) { impl(a, b, c, s, n); }
-#elif KIND == 29 /* the same of functions that no other file replaces */
-static fn *impl = plain;
+#else
 static void other1(float *x, const float *y, uint64_t *z, const uint8_t *q, int n) { plain(x, y, z, q, n + 1); }
 static void other2(float *x, const float *y, uint64_t *z, const uint8_t *q, int n) { plain(x, y, z, q, n + 2); }
+#endif
 void choose(int n)
 {
 	fn *f = plain;
