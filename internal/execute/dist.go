@@ -38,6 +38,24 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 	old := st.Dist
 	now := map[string]placed{}
 	var arts []Artifact
+	for _, o := range st.Outputs { // all are looked at before the first is placed: of what fails nothing is in dist
+		path := filepath.Join(a.Dist, o.Dist)
+		last, known := old[path]
+		if info, err := os.Lstat(path); o.Link != "" || known && err == nil && last.From == o.Stat && statOf(info) == last.Stat {
+			continue
+		}
+		r, err := check(a, st, o.Path)
+		if err != nil {
+			return nil, false, err
+		}
+		if r != nil {
+			remarks, err := audit(a, r, o.Path)
+			st.remarks = append(st.remarks, remarks...)
+			if err != nil {
+				return nil, false, err
+			}
+		}
+	}
 	for _, o := range st.Outputs {
 		path := filepath.Join(a.Dist, o.Dist)
 		rel, err := filepath.Rel(distRoot(a), path)
@@ -59,17 +77,6 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 				return nil, false, err
 			}
 		} else {
-			r, err := check(a, st, o.Path)
-			if err != nil {
-				return nil, false, err
-			}
-			if r != nil {
-				remarks, err := audit(a, r, o.Path)
-				st.remarks = append(st.remarks, remarks...)
-				if err != nil {
-					return nil, false, err
-				}
-			}
 			if art.Size, art.SHA256, err = place(a, o.Path, path); err != nil {
 				return nil, false, err
 			}
