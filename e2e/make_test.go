@@ -42,7 +42,7 @@ outputs = ["lib/name"]
 `,
 		"Makefile": `all:
 	cd lib && autoreconf -fi && ./configure && $(MAKE)
-	cp -r lib own && cd own && rm -f *.o name config.status Makefile && CC='$(CC_FOR_BUILD)' ./configure && $(MAKE) CC='$(CC_FOR_BUILD)' CFLAGS= LDFLAGS= && ./name
+	cp -rp lib own && cd own && rm -f *.o name config.status Makefile && CC='$(CC_FOR_BUILD)' ./configure && $(MAKE) CC='$(CC_FOR_BUILD)' CFLAGS= LDFLAGS= && ./name
 `,
 		"lib/configure.ac": ac,
 		"lib/Makefile.am":  "bin_PROGRAMS = name\nname_SOURCES = name.c\n",

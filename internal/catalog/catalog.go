@@ -131,7 +131,7 @@ func (t *Toolchain) fill(r *strings.Replacer) {
 	filled := func(m map[string]string) map[string]string {
 		out := make(map[string]string, len(m))
 		for name, file := range m {
-			out[name] = r.Replace(file)
+			out[r.Replace(name)] = r.Replace(file)
 		}
 		return out
 	}
