@@ -57,6 +57,12 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	// A variable that is empty says nothing, as one that is not set: CI systems and Dockerfiles pass on what may have no value.
+	for _, v := range os.Environ() {
+		if name, value, _ := strings.Cut(v, "="); value == "" && (strings.HasPrefix(name, "XBUILD_") || name == "TARGETPLATFORM") {
+			os.Unsetenv(name)
+		}
+	}
 	var cli CLI
 	code := -1
 	parser, err := kong.New(&cli,

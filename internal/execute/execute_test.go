@@ -479,6 +479,24 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestNothingPublished: where one of several outputs is not for the platform, none of them gets to dist, and what an earlier build left there stays.
+func TestNothingPublished(t *testing.T) {
+	b := newBench(t)
+	bad := b.write("content", header(t, "linux/amd64", true))
+	two := func(script string) *plan.Action {
+		a := b.action("hello", "linux/arm64", "a", script)
+		a.Output = append(a.Output, plan.Output{Path: "b"})
+		return a
+	}
+	if r := b.run(two("echo new >a; cp " + bad + " b"))[0]; r.Err == nil || b.exists("dist/linux/arm64/a") {
+		t.Errorf("error %v; the first output is in dist: %v", r.Err, b.exists("dist/linux/arm64/a"))
+	}
+	b.one(two("echo old >a; echo old >b"))
+	if r := b.run(two("echo new >a; cp " + bad + " b"))[0]; r.Err == nil || b.read("dist/linux/arm64/a") != "old\n" || b.read("dist/linux/arm64/b") != "old\n" {
+		t.Errorf("error %v; dist has %q and %q, want the files of the build before", r.Err, b.read("dist/linux/arm64/a"), b.read("dist/linux/arm64/b"))
+	}
+}
+
 // TestPublish: names, links, modes, and that what is no output any more goes.
 func TestPublish(t *testing.T) {
 	b := newBench(t)
