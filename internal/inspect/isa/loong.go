@@ -60,6 +60,12 @@ func loongDecode(m *machine, pc uint64, code []byte) inst {
 		} else {
 			m.kill(rd)
 		}
+	case w&0xffff8000 == 0x00108000: // ADD.D
+		if far, ok := m.loongFar(pc, w>>10&31); ok && base(far, address) {
+			m.set(rd, in.ref)
+		} else {
+			m.kill(rd)
+		}
 	case op == 0x00e: // ORI
 		m.kill(rd)
 		in.nop = w == 0x03400000
@@ -93,7 +99,7 @@ func loongDecode(m *machine, pc uint64, code []byte) inst {
 		m.kill(rd)
 	case w>>15 == 0x54, w == 0: // BREAK
 		in.flow = trap
-		in.bad = w == 0
+		in.bad, in.nop = w == 0, w == 0x002a0000 // which lld fills gaps with
 	case w&0xffff8000 == 0x00130000, w&0xffff8000 == 0x00138000: // MASKEQZ, MASKNEZ
 		in.selects = true
 		m.kill(rd)
@@ -101,4 +107,18 @@ func loongDecode(m *machine, pc uint64, code []byte) inst {
 		m.kill(rd)
 	}
 	return in
+}
+
+// loongFar is what the three instructions before pc put into a register: the rest of an address in code that may lie anywhere, as crt1.o names main (LoongArch ELF psABI,
+// "Code Models", extreme).
+func (m *machine) loongFar(pc uint64, r uint32) (uint64, bool) {
+	b := m.img.code(pc-12, 12)
+	if len(b) < 12 {
+		return 0, false
+	}
+	low, mid, high := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
+	if low&^0x3ffc00 != 0x02c00000|r || mid&^0x1ffffe0 != 0x16000000|r || high&^0x3ffc00 != 0x03000000|r<<5|r { // ADDI.D r, r0; LU32I.D r; LU52I.D r, r
+		return 0, false
+	}
+	return uint64(high>>10)<<52 | uint64(mid>>5&0xfffff)<<32 | uint64(uint32(signed(low>>10, 12))), true
 }

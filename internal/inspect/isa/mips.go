@@ -9,7 +9,7 @@ func mipsDecode(m *machine, pc uint64, code []byte) inst {
 	}
 	w := binary.LittleEndian.Uint32(code)
 	if w == 0xefefefef { // lld's filler (lld/ELF/Arch/Mips.cpp, trapInstr): SDC3 was never in MIPS64
-		return inst{length: 4, flow: trap}
+		return inst{length: 4, flow: trap, nop: true}
 	}
 	in := inst{length: 4, entry: mipsTable().find(uint64(w))}
 	after := m.clobber // by the call before: once this one, in its delay slot, has run

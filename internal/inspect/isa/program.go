@@ -152,8 +152,17 @@ func (p *program) read() {
 			lo++
 			ended, calls := p.ends[start], false // what fills a gap goes on as what comes before it
 			slot := false
+			over := uint64(0) // where the last instruction jumped to, over what fills a gap
 			p.walk(start, end, func(m *machine, pc uint64, in *inst) bool {
 				p.note(pc, in)
+				if after := pc + uint64(in.length); in.nop && after == over && p.img.linked {
+					p.calls[over] = true // compilers go on to the next block, and only to the next function they jump
+				} else if !in.nop {
+					over = 0
+				}
+				if in.flow == jump && !in.delayed {
+					over = in.target
+				}
 				if !slot { // what runs before a jump is done changes nothing
 					calls = in.flow == call || in.nop && calls
 					ended = in.flow.ends() || in.nop && ended
@@ -389,6 +398,7 @@ func (p *program) split() {
 		more = append(more, function{start: c, end: p.funcs[p.function(c)].end})
 	}
 	slices.Sort(cuts)
+	var crossing []edge          // jumps within what was one function, and is not now
 	for i := 0; i < len(cuts); { // what the instruction before each cut does
 		f := p.funcs[p.function(cuts[i])]
 		ended, slot := false, false
@@ -403,7 +413,12 @@ func (p *program) split() {
 			if i < len(cuts) && cuts[i] == pc+uint64(in.length) && ended {
 				p.ends[cuts[i]] = true
 			}
-			return i < len(cuts) && cuts[i] < f.end
+			if in.target >= f.start && in.target < f.end && (in.flow == jump || in.flow == cond) {
+				if next, _ := slices.BinarySearch(cuts, min(pc, in.target)+1); next < len(cuts) && cuts[next] <= max(pc, in.target) {
+					crossing = append(crossing, edge{pc, in.target, in.flow})
+				}
+			}
+			return true
 		})
 		for i < len(cuts) && cuts[i] < f.end {
 			i++
@@ -416,6 +431,7 @@ func (p *program) split() {
 			p.funcs[i].end = p.funcs[i+1].start
 		}
 	}
+	p.edges = append(p.edges, crossing...)
 	slices.SortStableFunc(p.edges, func(a, b edge) int { return cmp.Compare(a.pc, b.pc) })
 	slices.SortStableFunc(p.refs, func(a, b ref) int { return cmp.Compare(a.pc, b.pc) })
 	slices.SortFunc(p.stubs, func(a, b stub) int { return cmp.Compare(a.pc, b.pc) })

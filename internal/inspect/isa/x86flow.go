@@ -58,7 +58,7 @@ func (c *x86Code) flow(in *inst, reg byte) {
 		case op == 0xc2, op == 0xc3, op == 0xca, op == 0xcb, op == 0xcf:
 			in.flow = stop
 		case op == 0xf4, op == 0xcc:
-			in.flow = trap
+			in.flow, in.nop = trap, op == 0xcc // INT3 is what lld fills gaps with
 		case op == 0xff && (reg == 2 || reg == 3):
 			in.flow = call
 		case op == 0xff && (reg == 4 || reg == 5):
