@@ -805,8 +805,8 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 		return dispatched, why
 	}
 	for _, n := range p.namesAt(f, pc) {
-		for _, k := range known {
-			if (k.feature == h.feature || k.feature == "") && newMatcher([]string{k.glob}).match(n) {
+		for i, k := range known {
+			if (k.feature == h.feature || k.feature == "") && isKnown[i](n) {
 				return dispatched, k.why
 			}
 		}

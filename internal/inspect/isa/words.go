@@ -149,4 +149,10 @@ var (
 	isFiller   = newMatcher(fillers).match
 	isReader   = newMatcher(readers).match
 	isWordName = newMatcher(words).match
+	isKnown    = func() (match []func(string) bool) { // in the order of known
+		for _, k := range known {
+			match = append(match, newMatcher([]string{k.glob}).match)
+		}
+		return match
+	}()
 )
