@@ -189,13 +189,14 @@ var rustSlice = []struct{ platform, program, rust string }{
 	{"linux/amd64", "ripgrep", ""},
 	{"linux/amd64/v3", "both", ""}, // the host's own target, with more than the host's baseline
 	{"linux/386", "derive", ""},    // by a standard library that is built, without SSE2
-	{"linux/arm64", "bindgen", ""},
+	{"linux/amd64", "zstd", ""}, // which asks for BMI2, as ring does below
+	{"linux/arm64", "ring", ""},
 	{"linux/arm/v5", "zstd", ""},
 	{"linux/arm/v6", "both", ""},
 	{"linux/arm/v7", "cmake", ""},
 	{"linux/ppc64le", "openssl", ""},
 	{"linux/s390x", "libgit2", ""},
-	{"linux/riscv64", "ring", ""},
+	{"linux/riscv64", "bindgen", ""},
 	{"linux/mips64le", "both", ""}, // by a standard library that is built: the cargo of 1.63 reads the index of crates over git alone
 	{"linux/loong64", "sqlite", "^1.97"},
 }

@@ -27,6 +27,7 @@ type Build struct {
 	Libc     string    `json:"libc"`             // glibc or musl, as prebuildify and npm say
 	Refuse   []string  `json:"refuse,omitempty"` // parts of names of functions of Node that a module cannot call
 	Big      bool      `json:"big_endian,omitempty"`
+	Narrow   bool      `json:"narrow,omitempty"`   // pointers have 32 bits
 	Binary   string    `json:"binary,omitempty"`   // the .node file that is the module, where there are several
 	Flags    []string  `json:"flags,omitempty"`    // further arguments of node-gyp configure
 	Skip     []string  `json:"skip,omitempty"`     // packages that are not built
@@ -263,6 +264,13 @@ func (h Headers) ABI() (abi, napi int, err error) {
 // table of contents saves a few bytes and changes no interface.
 var gccFlags = []string{"-mminimal-toc"}
 
+// handles are types of Node-API that C++ must not take for pointers to objects on 32-bit platforms. Classes of node-addon-api convert to them and have an operator [] for
+// uint32_t or size_t: where ptrdiff_t is int, x[0] could as well be the pointer's own subscript (C++20, [over.built]/17), which clang refuses and g++ only warns of.
+// Functions have no subscript, and pointers to them the same size and calling convention.
+var handles = regexp.MustCompile(`(?m)^typedef struct (napi_value__|napi_callback_info__) ?\* ?(napi_\w+);$`)
+
+const functionHandle = "#ifdef __cplusplus\ntypedef void (*$2)(struct $1*);\n#else\n$0\n#endif"
+
 // Compose makes dir what node-gyp takes as --nodedir: the headers by links, and a config.gypi for the platform. Node's own says how Node was configured on the
 // machine that built it; of that, modules need what is written here, and node-gyp drops the rest (its lib/create-config-gypi.js). A directory that is right stays.
 func (b Build) Compose(dir string, h Headers) error {
@@ -290,7 +298,7 @@ func (b Build) Compose(dir string, h Headers) error {
 	if err != nil {
 		return err
 	}
-	config = append([]byte("# made by xbuild, 3\n"), append(config, '\n')...)
+	config = append([]byte("# made by xbuild, 4\n"), append(config, '\n')...)
 	include := filepath.Join(dir, "include", "node")
 	file := filepath.Join(include, "config.gypi")
 	if have, err := os.ReadFile(file); err == nil && bytes.Equal(have, config) {
@@ -309,23 +317,32 @@ func (b Build) Compose(dir string, h Headers) error {
 		return err
 	}
 	for _, e := range entries {
-		switch e.Name() {
-		case "config.gypi":
+		from, to := filepath.Join(h.Dir, e.Name()), filepath.Join(include, e.Name())
+		if e.Name() == "config.gypi" {
 			continue
-		case "common.gypi":
-			text, err := os.ReadFile(filepath.Join(h.Dir, e.Name()))
-			if err != nil {
-				return err
+		}
+		var change func(text []byte) []byte
+		switch {
+		case e.Name() == "common.gypi":
+			change = func(text []byte) []byte {
+				for _, flag := range gccFlags {
+					text = bytes.ReplaceAll(text, []byte(", '"+flag+"'"), nil)
+				}
+				return text
 			}
-			for _, flag := range gccFlags {
-				text = bytes.ReplaceAll(text, []byte(", '"+flag+"'"), nil)
-			}
-			if err := os.WriteFile(filepath.Join(include, e.Name()), text, 0o644); err != nil {
+		case e.Name() == "js_native_api_types.h" && b.Narrow:
+			change = func(text []byte) []byte { return handles.ReplaceAll(text, []byte(functionHandle)) }
+		default:
+			if err := os.Symlink(from, to); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := os.Symlink(filepath.Join(h.Dir, e.Name()), filepath.Join(include, e.Name())); err != nil {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(to, change(text), 0o644); err != nil {
 			return err
 		}
 	}

@@ -222,7 +222,7 @@ func (pl *Planner) nodeBuild(t project.Target, p platform.Platform, vars catalog
 		return nil, err
 	}
 	b := &node.Build{
-		App: vars["kind"] == "app", Headers: headers, Arch: p.Node, Gyp: p.Gyp, HostArch: pl.Host.Node, Libc: libc.Node, Refuse: libc.NodeRefuse, Big: p.Data == elf.ELFDATA2MSB, Cargo: cargo,
+		App: vars["kind"] == "app", Headers: headers, Arch: p.Node, Gyp: p.Gyp, HostArch: pl.Host.Node, Libc: libc.Node, Refuse: libc.NodeRefuse, Big: p.Data == elf.ELFDATA2MSB, Narrow: p.Class == elf.ELFCLASS32, Cargo: cargo,
 		Where: fmt.Sprintf("[target.%s] of %s", t.Name, pl.Project.File),
 	}
 	if p.Machine == elf.EM_ARM {

@@ -10,7 +10,7 @@ var detectors = []string{
 	"getauxval", "__getauxval", "getauxval2", "__getauxval2", "elf_aux_info", "_dl_auxv", "__riscv_hwprobe", "__riscv_hwprobe_one", "__get_cpuid*", "__get_cpu_features", "__x86_get_cpuid_feature_leaf", "__x86_get_cpu_features",
 	"_dl_x86_get_cpu_features", "__init_cpu_features", "__cpu_indicator_init", "__init_cpu_features_resolver", "__riscv_ifunc*", "IsProcessorFeaturePresent", "sysctlbyname", "*get_cpu_flags", "*_cpu_detect",
 	"github.com/klauspost/cpuid/v2.asm*", "github.com/klauspost/cpuid/v2.(*CPUInfo).*", "github.com/klauspost/cpuid/v2.CPUInfo.*",
-	"*std_detect*detect_and_initialize*", "*std_detect*check_for*", "*is_enabled_feature*",
+	"*std_detect*detect_and_initialize*", "*std_detect*check_for*", "*is_enabled_feature*", "*ring*cpu*featureflags*get_or_init*",
 	"internal/cpu.cpuid", "internal/cpu.xgetbv", "internal/cpu.getGOAMD64level", "internal/cpu.stfle", "internal/cpu.getisar0", "internal/cpu.getpfr0", "internal/cpu.getMIDR", "internal/cpu.get_cpucfg",
 }
 
@@ -24,11 +24,11 @@ var askedFiles = []string{"/proc/self/auxv", "/proc/cpuinfo"}
 var words = []string{
 	"mtag_enabled", "*cpu_features*", "*cpu_flags*", "*cpu_caps*", "*hwcap*", "__cpu_model", "__cpu_features2", "__cpu_features", "__aarch64_cpu_features", "__aarch64_have_lse_atomics", "__riscv_feature_bits", "__riscv_vendor_feature_bits", "_dl_x86_cpu_features", "_rtld_global_ro", "_dl_x86_get_cpu_features",
 	"_dl_hwcap", "__hwcap", "_dl_hwcap2", "_dl_hwcap3", "_dl_hwcap4", "_dl_platform", "_dl_s390_cpu_features", "_dl_riscv_*", "_dl_aarch64_cpu_features", "_dl_loongarch_cpu_features", "__libc_ifunc_impl_list",
-	"OPENSSL_ia32cap_P", "OPENSSL_armcap_P", "OPENSSL_s390xcap_P", "OPENSSL_ppccap_P", "OPENSSL_riscvcap_P", "OPENSSL_riscv_hwcap_P", "OPENSSL_loongarch_hwcap_P", "OPENSSL_loongarchcap_P", "_armv7_neon_probe",
+	"*OPENSSL_ia32cap_P", "*OPENSSL_armcap_P", "OPENSSL_s390xcap_P", "OPENSSL_ppccap_P", "OPENSSL_riscvcap_P", "OPENSSL_riscv_hwcap_P", "OPENSSL_loongarch_hwcap_P", "OPENSSL_loongarchcap_P", "_armv7_neon_probe",
 	"internal/cpu.X86", "internal/cpu.ARM", "internal/cpu.ARM64", "internal/cpu.S390X", "internal/cpu.PPC64", "internal/cpu.RISCV64", "internal/cpu.Loong64", "internal/cpu.MIPS64X", "internal/cpu.HWCap", "internal/cpu.HWCap2",
 	"golang.org/x/sys/cpu.X86", "golang.org/x/sys/cpu.ARM", "golang.org/x/sys/cpu.ARM64", "golang.org/x/sys/cpu.S390X", "golang.org/x/sys/cpu.PPC64", "golang.org/x/sys/cpu.RISCV64", "golang.org/x/sys/cpu.Loong64",
 	"github.com/klauspost/cpuid/v2.CPU", "golang.org/x/sys/cpu.hwCap*", "runtime.x86Has*", "runtime.arm64Has*", "runtime.armHas*", "runtime.goarm", "runtime.goarmsoftfp", "runtime.loong64Has*", "runtime.riscv64Has*", "runtime.s390x*",
-	"*std_detect*CACHE*", "zlib_cpu*", "ff_rv_zbb_supported", "x86_cpu_has_*", "arm_cpu_has_*", "cpuinfo_isa", "libat_feat1_*", "__libat_feat*", "__libat_have_*",
+	"*std_detect*CACHE*", "*ring*cpu*featureflags*FEATURES*", "zlib_cpu*", "ff_rv_zbb_supported", "x86_cpu_has_*", "arm_cpu_has_*", "cpuinfo_isa", "libat_feat1_*", "__libat_feat*", "__libat_have_*",
 }
 
 // known are functions that only run where a machine has what they use, for a reason that lies in data: what the audit cannot see, each with that reason. Where no
@@ -63,7 +63,7 @@ var known = []struct{ glob, feature, why string }{
 	{"asm_aescbc_sha*_hmac", "", "OpenSSL offers these ciphers only where OPENSSL_armcap_P says so (providers/implementations/ciphers, HWAES_CBC_HMAC_SHA1_ETM_CAPABLE)"},
 	{"asm_sha*_hmac_aescbc_dec", "", "OpenSSL offers these ciphers only where OPENSSL_armcap_P says so (providers/implementations/ciphers, HWAES_CBC_HMAC_SHA1_ETM_CAPABLE)"},
 	{"ChaCha20_*x*", "", "OpenSSL's ChaCha20_ctr32 looks at OPENSSL_ia32cap_P first (crypto/chacha/asm/chacha-x86_64.pl)"},
-	{"*HUF_decompress4X*_usingDTable_internal_fast*", "bmi2", "zstd goes there only where its context says that the processor has BMI2 (lib/decompress/huf_decompress.c, HUF_flags_bmi2)"},
+	{"*HUF_decompress4X*_usingDTable_internal_fast*", "", "zstd goes there only where its context says that the processor has BMI2 (lib/decompress/huf_decompress.c, HUF_flags_bmi2)"},
 	{"crypto_aead_aes256gcm_*", "", "libsodium's callers ask crypto_aead_aes256gcm_is_available first (its manual)"},
 	{"_ZGVc*", "", "the name says that it is for AVX, by the vector function ABI of x86: only code that was compiled for AVX calls it"},
 	{"_ZGVd*", "", "the name says that it is for AVX2, by the vector function ABI of x86: only code that was compiled for AVX2 calls it"},
