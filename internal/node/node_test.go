@@ -108,8 +108,10 @@ const nodeVersion = "#define NODE_MODULE_VERSION 137\n\n#define NODE_API_SUPPORT
 
 // TestCompose: the headers are links, the configuration says the platform and nothing of the host, and what gcc alone knows is gone.
 func TestCompose(t *testing.T) {
+	const types = "typedef struct napi_value__* napi_value;\ntypedef struct napi_ref__* napi_ref;\n"
 	headers := tree(t, map[string]string{
-		"node.h": "", "node_version.h": nodeVersion, "uv/unix.h": "", "config.gypi": "{'variables': {'target_arch': 'x64', 'host_arch': 'x64'}, 'target_defaults': {'cflags': ['-m64']}}",
+		"js_native_api_types.h": types,
+		"node.h":                "", "node_version.h": nodeVersion, "uv/unix.h": "", "config.gypi": "{'variables': {'target_arch': 'x64', 'host_arch': 'x64'}, 'target_defaults': {'cflags': ['-m64']}}",
 		"common.gypi": "'cflags': [ '-m64', '-mminimal-toc' ],",
 	})
 	h := Headers{Version: "24.21.0", Dir: headers}
@@ -145,6 +147,18 @@ func TestCompose(t *testing.T) {
 	}
 	if to, err := os.Readlink(filepath.Join(dir, "include/node/uv")); err != nil || to != filepath.Join(headers, "uv") {
 		t.Errorf("uv -> %q, %v", to, err)
+	}
+	if got := read("js_native_api_types.h"); got != types {
+		t.Errorf("js_native_api_types.h: %s", got)
+	}
+	narrow := b
+	narrow.Narrow = true
+	if err := narrow.Compose(dir+"32", h); err != nil {
+		t.Fatal(err)
+	}
+	want := "#ifdef __cplusplus\ntypedef void (*napi_value)(struct napi_value__*);\n#else\ntypedef struct napi_value__* napi_value;\n#endif\ntypedef struct napi_ref__* napi_ref;\n"
+	if got := read("../../../node32/include/node/js_native_api_types.h"); got != want {
+		t.Errorf("js_native_api_types.h of a 32-bit platform:\n%s\nwant:\n%s", got, want)
 	}
 	// A directory that is right is left alone: make goes by its times.
 	file := filepath.Join(dir, "include/node/config.gypi")
