@@ -262,8 +262,12 @@ func (n *nodeRun) nodeGyp(p node.Package, h node.Headers) error {
 	}
 	e := n.quiet(h)
 	e.Set("npm_config_python", python)
+	preGyp, err := p.PreGyp(*n.b, h)
+	if err != nil {
+		return err
+	}
 	common := []string{"--nodedir=" + n.nodedir(h), "--arch=" + n.b.Gyp, "--release"}
-	if err := n.run(p.Dir, n.bins(p), e, slices.Concat(gyp, []string{"configure"}, common, n.b.Flags)...); err != nil {
+	if err := n.run(p.Dir, n.bins(p), e, slices.Concat(gyp, []string{"configure"}, common, preGyp, n.b.Flags)...); err != nil {
 		return err
 	}
 	return n.run(p.Dir, n.bins(p), e, slices.Concat(gyp, []string{"build"}, common, []string{"--jobs=" + plan.Jobs})...)

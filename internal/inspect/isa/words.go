@@ -28,7 +28,7 @@ var words = []string{
 	"internal/cpu.X86", "internal/cpu.ARM", "internal/cpu.ARM64", "internal/cpu.S390X", "internal/cpu.PPC64", "internal/cpu.RISCV64", "internal/cpu.Loong64", "internal/cpu.MIPS64X", "internal/cpu.HWCap", "internal/cpu.HWCap2",
 	"golang.org/x/sys/cpu.X86", "golang.org/x/sys/cpu.ARM", "golang.org/x/sys/cpu.ARM64", "golang.org/x/sys/cpu.S390X", "golang.org/x/sys/cpu.PPC64", "golang.org/x/sys/cpu.RISCV64", "golang.org/x/sys/cpu.Loong64",
 	"github.com/klauspost/cpuid/v2.CPU", "golang.org/x/sys/cpu.hwCap*", "runtime.x86Has*", "runtime.arm64Has*", "runtime.armHas*", "runtime.goarm", "runtime.goarmsoftfp", "runtime.loong64Has*", "runtime.riscv64Has*", "runtime.s390x*",
-	"*std_detect*CACHE*", "*ring*cpu*featureflags*FEATURES*", "zlib_cpu*", "ff_rv_zbb_supported", "x86_cpu_has_*", "arm_cpu_has_*", "cpuinfo_isa", "libat_feat1_*", "__libat_feat*", "__libat_have_*",
+	"*std_detect*CACHE*", "*ring*cpu*featureflags*FEATURES*", "*7STORAGE17h*", "zlib_cpu*", "ff_rv_zbb_supported", "x86_cpu_has_*", "arm_cpu_has_*", "cpuinfo_isa", "libat_feat1_*", "__libat_feat*", "__libat_have_*",
 }
 
 // known are functions that only run where a machine has what they use, for a reason that lies in data: what the audit cannot see, each with that reason. Where no
@@ -56,9 +56,15 @@ var known = []struct{ glob, feature, why string }{
 	{"crypto/aes.gcmAes*", "", "Go before 1.24 chooses a cipher's type by supportsGFMUL (crypto/aes/aes_gcm.go)"},
 	{"hash/crc32.castagnoliSSE42*", "", "Go asks archAvailableCastagnoli before it makes the table (hash/crc32/crc32_amd64.go)"},
 	{"*aes*autodetect*", "aes", "RustCrypto's aes asks through cpufeatures, when a key is made (aes/src/autodetect.rs)"},
+	{"*3aes2ni*", "", "RustCrypto's aes asks through cpufeatures, when a key is made (aes/src/autodetect.rs)"},
+	{"*3aes5armv8*", "", "RustCrypto's aes asks through cpufeatures, when a key is made (aes/src/autodetect.rs)"},
+	{"*core_arch*_mm_aes*", "aes", "an intrinsic of Rust's that was not put into its caller, and only functions with #[target_feature] have one"},
+	{"*aes_gcm_*_kernel", "", "BoringSSL and ring take it only for a key that was made where the processor has it (ring, src/aead/aes_gcm.rs)"},
+	{"*gcm_*_clmul", "", "BoringSSL and ring take it only for a key that was made where the processor has it (ring, src/aead/gcm)"},
+	{"*_block_data_order_hw", "", "BoringSSL and ring take it only where the processor has it (crypto/fipsmodule/sha, ring's src/digest)"},
 	{"*aes_hw_*", "", "BoringSSL and ring take it only where OPENSSL_ia32cap_P says so (crypto/fipsmodule/aes)"},
-	{"*vpaes_*", "ssse3", "OpenSSL takes it only where OPENSSL_ia32cap_P says so (include/crypto/aes_platform.h, VPAES_CAPABLE)"},
-	{"*bsaes_*", "ssse3", "OpenSSL takes it only where OPENSSL_ia32cap_P says so (include/crypto/aes_platform.h, BSAES_CAPABLE)"},
+	{"*vpaes_*", "", "OpenSSL takes it only where OPENSSL_ia32cap_P says so (include/crypto/aes_platform.h, VPAES_CAPABLE)"},
+	{"*bsaes_*", "", "OpenSSL takes it only where OPENSSL_ia32cap_P says so (include/crypto/aes_platform.h, BSAES_CAPABLE)"},
 	{"x25519_fe64_*", "adx", "OpenSSL asks x25519_fe64_eligible first (crypto/ec/curve25519.c)"},
 	{"asm_aescbc_sha*_hmac", "", "OpenSSL offers these ciphers only where OPENSSL_armcap_P says so (providers/implementations/ciphers, HWAES_CBC_HMAC_SHA1_ETM_CAPABLE)"},
 	{"asm_sha*_hmac_aescbc_dec", "", "OpenSSL offers these ciphers only where OPENSSL_armcap_P says so (providers/implementations/ciphers, HWAES_CBC_HMAC_SHA1_ETM_CAPABLE)"},
