@@ -24,8 +24,9 @@ const (
 type guard struct {
 	pcs   []uint64
 	succ  [][2]int32 // -1: none
-	preds [][]int32
-	roots []int32 // where control comes in: the entry and what exceptions lead to
+	from  []int32    // what leads to an instruction, those of each after those of the one before
+	froms []int32    // where in from those of an instruction begin
+	roots []int32    // where control comes in: the entry and what exceptions lead to
 	decides,
 	exits, // it leaves the function
 	seen []bool
@@ -34,8 +35,12 @@ type guard struct {
 	back    bool    // the function comes back
 	jumps   []int32 // through tables
 	tables  []int32 // where they may lead
+	plain   []bool  // ways lead there from where control comes in that no deciding branch is on
 	answers map[int32]uint8
 }
+
+// preds are the instructions that lead to one.
+func (g *guard) preds(i int32) []int32 { return g.from[g.froms[i]:g.froms[i+1]] }
 
 // near is how many instructions after a look a branch still decides by it.
 const near = 40
@@ -46,8 +51,15 @@ func (g *guard) at(pc uint64) uint8 {
 	if !ok || !g.seen[i] {
 		return unknown
 	}
+	if g.plain[i] {
+		return open
+	}
 	target := int32(i)
-	for len(g.preds[target]) == 1 && !g.decides[g.preds[target][0]] && g.succ[g.preds[target][0]][1] < 0 && g.preds[target][0] == target-1 { // the start of straight code
+	for { // the start of straight code
+		preds := g.preds(target)
+		if len(preds) != 1 || g.decides[preds[0]] || g.succ[preds[0]][1] >= 0 || preds[0] != target-1 {
+			break
+		}
 		target--
 	}
 	if a, ok := g.answers[target]; ok {
@@ -74,13 +86,14 @@ func (g *guard) at(pc uint64) uint8 {
 			attracted[p] = true
 			work = append(work, p)
 		}
-		for _, p := range g.preds[n] {
+		for _, p := range g.preds(n) {
 			visit(p)
 		}
-		if !tables && slices.Contains(g.tables, n) {
-			tables = true
-			for _, p := range g.jumps {
-				visit(p)
+		if !tables {
+			if _, tables = slices.BinarySearch(g.tables, n); tables {
+				for _, p := range g.jumps {
+					visit(p)
+				}
 			}
 		}
 	}
@@ -197,7 +210,7 @@ func (p *program) flow(f int, all bool) *guard {
 		return true
 	})
 	n := len(code)
-	g.succ, g.preds = make([][2]int32, n), make([][]int32, n)
+	g.succ = make([][2]int32, n)
 	g.decides, g.seen, g.exits = make([]bool, n), make([]bool, n), make([]bool, n)
 	index := func(addr uint64) int32 {
 		if addr >= fn.start && addr < fn.end {
@@ -251,10 +264,23 @@ func (p *program) flow(f int, all bool) *guard {
 		}
 		g.succ[from] = [2]int32{a, b}
 	}
+	g.froms = make([]int32, n+2)
 	for i := range g.succ {
 		for _, s := range g.succ[i] {
 			if s >= 0 {
-				g.preds[s] = append(g.preds[s], int32(i))
+				g.froms[s+2]++
+			}
+		}
+	}
+	for i := range n {
+		g.froms[i+2] += g.froms[i+1]
+	}
+	g.from = make([]int32, g.froms[n+1])
+	for i := range g.succ {
+		for _, s := range g.succ[i] {
+			if s >= 0 {
+				g.from[g.froms[s+1]] = int32(i)
+				g.froms[s+1]++
 			}
 		}
 	}
@@ -358,6 +384,29 @@ func (p *program) flow(f int, all bool) *guard {
 		g.selects[i] = code[i].selects
 		if (code[i].flow == cond || code[i].flow == maybe) && (all || far[i] <= near || flags[i] && code[i].keeps) {
 			g.decides[from] = true
+		}
+	}
+	g.plain = make([]bool, n)
+	work = append(work[:0], g.roots...)
+	led := false
+	for len(work) > 0 {
+		i := work[len(work)-1]
+		work = work[:len(work)-1]
+		if g.plain[i] {
+			continue
+		}
+		g.plain[i] = true
+		if g.decides[i] && g.succ[i][0] != g.succ[i][1] {
+			continue
+		}
+		if _, jumps := slices.BinarySearch(g.jumps, i); jumps && !led { // any of them may go to any place that a table leads to
+			led = true
+			work = append(work, g.tables...)
+		}
+		for _, s := range g.succ[i] {
+			if s >= 0 {
+				work = append(work, s)
+			}
 		}
 	}
 	return g
@@ -702,7 +751,7 @@ func (p *program) choosesToLeave(f, to int) bool {
 	for len(work) > 0 {
 		n := work[len(work)-1]
 		work = work[:len(work)-1]
-		for _, i := range g.preds[n] {
+		for _, i := range g.preds(n) {
 			visit(i, n)
 		}
 	}
@@ -710,7 +759,7 @@ func (p *program) choosesToLeave(f, to int) bool {
 }
 
 // fallsInto says that the instruction before an address goes on to it.
-func (p *program) fallsInto(addr uint64) bool { return !p.ends[addr] }
+func (p *program) fallsInto(addr uint64) bool { return !p.ends.has(addr) }
 
 // linkerTable says that a section's words are the linker's own: only code loads them.
 func linkerTable(name string) bool {
@@ -784,8 +833,8 @@ func (p *program) viaData() {
 			added = append(added, edge{r.pc, to, stop})
 		}
 	}
-	p.edges = append(p.edges, added...)
-	slices.SortStableFunc(p.edges, func(a, b edge) int { return cmp.Compare(a.pc, b.pc) })
+	p.edges = merged(p.edges, added)
+	p.edgesAt = ranges(p.edges, p.funcs, func(e *edge) uint64 { return e.pc })
 }
 
 // verdict says whether an instruction of a function runs on every machine.

@@ -34,6 +34,7 @@ type image struct {
 
 	sections []section // by address
 	before   int       // sections of the objects before the last one
+	last     int       // the section that was found last
 	symbols  []symbol
 	byAddr   []symbol // functions, by address
 	labels   []symbol // local names of hand-written code, without type and size, by address
@@ -627,13 +628,16 @@ func (img *image) scanPointers() {
 		for off := skip; off+n <= len(s.data); off += n {
 			v := img.word(s.data[off:])
 			at := s.addr + uint64(off)
-			if _, named := img.imports[at]; v == 0 && !(got && img.machine == elf.EM_MIPS && !named) { // its first page begins there
+			pages := got && img.machine == elf.EM_MIPS // MIPS has the beginnings of 64 KiB pages there, too
+			if v == 0 {
+				if _, named := img.imports[at]; named || !pages { // its first page begins there
+					continue
+				}
+			}
+			if t := img.section(v); !pages && (t == nil || !got && !t.exec()) {
 				continue
 			}
-			if _, had := img.pointers[at]; had {
-				continue
-			}
-			if t := img.section(v); t != nil && (got || t.exec()) || got && img.machine == elf.EM_MIPS { // MIPS has the beginnings of 64 KiB pages there, too
+			if _, had := img.pointers[at]; !had {
 				img.pointers[at] = v
 			}
 		}
@@ -642,10 +646,16 @@ func (img *image) scanPointers() {
 
 // section is the one that an address lies in, nil for none.
 func (img *image) section(addr uint64) *section {
+	if img.last < len(img.sections) { // most questions are about where the one before was
+		if s := &img.sections[img.last]; addr-s.addr < s.size {
+			return s
+		}
+	}
 	i := sort.Search(len(img.sections), func(i int) bool { return img.sections[i].addr > addr })
 	for i--; i >= 0; i-- {
 		s := &img.sections[i]
 		if addr-s.addr < s.size {
+			img.last = i
 			return s
 		}
 		if s.size > 0 {

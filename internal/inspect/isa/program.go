@@ -18,12 +18,17 @@ type program struct {
 	funcs     []function // by address
 	hits      []hit
 	edges     []edge
+	edgesAt   [][2]int32 // where in edges those of each function are
 	refs      []ref
+	refsAt    [][2]int32
+	where     locator
 	literals  map[uint64]int
+	literalAt *addrSet // the keys of literals
 	asks      []uint64 // instructions that ask the processor
 	bads      []uint64 // bytes that are no instruction
-	calls     map[uint64]bool
-	stubs     []stub // where a slot that the loader fills is read
+	calls     *addrSet
+	stubs     []stub    // where a slot that the loader fills is read
+	linkage   [2]uint64 // the first and the last that is part of the linkage table
 	guards    map[int]*guard
 	words     map[uint64]bool
 	wordSyms  []symbol
@@ -31,7 +36,7 @@ type program struct {
 	telling   map[int]bool // functions that answer by what was detected
 	reached   []reachState
 	looking   []map[uint64]bool // instructions of each function that look at what the processor can do
-	ends      map[uint64]bool   // places that the instruction before does not go on to
+	ends      *addrSet          // places that the instruction before does not go on to
 	dataRoots []int
 	started   []int          // functions that whoever starts the program runs before it
 	startup   map[int]bool   // functions that run before main
@@ -73,8 +78,9 @@ type stub struct {
 }
 
 func newProgram(img *image, set map[string]bool) *program {
-	return &program{img: img, set: set, lacking: map[*entry]string{}, literals: map[uint64]int{}, calls: map[uint64]bool{}, guards: map[int]*guard{}, words: map[uint64]bool{},
-		asking: map[int]bool{}, telling: map[int]bool{}, ends: map[uint64]bool{}, comesBack: map[int]bool{}, startup: map[int]bool{}, first: -1, doomed: map[int]bool{}, free: map[int]*guard{}}
+	lo, hi, used := img.span((*section).exec)
+	return &program{img: img, set: set, lacking: map[*entry]string{}, literals: map[uint64]int{}, literalAt: newAddrSet(lo, hi, used), calls: newAddrSet(lo, hi, used), guards: map[int]*guard{}, words: map[uint64]bool{},
+		asking: map[int]bool{}, telling: map[int]bool{}, ends: newAddrSet(lo, hi, used), comesBack: map[int]bool{}, startup: map[int]bool{}, first: -1, doomed: map[int]bool{}, free: map[int]*guard{}}
 }
 
 func (p *program) lacks(e *entry) string {
@@ -150,13 +156,13 @@ func (p *program) read() {
 			}
 			p.funcs = append(p.funcs, function{start: start, end: end})
 			lo++
-			ended, calls := p.ends[start], false // what fills a gap goes on as what comes before it
+			ended, calls := p.ends.has(start), false // what fills a gap goes on as what comes before it
 			slot := false
 			over := uint64(0) // where the last instruction jumped to, over what fills a gap
 			p.walk(start, end, func(m *machine, pc uint64, in *inst) bool {
 				p.note(pc, in)
 				if after := pc + uint64(in.length); in.nop && after == over && p.img.linked {
-					p.calls[over] = true // compilers go on to the next block, and only to the next function they jump
+					p.calls.add(over) // compilers go on to the next block, and only to the next function they jump
 				} else if !in.nop {
 					over = 0
 				}
@@ -171,11 +177,12 @@ func (p *program) read() {
 				return true
 			})
 			if ended || calls { // what calls at its very end calls what does not return
-				p.ends[end] = true
+				p.ends.add(end)
 			}
 			p.code += int64(end - start)
 		}
 	}
+	p.where = newLocator(p.funcs)
 }
 
 // walk decodes a range of code that lies in one section and calls f for each instruction until it says no. Data between code is passed over.
@@ -204,9 +211,11 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 			continue
 		}
 		if tables {
-			if n := p.literals[pc]; n > 0 {
-				pc += uint64(n)
-				continue
+			if p.literalAt.has(pc) {
+				if n := p.literals[pc]; n > 0 {
+					pc += uint64(n)
+					continue
+				}
 			}
 		}
 		code := s.data[pc-s.addr:]
@@ -278,7 +287,7 @@ func (p *program) note(pc uint64, in *inst) {
 		f := &p.funcs[len(p.funcs)-1]
 		if in.flow == call {
 			p.edges = append(p.edges, edge{pc, in.target, call})
-			p.calls[in.target] = true
+			p.calls.add(in.target)
 		} else if in.target < f.start || in.target >= f.end {
 			p.edges = append(p.edges, edge{pc, in.target, in.flow})
 		}
@@ -296,6 +305,7 @@ func (p *program) note(pc uint64, in *inst) {
 	switch in.kind {
 	case literal:
 		p.literals[in.ref] = in.refSize
+		p.literalAt.add(in.ref)
 	case address, load, store:
 		n := len(p.edges)
 		p.use(pc, in.ref, in.kind)
@@ -373,26 +383,26 @@ func (p *program) split() {
 	var cuts []uint64
 	for _, slot := range slices.Sorted(maps.Keys(p.img.pointers)) { // what the loader runs
 		if s := p.img.section(slot); s != nil && (s.typ == elf.SHT_INIT_ARRAY || s.typ == elf.SHT_FINI_ARRAY || s.typ == elf.SHT_PREINIT_ARRAY) && p.img.holds(p.img.pointers[slot]) {
-			p.calls[p.img.pointers[slot]] = true
+			p.calls.add(p.img.pointers[slot])
 		}
 	}
 	if first := p.function(p.img.entry); p.img.linked && first >= 0 && p.img.machine != elf.EM_ARM { // whose constants lie in between
 		for _, e := range p.edges { // main
 			if e.kind == stop && p.function(e.pc) == first {
-				p.calls[e.to] = true
+				p.calls.add(e.to)
 			}
 		}
 	}
-	for to := range p.calls {
+	p.calls.each(func(to uint64) {
 		f := p.function(to)
 		if f < 0 || p.funcs[f].start == to || to%p.img.arch.align != 0 {
-			continue
+			return
 		}
 		if y, ok := covering(p.img.byAddr, to); ok && y.size > 0 {
-			continue
+			return
 		}
 		cuts = append(cuts, to)
-	}
+	})
 	var more []function
 	for _, c := range cuts {
 		more = append(more, function{start: c, end: p.funcs[p.function(c)].end})
@@ -411,7 +421,7 @@ func (p *program) split() {
 				i++
 			}
 			if i < len(cuts) && cuts[i] == pc+uint64(in.length) && ended {
-				p.ends[cuts[i]] = true
+				p.ends.add(cuts[i])
 			}
 			if in.target >= f.start && in.target < f.end && (in.flow == jump || in.flow == cond) {
 				if next, _ := slices.BinarySearch(cuts, min(pc, in.target)+1); next < len(cuts) && cuts[next] <= max(pc, in.target) {
@@ -431,10 +441,18 @@ func (p *program) split() {
 			p.funcs[i].end = p.funcs[i+1].start
 		}
 	}
-	p.edges = append(p.edges, crossing...)
-	slices.SortStableFunc(p.edges, func(a, b edge) int { return cmp.Compare(a.pc, b.pc) })
-	slices.SortStableFunc(p.refs, func(a, b ref) int { return cmp.Compare(a.pc, b.pc) })
+	p.where = newLocator(p.funcs)
+	p.edges = merged(p.edges, crossing)
+	if byPC := func(a, b ref) int { return cmp.Compare(a.pc, b.pc) }; !slices.IsSortedFunc(p.refs, byPC) {
+		slices.SortStableFunc(p.refs, byPC)
+	}
 	slices.SortFunc(p.stubs, func(a, b stub) int { return cmp.Compare(a.pc, b.pc) })
+	p.linkage = [2]uint64{^uint64(0), 0}
+	for _, s := range p.stubs {
+		if s.linkage {
+			p.linkage = [2]uint64{min(p.linkage[0], s.pc), max(p.linkage[1], s.pc)}
+		}
+	}
 	for i := range p.edges { // a shared library calls its own functions by the linkage table, where another file may take their place
 		if s, ok := p.entryOf(p.edges[i].to); ok && s.to != 0 {
 			p.edges[i].to = s.to
@@ -442,11 +460,23 @@ func (p *program) split() {
 	}
 	slices.Sort(p.bads)
 	slices.Sort(p.asks)
+	p.edgesAt = ranges(p.edges, p.funcs, func(e *edge) uint64 { return e.pc })
+	p.refsAt = ranges(p.refs, p.funcs, func(r *ref) uint64 { return r.pc })
 }
 
 // function is the index of the one that an address lies in, -1 for none.
 func (p *program) function(addr uint64) int {
-	i := sort.Search(len(p.funcs), func(i int) bool { return p.funcs[i].start > addr }) - 1
+	if len(p.funcs) == 0 || addr < p.funcs[0].start {
+		return -1
+	}
+	var i int
+	if at := p.where.before; len(at) > 0 {
+		for i = int(at[min((addr-p.where.lo)/64, uint64(len(at)-1))]); i < len(p.funcs) && p.funcs[i].start <= addr; i++ {
+		}
+	} else {
+		i = sort.Search(len(p.funcs), func(i int) bool { return p.funcs[i].start > addr })
+	}
+	i--
 	if i >= 0 && addr < p.funcs[i].end {
 		return i
 	}
@@ -469,11 +499,47 @@ func within[T any](list []T, f function, pc func(T) uint64) []T {
 	return list[lo:hi]
 }
 
-func (p *program) edgesOf(f int) []edge {
-	return within(p.edges, p.funcs[f], func(e edge) uint64 { return e.pc })
+func (p *program) edgesOf(f int) []edge { return p.edges[p.edgesAt[f][0]:p.edgesAt[f][1]] }
+func (p *program) refsOf(f int) []ref   { return p.refs[p.refsAt[f][0]:p.refsAt[f][1]] }
+
+// merged are edges and more of them by where they are; those at one place keep their order.
+func merged(edges, more []edge) []edge {
+	byPC := func(a, b edge) int { return cmp.Compare(a.pc, b.pc) }
+	for _, list := range [][]edge{edges, more} {
+		if !slices.IsSortedFunc(list, byPC) {
+			slices.SortStableFunc(list, byPC)
+		}
+	}
+	if len(more) == 0 {
+		return edges
+	}
+	all := make([]edge, 0, len(edges)+len(more))
+	for _, e := range more {
+		n := 0
+		for n < len(edges) && edges[n].pc <= e.pc {
+			n++
+		}
+		all = append(append(all, edges[:n]...), e)
+		edges = edges[n:]
+	}
+	return append(all, edges...)
 }
-func (p *program) refsOf(f int) []ref {
-	return within(p.refs, p.funcs[f], func(r ref) uint64 { return r.pc })
+
+// ranges are those parts of a sorted list whose pcs lie in each function.
+func ranges[T any](list []T, funcs []function, pc func(*T) uint64) [][2]int32 {
+	at := make([][2]int32, len(funcs))
+	n := 0
+	for i, f := range funcs {
+		for n < len(list) && pc(&list[n]) < f.start {
+			n++
+		}
+		at[i][0] = int32(n)
+		for n < len(list) && pc(&list[n]) < f.end {
+			n++
+		}
+		at[i][1] = int32(n)
+	}
+	return at
 }
 func (p *program) asksOf(f int) []uint64 {
 	return within(p.asks, p.funcs[f], func(pc uint64) uint64 { return pc })
@@ -489,6 +555,9 @@ func (p *program) importAt(addr uint64) string {
 
 // entryOf is what an entry of the linkage table reads, which is the first that is read at its address or behind.
 func (p *program) entryOf(addr uint64) (stub, bool) {
+	if addr > p.linkage[1] || addr+32 <= p.linkage[0] {
+		return stub{}, false
+	}
 	i := sort.Search(len(p.stubs), func(i int) bool { return p.stubs[i].pc >= addr })
 	if i == len(p.stubs) || !p.stubs[i].linkage {
 		return stub{}, false

@@ -199,7 +199,7 @@ func (g *guard) always(pcs ...uint64) bool {
 	for len(work) > 0 {
 		n := work[len(work)-1]
 		work = work[:len(work)-1]
-		for _, p := range g.preds[n] {
+		for _, p := range g.preds(n) {
 			if attracted[p] {
 				continue
 			}

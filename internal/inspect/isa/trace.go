@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -23,12 +22,15 @@ const (
 // A tracer follows the control flow of Arm code that no mapping symbol describes. Bytes there may be A32, T32 or constants, and the same bytes make sense as more
 // than one of them: only what an entry leads to is known to be code, and of which kind.
 type tracer struct {
-	img    *image
-	kinds  map[*section][]byte
+	img   *image
+	kinds map[*section][]byte
+	base  uint64 // of the section that was asked for last, and its kinds
+	last  []byte
+	machine
 	work   []root
-	later  []root          // what only looks like an address of code: after all else
-	starts map[uint64]bool // of functions
-	back   map[root]bool   // functions that come back
+	later  []root        // what only looks like an address of code: after all else
+	starts *addrSet      // of functions
+	back   map[root]bool // functions that come back
 }
 
 // A root is where control comes in.
@@ -40,7 +42,8 @@ type root struct {
 // trace puts marks in the place of the mapping symbols that a linked Arm file lost. What nothing leads to is marked as data, and counted as not read. relocated are
 // addresses that the loader writes, which are no numbers that look like addresses.
 func (img *image) trace(relocated []uint64) {
-	t := &tracer{img: img, kinds: map[*section][]byte{}, starts: map[uint64]bool{}, back: map[root]bool{}}
+	lo, hi, used := img.span((*section).exec)
+	t := &tracer{img: img, kinds: map[*section][]byte{}, starts: newAddrSet(lo, hi, used), back: map[root]bool{}, machine: machine{img: img}}
 	budget := int64(maxTraced)
 	for i := range img.sections {
 		s := &img.sections[i]
@@ -68,7 +71,7 @@ func (img *image) trace(relocated []uint64) {
 		t.enter(img.entry, 'a')
 	}
 	for _, a := range img.starts {
-		t.starts[a] = true
+		t.starts.add(a)
 	}
 	slices.Sort(relocated)
 	for _, v := range relocated {
@@ -117,10 +120,8 @@ func (img *image) trace(relocated []uint64) {
 			}
 		}
 	}
-	for a := range t.starts {
-		img.starts = append(img.starts, a)
-	}
-	sort.Slice(img.starts, func(i, j int) bool { return img.starts[i] < img.starts[j] })
+	t.starts.each(func(a uint64) { img.starts = append(img.starts, a) })
+	slices.Sort(img.starts)
 }
 
 func (t *tracer) drain() {
@@ -134,7 +135,7 @@ func (t *tracer) drain() {
 // begins says that a function may begin at an address: code or constants that are known end there, or an instruction that does not go on.
 func (t *tracer) begins(r root) bool {
 	s := t.img.section(r.addr)
-	if s == nil || r.addr == s.addr || t.starts[r.addr] || t.at(r.addr-1) != untraced {
+	if s == nil || r.addr == s.addr || t.starts.has(r.addr) || t.at(r.addr-1) != untraced {
 		return true
 	}
 	if r.addr-s.addr < 4 {
@@ -163,10 +164,10 @@ func (t *tracer) returns(r root, depth int) bool {
 	t.back[r] = false // unless another way comes back
 	seen := map[uint64]bool{}
 	work := []uint64{r.addr}
+	m := &machine{img: t.img, mode: r.mode}
 	for left := 4000; len(work) > 0; {
 		pc := work[len(work)-1]
 		work = work[:len(work)-1]
-		m := &machine{img: t.img, mode: r.mode}
 		m.reset(pc)
 		for !seen[pc] {
 			seen[pc] = true
@@ -207,16 +208,29 @@ func (t *tracer) called(pc uint64, mode byte, target uint64) root {
 	return root{target, mode}
 }
 
+// kind is where what is known of an address is kept, nil where it is none of code.
+func (t *tracer) kind(addr uint64) *byte {
+	if i := addr - t.base; i < uint64(len(t.last)) {
+		return &t.last[i]
+	}
+	s := t.img.section(addr)
+	if s == nil || addr-s.addr >= uint64(len(t.kinds[s])) {
+		return nil
+	}
+	t.base, t.last = s.addr, t.kinds[s]
+	return &t.last[addr-s.addr]
+}
+
 func (t *tracer) at(addr uint64) byte {
-	if s := t.img.section(addr); s != nil && addr-s.addr < uint64(len(t.kinds[s])) {
-		return t.kinds[s][addr-s.addr]
+	if k := t.kind(addr); k != nil {
+		return *k
 	}
 	return literalAt
 }
 
 func (t *tracer) set(addr uint64, kind byte) {
-	if s := t.img.section(addr); s != nil && addr-s.addr < uint64(len(t.kinds[s])) {
-		t.kinds[s][addr-s.addr] = kind
+	if k := t.kind(addr); k != nil {
+		*k = kind
 	}
 }
 
@@ -225,7 +239,7 @@ func (t *tracer) enter(addr uint64, mode byte) {
 	if mode == 'a' && addr&3 != 0 || t.at(addr) == literalAt {
 		return
 	}
-	t.starts[addr] = true
+	t.starts.add(addr)
 	t.work = append(t.work, root{addr, mode})
 }
 
@@ -270,7 +284,8 @@ func (t *tracer) looksLikeA32(v uint64) bool {
 
 // follow reads code from an address for as long as it goes on.
 func (t *tracer) follow(r root) {
-	m := &machine{img: t.img, mode: r.mode}
+	m := &t.machine
+	m.mode = r.mode
 	m.reset(r.addr)
 	table := uint64(0) // that code has just computed the address of
 	branch := func(to uint64) { t.work = append(t.work, root{to, r.mode}) }
@@ -350,7 +365,7 @@ func (t *tracer) follow(r root) {
 				end = t.entryOf(at, to&^1, end, branch)
 			}
 		}
-		if in.flow.ends() || in.flow == call && t.starts[after] {
+		if in.flow.ends() || in.flow == call && t.starts.has(after) {
 			return
 		}
 		pc = after
