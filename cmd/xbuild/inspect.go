@@ -1,7 +1,11 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -128,11 +132,63 @@ func (s *session) audit(p platform.Platform, r *inspect.Report, sysroot string) 
 	for _, t := range s.Project.Targets {
 		o.Dispatched = append(o.Dispatched, t.Dispatched...)
 	}
-	if err := r.Audit(r.Path, b, o); err != nil {
+	if err := s.audited(r, b, o); err != nil {
 		return err
 	}
 	r.Faults = append(r.Faults, inspect.InstructionFaults(r, p)...)
 	return nil
+}
+
+// worthKeeping is from how many bytes on what an audit of a file found is kept in the store: smaller files are read in less time than a person notices.
+const worthKeeping = 8 << 20
+
+// audited audits a file, or takes what an audit of the same bytes by the same xbuild found before.
+func (s *session) audited(r *inspect.Report, b platform.Baseline, o inspect.AuditOptions) error {
+	if r.Size < worthKeeping {
+		return r.Audit(r.Path, b, o)
+	}
+	key, err := s.auditKey(r.Path, b, o)
+	if err != nil {
+		return err
+	}
+	if dir, ok := s.store.HasTree(key); ok {
+		text, err := os.ReadFile(filepath.Join(dir, "report.json"))
+		if err == nil && json.Unmarshal(text, &r.Instructions) == nil {
+			return nil
+		}
+		r.Instructions = nil
+	}
+	if err := r.Audit(r.Path, b, o); err != nil || r.Instructions == nil {
+		return err
+	}
+	// Where the store cannot be written, as on a full disk, the answer is the same, and found anew the next time.
+	s.store.Tree(s.ctx, key, func(tmp, _ string) error {
+		text, err := json.Marshal(r.Instructions)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(tmp, "report.json"), text, 0o644)
+	})
+	return nil
+}
+
+// auditKey is the name in the store of what an audit finds: of all that it depends on, this program too.
+func (s *session) auditKey(path string, b platform.Baseline, o inspect.AuditOptions) (string, error) {
+	self, err := os.Stat(s.self)
+	if err != nil {
+		return "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %d\n%s %q %q %q\n", self.Size(), self.ModTime().UnixNano(), b.Platform().Name, b.Features(), o.Dispatched, o.Sysroot)
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return "audit-" + hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // limits are what the project asks of a file for a platform. Without a project nothing is known but a floor in the platform's name.
