@@ -316,6 +316,7 @@ type patterns []pattern
 type pattern struct {
 	glob, prefix string
 	kind         int
+	back         bool // it takes back what those before it match
 }
 
 const (
@@ -327,10 +328,11 @@ const (
 func compile(globs []string) (patterns, error) {
 	var ps patterns
 	for _, g := range globs {
+		g, back := strings.CutPrefix(g, "!")
 		if !doublestar.ValidatePattern(g) {
 			return nil, fmt.Errorf("pattern %q is malformed", g)
 		}
-		p := pattern{glob: g, prefix: g, kind: literal}
+		p := pattern{glob: g, prefix: g, kind: literal, back: back}
 		if i := strings.IndexAny(g, `*?[{\`); i >= 0 {
 			p.kind, p.prefix = glob, g[:i]
 			if g[i:] == "**" && strings.HasSuffix(p.prefix, "/") {
@@ -343,21 +345,21 @@ func compile(globs []string) (patterns, error) {
 }
 
 func (ps patterns) match(name string) bool {
+	matches := false
 	for _, p := range ps {
-		switch p.kind {
-		case literal:
-			if name == p.glob {
-				return true
-			}
-		case subtree: // "usr/lib/**" is usr/lib too, as in doublestar
-			if strings.HasPrefix(name, p.prefix) || name == p.prefix[:len(p.prefix)-1] {
-				return true
-			}
-		default:
-			if strings.HasPrefix(name, p.prefix) && doublestar.MatchUnvalidated(p.glob, name) {
-				return true
-			}
+		if matches == p.back && p.match(name) {
+			matches = !p.back
 		}
 	}
-	return false
+	return matches
+}
+
+func (p pattern) match(name string) bool {
+	switch p.kind {
+	case literal:
+		return name == p.glob
+	case subtree: // "usr/lib/**" is usr/lib too, as in doublestar
+		return strings.HasPrefix(name, p.prefix) || name == p.prefix[:len(p.prefix)-1]
+	}
+	return strings.HasPrefix(name, p.prefix) && doublestar.MatchUnvalidated(p.glob, name)
 }

@@ -32,6 +32,8 @@ type UnpackOptions struct {
 	// Keep and Drop hold doublestar patterns over paths as they are in the
 	// directory, such as "usr/lib/**", after UsrMerge and before MapPath. With
 	// Keep, only what one of its patterns matches is kept; Drop takes from that.
+	// A pattern that begins with ! takes back what those before it match, as in
+	// gitignore(5).
 	Keep, Drop []string
 	// MapPath renames entries; "" leaves one out. Targets of links follow.
 	MapPath func(string) string

@@ -99,6 +99,9 @@ func TestUnpack(t *testing.T) {
 			{Name: "./usr/lib/x.so"}, {Name: "./usr/lib/x.a"}, {Name: "./usr/lib/gcc/x"}, {Name: "./usr/include/a.h"}, {Name: "./usr/include/sub/b.h"},
 			{Name: "./etc/one"}, {Name: "./etc/two"}, {Name: "./usr/share/doc/", Dir: true}},
 			want: []string{"etc/", "etc/one 644 ", "usr/", "usr/include/", "usr/include/a.h 644 ", "usr/lib/", "usr/lib/x.so 644 "}},
+		{name: "what was dropped taken back", opt: UnpackOptions{Drop: []string{"usr/bin/**", "!usr/bin/*-config", "usr/bin/py*"}}, files: []file{
+			{Name: "./usr/bin/a-config"}, {Name: "./usr/bin/a"}, {Name: "./usr/bin/py-config"}, {Name: "./usr/bin/sub/b-config"}, {Name: "./usr/lib/a"}},
+			want: []string{"usr/", "usr/bin/", "usr/bin/a-config 644 ", "usr/lib/", "usr/lib/a 644 "}},
 		{name: "usr-merge", opt: UnpackOptions{UsrMerge: true}, files: []file{
 			{Name: "./lib", Dir: true}, {Name: "./lib/t/ld.so", Body: "ld"}, {Name: "./lib64/ld.so", Link: "/lib/t/ld.so"}, {Name: "./lib64/ld2.so", Link: "../lib/t/ld.so"},
 			{Name: "./usr/lib/t/libm.so", Link: "/lib/t/libm.so.6"}, {Name: "./usr/lib/t/libn.so", Link: "../../../lib/t/libn.so.6"}, {Name: "./sbin", Link: "usr/sbin"},

@@ -49,7 +49,7 @@ func (v View) RunBy(root string, t Toolchain) View {
 
 func (v View) keyed(root, name string) View {
 	p := v.Platform
-	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
+	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.configScript("config"), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
 	if len(v.Sysroot.Tools) > 0 {
 		parts = append(parts, fmt.Sprint(v.Sysroot.Tools)) // fmt sorts maps
 	}
@@ -281,6 +281,9 @@ func (c *Composer) view(ctx context.Context, v View) error {
 			if err := os.Symlink(filepath.Join("../..", v.Pkgconf.Key, "programs/pkg-config"), filepath.Join(bin, n)); err != nil {
 				return err
 			}
+		}
+		if err := v.configScripts(bin); err != nil {
+			return err
 		}
 		for _, triple := range v.triples() {
 			if err := os.WriteFile(filepath.Join(bin, triple+".cfg"), []byte(v.config(v.Platform.LLVM)), 0o644); err != nil {
