@@ -133,14 +133,14 @@ func (p Package) install() string {
 // Script is the command line of an install script, "" where the package has none.
 func (p Package) Script() string { return p.install() }
 
-// builders are the commands in install scripts in whose place xbuild calls node-gyp.
-var builders = regexp.MustCompile(`^(cross-env(-shell)? )?(\w+=\S* )*(node-gyp|node-gyp-build|node-gyp-build-optional-packages|prebuild-install|node-pre-gyp|pkg-prebuilds-verify|pkg-prebuilds-install|prebuild)( |$)`)
+// builders are the commands in install scripts in whose place xbuild calls node-gyp, and those that do nothing.
+var builders = regexp.MustCompile(`^(exit( [0-9]+)?|true|:|echo [^>|]*) $|^(cross-env(-shell)? )?(\w+=\S* )*(node-gyp|node-gyp-build|node-gyp-build-optional-packages|prebuild-install|node-pre-gyp|pkg-prebuilds-verify|pkg-prebuilds-install|prebuild)( |$)`)
 
 // Prepares tells whether the package's install script does more than to compile with node-gyp or to look for a prebuild: node-gyp may want what it makes.
 func (p Package) Prepares() bool {
 	for _, name := range []string{"preinstall", "install"} {
 		for _, command := range commands.Split(p.Scripts[name], -1) {
-			if command = strings.TrimSpace(command); command != "" && !builders.MatchString(command) {
+			if command = strings.TrimSpace(command); command != "" && !builders.MatchString(command+" ") {
 				return true
 			}
 		}

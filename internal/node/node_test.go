@@ -227,8 +227,11 @@ func TestPrepares(t *testing.T) {
 		"cross-env ZERO_AR_DATE=1 node-gyp-build":                  false,
 		"prebuild-install -r napi || node-gyp rebuild":             false,
 		"node buildcheck.js > buildcheck.gypi && node-gyp rebuild": true,
-		"node install.js": true,
-		"node-gypsy":      true,
+		"node-gyp-build || exit 0":                                 false,
+		"node-gyp rebuild || echo 'no native part'":                false,
+		"echo x > config.h && node-gyp rebuild":                    true,
+		"node install.js":                                          true,
+		"node-gypsy":                                               true,
 	} {
 		if got := (Package{Scripts: map[string]string{"install": script}}).Prepares(); got != want {
 			t.Errorf("%q: %v", script, got)
