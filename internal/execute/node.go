@@ -433,6 +433,16 @@ func listed(globs []string, name string) bool {
 	})
 }
 
+// names tells whether a glob names a package that is installed, or one that is where the platform is another.
+func names(glob string, packages []node.Package, elsewhere map[string]bool) bool {
+	for name := range elsewhere {
+		if listed([]string{glob}, name) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(packages, func(p node.Package) bool { return listed([]string{glob}, p.Name) })
+}
+
 // app compiles every native module of an application and lays it out.
 func (n *nodeRun) app(root node.Package) error {
 	if rel, err := filepath.Rel(n.opt.Dist, filepath.Join(n.a.Source, root.Main)); root.Main != "" && err == nil && filepath.IsLocal(rel) {
@@ -442,12 +452,16 @@ func (n *nodeRun) app(root node.Package) error {
 	if err != nil {
 		return err
 	}
+	elsewhere, err := platformPackages(n.a.Build)
+	if err != nil {
+		return err
+	}
 	for _, list := range []struct {
 		option string
 		globs  []string
-	}{{"scripts", n.b.Scripts}, {"prebuilt", n.b.Prebuilt}, {"skip", n.b.Skip}} {
+	}{{"scripts", n.b.Scripts}, {"skip", n.b.Skip}} {
 		for _, g := range list.globs {
-			if !slices.ContainsFunc(packages, func(p node.Package) bool { return listed([]string{g}, p.Name) }) && list.option != "prebuilt" {
+			if !names(g, packages, elsewhere) {
 				return fmt.Errorf("%s: %s names %q, and no such package is installed", n.b.Where, list.option, g)
 			}
 		}

@@ -119,8 +119,9 @@ func TestNodeRefusals(t *testing.T) {
 
 // TestNodeLayout: an application is its own files and its packages, with what was compiled for the platform, and without what served compilation.
 func TestNodeLayout(t *testing.T) {
+	elsewhere := `{"lockfileVersion": 3, "packages": {"node_modules/@c/win32": {"optional": true, "os": ["win32"]}}}`
 	b := nodeBench(t, map[string]string{
-		"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile, "src/index.js": "", "src/test/t.js": "", "src/xbuild.toml": "", "src/node_modules/a/of-the-host.js": "",
+		"src/package.json": `{"name": "app"}`, "src/package-lock.json": elsewhere, "src/index.js": "", "src/test/t.js": "", "src/xbuild.toml": "", "src/node_modules/a/of-the-host.js": "",
 		"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0"}`, "fixture/node_modules/a/binding.gyp": "{}", "fixture/node_modules/a/a.cc": "", "fixture/node_modules/a/a.js": "",
 		"fixture/node_modules/a/prebuilds/linux-s390x/a.node": "of somebody", "fixture/node_modules/a/build/Makefile": "",
 		"fixture/node_modules/@p/b/package.json": `{"name": "@p/b", "version": "2.0.0", "dependencies": {"node-gyp-build": "4"}}`, "fixture/node_modules/@p/b/prebuilds/win32-x64/b.node": "MZ",
@@ -133,7 +134,7 @@ func TestNodeLayout(t *testing.T) {
 	if err := os.Symlink("a/a.js", filepath.Join(b.dir, "fixture/node_modules/.link")); err != nil {
 		t.Fatal(err)
 	}
-	a := b.node("linux/s390x", node.Build{App: true, Prebuilt: []string{"@p/*"}, Skip: []string{"c"}, Exclude: []string{"test/**", "node_modules/**/*.md"}})
+	a := b.node("linux/s390x", node.Build{App: true, Prebuilt: []string{"@p/*"}, Skip: []string{"c", "@c/*"}, Exclude: []string{"test/**", "node_modules/**/*.md"}})
 	if r := b.one(a); !slices.Equal(r.Notes, []string{`install scripts were not run of d; scripts = ["d"] in [target.app] of xbuild.toml runs one, skip says that it is not wanted`}) {
 		t.Errorf("notes %q", r.Notes)
 	}
@@ -168,7 +169,7 @@ func TestNodeLayout(t *testing.T) {
 	if b.exists("dist/linux/s390x/app/index.js") || strings.Count(b.read("npm.calls"), "ci ") != 1 {
 		t.Errorf("index.js is still there, or npm ci ran again:\n%s", b.read("npm.calls"))
 	}
-	b.write("src/package-lock.json", lockfile+"\n")
+	b.write("src/package-lock.json", elsewhere+"\n")
 	b.opt.Offline = true
 	b.one(a)
 	if strings.Count(b.read("npm.calls"), "ci ") != 2 || !strings.Contains(b.read("npm.calls"), "offline") {
