@@ -270,6 +270,9 @@ func (n *nodeRun) nodeGyp(p node.Package, h node.Headers) error {
 	if err := n.run(p.Dir, n.bins(p), e, slices.Concat(gyp, []string{"configure"}, common, preGyp, n.b.Flags)...); err != nil {
 		return err
 	}
+	if err := node.DropFlags(filepath.Join(p.Dir, "build")); err != nil {
+		return err
+	}
 	return n.run(p.Dir, n.bins(p), e, slices.Concat(gyp, []string{"build"}, common, []string{"--jobs=" + plan.Jobs})...)
 }
 
