@@ -191,6 +191,7 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 	if s == nil {
 		return
 	}
+	end = min(end, s.addr+uint64(len(s.data))) // sections of a hostile file lie on each other
 	m := &machine{img: p.img}
 	m.reset(start)
 	m.goCode = p.img.isGo(start)
