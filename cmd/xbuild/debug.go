@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"xbuild/internal/crash"
 	"xbuild/internal/emulate"
 	"xbuild/internal/env"
 	"xbuild/internal/inspect"
@@ -24,6 +26,7 @@ type DebugCmd struct {
 	Files      []string `short:"x" name:"execute" sep:"none" type:"existingfile" placeholder:"FILE" help:"Run the gdb commands (or Python, *.py) of a file once the program is stopped at its first instruction."`
 	Commands   []string `name:"ex" sep:"none" placeholder:"COMMAND" help:"Run a gdb command, after the files."`
 	Remote     string   `placeholder:"HOST:PORT" help:"Connect to a gdbserver that has the program, on a machine of the platform."`
+	Core       string   `type:"existingfile" placeholder:"FILE" help:"Look at a core file that the program left, here or on a machine of the platform: its end is explained as xbuild run does, then gdb starts."`
 	Serve      int      `placeholder:"PORT" help:"Start the program under QEMU and let it wait for any debugger at this port of 127.0.0.1."`
 	LaunchJSON bool     `name:"launch-json" help:"Print a launch.json of Visual Studio Code and end."`
 	Command    []string `arg:"" passthrough:"" name:"file|target" help:"A program, or a target of xbuild.toml, which is built first, and the program's arguments."`
@@ -46,6 +49,8 @@ func (c *DebugCmd) Run(g *Globals) error {
 		return usageError{fmt.Errorf("debug: no program")}
 	case c.Remote != "" && len(command) > 1:
 		return usageError{fmt.Errorf("debug: --remote connects to a program that was started elsewhere: its arguments are given there")}
+	case c.Core != "" && (len(command) > 1 || c.Remote != "" || c.Serve != 0 || c.LaunchJSON || c.Emulate):
+		return usageError{fmt.Errorf("debug: --core looks at a program that has ended: it takes no arguments, and neither --remote, --serve, --launch-json nor --emulate")}
 	case c.Remote != "" && c.Serve != 0:
 		return usageError{fmt.Errorf("debug: --remote and --serve exclude each other")}
 	}
@@ -71,8 +76,21 @@ func (c *DebugCmd) Run(g *Globals) error {
 		}
 		d.Sysroot = root.Dir
 	}
+	if c.Core != "" {
+		if d.Core, err = filepath.Abs(c.Core); err != nil {
+			return err
+		}
+		b, err := s.Baseline(p)
+		if err != nil {
+			return err
+		}
+		report(errors.New(crash.Explain(crash.Subject{Core: d.Core, Program: program.Path, Sysroot: d.Sysroot, Platform: p, Baseline: b}).String()))
+		if c.Batch && len(c.Files)+len(c.Commands) == 0 {
+			return nil
+		}
+	}
 	var emulated []string
-	if !native && c.Remote == "" && !c.LaunchJSON {
+	if !native && c.Remote == "" && !c.LaunchJSON && c.Core == "" {
 		b, err := s.Baseline(p)
 		if err != nil {
 			return err
@@ -128,7 +146,7 @@ func (c *DebugCmd) Run(g *Globals) error {
 	if c.Batch {
 		argv = append(argv, "--batch", "-nx") // a script does the same for everybody, whatever their .gdbinit says
 	}
-	if native {
+	if native && c.Core == "" {
 		argv = append(append(argv, "--args", program.Path), command[1:]...)
 	}
 	// Of gdb's own Python the packages brought the library: the caller's would not fit.

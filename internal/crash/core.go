@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 )
 
 // A core is a program's memory and registers at its end, as a core file has them: the kernel's (core(5)) or QEMU's own of the emulated program.
 type core struct {
 	elf    *elf.File
 	layout layout
+	signal syscall.Signal
 	pid    int
 	parent int
 	regs   []uint64
@@ -144,6 +146,7 @@ func (c *core) prstatus(desc []byte) {
 	if len(desc) < from {
 		return
 	}
+	c.signal = syscall.Signal(c.order().Uint32(desc)) // pr_info.si_signo
 	for desc = desc[from:]; len(desc) >= w; desc = desc[w:] {
 		c.regs = append(c.regs, c.value(desc))
 	}

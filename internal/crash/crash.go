@@ -6,6 +6,7 @@ package crash
 import (
 	"debug/elf"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,9 +18,9 @@ import (
 
 // A Subject is a program that a signal ended, and what is known of it.
 type Subject struct {
-	Signal   syscall.Signal
-	Core     string // the core file; "" where there is none
-	NoCore   string // why there is none
+	Signal   syscall.Signal // 0: the one that the core file says
+	Core     string         // the core file; "" where there is none
+	NoCore   string         // why there is none
 	Program  string
 	Sysroot  string // where the program's libraries are looked up first; may be empty
 	Platform platform.Platform
@@ -90,15 +91,22 @@ const stackFrames = 10
 
 // Explain finds out what can be found out.
 func Explain(s Subject) Crash {
-	c := Crash{Signal: names[s.Signal][0], Program: s.Program, Platform: s.Platform.Name, Unknown: s.NoCore}
-	if c.Signal == "" {
+	c := Crash{Program: s.Program, Platform: s.Platform.Name, Unknown: s.NoCore}
+	var core *core
+	var file io.Closer
+	var err error
+	if s.Core != "" {
+		if core, file, err = openCore(s.Core); err == nil && s.Signal == 0 {
+			s.Signal = core.signal
+		}
+	}
+	if c.Signal = names[s.Signal][0]; c.Signal == "" {
 		c.Signal = fmt.Sprintf("signal %d", int(s.Signal))
 	}
 	if s.Core == "" {
 		c.Advice = advice(s, c, nil)
 		return c
 	}
-	core, file, err := openCore(s.Core)
 	if err != nil {
 		c.Unknown = "its core file cannot be read: " + err.Error()
 		c.Advice = advice(s, c, nil)
@@ -257,9 +265,9 @@ func advice(s Subject, c Crash, modules []*module) string {
 		}
 		return text + fmt.Sprintf("\n%s is a library's: it needs another build of %s, or the platform's cpu or features in xbuild.toml where every machine has the instruction.", where, filepath.Base(c.At.Module))
 	case s.Signal == syscall.SIGILL:
-		text := fmt.Sprintf("This machine's CPU has not the instruction. %s promises %s.", p, strings.Join(s.Baseline.CFlags(), " "))
+		text := fmt.Sprintf("The CPU that it ran on has not the instruction. %s promises %s.", p, strings.Join(s.Baseline.CFlags(), " "))
 		if c.Feature != "" {
-			text += fmt.Sprintf("\nFor machines like this one %s has to be built without an -march, -mcpu, -m… or target attribute of its own.", where)
+			text += fmt.Sprintf("\nFor machines like that one %s has to be built without an -march, -mcpu, -m… or target attribute of its own.", where)
 		}
 		return text
 	case s.Signal == syscall.SIGBUS:

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -110,7 +111,7 @@ func order(p platform.Platform) binary.ByteOrder {
 	return binary.LittleEndian
 }
 
-// coreOf is a core file: the registers, and a stack with these words.
+// coreOf is a core file of a program that SIGILL ended: the registers, and a stack with these words.
 func coreOf(p platform.Platform, regs map[int]int, pid int, words ...int) []byte {
 	w := &builder{class: p.Class, order: order(p)}
 	var notes, desc, mem builder
@@ -122,7 +123,7 @@ func coreOf(p platform.Platform, regs map[int]int, pid int, words ...int) []byte
 	if p.Class == elf.ELFCLASS32 {
 		before, info = 72, make([]byte, 28)
 	}
-	desc.put(make([]byte, before))
+	desc.put(uint32(syscall.SIGILL), make([]byte, before-4))
 	for i := range 50 {
 		desc.put(regs[i])
 	}
@@ -199,6 +200,9 @@ func TestExplain(t *testing.T) {
 			}
 			if len(c.Stack) != 1 || c.Stack[0].Function != "main" || c.Stack[0].Offset != 8 {
 				t.Errorf("stack %v, want main+0x8 alone: what points to the start of a function is no return address", c.Stack)
+			}
+			if told := Explain(Subject{Core: core, Program: file, Platform: p, Baseline: b, Emulated: true}); !reflect.DeepEqual(told, c) {
+				t.Errorf("by the core file's own signal: %+v, want %+v", told, c)
 			}
 			said := c.String()
 			for _, want := range []string{"prog for " + name + " ended with SIGILL: illegal instruction\n", "at crashes+0x0 in prog\n", "__builtin_trap", "    main+0x8 in prog\n"} {

@@ -24,11 +24,12 @@ type Debugging struct {
 	Sysroot string   // where the program's libraries and their symbols are; "" says that they are the host's
 	Sources []string // directories that its source files are named relative to
 	Server  string   // where the program waits, a socket's path or HOST:PORT; "" where gdb starts it itself
+	Core    string   // the core file that it left; "" where it is to run
 }
 
 // Commands are gdb's commands that set a debugging up, in the order in which they count. gdb takes the architecture from the program's header.
 func (d Debugging) Commands() ([]string, error) {
-	for _, path := range append(slices.Clone(d.Sources), d.Program.Path, d.Sysroot, d.Server) {
+	for _, path := range append(slices.Clone(d.Sources), d.Program.Path, d.Sysroot, d.Server, d.Core) {
 		if strings.ContainsAny(path, "\n\r") {
 			return nil, fmt.Errorf("%q: gdb has no way to write such a name", path)
 		}
@@ -65,7 +66,9 @@ func (d Debugging) Script(files, commands []string, batch bool) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	if d.Server == "" {
+	if d.Core != "" {
+		lines = append(lines, "set auto-load libthread-db off", "core-file "+escaped(d.Core))
+	} else if d.Server == "" {
 		// Stopped at its first instruction, as behind a server. The host's libthread_db is made for the host's C library, gdb here has its own.
 		lines = append(lines, "set auto-load libthread-db off", "starti")
 	} else {

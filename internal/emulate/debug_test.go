@@ -28,6 +28,8 @@ func TestScript(t *testing.T) {
 			"file /my\\ project/dist/hello\nset auto-load libthread-db off\nstarti\ncontinue\n" + batchEnd},
 		{"remote", Debugging{Program: program, Sysroot: "/s", Server: "board:2345"}, nil, nil, false,
 			"set sysroot /s\nset debug-file-directory /s/usr/lib/debug\nfile /my\\ project/dist/hello\ntarget remote board:2345\n"},
+		{"of a core file", Debugging{Program: program, Sysroot: "/s", Core: "/my core"}, nil, []string{"backtrace"}, true,
+			"set sysroot /s\nset debug-file-directory /s/usr/lib/debug\nfile /my\\ project/dist/hello\nset auto-load libthread-db off\ncore-file /my\\ core\nbacktrace\n" + batchEnd},
 	} {
 		if got, err := c.d.Script(c.files, c.commands, c.batch); err != nil || got != c.want {
 			t.Errorf("%s: %v\n%s\nwant\n%s", c.name, err, got, c.want)
