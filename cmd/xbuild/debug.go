@@ -80,6 +80,9 @@ func (c *DebugCmd) Run(g *Globals) error {
 		if d.Core, err = filepath.Abs(c.Core); err != nil {
 			return err
 		}
+		if _, _, err := crash.Owner(d.Core); err != nil {
+			return fmt.Errorf("debug: --core: %w", err)
+		}
 		b, err := s.Baseline(p)
 		if err != nil {
 			return err
