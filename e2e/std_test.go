@@ -9,7 +9,21 @@ import (
 
 // stdProgram uses what a standard library that was put together wrongly fails at: threads, unwinding, sockets, wide atomics, floating point.
 const stdProgram = `use std::io::{Read, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+
+#[cfg(target_has_atomic = "64")]
+fn sum(a: u64, b: u64) -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    let n = AtomicU64::new(a);
+    n.fetch_add(b, Ordering::SeqCst);
+    n.load(Ordering::SeqCst)
+}
+
+#[cfg(not(target_has_atomic = "64"))] // armv5te
+fn sum(a: u64, b: u64) -> u64 {
+    let n = std::sync::Mutex::new(a);
+    *n.lock().unwrap() += b;
+    n.into_inner().unwrap()
+}
 
 fn main() {
     std::panic::set_hook(Box::new(|_| {}));
@@ -22,9 +36,7 @@ fn main() {
     let server = std::thread::spawn(move || { let mut s = String::new(); listener.accept().unwrap().0.read_to_string(&mut s).unwrap(); s });
     std::net::TcpStream::connect(address).unwrap().write_all(b"over tcp").unwrap();
     println!("{}", server.join().unwrap());
-    let n = AtomicU64::new(1 << 40);
-    n.fetch_add(std::env::args().count() as u64, Ordering::SeqCst);
-    println!("{} {:.3}", n.load(Ordering::SeqCst), (2.0 * std::env::args().count() as f64).sqrt());
+    println!("{} {:.3}", sum(1 << 40, std::env::args().count() as u64), (2.0 * std::env::args().count() as f64).sqrt());
 }
 `
 
