@@ -22,11 +22,11 @@ const (
 // A tracer follows the control flow of Arm code that no mapping symbol describes. Bytes there may be A32, T32 or constants, and the same bytes make sense as more
 // than one of them: only what an entry leads to is known to be code, and of which kind.
 type tracer struct {
-	img   *image
-	kinds map[*section][]byte
-	base  uint64 // of the section that was asked for last, and its kinds
-	last  []byte
-	machine
+	img    *image
+	kinds  map[*section][]byte
+	base   uint64 // of the section that was asked for last, and its kinds
+	last   []byte
+	state  machine // of following
 	work   []root
 	later  []root        // what only looks like an address of code: after all else
 	starts *addrSet      // of functions
@@ -43,7 +43,7 @@ type root struct {
 // addresses that the loader writes, which are no numbers that look like addresses.
 func (img *image) trace(relocated []uint64) {
 	lo, hi, used := img.span((*section).exec)
-	t := &tracer{img: img, kinds: map[*section][]byte{}, starts: newAddrSet(lo, hi, used), back: map[root]bool{}, machine: machine{img: img}}
+	t := &tracer{img: img, kinds: map[*section][]byte{}, starts: newAddrSet(lo, hi, used), back: map[root]bool{}, state: machine{img: img}}
 	budget := int64(maxTraced)
 	for i := range img.sections {
 		s := &img.sections[i]
@@ -284,7 +284,7 @@ func (t *tracer) looksLikeA32(v uint64) bool {
 
 // follow reads code from an address for as long as it goes on.
 func (t *tracer) follow(r root) {
-	m := &t.machine
+	m := &t.state
 	m.mode = r.mode
 	m.reset(r.addr)
 	table := uint64(0) // that code has just computed the address of
