@@ -82,3 +82,59 @@ func TestMerged(t *testing.T) {
 		t.Errorf("merged %v, want %v", got, want)
 	}
 }
+
+// TestPlain holds the short answer, that a way leads to an instruction which no deciding branch is on, against the search that it saves, on control flow made at random:
+// with branches, jumps through tables, places that nothing leads to, and what fills gaps before them.
+func TestPlain(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	decidedOnes := 0
+	for range 3000 {
+		n := 4 + r.IntN(30)
+		g := &guard{answers: map[int32]uint8{}, succ: make([][2]int32, n), decides: make([]bool, n), seen: make([]bool, n), exits: make([]bool, n), plain: make([]bool, n), back: true}
+		for i := range n {
+			g.pcs = append(g.pcs, uint64(i))
+			g.seen[i] = true
+			g.succ[i] = [2]int32{int32(i + 1), -1}
+			switch r.IntN(8) {
+			case 0:
+				g.succ[i], g.exits[i] = [2]int32{-1, -1}, true
+			case 1:
+				g.succ[i], g.exits[i] = [2]int32{-1, -1}, true
+				g.jumps = append(g.jumps, int32(i))
+			case 2, 3:
+				g.succ[i][1] = int32(r.IntN(n))
+				g.decides[i] = r.IntN(2) == 0
+			}
+		}
+		g.succ[n-1], g.exits[n-1] = [2]int32{-1, -1}, true
+		g.roots = []int32{0}
+		for i := 1; i < n; i++ {
+			switch r.IntN(12) {
+			case 0:
+				g.roots = append(g.roots, int32(i))
+			case 1:
+				g.tables = append(g.tables, int32(i))
+			}
+		}
+		g.backwards()
+		g.plainWays()
+		short := make([]uint8, n)
+		for i := range n {
+			short[i] = g.at(uint64(i))
+		}
+		clear(g.plain)
+		clear(g.answers)
+		for i := range n {
+			long := g.at(uint64(i))
+			if long == decided {
+				decidedOnes++
+			}
+			if short[i] != long {
+				t.Fatalf("instruction %d: %d by the short answer, %d by the search: %+v", i, short[i], long, g)
+			}
+		}
+	}
+	if decidedOnes < 100 {
+		t.Errorf("only %d instructions are decided: the graphs say little", decidedOnes)
+	}
+}

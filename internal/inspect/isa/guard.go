@@ -51,9 +51,6 @@ func (g *guard) at(pc uint64) uint8 {
 	if !ok || !g.seen[i] {
 		return unknown
 	}
-	if g.plain[i] {
-		return open
-	}
 	target := int32(i)
 	for { // the start of straight code
 		preds := g.preds(target)
@@ -61,6 +58,9 @@ func (g *guard) at(pc uint64) uint8 {
 			break
 		}
 		target--
+	}
+	if g.plain[target] {
+		return open
 	}
 	if a, ok := g.answers[target]; ok {
 		return a
@@ -264,26 +264,7 @@ func (p *program) flow(f int, all bool) *guard {
 		}
 		g.succ[from] = [2]int32{a, b}
 	}
-	g.froms = make([]int32, n+2)
-	for i := range g.succ {
-		for _, s := range g.succ[i] {
-			if s >= 0 {
-				g.froms[s+2]++
-			}
-		}
-	}
-	for i := range n {
-		g.froms[i+2] += g.froms[i+1]
-	}
-	g.from = make([]int32, g.froms[n+1])
-	for i := range g.succ {
-		for _, s := range g.succ[i] {
-			if s >= 0 {
-				g.from[g.froms[s+1]] = int32(i)
-				g.froms[s+1]++
-			}
-		}
-	}
+	g.backwards()
 	var work []int32
 	see := func(i int32) {
 		if i >= 0 && !g.seen[i] {
@@ -386,8 +367,39 @@ func (p *program) flow(f int, all bool) *guard {
 			g.decides[from] = true
 		}
 	}
-	g.plain = make([]bool, n)
-	work = append(work[:0], g.roots...)
+	g.plainWays()
+	return g
+}
+
+// backwards sets what leads to each instruction.
+func (g *guard) backwards() {
+	n := len(g.pcs)
+	g.froms = make([]int32, n+2)
+	for i := range g.succ {
+		for _, s := range g.succ[i] {
+			if s >= 0 {
+				g.froms[s+2]++
+			}
+		}
+	}
+	for i := range n {
+		g.froms[i+2] += g.froms[i+1]
+	}
+	g.from = make([]int32, g.froms[n+1])
+	for i := range g.succ {
+		for _, s := range g.succ[i] {
+			if s >= 0 {
+				g.from[g.froms[s+1]] = int32(i)
+				g.froms[s+1]++
+			}
+		}
+	}
+}
+
+// plainWays finds the instructions that at need not search for: a way leads there from where control comes in on which no branch decides.
+func (g *guard) plainWays() {
+	g.plain = make([]bool, len(g.pcs))
+	work := slices.Clone(g.roots)
 	led := false
 	for len(work) > 0 {
 		i := work[len(work)-1]
@@ -409,7 +421,6 @@ func (p *program) flow(f int, all bool) *guard {
 			}
 		}
 	}
-	return g
 }
 
 // readingFiles are the functions that name one of askedFiles.
