@@ -17,6 +17,7 @@ import (
 	"xbuild/internal/crash"
 	"xbuild/internal/emulate"
 	"xbuild/internal/env"
+	"xbuild/internal/inspect"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -326,7 +327,7 @@ func (c *RunCmd) Run(g *Globals) error {
 		return err
 	}
 	program, err := emulate.Open(path)
-	if errors.Is(err, emulate.ErrNotELF) && emulate.Script(path) {
+	if errors.Is(err, emulate.ErrNotELF) && inspect.Script(path) {
 		return replace(append([]string{path}, command[1:]...)) // its interpreter is the host's
 	}
 	if err != nil {

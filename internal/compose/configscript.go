@@ -2,10 +2,11 @@ package compose
 
 import (
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"xbuild/internal/inspect"
 )
 
 // configScript is the content of a program by the name of one of the sysroot's scripts that tell builds how its libraries are used: xml2-config, pg_config. They print
@@ -60,38 +61,18 @@ func (v View) configScripts(bin string) error {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if !strings.HasSuffix(name, "config") || !isScript(filepath.Join(dir, name)) {
+		if !strings.HasSuffix(name, "config") || !inspect.Script(filepath.Join(dir, name)) {
 			continue
 		}
 		for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
-			if err := writeNew(filepath.Join(bin, n), v.configScript(name)); err != nil && !os.IsExist(err) { // pkg-config is the view's own
+			to := filepath.Join(bin, n)
+			if _, err := os.Lstat(to); err == nil {
+				continue // pkg-config is the view's own
+			}
+			if err := os.WriteFile(to, []byte(v.configScript(name)), 0o755); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// writeNew writes a program that is not there yet.
-func writeNew(file, text string) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if err != nil {
-		return err
-	}
-	if _, err := f.WriteString(text); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
-}
-
-func isScript(file string) bool {
-	f, err := os.Open(file)
-	if err != nil {
-		return false // a link that leads nowhere
-	}
-	defer f.Close()
-	head := make([]byte, 2)
-	_, err = io.ReadFull(f, head)
-	return err == nil && string(head) == "#!"
 }

@@ -6,7 +6,6 @@ package emulate
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,18 +35,6 @@ func Open(path string) (Program, error) {
 		return Program{}, fmt.Errorf("%w: %w", ErrNotELF, err)
 	}
 	return Program{Path: path, Header: h}, err
-}
-
-// Script tells a file that names its interpreter in its first line (execve(2), "Interpreter scripts").
-func Script(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	var head [2]byte
-	_, err = io.ReadFull(f, head[:])
-	return err == nil && string(head[:]) == "#!"
 }
 
 // Platform is the platform that a program is for: the one whose folder it lies in, as dist is laid out (dist/linux/arm/v6/hello), where its header allows that. Otherwise
