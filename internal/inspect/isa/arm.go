@@ -3,18 +3,24 @@ package isa
 import "encoding/binary"
 
 // armDecode reads one instruction of A32 or T32 (DDI 0406, chapters A5 and A6), as the machine's mode says.
-func armDecode(m *machine, pc uint64, code []byte) inst {
+func armDecode(m *machine, pc uint64, code []byte, in *inst) {
 	if m.mode == 't' {
-		return thumbDecode(m, pc, code)
+		thumbDecode(m, pc, code, in)
+		return
 	}
 	if len(code) < 4 {
-		return inst{length: max(len(code), 1), flow: trap, bad: true}
+		*in = inst{length: max(len(code), 1), flow: trap, bad: true}
+		return
 	}
 	w := binary.LittleEndian.Uint32(code)
 	if w == 0xd4d4d4d4 { // what lld fills gaps with
-		return inst{length: 4, flow: trap, nop: true}
+		*in = inst{length: 4, flow: trap, nop: true}
+		return
 	}
-	in := inst{length: 4, entry: armEntry(w)}
+	*in = inst{length: 4}
+	if !m.bare {
+		in.entry = armEntry(w)
+	}
 	always := w>>28 >= 14
 	rd, rn, rm := w>>12&15, w>>16&15, w&15
 	here := pc + 8
@@ -190,7 +196,6 @@ func armDecode(m *machine, pc uint64, code []byte) inst {
 	if w == 0 {
 		in.flow = next
 	}
-	return in
 }
 
 // armEntry is what an A32 instruction needs. Those with the condition 15 are a space of their own, and so are registers D16 to D31.
@@ -200,10 +205,8 @@ func armEntry(w uint32) *entry {
 		return t.findFixed(uint64(w), 0xf0000000)
 	}
 	e := t.find(uint64(w))
-	if e == nil || e.need.lacks(armVFP2) == "" {
-		if d := armHighRegister(w); d != nil {
-			return d
-		}
+	if d := armHighRegister(w); d != nil && (e == nil || e.need.lacks(armVFP2) == "") {
+		return d
 	}
 	return e
 }

@@ -3,12 +3,13 @@ package isa
 import "encoding/binary"
 
 // arm64Decode reads one instruction of A64 (DDI 0487, chapter C4).
-func arm64Decode(m *machine, pc uint64, code []byte) inst {
+func arm64Decode(m *machine, pc uint64, code []byte, in *inst) {
 	if len(code) < 4 {
-		return inst{length: len(code), flow: trap, bad: true}
+		*in = inst{length: len(code), flow: trap, bad: true}
+		return
 	}
 	w := binary.LittleEndian.Uint32(code)
-	in := inst{length: 4, entry: arm64Table().find(uint64(w))}
+	*in = inst{length: 4, entry: arm64Table().find(uint64(w))}
 	rd, rn := w&31, w>>5&31
 	imm12 := uint64(w >> 10 & 0xfff)
 	at := func(addr uint64, size uint32, isLoad bool) {
@@ -130,5 +131,4 @@ func arm64Decode(m *machine, pc uint64, code []byte) inst {
 	default:
 		m.kill(rd)
 	}
-	return in
 }

@@ -131,8 +131,8 @@ func (p *program) looks(f int) map[uint64]bool {
 	for _, pc := range p.asksOf(f) {
 		add(pc)
 	}
-	for _, s := range within(p.stubs, p.funcs[f], func(s stub) uint64 { return s.pc }) {
-		if isWordName(s.name) || isDetector(s.name) {
+	for _, s := range p.stubsOf(f) {
+		if s.word || s.detector {
 			add(s.pc)
 		}
 	}
@@ -142,7 +142,7 @@ func (p *program) looks(f int) map[uint64]bool {
 		}
 		if t := p.function(e.to); t >= 0 && (p.asking[t] || p.telling[t]) {
 			add(e.pc)
-		} else if n := p.importAt(e.to); n != "" && isDetector(n) {
+		} else if p.asksAt(e.to) {
 			add(e.pc)
 		}
 	}
@@ -488,12 +488,12 @@ func (p *program) findWords() {
 		t := p.function(e.to)
 		if t >= 0 && p.asking[t] && !stores[t] {
 			more[p.function(e.pc)] = true
-		} else if n := p.importAt(e.to); n != "" && isDetector(n) {
+		} else if p.asksAt(e.to) {
 			more[p.function(e.pc)] = true
 		}
 	}
 	for _, s := range p.stubs { // calls through a slot, without a linkage table
-		if isDetector(s.name) {
+		if s.detector {
 			if f := p.function(s.pc); f >= 0 && !p.img.inPLT(s.pc) {
 				more[f] = true
 			}

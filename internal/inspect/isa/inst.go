@@ -62,6 +62,7 @@ type machine struct {
 	tables  uint32
 	clobber uint32 // mips: registers that the next instruction still has, and the one after it no longer
 	goCode  bool   // the function is Go's own
+	bare    bool   // Arm: what the instructions need is not asked
 }
 
 func (m *machine) reset(start uint64) {
@@ -98,8 +99,8 @@ func (m *machine) pointer(r uint32, slot uint64) {
 // An arch is how an instruction set is read.
 type arch struct {
 	name   string
-	align  uint64 // of instructions
-	decode func(m *machine, pc uint64, code []byte) inst
+	align  uint64                                             // of instructions
+	decode func(m *machine, pc uint64, code []byte, in *inst) // the instruction at the start of code
 }
 
 // archOf is the instruction set of a file; ok is false for one that is not read.

@@ -256,7 +256,8 @@ func FuzzDecode(f *testing.F) {
 				m := &machine{img: img, mode: mode}
 				m.reset(0x1000)
 				for pc := 0; pc < len(code); {
-					in := a.decode(m, uint64(0x1000+pc), code[pc:min(len(code), pc+16)])
+					var in inst
+					a.decode(m, uint64(0x1000+pc), code[pc:min(len(code), pc+16)], &in)
 					if in.length <= 0 || in.length > 16 || pc+in.length > len(code) && !in.bad {
 						t.Fatalf("%s: an instruction of %d bytes at %d of %d", a.name, in.length, pc, len(code))
 					}

@@ -3,12 +3,13 @@ package isa
 import "encoding/binary"
 
 // loongDecode reads one instruction of LA64 (LoongArch Reference Manual, volume 1, appendix B).
-func loongDecode(m *machine, pc uint64, code []byte) inst {
+func loongDecode(m *machine, pc uint64, code []byte, in *inst) {
 	if len(code) < 4 {
-		return inst{length: len(code), flow: trap, bad: true}
+		*in = inst{length: len(code), flow: trap, bad: true}
+		return
 	}
 	w := binary.LittleEndian.Uint32(code)
-	in := inst{length: 4, entry: loongTable().find(uint64(w))}
+	*in = inst{length: 4, entry: loongTable().find(uint64(w))}
 	rd, rj := w&31, w>>5&31
 	imm12 := uint64(signed(w>>10, 12))
 	called := func() { in.flow = call; m.known &^= 1<<1 | 0x1ffff0 }
@@ -106,7 +107,6 @@ func loongDecode(m *machine, pc uint64, code []byte) inst {
 	default:
 		m.kill(rd)
 	}
-	return in
 }
 
 // loongFar is what the three instructions before pc put into a register: the rest of an address in code that may lie anywhere, as crt1.o names main (LoongArch ELF psABI,

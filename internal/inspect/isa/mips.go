@@ -3,15 +3,17 @@ package isa
 import "encoding/binary"
 
 // mipsDecode reads one instruction of little-endian MIPS64 (MD00087, chapter 2 and appendix A). A branch takes effect after the instruction that follows it.
-func mipsDecode(m *machine, pc uint64, code []byte) inst {
+func mipsDecode(m *machine, pc uint64, code []byte, in *inst) {
 	if len(code) < 4 {
-		return inst{length: len(code), flow: trap, bad: true}
+		*in = inst{length: len(code), flow: trap, bad: true}
+		return
 	}
 	w := binary.LittleEndian.Uint32(code)
 	if w == 0xefefefef { // lld's filler (lld/ELF/Arch/Mips.cpp, trapInstr): SDC3 was never in MIPS64
-		return inst{length: 4, flow: trap, nop: true}
+		*in = inst{length: 4, flow: trap, nop: true}
+		return
 	}
-	in := inst{length: 4, entry: mipsTable().find(uint64(w))}
+	*in = inst{length: 4, entry: mipsTable().find(uint64(w))}
 	after := m.clobber // by the call before: once this one, in its delay slot, has run
 	m.clobber = 0
 	rs, rt, rd := w>>21&31, w>>16&31, w>>11&31
@@ -133,5 +135,4 @@ func mipsDecode(m *machine, pc uint64, code []byte) inst {
 		}
 	}
 	m.known &^= after
-	return in
 }

@@ -29,7 +29,8 @@ func Needs(code []byte, thumb bool, b platform.Baseline) (instruction, feature s
 		m.mode = 't'
 	}
 	m.reset(at)
-	in := a.decode(m, at, code)
+	var in inst
+	a.decode(m, at, code, &in)
 	if in.entry == nil || in.bad {
 		return "", "", 0
 	}

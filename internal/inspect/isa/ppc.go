@@ -3,15 +3,17 @@ package isa
 import "encoding/binary"
 
 // ppcDecode reads one instruction of little-endian 64-bit POWER (Power ISA 3.1, book I, chapter 1.6 for the forms).
-func ppcDecode(m *machine, pc uint64, code []byte) inst {
+func ppcDecode(m *machine, pc uint64, code []byte, in *inst) {
 	if len(code) < 4 {
-		return inst{length: len(code), flow: trap, bad: true}
+		*in = inst{length: len(code), flow: trap, bad: true}
+		return
 	}
 	w := binary.LittleEndian.Uint32(code)
 	if w>>26 == 1 && len(code) >= 8 { // prefixed
-		return inst{length: 8, entry: ppcEntry(uint64(w)<<32 | uint64(binary.LittleEndian.Uint32(code[4:])))}
+		*in = inst{length: 8, entry: ppcEntry(uint64(w)<<32 | uint64(binary.LittleEndian.Uint32(code[4:])))}
+		return
 	}
-	in := inst{length: 4, entry: ppcTable().find(uint64(w) << 32)}
+	*in = inst{length: 4, entry: ppcTable().find(uint64(w) << 32)}
 	m.set(2, m.img.toc) // r2 is the table's in each function that uses it
 	rt, ra := w>>21&31, w>>16&31
 	imm := uint64(int64(int16(w)))
@@ -142,7 +144,6 @@ func ppcDecode(m *machine, pc uint64, code []byte) inst {
 		}
 	}
 	in.nop = w == 0x60000000 || w == 0x60420000
-	return in
 }
 
 // ppcEntry is what a prefixed instruction needs: all of them came with Power ISA 3.1.

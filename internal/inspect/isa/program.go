@@ -21,6 +21,7 @@ type program struct {
 	edgesAt   [][2]int32 // where in edges those of each function are
 	refs      []ref
 	refsAt    [][2]int32
+	stubsAt   [][2]int32
 	where     locator
 	literals  map[uint64]int
 	literalAt *addrSet // the keys of literals
@@ -71,10 +72,11 @@ type ref struct {
 
 // A stub is an instruction that reads a slot which the loader fills: with what is imported by a name, or with an address in this file.
 type stub struct {
-	pc      uint64
-	name    string
-	to      uint64
-	linkage bool // it is part of the linkage table
+	pc       uint64
+	to       uint64
+	linkage  bool // it is part of the linkage table
+	detector bool // what the loader puts there asks the processor
+	word     bool // what the loader puts there holds what was asked
 }
 
 func newProgram(img *image, set map[string]bool) *program {
@@ -227,7 +229,7 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 			}
 			break
 		}
-		in = p.img.arch.decode(m, pc, code[:min(len(code), 16)])
+		p.img.arch.decode(m, pc, code[:min(len(code), 16)], &in)
 		if in.length <= 0 {
 			in.length = 1
 		}
@@ -358,23 +360,26 @@ func (p *program) use(pc, addr uint64, kind refKind) {
 	}
 	linkage := p.img.inPLT(pc) || kind == load && s.name == ".plt" // of PowerPC the slots lie there, and the code lies between the program's
 	if name, ok := p.img.imports[addr]; ok {
-		p.stubs = append(p.stubs, stub{pc: pc, name: name, linkage: linkage})
+		p.stubs = append(p.stubs, stub{pc: pc, linkage: linkage, detector: isDetector(name), word: isWordName(name)})
 		if linkerTable(s.name) {
 			return
 		}
 	}
-	if v, ok := p.img.pointers[addr]; ok && linkage {
+	if !linkage && kind != load {
+		p.refs = append(p.refs, ref{pc, addr, kind})
+		return
+	}
+	v, ok := p.img.pointers[addr]
+	if ok && linkage {
 		p.stubs = append(p.stubs, stub{pc: pc, to: v, linkage: true})
 		return
 	}
 	p.refs = append(p.refs, ref{pc, addr, kind})
-	if v, ok := p.img.pointers[addr]; ok && kind == load {
-		if t := p.img.section(v); t != nil {
-			if t.exec() {
-				p.edges = append(p.edges, edge{pc, v, stop})
-			} else {
-				p.refs = append(p.refs, ref{pc, v, load})
-			}
+	if t := p.img.section(v); ok && kind == load && t != nil {
+		if t.exec() {
+			p.edges = append(p.edges, edge{pc, v, stop})
+		} else {
+			p.refs = append(p.refs, ref{pc, v, load})
 		}
 	}
 }
@@ -463,6 +468,7 @@ func (p *program) split() {
 	slices.Sort(p.asks)
 	p.edgesAt = ranges(p.edges, p.funcs, func(e *edge) uint64 { return e.pc })
 	p.refsAt = ranges(p.refs, p.funcs, func(r *ref) uint64 { return r.pc })
+	p.stubsAt = ranges(p.stubs, p.funcs, func(s *stub) uint64 { return s.pc })
 }
 
 // function is the index of the one that an address lies in, -1 for none.
@@ -502,6 +508,7 @@ func within[T any](list []T, f function, pc func(T) uint64) []T {
 
 func (p *program) edgesOf(f int) []edge { return p.edges[p.edgesAt[f][0]:p.edgesAt[f][1]] }
 func (p *program) refsOf(f int) []ref   { return p.refs[p.refsAt[f][0]:p.refsAt[f][1]] }
+func (p *program) stubsOf(f int) []stub { return p.stubs[p.stubsAt[f][0]:p.stubsAt[f][1]] }
 
 // merged are edges and more of them by where they are; those at one place keep their order.
 func merged(edges, more []edge) []edge {
@@ -546,12 +553,10 @@ func (p *program) asksOf(f int) []uint64 {
 	return within(p.asks, p.funcs[f], func(pc uint64) uint64 { return pc })
 }
 
-// importAt is the name behind an address of the linkage table, "" where it is none.
-func (p *program) importAt(addr uint64) string {
-	if s, ok := p.entryOf(addr); ok {
-		return s.name
-	}
-	return ""
+// asksAt says that an address is the linkage table's of a function that asks the processor.
+func (p *program) asksAt(addr uint64) bool {
+	s, ok := p.entryOf(addr)
+	return ok && s.detector
 }
 
 // entryOf is what an entry of the linkage table reads, which is the first that is read at its address or behind.

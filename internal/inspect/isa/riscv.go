@@ -3,21 +3,23 @@ package isa
 import "encoding/binary"
 
 // riscvDecode reads one instruction of RV64 with compressed ones (the unprivileged manual, chapters "RV32/64G Instruction Set Listings" and "C").
-func riscvDecode(m *machine, pc uint64, code []byte) inst {
+func riscvDecode(m *machine, pc uint64, code []byte, in *inst) {
 	if len(code) < 2 {
-		return inst{length: 1, flow: trap, bad: true}
+		*in = inst{length: 1, flow: trap, bad: true}
+		return
 	}
 	w := uint32(binary.LittleEndian.Uint16(code))
 	if w&3 != 3 {
-		in := inst{length: 2, entry: riscvTable().find(uint64(w))}
-		riscvCompressed(m, &in, pc, w)
-		return in
+		*in = inst{length: 2, entry: riscvTable().find(uint64(w))}
+		riscvCompressed(m, in, pc, w)
+		return
 	}
 	if len(code) < 4 {
-		return inst{length: 2, flow: trap, bad: true}
+		*in = inst{length: 2, flow: trap, bad: true}
+		return
 	}
 	w = binary.LittleEndian.Uint32(code)
-	in := inst{length: 4, entry: riscvTable().find(uint64(w))}
+	*in = inst{length: 4, entry: riscvTable().find(uint64(w))}
 	rd, rs1 := w>>7&31, w>>15&31
 	imm := uint64(signed(w>>20, 12))
 	switch w & 0x7f {
@@ -90,7 +92,6 @@ func riscvDecode(m *machine, pc uint64, code []byte) inst {
 		m.kill(rd)
 	}
 	in.nop = w == 0x13
-	return in
 }
 
 // riscvCalled forgets what a call may change.

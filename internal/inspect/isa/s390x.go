@@ -3,7 +3,7 @@ package isa
 import "encoding/binary"
 
 // s390xDecode reads one instruction of z/Architecture (Principles of Operation, chapter 5, "Instructions", and appendix B).
-func s390xDecode(m *machine, pc uint64, code []byte) inst {
+func s390xDecode(m *machine, pc uint64, code []byte, in *inst) {
 	n := 2
 	if len(code) > 0 && code[0] >= 0x40 {
 		n = 4
@@ -12,12 +12,13 @@ func s390xDecode(m *machine, pc uint64, code []byte) inst {
 		}
 	}
 	if len(code) < n {
-		return inst{length: max(len(code), 1), flow: trap, bad: true}
+		*in = inst{length: max(len(code), 1), flow: trap, bad: true}
+		return
 	}
 	var b [8]byte
 	copy(b[2:], code[:n])
 	w := binary.BigEndian.Uint64(b[:])
-	in := inst{length: n, entry: s390xTable().find(w)}
+	*in = inst{length: n, entry: s390xTable().find(w)}
 	op, r1, r2 := code[0], uint32(code[1]>>4), uint32(code[1]&15)
 	rel16 := func(at int) uint64 { return pc + uint64(int64(int16(binary.BigEndian.Uint16(code[at:])))*2) }
 	rel32 := func() uint64 { return pc + uint64(int64(int32(binary.BigEndian.Uint32(code[2:])))*2) }
@@ -207,5 +208,4 @@ func s390xDecode(m *machine, pc uint64, code []byte) inst {
 	default:
 		m.kill(r1)
 	}
-	return in
 }

@@ -56,6 +56,7 @@ type row struct {
 type table struct {
 	runs  []run // the index bits, as runs of neighbours
 	index [][]row
+	some  []bool // whether there is a row for the bits: most words have none, and this is small enough to stay near the processor
 }
 
 type run struct{ shift, width uint }
@@ -67,6 +68,9 @@ func (t *table) find(word uint64) *entry {
 	var key uint64
 	for _, r := range t.runs {
 		key = key<<r.width | word>>r.shift&(1<<r.width-1)
+	}
+	if !t.some[key] {
+		return nil
 	}
 	for _, r := range t.index[key] {
 		if word&r.mask == r.value {
@@ -140,7 +144,7 @@ func newTable(text string) (*table, error) {
 	slices.SortStableFunc(order, func(a, b int) int { return fixed[b] - fixed[a] })
 	chosen := order[:indexBits]
 	slices.SortFunc(chosen, func(a, b int) int { return b - a })
-	t := &table{index: make([][]row, 1<<indexBits)}
+	t := &table{index: make([][]row, 1<<indexBits), some: make([]bool, 1<<indexBits)}
 	for _, bit := range chosen {
 		if last := len(t.runs) - 1; last >= 0 && t.runs[last].shift == uint(bit)+1 {
 			t.runs[last] = run{uint(bit), t.runs[last].width + 1}
@@ -161,6 +165,12 @@ func newTable(text string) (*table, error) {
 				break
 			}
 		}
+	}
+	for i, rows := range t.index { // what is left without a match is the baseline's, too
+		for len(rows) > 0 && rows[len(rows)-1].entry.need == nil {
+			rows = rows[:len(rows)-1]
+		}
+		t.index[i], t.some[i] = rows, len(rows) > 0
 	}
 	return t, nil
 }

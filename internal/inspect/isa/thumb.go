@@ -3,24 +3,31 @@ package isa
 import "encoding/binary"
 
 // thumbDecode reads one instruction of T32.
-func thumbDecode(m *machine, pc uint64, code []byte) inst {
+func thumbDecode(m *machine, pc uint64, code []byte, in *inst) {
 	if len(code) < 2 {
-		return inst{length: 1, flow: trap, bad: true}
+		*in = inst{length: 1, flow: trap, bad: true}
+		return
 	}
 	h := uint32(binary.LittleEndian.Uint16(code))
 	if h == 0xd4d4 { // what lld fills gaps with
 		if b := m.img.bytesAt(pc&^3, 4); len(b) == 4 && binary.LittleEndian.Uint32(b) == 0xd4d4d4d4 {
-			return inst{length: 2, flow: trap, nop: true}
+			*in = inst{length: 2, flow: trap, nop: true}
+			return
 		}
 	}
 	if h>>11 < 0x1d {
-		return thumb16(m, pc, h)
+		thumb16(m, pc, h, in)
+		return
 	}
 	if len(code) < 4 {
-		return inst{length: 2, flow: trap, bad: true}
+		*in = inst{length: 2, flow: trap, bad: true}
+		return
 	}
 	w := h<<16 | uint32(binary.LittleEndian.Uint16(code[2:]))
-	in := inst{length: 4, entry: thumbEntry(w)}
+	*in = inst{length: 4}
+	if !m.bare {
+		in.entry = thumbEntry(w)
+	}
 	rn, rd, rt := w>>16&15, w>>8&15, w>>12&15
 	here := (pc + 4) &^ 3
 	imm12 := uint64(w & 0xfff)
@@ -154,11 +161,10 @@ func thumbDecode(m *machine, pc uint64, code []byte) inst {
 		m.kill(rt)
 	}
 	in.nop = w&0xffffff00 == 0xf3af8000
-	return in
 }
 
-func thumb16(m *machine, pc uint64, h uint32) inst {
-	in := inst{length: 2}
+func thumb16(m *machine, pc uint64, h uint32, in *inst) {
+	*in = inst{length: 2}
 	here := (pc + 4) &^ 3
 	low := h & 7
 	switch {
@@ -285,7 +291,6 @@ func thumb16(m *machine, pc uint64, h uint32) inst {
 		m.kill(low)
 	}
 	in.target &= 0xffffffff
-	return in
 }
 
 var (

@@ -28,9 +28,10 @@ type tracer struct {
 	last   []byte
 	state  machine // of following
 	work   []root
-	later  []root        // what only looks like an address of code: after all else
-	starts *addrSet      // of functions
-	back   map[root]bool // functions that come back
+	later  []root   // what only looks like an address of code: after all else
+	starts *addrSet // of functions
+	asked  *addrSet // functions of which it is known whether they come back; those of T32 are at their addresses and 1
+	back   *addrSet // those that do
 }
 
 // A root is where control comes in.
@@ -43,7 +44,7 @@ type root struct {
 // addresses that the loader writes, which are no numbers that look like addresses.
 func (img *image) trace(relocated []uint64) {
 	lo, hi, used := img.span((*section).exec)
-	t := &tracer{img: img, kinds: map[*section][]byte{}, starts: newAddrSet(lo, hi, used), back: map[root]bool{}, state: machine{img: img}}
+	t := &tracer{img: img, kinds: map[*section][]byte{}, starts: newAddrSet(lo, hi, used), asked: newAddrSet(lo, hi, used), back: newAddrSet(lo, hi, used), state: machine{img: img, bare: true}}
 	budget := int64(maxTraced)
 	for i := range img.sections {
 		s := &img.sections[i]
@@ -155,16 +156,21 @@ func (t *tracer) begins(r root) bool {
 
 // returns says that a function comes back, as far as a look at its code tells: abort and its like do not, and constants may follow their calls.
 func (t *tracer) returns(r root, depth int) bool {
-	if back, ok := t.back[r]; ok {
-		return back
+	key := r.addr
+	if r.mode == 't' {
+		key |= 1
+	}
+	if t.asked.has(key) {
+		return t.back.has(key)
 	}
 	if depth > 6 {
 		return true
 	}
-	t.back[r] = false // unless another way comes back
+	t.asked.add(key) // unless another way comes back, it does not
 	seen := map[uint64]bool{}
 	work := []uint64{r.addr}
-	m := &machine{img: t.img, mode: r.mode}
+	m := &machine{img: t.img, mode: r.mode, bare: true}
+	var in inst
 	for left := 4000; len(work) > 0; {
 		pc := work[len(work)-1]
 		work = work[:len(work)-1]
@@ -172,12 +178,12 @@ func (t *tracer) returns(r root, depth int) bool {
 		for !seen[pc] {
 			seen[pc] = true
 			if left--; left < 0 {
-				t.back[r] = true
+				t.back.add(key)
 				return true
 			}
-			in := t.img.arch.decode(m, pc, t.img.code(pc, 4))
+			armDecode(m, pc, t.img.code(pc, 4), &in)
 			if in.bad || in.flow == stop || in.flow == indirect || in.flow == maybe {
-				t.back[r] = true
+				t.back.add(key)
 				return true
 			}
 			if in.target != 0 && (in.flow == cond || in.flow == jump) {
@@ -234,6 +240,19 @@ func (t *tracer) set(addr uint64, kind byte) {
 	}
 }
 
+// fill sets the kind of so many bytes.
+func (t *tracer) fill(addr, n uint64, kind byte) {
+	if i := addr - t.base; i < uint64(len(t.last)) && n <= uint64(len(t.last))-i {
+		for j := range n {
+			t.last[i+j] = kind
+		}
+		return
+	}
+	for i := range n {
+		t.set(addr+i, kind)
+	}
+}
+
 // enter adds the start of a function.
 func (t *tracer) enter(addr uint64, mode byte) {
 	if mode == 'a' && addr&3 != 0 || t.at(addr) == literalAt {
@@ -275,7 +294,8 @@ func (t *tracer) looksLikeA32(v uint64) bool {
 		if b[3]>>4 == 14 {
 			always++
 		}
-		if in := armDecode(&machine{img: t.img, mode: 'a'}, v+uint64(4*n-4), b); in.flow.ends() {
+		var in inst
+		if armDecode(&machine{img: t.img, mode: 'a', bare: true}, v+uint64(4*n-4), b, &in); in.flow.ends() {
 			break
 		}
 	}
@@ -287,6 +307,7 @@ func (t *tracer) follow(r root) {
 	m := &t.state
 	m.mode = r.mode
 	m.reset(r.addr)
+	var in inst
 	table := uint64(0) // that code has just computed the address of
 	branch := func(to uint64) { t.work = append(t.work, root{to, r.mode}) }
 	for pc := r.addr; ; {
@@ -294,13 +315,11 @@ func (t *tracer) follow(r root) {
 			return
 		}
 		b := t.img.code(pc, 4)
-		in := t.img.arch.decode(m, pc, b)
+		armDecode(m, pc, b, &in)
 		if in.bad {
 			return
 		}
-		for i := range uint64(in.length) {
-			t.set(pc+i, r.mode)
-		}
+		t.fill(pc, uint64(in.length), r.mode)
 		after := pc + uint64(in.length)
 		w := uint32(0)
 		if len(b) == 4 {
@@ -308,16 +327,12 @@ func (t *tracer) follow(r root) {
 		}
 		switch {
 		case in.kind == literal && r.mode == 't' && in.flow == indirect: // TBB, TBH
-			for i := 0; i < in.refSize; i++ {
-				t.set(in.ref+uint64(i), literalAt)
-			}
+			t.fill(in.ref, uint64(in.refSize), literalAt)
 			for _, to := range t.img.thumbTargets(pc, in.refSize) {
 				branch(to)
 			}
 		case in.kind == literal:
-			for i := 0; i < in.refSize; i++ {
-				t.set(in.ref+uint64(i), literalAt)
-			}
+			t.fill(in.ref, uint64(in.refSize), literalAt)
 			if v := t.img.bytesAt(in.ref, 4); in.refSize == 4 && len(v) == 4 && t.img.placed { // elsewhere it is a distance
 				to := uint64(t.img.order.Uint32(v))
 				if r.addr == t.img.entry&^1 { // what a program's first function loads is main
@@ -345,9 +360,7 @@ func (t *tracer) follow(r root) {
 			t.enter((pc+4)&^3, 'a')
 		case r.mode == 'a' && w == 0xe51ff004: // LDR PC, [PC, #-4]: the linker's way to code that is far away
 			if v := t.img.bytesAt(pc+4, 4); len(v) == 4 {
-				for i := range uint64(4) {
-					t.set(pc+4+i, literalAt)
-				}
+				t.fill(pc+4, 4, literalAt)
 				t.pointer(uint64(t.img.order.Uint32(v)))
 			}
 		case r.mode == 'a' && (in.flow == maybe || in.flow == indirect):
@@ -413,9 +426,7 @@ func (t *tracer) armTable(pc uint64, w uint32, table uint64, branch func(uint64)
 
 // entryOf takes one entry of a table, which ends where the first of its targets behind it begins.
 func (t *tracer) entryOf(at, to, end uint64, branch func(uint64)) uint64 {
-	for i := range uint64(4) {
-		t.set(at+i, literalAt)
-	}
+	t.fill(at, 4, literalAt)
 	branch(to)
 	if to > at {
 		end = min(end, to)

@@ -1,14 +1,15 @@
 package isa
 
 // x86Decode makes the decoder of 32-bit or 64-bit code.
-func x86Decode(long bool) func(m *machine, pc uint64, code []byte) inst {
-	return func(m *machine, pc uint64, code []byte) inst {
+func x86Decode(long bool) func(m *machine, pc uint64, code []byte, in *inst) {
+	return func(m *machine, pc uint64, code []byte, in *inst) {
 		c, ok := decodeX86(code, long)
 		if !ok {
 			m.known = 0
-			return inst{length: 1, flow: trap, bad: true}
+			*in = inst{length: 1, flow: trap, bad: true}
+			return
 		}
-		in := inst{length: c.length, entry: c.entry(x86Rows())}
+		*in = inst{length: c.length, entry: c.entry(x86Rows())}
 		if !long && c.space == legacy && c.m == 0 && (c.opcode == 0x9e || c.opcode == 0x9f) {
 			in.entry = nil // SAHF and LAHF: only 64-bit mode was once without them
 		}
@@ -24,11 +25,11 @@ func x86Decode(long bool) func(m *machine, pc uint64, code []byte) inst {
 			}
 		}
 		if c.space == legacy {
-			c.flow(&in, reg)
+			c.flow(in, reg)
 		}
 		in.keeps = c.keepsFlags()
-		c.reference(m, &in, after, long)
-		c.comparison(&in, reg)
+		c.reference(m, in, after, long)
+		c.comparison(in, reg)
 		if !long && in.flow.ends() { // what comes next is reached from where the function still had its table
 			for r := range uint32(8) {
 				if m.tables>>r&1 != 0 {
@@ -36,7 +37,6 @@ func x86Decode(long bool) func(m *machine, pc uint64, code []byte) inst {
 				}
 			}
 		}
-		return in
 	}
 }
 
