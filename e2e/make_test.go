@@ -20,6 +20,27 @@ func TestRunElsewhere(t *testing.T) {
 	}
 }
 
+// TestAlternatives: libblas.so, libblas.so.3 and blas.pc are links that packages make when they are installed, each of several to its own.
+func TestAlternatives(t *testing.T) {
+	needNetwork(t)
+	for _, c := range []struct{ packages, pc, needs string }{
+		{`"libblas-dev"`, "blas", "libblas.so.3"},
+		{`"libblas-dev", "libopenblas-pthread-dev"`, "openblas", "libopenblas.so.0"},
+	} {
+		dir := write(t, map[string]string{
+			"xbuild.toml": "[project]\nplatforms = [\"linux/arm64\", \"linux/s390x\"]\n[sysroot]\npackages = [" + c.packages + "]\n[target.m]\nrecipe = \"cc\"\nsources = [\"m.c\"]\npkg-config = [\"" + c.pc + "\"]\n",
+			"m.c":         "#include <cblas.h>\n#include <stdio.h>\nint main(void) { double a[] = {1, 2}, b[] = {3, 4}; printf(\"%g\\n\", cblas_ddot(2, a, 1, b, 1)); }\n",
+		})
+		build(t, dir)
+		for _, p := range []string{"linux/arm64", "linux/s390x"} {
+			prints(t, dir, p, built(dir, p, "m"), nil, "11")
+			if r := xbuild(t, dir, "inspect", "-p", p, built(dir, p, "m")); !strings.Contains(r.stdout, c.needs) {
+				t.Errorf("%s with %s does not need %s: %v", p, c.packages, c.needs, r)
+			}
+		}
+	}
+}
+
 // TestConfigureInside: a Makefile runs a configure script of autoconf that it tells nothing of the platform, and one for a program of the host.
 func TestConfigureInside(t *testing.T) {
 	needNetwork(t)

@@ -12,9 +12,9 @@ import (
 // ErrDeb is what a file that is no Debian package fails with.
 var ErrDeb = errors.New("not a .deb package")
 
-// dataMember finds data.tar.* in a .deb: an ar archive of debian-binary,
+// member finds a tar in a .deb, which is an ar archive of debian-binary,
 // control.tar.* and data.tar.* (deb(5)).
-func dataMember(deb io.ReaderAt, size int64) (*io.SectionReader, error) {
+func member(deb io.ReaderAt, size int64, want string) (*io.SectionReader, error) {
 	const headerSize = 60
 	magic := make([]byte, 8)
 	if err := readAt(deb, magic, 0); err != nil || string(magic) != "!<arch>\n" {
@@ -43,10 +43,10 @@ func dataMember(deb io.ReaderAt, size int64) (*io.SectionReader, error) {
 			if err := readAt(deb, version, at); err != nil || name != "debian-binary" || !bytes.HasPrefix(version, []byte("2.")) {
 				return nil, fmt.Errorf("%w: its first member is %q, want debian-binary with version 2", ErrDeb, name)
 			}
-		case name == "data.tar" || strings.HasPrefix(name, "data.tar."):
+		case name == want || strings.HasPrefix(name, want+"."):
 			return io.NewSectionReader(deb, at, length), nil
 		}
 		at += length + length&1
 	}
-	return nil, fmt.Errorf("%w: it has no data.tar", ErrDeb)
+	return nil, fmt.Errorf("%w: it has no %s", ErrDeb, want)
 }

@@ -130,7 +130,7 @@ func FuzzDeb(f *testing.F) {
 	}
 	f.Add([]byte("!<arch>\n"))
 	f.Fuzz(func(t *testing.T, deb []byte) {
-		m, err := dataMember(bytes.NewReader(deb), int64(len(deb)))
+		m, err := member(bytes.NewReader(deb), int64(len(deb)), "data.tar")
 		if err != nil {
 			return
 		}

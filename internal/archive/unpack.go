@@ -49,7 +49,7 @@ type UnpackOptions struct {
 // are dropped, absolute links become relative. Nothing is ever written outside
 // dir. After an error dir holds a part of the package: throw it away.
 func Unpack(deb io.ReaderAt, size int64, dir string, opt UnpackOptions) error {
-	data, err := dataMember(deb, size)
+	data, err := member(deb, size, "data.tar")
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ import (
 // generation is part of every key: it changes when this package composes trees differently, so that old trees are not taken for new ones.
 const generation = "2"
 
+// sysrootGeneration is the same for the sysroots of a C library alone.
+const sysrootGeneration = "alternatives"
+
 // A Toolchain is programs for the host, in a tree of the store.
 type Toolchain struct {
 	Name, Version string
@@ -104,6 +107,9 @@ func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot 
 		name = def.Name
 	}
 	parts := append([]string{fmt.Sprint(def.Drop)}, hashes(locked.Files)...)
+	if s.Libc {
+		parts = append(parts, sysrootGeneration)
+	}
 	if len(def.Keep) > 0 {
 		parts = append(parts, fmt.Sprint(def.Keep))
 	}
@@ -358,6 +364,9 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 		if !s.Libc {
 			return nil
 		}
+		if err := c.alternatives(tmp, s.files); err != nil {
+			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
+		}
 		// QEMU looks a file up in the sysroot and then on the host. An empty cache here keeps the guest's loader from reading the host's, which lists the host's
 		// libraries of the same machine (ld.so(8)).
 		if err := os.MkdirAll(filepath.Join(tmp, "etc"), 0o755); err != nil {
@@ -366,6 +375,23 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 		return os.WriteFile(filepath.Join(tmp, "etc/ld.so.cache"), nil, 0o644)
 	})
 	return err
+}
+
+// alternatives makes the links that packages make when they are installed: libblas.so, hdf5.pc.
+func (c *Composer) alternatives(dir string, files []lock.File) error {
+	var all []archive.Alternative
+	for _, f := range files {
+		path, ok := c.Store.File(f.SHA256)
+		if !ok {
+			return fmt.Errorf("%s %s: vanished from the store", f.Name, f.Version)
+		}
+		list, err := archive.AlternativesFile(path)
+		if err != nil {
+			return fmt.Errorf("%s %s %s: %w", f.Name, f.Version, f.Arch, err)
+		}
+		all = append(all, list...)
+	}
+	return archive.LinkAlternatives(dir, all)
 }
 
 // NodeModules is where a tree has an npm package, as npm install --global lays it out.

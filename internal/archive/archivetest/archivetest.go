@@ -45,6 +45,7 @@ type Package struct {
 	Compression                            string // of data.tar: xz (default), gz, zst, none
 	BlockSize                              int64  // of xz; default one block
 	Files                                  []File
+	PostInst                               string // the script that runs when it is installed
 }
 
 // A Source is one source package.

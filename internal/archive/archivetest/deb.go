@@ -81,7 +81,11 @@ func Deb(p Package) ([]byte, error) {
 	if p.Compression != "none" {
 		name += "." + p.Compression
 	}
-	control, err := Tar([]File{{Name: "./control", Body: p.control()}})
+	files := []File{{Name: "./control", Body: p.control()}}
+	if p.PostInst != "" {
+		files = append(files, File{Name: "./postinst", Body: p.PostInst, Mode: 0o755})
+	}
+	control, err := Tar(files)
 	if err != nil {
 		return nil, err
 	}
