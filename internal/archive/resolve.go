@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -15,7 +16,8 @@ var ErrConflict = errors.New("versions do not fit together")
 type ResolveOptions struct {
 	// Skip holds patterns (path.Match) of package names that are taken for
 	// satisfied: neither taken nor followed. What is asked for by name as a
-	// root is taken all the same.
+	// root is taken all the same. "BY -> NAME", two patterns, is of what the
+	// packages BY ask for alone.
 	Skip      []string
 	NoDepends bool // the roots alone
 
@@ -23,13 +25,19 @@ type ResolveOptions struct {
 	Suite, Arch string
 }
 
-func (o ResolveOptions) skips(name string) (bool, error) {
+// skips says that a package is left out that another one asks for.
+func (o ResolveOptions) skips(by *chosen, name string) (bool, error) {
 	for _, pattern := range o.Skip {
-		ok, err := path.Match(pattern, name)
-		if err != nil {
+		asks, wanted, ok := strings.Cut(pattern, " -> ")
+		if !ok {
+			asks, wanted = "*", pattern
+		}
+		mine, err := path.Match(asks, by.Name)
+		ok, err2 := path.Match(wanted, name)
+		if err := cmp.Or(err, err2); err != nil {
 			return false, fmt.Errorf("skip pattern %q: %w", pattern, err)
 		}
-		if ok {
+		if mine && ok {
 			return true, nil
 		}
 	}
@@ -153,7 +161,7 @@ func (r *resolver) satisfy(by *chosen, group []Dependency) error {
 		}
 	}
 	for _, d := range group {
-		p, skip, err := r.candidate(d)
+		p, skip, err := r.candidate(by, d)
 		if err != nil {
 			return err
 		}
@@ -169,8 +177,8 @@ func (r *resolver) satisfy(by *chosen, group []Dependency) error {
 }
 
 // candidate finds what would satisfy one alternative, nil if nothing does.
-func (r *resolver) candidate(d Dependency) (p *Package, skip bool, err error) {
-	if skip, err = r.opt.skips(d.Name); err != nil || skip {
+func (r *resolver) candidate(by *chosen, d Dependency) (p *Package, skip bool, err error) {
+	if skip, err = r.opt.skips(by, d.Name); err != nil || skip {
 		return nil, skip, err
 	}
 	found, err := r.ix.versions(d.Name)
@@ -200,7 +208,7 @@ func (r *resolver) candidate(d Dependency) (p *Package, skip bool, err error) {
 	if len(virtual) == 0 {
 		return nil, false, nil
 	}
-	skip, err = r.opt.skips(virtual[0].Name)
+	skip, err = r.opt.skips(by, virtual[0].Name)
 	return &virtual[0], skip, err
 }
 

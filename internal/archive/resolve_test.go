@@ -31,6 +31,8 @@ func TestResolve(t *testing.T) {
 		{name: "versioned provides", index: "r 1;Depends: abi (= 3)\na 9;Provides: abi (= 2)\nb 9;Provides: abi (= 3)", roots: "r", want: "b r"},
 		{name: "real before virtual", index: "r 1;Depends: a\nb 1;Provides: a\na 1", roots: "r", want: "a r"},
 		{name: "skip", index: "r 1;Depends: perl-base, perl:any | x, a\nperl 1;Depends: nowhere\nx 1\na 1", roots: "r", skip: "perl*", want: "a r"},
+		{name: "skip for one that asks", index: "r 1;Depends: gcc-dev\ngcc-dev 1;Depends: gomp1\ngomp1 1", roots: "r", skip: "x*,gcc-* -> gomp*", want: "gcc-dev r"},
+		{name: "not for another", index: "r 1;Depends: gcc-dev, vips\ngcc-dev 1;Depends: gomp1\nvips 1;Depends: gomp1\ngomp1 1", roots: "r", skip: "gcc-* -> gomp*", want: "gcc-dev gomp1 r vips"},
 		{name: "skip a provider", index: "r 1;Depends: debconf-2.0\ndebconf 1;Provides: debconf-2.0;Depends: nowhere", roots: "r", skip: "debconf", want: "r"},
 		{name: "a root is not skipped", index: "perl 1", roots: "perl", skip: "perl*", want: "perl"},
 		{name: "a root twice", index: "a 1", roots: "a a=1", want: "a"},
@@ -51,7 +53,7 @@ func TestResolve(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			pkgs, err := Resolve(ix, strings.Fields(c.roots), ResolveOptions{Skip: strings.Fields(c.skip), Suite: "trixie", Arch: "amd64"})
+			pkgs, err := Resolve(ix, strings.Fields(c.roots), ResolveOptions{Skip: strings.FieldsFunc(c.skip, func(r rune) bool { return r == ',' }), Suite: "trixie", Arch: "amd64"})
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Fatalf("got %v %v; want an error with %q", pkgs, err, c.err)

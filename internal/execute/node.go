@@ -162,9 +162,14 @@ func (n *nodeRun) quiet(h node.Headers) env.Environment {
 
 // npmConfig says to tools that read npm's configuration what is built for, and that it is built.
 func (n *nodeRun) npmConfig(h node.Headers) env.Environment {
+	// sharp puts the C library into the names of what it builds as it is here, and Node's own part of a name for glibc is none. To prebuild-install both are the same.
+	libc := n.b.Libc
+	if libc == "glibc" {
+		libc = ""
+	}
 	return env.Environment{
 		{Name: "npm_config_build_from_source", Value: "true"}, {Name: "npm_config_arch", Value: n.b.Arch}, {Name: "npm_config_target_arch", Value: n.b.Arch},
-		{Name: "npm_config_platform", Value: "linux"}, {Name: "npm_config_target_platform", Value: "linux"}, {Name: "npm_config_libc", Value: n.b.Libc},
+		{Name: "npm_config_platform", Value: "linux"}, {Name: "npm_config_target_platform", Value: "linux"}, {Name: "npm_config_libc", Value: libc},
 		{Name: "npm_config_target", Value: h.Version}, {Name: "npm_config_runtime", Value: "node"}, {Name: "npm_config_nodedir", Value: n.nodedir(h)},
 	}
 }
