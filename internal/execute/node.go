@@ -735,6 +735,8 @@ func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) err
 			}
 		}
 		slices.Sort(those)
+		// What is skipped of its compiled packages leaves it to its own script, as if it had none (sharp, from source).
+		without := !slices.ContainsFunc(those, func(name string) bool { return installed[name] && !listed(n.b.Skip, name) })
 		switch {
 		case len(those) > 1 && !slices.ContainsFunc(those, func(name string) bool { return installed[name] }):
 			return fmt.Errorf("%s %s has its compiled files in packages for single platforms (%s and others), and there is none for %s\nhint: skip = [%q] in %s installs it without", p.Name, p.Version, those[0], n.a.OCI, p.Name, n.b.Where)
@@ -742,7 +744,7 @@ func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) err
 			return fmt.Errorf("%s %s is to be taken as it is compiled (prebuilt), and npm's package has nothing for %s\nhint: skip = [%q] in %s installs it without", p.Name, p.Version, n.a.OCI, p.Name, n.b.Where)
 		case len(those) == 0 && p.Tool() == "" && p.Native() && p.Script() != "":
 			return fmt.Errorf("%s %s brings neither sources to compile nor a compiled file; its install script (%s), which would fetch one, was not run\nhint: scripts = [%q] in %s runs it, skip = [%q] installs it without", p.Name, p.Version, p.Script(), p.Name, n.b.Where, p.Name)
-		case len(those) == 0 && p.Tool() == "" && p.Script() != "" && !listed(n.b.Prebuilt, p.Name) && !listed(n.b.Scripts, p.Name):
+		case without && p.Tool() == "" && p.Script() != "" && !listed(n.b.Prebuilt, p.Name) && !listed(n.b.Scripts, p.Name):
 			silent = append(silent, p.Name)
 		}
 	}

@@ -119,13 +119,14 @@ func TestNodeRefusals(t *testing.T) {
 
 // TestNodeLayout: an application is its own files and its packages, with what was compiled for the platform, and without what served compilation.
 func TestNodeLayout(t *testing.T) {
-	elsewhere := `{"lockfileVersion": 3, "packages": {"node_modules/@c/win32": {"optional": true, "os": ["win32"]}}}`
+	elsewhere := `{"lockfileVersion": 3, "packages": {"node_modules/@c/win32": {"optional": true, "os": ["win32"]}, "node_modules/@c/linux": {"optional": true, "os": ["linux"]}}}`
 	b := nodeBench(t, map[string]string{
 		"src/package.json": `{"name": "app"}`, "src/package-lock.json": elsewhere, "src/index.js": "", "src/test/t.js": "", "src/xbuild.toml": "", "src/node_modules/a/of-the-host.js": "",
 		"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0"}`, "fixture/node_modules/a/binding.gyp": "{}", "fixture/node_modules/a/a.cc": "", "fixture/node_modules/a/a.js": "",
 		"fixture/node_modules/a/prebuilds/linux-s390x/a.node": "of somebody", "fixture/node_modules/a/build/Makefile": "",
 		"fixture/node_modules/@p/b/package.json": `{"name": "@p/b", "version": "2.0.0", "dependencies": {"node-gyp-build": "4"}}`, "fixture/node_modules/@p/b/prebuilds/win32-x64/b.node": "MZ",
 		"fixture/node_modules/c/package.json": `{"name": "c", "version": "3.0.0"}`, "fixture/node_modules/c/binding.gyp": "{}", "fixture/node_modules/c/prebuilds/linux-s390x/c.node": "of somebody",
+		"fixture/node_modules/e/package.json": `{"name": "e", "optionalDependencies": {"@c/linux": "1", "@c/win32": "1"}, "scripts": {"install": "node check.js"}}`, "fixture/node_modules/@c/linux/package.json": `{"name": "@c/linux"}`,
 		"fixture/node_modules/d/package.json": `{"name": "d", "scripts": {"postinstall": "node fetch.js"}}`, "fixture/node_modules/d/include/d.h": "", "fixture/node_modules/d/README.md": "",
 	})
 	b.write("fixture/node_modules/a/elf", string(header(t, "linux/s390x", false)))
@@ -135,7 +136,7 @@ func TestNodeLayout(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := b.node("linux/s390x", node.Build{App: true, Prebuilt: []string{"@p/*"}, Skip: []string{"c", "@c/*"}, Exclude: []string{"test/**", "node_modules/**/*.md"}})
-	if r := b.one(a); !slices.Equal(r.Notes, []string{`install scripts were not run of d; scripts = ["d"] in [target.app] of xbuild.toml runs one, skip says that it is not wanted`}) {
+	if r := b.one(a); !slices.Equal(r.Notes, []string{`install scripts were not run of d, e; scripts = ["d"] in [target.app] of xbuild.toml runs one, skip says that it is not wanted`}) {
 		t.Errorf("notes %q", r.Notes)
 	}
 	var got []string
@@ -143,9 +144,9 @@ func TestNodeLayout(t *testing.T) {
 		got = append(got, strings.TrimPrefix(f, "linux/s390x/app/"))
 	}
 	want := []string{
-		"index.js", "input", "node_modules/.link", "node_modules/.package-lock.json", "node_modules/@p/b/package.json", "node_modules/@p/b/prebuilds/linux-s390x/b.node",
+		"index.js", "input", "node_modules/.link", "node_modules/.package-lock.json", "node_modules/@c/linux/package.json", "node_modules/@p/b/package.json", "node_modules/@p/b/prebuilds/linux-s390x/b.node",
 		"node_modules/a/a.js", "node_modules/a/build/Release/addon.node", "node_modules/a/elf", "node_modules/a/package.json",
-		"node_modules/c/binding.gyp", "node_modules/c/package.json", "node_modules/d/include/d.h", "node_modules/d/package.json", "package-lock.json", "package.json",
+		"node_modules/c/binding.gyp", "node_modules/c/package.json", "node_modules/d/include/d.h", "node_modules/d/package.json", "node_modules/e/package.json", "package-lock.json", "package.json",
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
