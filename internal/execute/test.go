@@ -184,11 +184,28 @@ func (r *runner) test(ctx context.Context, t Test, opt TestOptions, start *time.
 	if res.Result == Failed && note != "" && bytes.Contains(log.Bytes(), []byte(overflow)) {
 		fmt.Fprintf(&log, "%s\n", note)
 	}
+	if res.Result == Failed {
+		for _, h := range testHints {
+			if h.match.Match(log.Bytes()) {
+				fmt.Fprintf(&log, "hint: %s\n", h.hint)
+				break
+			}
+		}
+	}
 	res.Output = log.String()
 	if err := os.WriteFile(filepath.Join(work, "test.log"), log.Bytes(), 0o644); err != nil && res.Result == Passed {
 		return failed(err)
 	}
 	return res
+}
+
+// testHints are what to do where a test's command line did not start a program, by what shells say of it.
+var testHints = []struct {
+	match *regexp.Regexp
+	hint  string
+}{
+	{regexp.MustCompile(`Exec format error|cannot execute binary file`), `the host starts no programs of other platforms by itself: "$XBUILD" run FILE does, and after "sudo xbuild binfmt install" the kernel does`},
+	{regexp.MustCompile(`(?m)^(?:/bin/)?sh: .*(?:not found|No such file or directory)$`), `a command line runs in the source directory: the target's files are in "$XBUILD_DIST", and "$XBUILD" run "$XBUILD_DIST/FILE" starts one of the platform; a list, test = ["FILE"], does that by itself`},
 }
 
 // overflow is what strerror says of EOVERFLOW.

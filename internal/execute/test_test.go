@@ -53,9 +53,13 @@ func TestRunTests(t *testing.T) {
 			x.Action.Test[i].Ran = "(?m)^[1-9][0-9]* tests passed"
 		}
 	}
+	foreign := filepath.Join(dir, "foreign")
+	if err := os.WriteFile(foreign, []byte(header(t, "linux/s390x", false)), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	var done []string
 	results := runTests(t, TestOptions{Timeout: 20 * time.Second, Done: func(r TestResult) { done = append(done, r.Target) }},
-		testOf(t, dir, "a", "linux/arm64", "echo well; echo done >&2"), testOf(t, dir, "b", "linux/arm64", "echo one", "echo bad >&2; exit 3", "echo never"), skipped, broken, none, some)
+		testOf(t, dir, "a", "linux/arm64", "echo well; echo done >&2"), testOf(t, dir, "b", "linux/arm64", "echo one", "echo bad >&2; exit 3", "echo never"), skipped, broken, none, some, testOf(t, dir, "g", "linux/arm64", "./nothing-there"), testOf(t, dir, "h", "linux/arm64", foreign))
 	for i, want := range []TestResult{
 		{Target: "a", Result: Passed, Output: "+ sh -c echo well; echo done >&2\nwell\ndone\n"},
 		{Target: "b", Result: Failed, Reason: "step: sh ended with exit status 3", Output: "+ sh -c echo one\none\n+ sh -c echo bad >&2; exit 3\nbad\n"},
@@ -72,10 +76,15 @@ func TestRunTests(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "ran")); err == nil {
 		t.Error("a test that is skipped was run")
 	}
-	if slices.Sort(done); strings.Join(done, "") != "abcdef" {
+	for i, hint := range map[int]string{6: testHints[1].hint, 7: testHints[0].hint} {
+		if got := results[i]; got.Result != Failed || !strings.HasSuffix(got.Output, "\nhint: "+hint+"\n") {
+			t.Errorf("of %s it is not said %q:\n%+v", got.Target, hint, got)
+		}
+	}
+	if slices.Sort(done); strings.Join(done, "") != "abcdefgh" {
 		t.Errorf("Done was called for %q", done)
 	}
-	if got := Summary(results); got != "2 passed, 2 failed, 2 skipped" {
+	if got := Summary(results); got != "2 passed, 4 failed, 2 skipped" {
 		t.Errorf("Summary = %q", got)
 	}
 	if data, err := os.ReadFile(filepath.Join(dir, "linux/arm64/b/test.log")); err != nil || string(data) != results[1].Output {
