@@ -375,12 +375,13 @@ func (p *program) use(pc, addr uint64, kind refKind) {
 		return
 	}
 	p.refs = append(p.refs, ref{pc, addr, kind})
-	if t := p.img.section(v); ok && kind == load && t != nil {
-		if t.exec() {
-			p.edges = append(p.edges, edge{pc, v, stop})
-		} else {
-			p.refs = append(p.refs, ref{pc, v, load})
-		}
+	if !ok || kind != load {
+		return
+	}
+	if t := p.img.section(v); t != nil && t.exec() {
+		p.edges = append(p.edges, edge{pc, v, stop})
+	} else if t != nil {
+		p.refs = append(p.refs, ref{pc, v, load})
 	}
 }
 
