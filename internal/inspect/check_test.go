@@ -176,13 +176,13 @@ func TestRunsOn(t *testing.T) {
 		undefined      []Symbol
 		want           string
 	}{
-		{"old", "linux/amd64", "", []string{"libc.so.6"}, with("libc.so.6", "GLIBC_2.2.5"), "Debian 10 11 12 13 14, Ubuntu 18.04 20.04 22.04 24.04, RHEL 7 8 9 10"},
-		{"2.34", "linux/amd64", "", []string{"libc.so.6"}, with("libc.so.6", "GLIBC_2.34"), "Debian 12 13 14, Ubuntu 22.04 24.04, RHEL 9 10"},
-		{"not on every architecture", "linux/riscv64", "", []string{"libc.so.6"}, with("libc.so.6", "GLIBC_2.34"), "Debian 13 14, Ubuntu 22.04 24.04"},
-		{"an old libc and a new libstdc++", "linux/amd64", "", []string{"libstdc++.so.6", "libc.so.6"}, append(with("libc.so.6", "GLIBC_2.17"), with("libstdc++.so.6", "GLIBCXX_3.4.30")...), "Debian 12 13 14, Ubuntu 22.04 24.04, RHEL 10"},
+		{"old", "linux/amd64", "", []string{"libc.so.6"}, with("libc.so.6", "GLIBC_2.2.5"), "Debian 10 11 12 13 14, Ubuntu 18.04 20.04 22.04 24.04 26.04, RHEL 7 8 9 10"},
+		{"2.34", "linux/amd64", "", []string{"libc.so.6"}, with("libc.so.6", "GLIBC_2.34"), "Debian 12 13 14, Ubuntu 22.04 24.04 26.04, RHEL 9 10"},
+		{"not on every architecture", "linux/riscv64", "", []string{"libc.so.6"}, with("libc.so.6", "GLIBC_2.34"), "Debian 13 14, Ubuntu 22.04 24.04 26.04"},
+		{"an old libc and a new libstdc++", "linux/amd64", "", []string{"libstdc++.so.6", "libc.so.6"}, append(with("libc.so.6", "GLIBC_2.17"), with("libstdc++.so.6", "GLIBCXX_3.4.30")...), "Debian 12 13 14, Ubuntu 22.04 24.04 26.04, RHEL 10"},
 		{"newer than all", "linux/amd64", "", []string{"libc.so.6"}, with("libc.so.6", "GLIBC_2.99"), ""},
-		{"musl", "linux/arm64", "/lib/ld-musl-aarch64.so.1", []string{"libc.musl-aarch64.so.1"}, nil, "Alpine 3.18 3.20 3.21 3.22"},
-		{"musl, by the name that it gives itself", "linux/riscv64", "/lib/ld-musl-riscv64.so.1", []string{"libc.so"}, nil, "Alpine 3.20 3.21 3.22"},
+		{"musl", "linux/arm64", "/lib/ld-musl-aarch64.so.1", []string{"libc.musl-aarch64.so.1"}, nil, "Alpine 3.18 3.20 3.21 3.22 3.23"},
+		{"musl, by the name that it gives itself", "linux/riscv64", "/lib/ld-musl-riscv64.so.1", []string{"libc.so"}, nil, "Alpine 3.20 3.21 3.22 3.23"},
 	} {
 		s := spec{platform: c.platform, kind: elf.ET_DYN, pie: true, interp: c.interp, needed: c.needed, undefined: c.undefined, osabi: elf.ELFOSABI_LINUX}
 		if s.interp == "" {
