@@ -41,6 +41,46 @@ func TestAlternatives(t *testing.T) {
 	}
 }
 
+// TestOpenMP: clang and CMake find LLVM's OpenMP, which its package keeps below a directory of its own.
+func TestOpenMP(t *testing.T) {
+	needNetwork(t)
+	platforms := []string{"linux/arm64", "linux/arm/v7"}
+	dir := write(t, map[string]string{
+		"xbuild.toml": `[project]
+platforms = ["linux/arm64", "linux/arm/v7"]
+[sysroot]
+packages = ["libomp-dev"]
+[target.a]
+recipe = "cc"
+sources = ["sum.c"]
+cflags = ["-fopenmp"]
+ldflags = ["-fopenmp"]
+[target.b]
+recipe = "cmake"
+outputs = ["b"]
+`,
+		"CMakeLists.txt": "cmake_minimum_required(VERSION 3.20)\nproject(b C)\nfind_package(OpenMP REQUIRED)\nadd_executable(b sum.c)\ntarget_link_libraries(b OpenMP::OpenMP_C)\n",
+		"sum.c": `#include <omp.h>
+#include <stdio.h>
+int main(void) {
+    int sum = 0, threads = 0;
+    omp_set_num_threads(3);
+#pragma omp parallel for reduction(+ : sum)
+    for (int i = 0; i < 1000; i++) sum += i;
+#pragma omp parallel reduction(+ : threads)
+    threads++;
+    printf("%d by %d\n", sum, threads);
+}
+`,
+	})
+	build(t, dir)
+	for _, p := range platforms {
+		for _, name := range []string{"a", "b"} {
+			prints(t, dir, p, built(dir, p, name), nil, "499500 by 3")
+		}
+	}
+}
+
 // TestConfigureInside: a Makefile runs a configure script of autoconf that it tells nothing of the platform, and one for a program of the host.
 func TestConfigureInside(t *testing.T) {
 	needNetwork(t)

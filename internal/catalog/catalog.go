@@ -156,6 +156,7 @@ type Sysroot struct {
 	Keep      []string          `toml:"keep" json:"-"` // globs of files that are kept; none means all
 	Drop      []string          `toml:"drop" json:"-"`
 	Links     map[string]string `toml:"links" json:"-"`     // symbolic links that the sysroot gets: path -> target
+	Expose    map[string]string `toml:"expose" json:"-"`    // a directory -> glob of files that packages keep elsewhere, if they are there: they get links in it
 	Flags     []string          `toml:"flags" json:"-"`     // the C compiler's, beside --target and --sysroot
 	RustFlags []string          `toml:"rustflags" json:"-"` // rustc's
 	CargoEnv  map[string]string `toml:"cargo_env" json:"-"` // variables for cargo and what it starts

@@ -92,7 +92,7 @@ type Sysroot struct {
 	CargoEnv             map[string]string // variables for cargo and what it starts
 	RustObjects          []string          // what rustc puts around each program, beside the standard library
 	keep, drop           []string
-	links                map[string]string
+	links, expose        map[string]string
 	supplement           string // C code of what the sysroot's libraries ask for and its C library lacks
 	rustSource           bool   // the source of Rust's library, which is completed
 	noCrates             bool   // that source has not the crates that it stands on
@@ -108,7 +108,7 @@ func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot 
 	}
 	parts := append([]string{fmt.Sprint(def.Drop)}, hashes(locked.Files)...)
 	if s.Libc {
-		parts = append(parts, sysrootGeneration)
+		parts = append(parts, sysrootGeneration, fmt.Sprint(def.Expose))
 	}
 	if len(def.Keep) > 0 {
 		parts = append(parts, fmt.Sprint(def.Keep))
@@ -154,13 +154,16 @@ func key(name string, parts []string) string {
 // For fills in what a sysroot's definition says by a platform's names.
 func (s Sysroot) For(root string, def *catalog.Sysroot, suite catalog.Suite, p platform.Platform) Sysroot {
 	fill := strings.NewReplacer("{triplet}", p.Triplet, "{gnu}", p.GCC, "{multiarch}", p.Multiarch, "{gcc}", suite.GCC)
-	s.Flags, s.RustFlags, s.NoCXX, s.links = nil, def.RustFlags, def.NoCXX, map[string]string{}
+	s.Flags, s.RustFlags, s.NoCXX, s.links, s.expose = nil, def.RustFlags, def.NoCXX, map[string]string{}, map[string]string{}
 	s.Tools, s.RustObjects, s.CargoEnv, s.Configure, s.supplement = def.Tools, def.RustObjects, def.CargoEnv, def.Configure, suite.SupplementText
 	for _, f := range slices.Concat(def.Flags, suite.Flags) {
 		s.Flags = append(s.Flags, fill.Replace(f))
 	}
 	for path, to := range def.Links {
 		s.links[fill.Replace(path)] = fill.Replace(to)
+	}
+	for dir, glob := range def.Expose {
+		s.expose[fill.Replace(dir)] = fill.Replace(glob)
 	}
 	if len(s.links) > 0 {
 		s.Key = key(def.Name+"-"+s.Arch+"-"+s.Suite, []string{s.Key, fmt.Sprint(s.links)})
@@ -367,6 +370,9 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 		if err := c.alternatives(tmp, s.files); err != nil {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
 		}
+		if err := expose(tmp, s.expose); err != nil {
+			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
+		}
 		// QEMU looks a file up in the sysroot and then on the host. An empty cache here keeps the guest's loader from reading the host's, which lists the host's
 		// libraries of the same machine (ld.so(8)).
 		if err := os.MkdirAll(filepath.Join(tmp, "etc"), 0o755); err != nil {
@@ -392,6 +398,22 @@ func (c *Composer) alternatives(dir string, files []lock.File) error {
 		all = append(all, list...)
 	}
 	return archive.LinkAlternatives(dir, all)
+}
+
+// expose makes links to files of the tree in directories where compilers look for them. Of several by one name the last stays, which is the newest version's.
+func expose(tree string, links map[string]string) error {
+	var all []archive.Alternative
+	for dir, glob := range links {
+		files, err := doublestar.Glob(os.DirFS(tree), glob)
+		if err != nil {
+			return fmt.Errorf("expose %q: %w", glob, err)
+		}
+		slices.Sort(files)
+		for i, f := range files {
+			all = append(all, archive.Alternative{Priority: i, Links: []archive.Link{{Path: filepath.Join(dir, filepath.Base(f)), Target: f}}})
+		}
+	}
+	return archive.LinkAlternatives(tree, all)
 }
 
 // NodeModules is where a tree has an npm package, as npm install --global lays it out.

@@ -11,7 +11,7 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabi-strip" CACHE FI
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabi-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabi-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabi-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-armel-trixie-0af8be8090426351")
+set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-armel-trixie-2f6c82a345fe2a17")
 set(CMAKE_LIBRARY_ARCHITECTURE arm-linux-gnueabi)
 set(CMAKE_C_LIBRARY_ARCHITECTURE arm-linux-gnueabi)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE arm-linux-gnueabi)

@@ -11,7 +11,7 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabihf-strip" CACHE 
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabihf-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabihf-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabihf-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-armhf-trixie-8962eb4a554c336c")
+set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-armhf-trixie-fa2837482eacdbb7")
 set(CMAKE_LIBRARY_ARCHITECTURE arm-linux-gnueabihf)
 set(CMAKE_C_LIBRARY_ARCHITECTURE arm-linux-gnueabihf)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE arm-linux-gnueabihf)

@@ -11,7 +11,7 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/aarch64-linux-gnu-strip" CACHE FI
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/aarch64-linux-gnu-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/aarch64-linux-gnu-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/aarch64-linux-gnu-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-arm64-trixie-7b50d1abcf52d7c1")
+set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-arm64-trixie-318a15137b9a5dad")
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 set(CMAKE_C_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE aarch64-linux-gnu)

@@ -11,7 +11,7 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/loongarch64-linux-gnu-strip" CACH
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/loongarch64-linux-gnu-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/loongarch64-linux-gnu-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/loongarch64-linux-gnu-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-loong64-trixie-0eaa70a63c2698ce")
+set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-loong64-trixie-1e89f0bdc1116579")
 set(CMAKE_LIBRARY_ARCHITECTURE loongarch64-linux-gnu)
 set(CMAKE_C_LIBRARY_ARCHITECTURE loongarch64-linux-gnu)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE loongarch64-linux-gnu)

@@ -11,7 +11,7 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/mips64el-linux-gnuabi64-strip" CA
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/mips64el-linux-gnuabi64-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/mips64el-linux-gnuabi64-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/mips64el-linux-gnuabi64-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-mips64el-trixie-8df7152bed0efc4f")
+set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-mips64el-trixie-5006b5a0bf60eada")
 set(CMAKE_LIBRARY_ARCHITECTURE mips64el-linux-gnuabi64)
 set(CMAKE_C_LIBRARY_ARCHITECTURE mips64el-linux-gnuabi64)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE mips64el-linux-gnuabi64)

@@ -11,7 +11,7 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/powerpc64le-linux-gnu-strip" CACH
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/powerpc64le-linux-gnu-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/powerpc64le-linux-gnu-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/powerpc64le-linux-gnu-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-ppc64el-trixie-de1b8a9ae3cb4b3f")
+set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-ppc64el-trixie-c2543ab5659a7a04")
 set(CMAKE_LIBRARY_ARCHITECTURE powerpc64le-linux-gnu)
 set(CMAKE_C_LIBRARY_ARCHITECTURE powerpc64le-linux-gnu)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE powerpc64le-linux-gnu)

@@ -11,7 +11,7 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/riscv64-linux-gnu-strip" CACHE FI
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/riscv64-linux-gnu-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/riscv64-linux-gnu-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/riscv64-linux-gnu-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-riscv64-trixie-158dfbd448c004be")
+set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-riscv64-trixie-44c0f55e1075a178")
 set(CMAKE_LIBRARY_ARCHITECTURE riscv64-linux-gnu)
 set(CMAKE_C_LIBRARY_ARCHITECTURE riscv64-linux-gnu)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE riscv64-linux-gnu)
