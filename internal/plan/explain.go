@@ -76,6 +76,7 @@ func (a *Action) Refused(log string) string {
 
 // bring says how a program that a build misses comes to be there.
 func (pl *Planner) bring(program string, t project.Target) string {
+	program = strings.ToLower(program) // CMake's variables have it in capitals
 	defs := pl.Catalog.Toolchains
 	if def := pl.Catalog.Toolchain(program); def != nil { // others bring it too, for themselves
 		defs = []*catalog.Toolchain{def}

@@ -555,6 +555,30 @@ outputs = ["calc"]
 	}
 }
 
+// TestToolsOfCMake: the modules of CMake name programs by their variables.
+func TestToolsOfCMake(t *testing.T) {
+	pl := planner(t, `
+-- xbuild.toml --
+[target.made]
+recipe = "cmake"
+platforms = ["linux/arm64"]
+outputs = ["made"]
+`)
+	a := pl.plan(t, Selection{}).Actions[0]
+	for log, tool := range map[string]string{
+		"  protoc executable not found.  Please define the Protobuf_PROTOC_EXECUTABLE":              "protoc",
+		"  Could NOT find Protobuf (missing: Protobuf_PROTOC_EXECUTABLE)":                           "protoc",
+		"  Could NOT find BISON (missing: BISON_EXECUTABLE) (Required is at least version \"3.0\")": "bison",
+		"  Could NOT find FLEX (missing:\n  FLEX_EXECUTABLE)":                                       "flex",
+		"  Could NOT find Gettext (missing: GETTEXT_MSGMERGE_EXECUTABLE GETTEXT_MSGFMT_EXECUTABLE)": "gettext",
+	} {
+		want := `write tools = ["` + tool + `"] in [target.made]`
+		if got := a.Hints(log); len(got) == 0 || !strings.HasSuffix(got[0], want) {
+			t.Errorf("%s: %q do not begin with one that ends with %q", log, got, want)
+		}
+	}
+}
+
 // TestGoCaches: Go's caches are the store's, unless the caller has his own.
 func TestGoCaches(t *testing.T) {
 	archive := "-- xbuild.toml --\n[project]\nplatforms = [\"linux/arm64\"]\n[target.a]\nrecipe = \"go\"\n"
