@@ -81,6 +81,42 @@ int main(void) {
 	}
 }
 
+// TestLibrariesOfGCC: what the platform's packages were compiled with is what clang compiles for. On 32-bit Arm a time has 64 bits in trixie's libraries and 32 in bookworm's;
+// abseil's names of function templates are GCC's.
+func TestLibrariesOfGCC(t *testing.T) {
+	needNetwork(t)
+	platforms := []string{"linux/arm/v5", "linux/arm/v7", "linux/386", "linux/s390x"}
+	for _, c := range []struct{ suite, pc, include, use string }{
+		{"trixie", "absl_log", "absl/log/log.h", "LOG(INFO) << 3;"},
+		{"bookworm", "absl_synchronization", "absl/synchronization/mutex.h", "absl::Mutex m; absl::MutexLock l(&m);"}, // whose abseil has no log yet
+	} {
+		dir := write(t, map[string]string{
+			"xbuild.toml": `[project]
+platforms = ["linux/arm/v5", "linux/arm/v7", "linux/386", "linux/s390x"]
+[sysroot]
+suite = "` + c.suite + `"
+packages = ["libssl-dev", "libabsl-dev"]
+[target.time]
+recipe = "cc"
+sources = ["time.c"]
+pkg-config = ["libcrypto"]
+[target.log]
+recipe = "cc"
+sources = ["log.cc"]
+cxxflags = ["-std=c++17"]
+pkg-config = ["absl_strings", "` + c.pc + `"]
+`,
+			"time.c": "#include <openssl/asn1.h>\n#include <stdio.h>\nint main(void) { puts((const char *)ASN1_STRING_get0_data(ASN1_TIME_set(0, 1700000000))); }\n",
+			"log.cc": "#include <absl/strings/str_cat.h>\n#include <" + c.include + ">\n#include <iostream>\nint main() { " + c.use + " std::cout << absl::StrCat(\"a\", 1, 2.5) << '\\n'; }\n",
+		})
+		build(t, dir)
+		for _, p := range platforms {
+			prints(t, dir, p, built(dir, p, "time"), nil, "231114221320Z")
+			prints(t, dir, p, built(dir, p, "log"), nil, "a12.5")
+		}
+	}
+}
+
 // TestConfigureInside: a Makefile runs a configure script of autoconf that it tells nothing of the platform, and one for a program of the host.
 func TestConfigureInside(t *testing.T) {
 	needNetwork(t)

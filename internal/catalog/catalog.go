@@ -57,6 +57,7 @@ type Explain struct {
 	Match string `toml:"match"` // a regular expression, multi-line
 	// Hint may have {1} and so on for what the expression's groups matched, and what Explanation fills in.
 	Hint string `toml:"hint"`
+	Last bool   `toml:"last"` // of several messages the last is meant, not the first: those before it were no errors
 	Fail bool   `toml:"fail"` // the command counts as failed even where it says that it succeeded
 }
 
@@ -66,6 +67,7 @@ type Source struct {
 	Suite   string `toml:"suite" json:"suite"`         // of npm, whose packages have no suites, a range of versions: the newest in it is taken; of rust, a channel
 	Slot    string `toml:"slot" json:"slot,omitempty"` // what the archive writes into the package names: 19, 1.24
 	Runtime string `toml:"runtime" json:"-"`           // the Debian suite of the definition's runtime
+	Compat  string `toml:"compat" json:"-"`            // of clang: the release of clang whose names of C++ functions are those of GCC, which made the platforms' libraries
 
 	def *Toolchain // the second definition that it is of; nil for the first
 }
@@ -230,6 +232,8 @@ type Suite struct {
 	Version string   `toml:"version" json:"version,omitempty"` // of another libc than glibc, or of a program
 	GCC     string   `toml:"gcc" json:"-"`                     // {gcc} in the package names and flags
 	Flags   []string `toml:"flags" json:"-"`                   // the C compiler's, after the sysroot's
+	// ArchFlags are more of them for an architecture alone.
+	ArchFlags map[string][]string `toml:"arch_flags" json:"-"`
 	// Supplement is a C file beside the definitions: what the suite's libraries ask the C library for and this one lacks. Each compiler view compiles it, and a
 	// program gets it where it asks for it. SupplementText is what stands in it.
 	Supplement     string            `toml:"supplement" json:"-"`

@@ -43,6 +43,7 @@ type Toolchain struct {
 	Name, Version string
 	Key, Dir      string // the tree's key, and its directory
 	Slot          string
+	compat        string // of clang: the release whose names of C++ functions it is to use
 	def           *catalog.Toolchain
 	files         []lock.File
 	host          platform.Platform
@@ -56,7 +57,7 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 	}
 	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host}
 	if len(def.Sources) == 1 {
-		t.Slot = def.Sources[0].Slot
+		t.Slot, t.compat = def.Sources[0].Slot, def.Sources[0].Compat
 	}
 	// The programs name their loader by an absolute path, so that a store at another place is another tree.
 	t.Key = key("toolchain-"+locked.Name+"-"+locked.Version, append([]string{root, host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}, append(hashes(locked.Files), def.Relocate...)...))
@@ -156,7 +157,7 @@ func (s Sysroot) For(root string, def *catalog.Sysroot, suite catalog.Suite, p p
 	fill := strings.NewReplacer("{triplet}", p.Triplet, "{gnu}", p.GCC, "{multiarch}", p.Multiarch, "{gcc}", suite.GCC)
 	s.Flags, s.RustFlags, s.NoCXX, s.links, s.expose = nil, def.RustFlags, def.NoCXX, map[string]string{}, map[string]string{}
 	s.Tools, s.RustObjects, s.CargoEnv, s.Configure, s.supplement = def.Tools, def.RustObjects, def.CargoEnv, def.Configure, suite.SupplementText
-	for _, f := range slices.Concat(def.Flags, suite.Flags) {
+	for _, f := range slices.Concat(def.Flags, suite.Flags, suite.ArchFlags[s.Arch]) {
 		s.Flags = append(s.Flags, fill.Replace(f))
 	}
 	for path, to := range def.Links {

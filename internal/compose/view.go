@@ -132,6 +132,9 @@ func (v View) base(target string) string {
 	fmt.Fprintf(&b, "--sysroot=%s\n", tree(v.Sysroot.Key))
 	fmt.Fprintf(&b, "-resource-dir=%s\n", tree(v.Clang.Key)+"/usr/lib/llvm-"+v.Clang.Slot+"/lib/clang/"+v.Clang.Slot)
 	fmt.Fprintf(&b, "--ld-path=%s\n", tree(v.Clang.Key)+"/usr/lib/llvm-"+v.Clang.Slot+"/bin/ld.lld")
+	if v.Clang.compat != "" {
+		fmt.Fprintf(&b, "-fclang-abi-compat=%s\n", v.Clang.compat)
+	}
 	for _, f := range v.Flags {
 		fmt.Fprintln(&b, f)
 	}

@@ -30,9 +30,13 @@ func (e Explanation) Hint(log string) string {
 	if !ok {
 		re, _ = compiled.LoadOrStore(e.Match, regexp.MustCompile("(?m)"+e.Match)) // a test of package catalog compiles every one
 	}
-	groups := re.(*regexp.Regexp).FindStringSubmatch(log)
-	if groups == nil {
+	found := re.(*regexp.Regexp).FindAllStringSubmatch(log, -1)
+	if len(found) == 0 {
 		return ""
+	}
+	groups := found[0]
+	if e.Last {
+		groups = found[len(found)-1]
 	}
 	// Of alternatives one has matched.
 	groups = append(groups[:1], slices.DeleteFunc(groups[1:], func(g string) bool { return g == "" })...)

@@ -579,6 +579,21 @@ outputs = ["made"]
 	}
 }
 
+// TestLastMessage: what a project asks CMake for and does without comes before what ends the configuration.
+func TestLastMessage(t *testing.T) {
+	pl := planner(t, `
+-- xbuild.toml --
+[target.made]
+recipe = "cmake"
+platforms = ["linux/arm64"]
+outputs = ["made"]
+`)
+	got := pl.plan(t, Selection{}).Actions[0].Hints("-- Could NOT find Brotli (missing: BROTLIDEC_LIBRARY)\n-- Found ZLIB\nCMake Error at FindPackageHandleStandardArgs.cmake:233 (message):\n  Could NOT find Libpsl (missing: LIBPSL_LIBRARY)\n")
+	if len(got) != 1 || !strings.Contains(got[0], "no Libpsl") || !strings.Contains(got[0], `"libpsl-dev"`) {
+		t.Errorf("hints %q", got)
+	}
+}
+
 // TestGoCaches: Go's caches are the store's, unless the caller has his own.
 func TestGoCaches(t *testing.T) {
 	archive := "-- xbuild.toml --\n[project]\nplatforms = [\"linux/arm64\"]\n[target.a]\nrecipe = \"go\"\n"
