@@ -555,7 +555,7 @@ outputs = ["calc"]
 	}
 }
 
-// TestToolsOfCMake: the modules of CMake name programs by their variables.
+// TestToolsOfCMake: the modules of CMake name programs by their variables, and what a project asks for and does without comes before what ends the configuration.
 func TestToolsOfCMake(t *testing.T) {
 	pl := planner(t, `
 -- xbuild.toml --
@@ -577,18 +577,7 @@ outputs = ["made"]
 			t.Errorf("%s: %q do not begin with one that ends with %q", log, got, want)
 		}
 	}
-}
-
-// TestLastMessage: what a project asks CMake for and does without comes before what ends the configuration.
-func TestLastMessage(t *testing.T) {
-	pl := planner(t, `
--- xbuild.toml --
-[target.made]
-recipe = "cmake"
-platforms = ["linux/arm64"]
-outputs = ["made"]
-`)
-	got := pl.plan(t, Selection{}).Actions[0].Hints("-- Could NOT find Brotli (missing: BROTLIDEC_LIBRARY)\n-- Found ZLIB\nCMake Error at FindPackageHandleStandardArgs.cmake:233 (message):\n  Could NOT find Libpsl (missing: LIBPSL_LIBRARY)\n")
+	got := a.Hints("-- Could NOT find Brotli (missing: BROTLIDEC_LIBRARY)\n-- Found ZLIB\nCMake Error at FindPackageHandleStandardArgs.cmake:233 (message):\n  Could NOT find Libpsl (missing: LIBPSL_LIBRARY)\n")
 	if len(got) != 1 || !strings.Contains(got[0], "no Libpsl") || !strings.Contains(got[0], `"libpsl-dev"`) {
 		t.Errorf("hints %q", got)
 	}
