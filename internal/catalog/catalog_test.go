@@ -400,11 +400,13 @@ func TestRecipes(t *testing.T) {
 				t.Errorf("recipes/%s.toml: %s: ran: %v", r.Name, what, err)
 			}
 			holds(what, s.When)
-			for _, f := range append([]string{s.Name, s.Dir, s.Stdout, s.Output, s.Depfile, s.WhenMissing}, s.Remove...) {
+			for _, f := range append([]string{s.Name, s.Dir, s.Stdout, s.Output, s.WhenMissing}, s.Remove...) {
 				one(what, f)
 			}
-			for name, v := range s.Env {
-				one(what+": "+name, v)
+			for _, vars := range []map[string]string{s.Env, s.Anew} {
+				for name, v := range vars {
+					one(what+": "+name, v)
+				}
 			}
 			for _, a := range s.Command {
 				holds(what, a.When)
@@ -416,9 +418,6 @@ func TestRecipes(t *testing.T) {
 				if _, err := vars.List(s.Foreach); err != nil {
 					t.Errorf("recipes/%s.toml: %s: %v", r.Name, what, err)
 				}
-			}
-			if (s.Depfile == "") != (s.Output == "") {
-				t.Errorf("recipes/%s.toml: %s: output and depfile go together", r.Name, what)
 			}
 		}
 		for _, o := range r.Outputs {

@@ -17,15 +17,20 @@ type Recipe struct {
 	CXX        bool              `toml:"cxx" json:"-"`         // it wants a C++ compiler that works, whatever the sources are
 	Refuse     map[string]string `toml:"refuse" json:"-"`      // platforms that it cannot build for, and why
 	Root       []string          `toml:"root" json:"-"`        // the nearest directory upwards that holds one of these files is the source that is watched for changes
-	Needs      []Need            `toml:"needs" json:"-"`
-	Options    []Option          `toml:"option" json:"options"`
-	Lists      []List            `toml:"list" json:"-"`
-	Env        map[string]Value  `toml:"env" json:"-"`
-	Fetch      []Step            `toml:"fetch" json:"-"` // what brings in the project's own dependencies before an offline build
-	Steps      []Step            `toml:"step" json:"-"`
-	Tests      []Step            `toml:"test" json:"-"` // what tests the target after it was built; programs of the platform are started through "xbuild run"
-	Outputs    []Output          `toml:"output" json:"-"`
-	Explain    []Explain         `toml:"explain" json:"-"` // what messages of its commands mean beside those of its toolchains
+	// Readers are programs of the build system, each with the options whose values tell one run of it from another: with none where it is one program that does it all, and
+	// the compilers by what they make. All other programs are told by all of their arguments. What a run read that did not run again after a change was missed.
+	Readers map[string][]string `toml:"readers" json:"-"`
+	// Reread says that the build system decides by content and keeps results of its own: what has changed and was not looked at again was missed.
+	Reread  bool             `toml:"reread" json:"-"`
+	Needs   []Need           `toml:"needs" json:"-"`
+	Options []Option         `toml:"option" json:"options"`
+	Lists   []List           `toml:"list" json:"-"`
+	Env     map[string]Value `toml:"env" json:"-"`
+	Fetch   []Step           `toml:"fetch" json:"-"` // what brings in the project's own dependencies before an offline build
+	Steps   []Step           `toml:"step" json:"-"`
+	Tests   []Step           `toml:"test" json:"-"` // what tests the target after it was built; programs of the platform are started through "xbuild run"
+	Outputs []Output         `toml:"output" json:"-"`
+	Explain []Explain        `toml:"explain" json:"-"` // what messages of its commands mean beside those of its toolchains
 }
 
 // A Need names what has to be there before the commands run.
@@ -66,12 +71,12 @@ type Step struct {
 	Dir         string            `toml:"dir"`
 	Env         map[string]string `toml:"env"`
 	Command     []Arg             `toml:"command"`
-	Stdout      string            `toml:"stdout"`  // the file that takes standard output
-	Output      string            `toml:"output"`  // the file that the command makes: with Depfile, what decides whether it runs at all
-	Depfile     string            `toml:"depfile"` // Makefile-style list of what was read
-	Remove      []string          `toml:"remove"`  // files deleted first
-	Node        bool              `toml:"node"`    // no command: native modules of Node are found and each is compiled by its own tool (package node)
-	Ran         string            `toml:"ran"`     // of a test: a regular expression for what it prints where it ran any test at all
+	Stdout      string            `toml:"stdout"` // the file that takes standard output
+	Output      string            `toml:"output"` // the file that the command makes: it runs only where what it read has changed
+	Anew        map[string]string `toml:"anew"`   // variables with which it makes everything again
+	Remove      []string          `toml:"remove"` // files deleted first
+	Node        bool              `toml:"node"`   // no command: native modules of Node are found and each is compiled by its own tool (package node)
+	Ran         string            `toml:"ran"`    // of a test: a regular expression for what it prints where it ran any test at all
 }
 
 // An Output is a file that the recipe promises where the target names none: a path in the build directory, or all that was installed into the stage.

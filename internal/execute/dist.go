@@ -280,8 +280,9 @@ func writeArtifacts(dist string, results []Result) error {
 
 // copyTree brings a copy of a source up to date: files that are new, or other ones than those that were copied before, are copied with their times, so that make sees
 // what changed. What the commands made in the copy stays, and so does what they changed in it, as a configure script does with a Makefile that its authors publish. What
-// is gone from the source goes from the copy. copied is what was copied before, and is what is copied after.
-func copyTree(from, to string, globs, skip []string, copied map[string]string) error {
+// is gone from the source goes from the copy. A link that leads out of the source leads to the same file in the copy. left tells what is left out. copied is what was
+// copied before, and is what is copied after.
+func copyTree(from, to string, left func(path string) bool, skip []string, copied map[string]string) error {
 	seen := map[string]bool{}
 	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -298,16 +299,19 @@ func copyTree(from, to string, globs, skip []string, copied map[string]string) e
 		}
 		switch {
 		case d.IsDir():
-			if path != from && (slices.Contains(skip, path) || slices.Contains(vcs, d.Name()) || isCache(path) || matches(globs, rel)) {
+			if path != from && (slices.Contains(skip, path) || slices.Contains(vcs, d.Name()) || isCache(path) || left(path)) {
 				return fs.SkipDir
 			}
 			return os.MkdirAll(dst, 0o755)
-		case matches(globs, rel):
+		case left(path):
 			return nil
 		case info.Mode()&fs.ModeSymlink != 0:
 			target, err := os.Readlink(path)
 			if err != nil {
 				return err
+			}
+			if full := filepath.Join(filepath.Dir(path), target); !filepath.IsAbs(target) && !within(full, from) {
+				target = full
 			}
 			if have, err := os.Readlink(dst); err == nil && have == target {
 				return nil

@@ -27,6 +27,7 @@ import (
 
 	"xbuild/internal/env"
 	"xbuild/internal/plan"
+	"xbuild/internal/trace"
 )
 
 // Options say how a plan is run.
@@ -38,6 +39,8 @@ type Options struct {
 	Environ  env.Environment // variables of the caller that go into every command
 	PathTail string          // PATH behind the toolchains' directories
 	XBuild   string          // the xbuild program, exported as XBUILD
+	Store    string          // the store's directory
+	Blind    bool            // what commands read is not looked at: every build system runs every time
 	Offline  bool            // for Go's modules: GOPROXY=off
 	Tests    bool            // Fetch: what tests need is brought in too
 	Done     func(Result)    // called after each action, one at a time
@@ -60,6 +63,11 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 	if err := prepareBuildDir(opt.Build); err != nil {
 		return nil, err
 	}
+	blind := ""
+	if err := trace.Supported(); err != nil && !opt.Blind {
+		blind = fmt.Sprintf("what a build reads cannot be seen on this machine (%v): each build system runs every time", err)
+		opt.Blind = true
+	}
 	r, jobs := newRunner(opt, len(p.Actions))
 	results := make([]Result, len(p.Actions))
 	var g errgroup.Group
@@ -70,6 +78,9 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 			start := time.Now()
 			res := r.action(ctx, a)
 			res.Action, res.Took = a, time.Since(start)
+			if blind != "" {
+				res.Notes = append(res.Notes, blind)
+			}
 			results[i] = res
 			if opt.Done != nil {
 				mu.Lock()
@@ -123,6 +134,24 @@ type runner struct {
 
 	mu    sync.Mutex
 	notes map[*plan.Action][]string
+	runs  map[string]*actionRun // by the action's state file
+}
+
+// An actionRun is one run of an action's commands.
+type actionRun struct {
+	record *trace.Record   // nil where what commands read cannot be seen
+	again  map[string]bool // programs that read what has changed
+	anew   bool            // because the build system did not notice a change
+}
+
+// running is the run of an action that is going on, an empty one where there is none.
+func (r *runner) running(a *plan.Action) *actionRun {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if run := r.runs[a.State]; run != nil && a.State != "" {
+		return run
+	}
+	return &actionRun{}
 }
 
 // note remembers what the user should know of an action.
@@ -141,14 +170,14 @@ func newRunner(opt Options, actions int) (r *runner, jobs int) {
 	if jobs <= 0 {
 		jobs = runtime.NumCPU()
 	}
-	return &runner{opt: opt, inputs: newInputs(append([]string{opt.Build, opt.Dist}, opt.Skip...)...), slots: make(chan struct{}, jobs), each: max(1, jobs/max(1, actions))}, jobs
+	return &runner{opt: opt, inputs: newInputs(opt), slots: make(chan struct{}, jobs), each: max(1, jobs/max(1, actions))}, jobs
 }
 
 func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	if err := ctx.Err(); err != nil {
 		return Result{Err: err}
 	}
-	dir := filepath.Dir(a.Build)
+	dir := filepath.Dir(a.State)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Result{Err: err}
 	}
@@ -158,22 +187,20 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	defer lock.Unlock()
 
-	inputs, err := r.inputs.of(a)
+	declared, err := r.inputs.declared(a)
 	if err != nil {
 		return Result{Err: err}
 	}
 	st := readState(a.State)
-	if st != nil && st.ID == a.ID && !st.Failed {
-		same, err := r.inputs.unchanged(a, st, inputs)
-		if err != nil {
-			return Result{Err: err}
-		}
-		if same && st.outputsThere(a) {
-			arts, changed, err := publish(a, st)
+	var changed map[string]bool
+	if st != nil && st.ID == a.ID {
+		changed = r.inputs.changed(a, st)
+		if !st.Failed && st.Seen && len(changed) == 0 && st.Inputs == declared && st.outputsThere() {
+			arts, moved, err := publish(a, st)
 			if err != nil {
 				return Result{Err: err}
 			}
-			if changed || st.touched {
+			if moved || st.touched {
 				if err := st.write(a.State); err != nil {
 					return Result{Err: err}
 				}
@@ -182,28 +209,20 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		}
 	}
 
-	if st == nil || st.ID != a.ID {
-		for _, d := range []string{a.Build, a.Stage} {
-			if err := removeAll(d); err != nil {
-				return Result{Err: err}
-			}
-		}
+	next := &state{ID: a.ID, Inputs: declared}
+	if st != nil {
+		next.Dist = st.Dist
+	}
+	if st != nil && st.ID == a.ID {
+		next.Reads, next.Readers, next.Steps, next.Copied = st.Reads, st.Readers, st.Steps, st.Copied
+	} else if err := clear(a); err != nil {
+		return Result{Err: err}
 	}
 	if err := os.Remove(a.State); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return Result{Err: err}
 	}
-	next := &state{ID: a.ID, Stat: inputs.stat}
-	if st != nil {
-		next.Steps, next.Copied, next.Dist = st.Steps, st.Copied, st.Dist
-		if st.ID != a.ID {
-			next.Steps, next.Copied = nil, nil
-		}
-	}
-	if next.Content, err = r.inputs.content(inputs); err != nil {
-		return Result{Err: err}
-	}
 	log := &bytes.Buffer{}
-	err = r.run(ctx, a, next, log)
+	err = r.build(ctx, a, next, changed, log)
 	if werr := os.WriteFile(filepath.Join(dir, "log"), log.Bytes(), 0o644); werr != nil && err == nil {
 		err = werr
 	}
@@ -237,12 +256,77 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	return res
 }
 
-func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writer) error {
+// clear deletes what an action's commands made.
+func clear(a *plan.Action) error { return errors.Join(removeAll(a.Top), removeAll(a.Stage)) }
+
+// build runs the action's commands, and remembers what they read. Where that shows that the build system did not notice what has changed, it builds anew.
+func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed map[string]bool, log io.Writer) error {
+	run := &actionRun{again: map[string]bool{}}
+	for _, read := range st.Reads {
+		if changed[read.Path] {
+			for _, i := range read.By {
+				run.again[st.Readers[i]] = true
+			}
+		}
+	}
+	err := r.watched(ctx, a, st, run, log)
+	if run.record == nil || ctx.Err() != nil {
+		return err
+	}
+	if missed := stale(a, st, changed, run.record); err == nil && len(missed) > 0 {
+		for _, m := range missed {
+			fmt.Fprintf(log, "xbuild: %s\n", m)
+		}
+		fmt.Fprintln(log, "xbuild: building anew")
+		if err := clear(a); err != nil {
+			return err
+		}
+		st.Reads, st.Readers, st.Steps, st.Copied = nil, nil, nil, nil
+		run = &actionRun{anew: true}
+		err = r.watched(ctx, a, st, run, log)
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	r.inputs.remember(a, st, run.record)
+	st.Seen = !run.record.Partial()
+	if text, certain := r.inputs.outside(a, run.record); text != "" && (err != nil || certain && !a.Rooted) {
+		if err == nil {
+			err = errors.New("the commands succeeded, without a file of the project")
+		}
+		err = fmt.Errorf("%w\n%s", err, text)
+	}
+	return err
+}
+
+func (r *runner) watched(ctx context.Context, a *plan.Action, st *state, run *actionRun, log io.Writer) error {
+	if !r.opt.Blind {
+		run.record = r.inputs.record(a)
+	}
+	r.mu.Lock()
+	if r.runs == nil {
+		r.runs = map[string]*actionRun{}
+	}
+	r.runs[a.State] = run
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.runs, a.State)
+	}()
+	if err := r.run(ctx, a, st, run, log); err != nil {
+		return err
+	}
+	r.outputs(a)
+	return nil
+}
+
+func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *actionRun, log io.Writer) error {
 	if a.Copy {
 		if st.Copied == nil {
 			st.Copied = map[string]string{}
 		}
-		if err := copyTree(a.Source, a.Build, a.Skip, r.inputs.skip, st.Copied); err != nil {
+		if err := copyTree(a.Root, a.Top, func(path string) bool { return leftOut(a, path) }, r.inputs.skip, st.Copied); err != nil {
 			return fmt.Errorf("copy of the source: %w", err)
 		}
 	}
@@ -253,7 +337,7 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writ
 		return err
 	}
 	if st.Steps == nil {
-		st.Steps = map[string]stepState{}
+		st.Steps = map[string]string{}
 	}
 	for i := 0; i < len(a.Steps); {
 		j := i
@@ -266,7 +350,7 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writ
 		for _, s := range a.Steps[i:j] {
 			g.Go(func() error {
 				mu.Lock()
-				done := st.stepDone(s)
+				done := !r.opt.Blind && st.stepDone(s, run.again, reader(a.Readers, s.Command))
 				mu.Unlock()
 				if done {
 					return nil
@@ -282,7 +366,8 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writ
 				if err != nil {
 					return fmt.Errorf("%s: %w", s.Name, err)
 				}
-				return st.stepSucceeded(s)
+				st.stepSucceeded(s)
+				return nil
 			})
 		}
 		if err := g.Wait(); err != nil {
@@ -332,6 +417,10 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	}
 	fmt.Fprintf(log, "+ %s\n", strings.Join(argv, " "))
 	e := r.opt.Environ.Merge(a.Env).Merge(s.Env)
+	run := r.running(a)
+	if run.anew {
+		e = e.Merge(s.Anew)
+	}
 	e.Set("XBUILD", r.opt.XBuild)
 	e.Set("PATH", strings.Join(append(slices.Clone(a.Path), r.opt.PathTail), ":"))
 	if r.opt.Offline {
@@ -362,7 +451,11 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	// The kernel sends the parent-death signal when the thread that started the child ends, so the thread stays ours until the child is gone.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := cmd.Run(); err != nil {
+	start := cmd.Run
+	if run.record != nil {
+		start = func() error { return run.record.Run(cmd) }
+	}
+	if err := start(); err != nil {
 		if s.WhenMissing != "" {
 			os.Remove(s.WhenMissing) // it may be there already (config.status is before what it makes), and the step is not done
 		}

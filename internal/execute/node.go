@@ -45,21 +45,22 @@ type nodeRun struct {
 
 // nodeFetch brings what npm ci needs into npm's cache: it installs into a directory that goes again.
 func (r *runner) nodeFetch(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
-	if err := os.MkdirAll(filepath.Dir(a.Build), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(a.State), 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(a.Build), "fetch-")
+	tmp, err := os.MkdirTemp(filepath.Dir(a.State), "fetch-")
 	if err != nil {
 		return err
 	}
 	defer removeAll(tmp)
 	c := *a
-	c.Build = tmp
-	if err := copyTree(a.Source, tmp, a.Skip, []string{r.opt.Build, r.opt.Dist}, map[string]string{}); err != nil {
+	c.Top = tmp
+	c.Build = filepath.Join(tmp, relative(a.Top, a.Build))
+	if err := copyTree(a.Root, tmp, func(path string) bool { return leftOut(a, path) }, []string{r.opt.Build, r.opt.Dist}, map[string]string{}); err != nil {
 		return err
 	}
-	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(tmp, workName)}
-	root, err := node.Read(tmp)
+	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(c.Build, workName)}
+	root, err := node.Read(c.Build)
 	if err != nil {
 		return err
 	}
@@ -73,6 +74,7 @@ func (r *runner) nodeFetch(ctx context.Context, a *plan.Action, s plan.Step, log
 // node is the step of the recipe node-gyp: it installs packages, compiles what is native, and lays the result out in the stage.
 func (r *runner) node(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
 	n := &nodeRun{runner: r, ctx: ctx, a: a, b: s.Node, log: log, work: filepath.Join(a.Build, workName), made: map[string][]string{}}
+	r.read(a, filepath.Join(a.Build, "package.json"))
 	root, err := node.Read(a.Build)
 	if err != nil {
 		return fmt.Errorf("%s: the recipe wants a package.json in its source: %w", n.b.Where, err)
@@ -124,6 +126,7 @@ func (n *nodeRun) install(root node.Package) error {
 	h := sha256.New()
 	fmt.Fprintln(h, argv, n.a.Path)
 	for _, name := range []string{locked, ".npmrc"} {
+		n.read(n.a, filepath.Join(n.a.Build, name))
 		data, err := os.ReadFile(filepath.Join(n.a.Build, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -609,6 +612,7 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
 	stage := filepath.Join(n.a.Stage, "app")
 	put := func(rel string, d fs.DirEntry) error {
 		from, to := filepath.Join(n.a.Build, rel), filepath.Join(stage, rel)
+		n.read(n.a, from)
 		if d.Type()&fs.ModeSymlink != 0 {
 			target, err := os.Readlink(from)
 			if err != nil {
@@ -632,6 +636,7 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
 			return err
 		}
 		if d.IsDir() {
+			n.list(n.a, filepath.Join(n.a.Build, rel))
 			if path != n.a.Source && (n.inputs.skips(path, rel, d.Name(), n.a.Skip) || excluded(rel)) {
 				return fs.SkipDir
 			}

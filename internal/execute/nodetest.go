@@ -22,7 +22,7 @@ var nodePreload []byte
 // nodeTest runs a test of the recipe node-gyp in the platform's own Node. It works in a directory of its own: the source with all its packages, devDependencies
 // included and for the platform, and over that what is in dist. npm itself runs in the host's Node.
 func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt TestOptions, log *bytes.Buffer) error {
-	work := filepath.Dir(a.Build)
+	work := filepath.Dir(a.State)
 	c := *a
 	c.Build = filepath.Join(work, "tested") // not "test": node --test of Node 20 takes every file below a directory of that name for a test
 	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(work, "tested-node"), test: true}
@@ -43,7 +43,7 @@ func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt 
 	if root.Tool() != "" {
 		skip = append(skip, "build", "build-node-*", "prebuilds")
 	}
-	if err := copyTree(a.Build, c.Build, skip, nil, map[string]string{}); err != nil {
+	if err := copyTree(a.Build, c.Build, func(path string) bool { return matches(skip, relative(a.Build, path)) }, nil, map[string]string{}); err != nil {
 		return err
 	}
 	if err := n.install(root); err != nil {
@@ -116,7 +116,7 @@ func overlay(app, dir string) error {
 			}
 		}
 	}
-	return copyTree(app, dir, []string{"node_modules/.package-lock.json"}, nil, map[string]string{})
+	return copyTree(app, dir, func(path string) bool { return relative(app, path) == "node_modules/.package-lock.json" }, nil, map[string]string{})
 }
 
 // built puts the module where its loader looks for it: what node-gyp made beside it as it was made, the module itself as it is in dist. It returns its path.

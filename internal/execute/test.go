@@ -111,7 +111,7 @@ func (r *runner) test(ctx context.Context, t Test, opt TestOptions, start *time.
 		return TestResult{Result: Failed, Reason: ctx.Err().Error()}
 	}
 	failed := func(err error) TestResult { return TestResult{Result: Failed, Reason: err.Error()} }
-	work := filepath.Dir(a.Build)
+	work := filepath.Dir(a.State)
 	if slices.ContainsFunc(t.Steps, func(s plan.Step) bool { return s.Dir == a.Build || s.In != nil }) {
 		// The commands may write into the build directory: no build at the same time.
 		lock := flock.New(filepath.Join(work, "lock"))

@@ -66,7 +66,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		Target: t.Name, Platform: p, OCI: p.Name, Recipe: t.Recipe, Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
 		Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
-		External: t.External, Dispatched: t.Dispatched,
+		External: t.External, Dispatched: t.Dispatched, Readers: recipe.Readers, Reread: recipe.Reread,
 	}
 	// What a build of the source for the host left behind is in build only where the source is itself compiled: an application's own folder may have that name.
 	_, err := os.Stat(filepath.Join(source, "binding.gyp"))
@@ -80,9 +80,12 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	if _, err := os.Stat(source); err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
+	if err := a.copied(vars); err != nil {
+		return nil, err
+	}
 	mapped := []string{"-ffile-prefix-map=" + source + "=."}
 	if recipe.CopySource {
-		mapped = []string{"-ffile-prefix-map=" + a.Build + "=."}
+		mapped = []string{"-ffile-prefix-map=" + a.Top + "=."}
 	}
 	common := append([]string{"-O" + vars["opt"].(string)}, mapped...)
 	if recipe.OwnOpt && t.Opt == "" {
@@ -159,6 +162,25 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	return a, nil
 }
 
+// copied says what is copied and where to: the source, or what root names, in which the source lies as it does there.
+func (a *Action) copied(vars catalog.Vars) error {
+	a.Root, a.Top = a.Source, a.Build
+	root, _ := vars["root"].(string)
+	if root == "" || !a.Copy {
+		return nil
+	}
+	a.Root, a.Rooted = filepath.Join(a.Source, filepath.FromSlash(root)), true
+	rel, err := filepath.Rel(a.Root, a.Source)
+	if err != nil || filepath.IsAbs(root) || !filepath.IsLocal(rel) {
+		return fmt.Errorf("root %q is not the source or a directory above it, relative to the source (%s)", root, a.Source)
+	}
+	if _, err := os.Stat(a.Root); err != nil {
+		return fmt.Errorf("root: %w", err)
+	}
+	a.Build = filepath.Join(a.Top, rel)
+	return nil
+}
+
 // watched is the directory that holds all of a target's own inputs: its source, or the nearest directory upwards with one of the recipe's root files.
 func watched(source string, roots []string) string {
 	for dir := source; ; dir = filepath.Dir(dir) {
@@ -228,7 +250,11 @@ func sourceVars(vars catalog.Vars, t project.Target, source string, s env.Settin
 	files, done := globbed[t.Name]
 	if !done {
 		for _, g := range globs {
-			found, err := doublestar.Glob(os.DirFS(source), path.Clean(g), doublestar.WithFilesOnly())
+			base, pattern := doublestar.SplitPattern(path.Clean(g))
+			found, err := doublestar.Glob(os.DirFS(filepath.Join(source, filepath.FromSlash(base))), pattern, doublestar.WithFilesOnly())
+			for i := range found {
+				found[i] = path.Join(base, found[i])
+			}
 			if err != nil {
 				return fmt.Errorf("sources: %q: %w", g, err)
 			}
@@ -245,7 +271,7 @@ func sourceVars(vars catalog.Vars, t project.Target, source string, s env.Settin
 	objects := make([]string, len(files))
 	link := p.Triplet + "-clang"
 	for i, f := range files {
-		objects[i] = vars["build"].(string) + "/obj/" + f + ".o"
+		objects[i] = vars["build"].(string) + "/obj/" + objectName(f) + ".o"
 		if slices.Contains(cxxSuffixes, path.Ext(f)) {
 			link = p.Triplet + "-clang++"
 		}
@@ -254,6 +280,9 @@ func sourceVars(vars catalog.Vars, t project.Target, source string, s env.Settin
 	vars["item.c"], vars["item.cxx"] = s.CFlags, s.CXXFlags
 	return nil
 }
+
+// objectName is a source's name in the directory of objects, which what lies above the source does not leave.
+func objectName(source string) string { return strings.ReplaceAll(source, "../", "_up/") }
 
 func dedupe(list []string) []string {
 	seen := map[string]bool{}
@@ -282,7 +311,7 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *Action) ([]Step, error) {
 		}
 		for _, item := range items {
 			if def.Foreach != "" {
-				vars["item"] = item
+				vars["item"], vars["item.object"] = item, objectName(item)
 				if slices.Contains(cxxSuffixes, path.Ext(item)) {
 					vars["item.driver"], vars["item.flags"], vars["item.options"] = a.Platform.Triplet+"-clang++", vars["item.cxx"], vars["cxxflags"]
 				} else {
@@ -306,7 +335,7 @@ func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
 	for _, f := range []struct {
 		to   *string
 		from string
-	}{{&s.Name, def.Name}, {&s.Dir, def.Dir}, {&s.Stdout, def.Stdout}, {&s.Output, def.Output}, {&s.Depfile, def.Depfile}, {&s.WhenMissing, def.WhenMissing}} {
+	}{{&s.Name, def.Name}, {&s.Dir, def.Dir}, {&s.Stdout, def.Stdout}, {&s.Output, def.Output}, {&s.WhenMissing, def.WhenMissing}} {
 		if f.from == "" {
 			continue
 		}
@@ -324,13 +353,15 @@ func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
 	if def.Node {
 		s.Node = &node.Build{} // filled in by action
 	}
-	more := map[string]string{}
-	for name, value := range def.Env {
-		if more[name], err = vars.ExpandOne(value); err != nil {
-			return s, err
+	for to, from := range map[*env.Environment]map[string]string{&s.Env: def.Env, &s.Anew: def.Anew} {
+		more := map[string]string{}
+		for name, value := range from {
+			if more[name], err = vars.ExpandOne(value); err != nil {
+				return s, err
+			}
 		}
+		*to = env.Environment{}.With(more)
 	}
-	s.Env = env.Environment{}.With(more)
 	s.Command, err = vars.ExpandAll(def.Command)
 	return s, err
 }

@@ -63,6 +63,9 @@ type Action struct {
 	Inputs []string        `json:"inputs,omitempty"` // globs of further inputs, absolute
 	Skip   []string        `json:"skip,omitempty"`   // globs of files below the source that are no inputs and are not copied
 	Copy   bool            `json:"copy_source,omitempty"`
+	Root   string          `json:"root"`  // where the source is copied: what is copied, the source or a directory above it
+	Top    string          `json:"-"`     // the copy of Root; else Build
+	Rooted bool            `json:"-"`     // the target says what is copied
 	Build  string          `json:"build"` // commands write here
 	Stage  string          `json:"stage"` // what was installed
 	State  string          `json:"-"`
@@ -83,6 +86,9 @@ type Action struct {
 	// Baseline is what their instructions are held against; Dispatched are globs of functions that ask the processor themselves.
 	Baseline   platform.Baseline `json:"-"` // the flags in the commands say it
 	Dispatched []string          `json:"dispatched,omitempty"`
+	// Readers and Reread say how it is seen that the build system missed a change (catalog.Recipe).
+	Readers map[string][]string `json:"-"`
+	Reread  bool                `json:"-"`
 	// Explain is what messages of the commands mean.
 	Explain []Explanation `json:"-"`
 }
@@ -96,7 +102,7 @@ type Step struct {
 	Env         env.Environment `json:"env,omitempty"`
 	Stdout      string          `json:"stdout,omitempty"`
 	Output      string          `json:"output,omitempty"`
-	Depfile     string          `json:"depfile,omitempty"`
+	Anew        env.Environment `json:"-"` // with which it makes everything again
 	WhenMissing string          `json:"when_missing,omitempty"`
 	Remove      []string        `json:"remove,omitempty"`
 	Node        *node.Build     `json:"node,omitempty"` // in the place of a command

@@ -482,7 +482,7 @@ cxxflags = ["-DCXX"]
 	a := pl.plan(t, Selection{}).Actions[0]
 	var got []string
 	for _, s := range a.Steps {
-		if s.Depfile != "" {
+		if s.Output != "" {
 			language := "C"
 			if slices.Contains(s.Command, "-DCXX") {
 				language = "CXX"

@@ -1,0 +1,612 @@
+package execute
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"xbuild/internal/lock"
+	"xbuild/internal/plan"
+	"xbuild/internal/trace"
+)
+
+// What an action read is its input: nobody has to name it. Each file that its commands looked for is remembered with what it was, and with the programs that looked: a
+// file that was not there and is there now is a change like another.
+//
+// The programs tell what a build system does not know. It runs again in the directory of its last run, and makes again what it knows to be out of date. A program that read
+// what has changed since, and that was not run again, is one that the build system has no reason to run: a header that its Makefile does not name, a script that a
+// configure step called. Then the directory is deleted and all is built anew.
+
+// A read is a path that an action's commands looked for.
+type read struct {
+	Path string `json:"path"`
+	List bool   `json:"list,omitempty"` // as a directory, whose names count
+	Stat string `json:"stat,omitempty"` // size, time and mode; "" where these do not tell it from a change at the same moment
+	Sum  string `json:"sum"`            // what it was
+	By   []int  `json:"by"`             // who looked, as places in state.Readers
+}
+
+// changing is the sum of a file that was changed while the action ran: what was read of it nobody knows.
+const changing = "changed while it was read"
+
+// settled is how long a file has to be unchanged for its time to tell it from another version: file systems count it in steps (two seconds at the most, on FAT).
+const settled = 2 * time.Second
+
+// inputs knows what files are. What it found out once holds for the whole run of xbuild, but for what commands may have changed.
+type inputs struct {
+	skip   []string // absolute directories that are never inputs
+	ignore []string // absolute paths below which nothing is an input: the store, the kernel's, caches of tools that check what they hold
+	mu     sync.Mutex
+	now    map[string]seen
+	sums   map[string]string // by path and stat
+}
+
+type seen struct{ stat, sum string }
+
+// machine are paths that say something of this machine and its moment, and nothing of a project.
+var machine = []string{
+	"/proc", "/sys", "/dev", "/run", "/var", "/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/hosts", "/etc/host.conf",
+	"/etc/resolv.conf", "/etc/gai.conf", "/etc/localtime", "/etc/mtab", "/etc/services", "/etc/protocols", "/etc/hostname", "/etc/machine-id",
+	// clang asks which distribution it is on, and uses nothing of it here.
+	"/etc/os-release", "/usr/lib/os-release", "/etc/lsb-release", "/etc/debian_version", "/etc/redhat-release", "/etc/SuSE-release", "/etc/gentoo-release",
+}
+
+// caches are what tools keep below the home directory: they check what they read there by what a project locks.
+var caches = []string{".cache", ".npm", ".node-gyp", ".cargo/registry", ".cargo/git", ".cargo/.package-cache", ".cargo/.package-cache-mutate", ".cargo/.global-cache", "go/pkg", ".config/go/telemetry"}
+
+func newInputs(opt Options) *inputs {
+	in := &inputs{skip: append([]string{opt.Build, opt.Dist}, opt.Skip...), now: map[string]seen{}, sums: map[string]string{}}
+	add := func(path string) {
+		if path == "" || path == "/" {
+			return
+		}
+		in.ignore = append(in.ignore, path)
+		if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
+			in.ignore = append(in.ignore, real)
+		}
+	}
+	for _, p := range machine {
+		add(p)
+	}
+	add(opt.Store)
+	add(opt.XBuild)
+	for _, name := range []string{"XDG_CACHE_HOME", "GOCACHE", "GOMODCACHE", "npm_config_cache", "NPM_CONFIG_CACHE"} {
+		add(opt.Environ.Lookup(name))
+	}
+	if home := opt.Environ.Lookup("HOME"); home != "" {
+		for _, c := range caches {
+			add(filepath.Join(home, c))
+		}
+	}
+	if home := opt.Environ.Lookup("CARGO_HOME"); home != "" {
+		for _, c := range caches {
+			if sub, ok := strings.CutPrefix(c, ".cargo/"); ok {
+				add(filepath.Join(home, sub))
+			}
+		}
+	}
+	for _, d := range in.skip {
+		if real, err := filepath.EvalSymlinks(d); err == nil && real != d {
+			in.skip = append(in.skip, real)
+		}
+	}
+	return in
+}
+
+// within tells whether a path is a directory or below it.
+func within(path, dir string) bool {
+	return strings.HasPrefix(path, dir) && (len(path) == len(dir) || path[len(dir)] == '/')
+}
+
+// vcs are directories that hold no sources.
+var vcs = []string{".git", ".hg", ".svn", ".jj"}
+
+// matches tells whether one of the globs is that of a path below the source.
+func matches(globs []string, name string) bool {
+	for _, g := range globs {
+		if ok, err := doublestar.Match(g, filepath.ToSlash(name)); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// skips tells directories of a source that hold no inputs.
+func (in *inputs) skips(path, rel, name string, globs []string) bool {
+	return slices.Contains(in.skip, path) || slices.Contains(vcs, name) || isCache(path) || matches(globs, rel)
+}
+
+// leftOut tells files that a recipe leaves out of the copy of a source.
+func leftOut(a *plan.Action, path string) bool {
+	return len(a.Skip) > 0 && matches(a.Skip, relative(a.Source, path))
+}
+
+// relative is a path as seen from a directory; both are absolute.
+func relative(dir, path string) string {
+	rel, err := filepath.Rel(dir, path)
+	if err != nil {
+		return path
+	}
+	return rel
+}
+
+// isCache tells directories that say of themselves that they hold what can be made again, other projects' build directories for one.
+func isCache(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, "CACHEDIR.TAG"))
+	return err == nil
+}
+
+// record makes the record of one run of an action. Of what lies in the project's build directory the copy of a source alone counts, for the source that it is of.
+func (in *inputs) record(a *plan.Action) *trace.Record {
+	return &trace.Record{
+		Ignore: func(path string) bool {
+			if within(path, a.Top) {
+				return !a.Copy
+			}
+			for _, p := range in.ignore {
+				if within(path, p) {
+					return true
+				}
+			}
+			return within(path, a.Stage)
+		},
+		Reader: func(argv []string) string { return reader(a.Readers, argv) },
+	}
+}
+
+// reader names a program by its arguments. Programs that a recipe lists are named by the values of some options alone, because the others change from run to run: by none,
+// where it is the build system itself, which is always run. Names of temporary files are left out.
+func reader(known map[string][]string, argv []string) string {
+	name := filepath.Base(argv[0])
+	for i, arg := range argv { // python3 /…/meson, sh ./configure
+		base := filepath.Base(arg)
+		options, ok := known[base]
+		if i > 0 && (strings.HasPrefix(arg, "-") || i > 1) {
+			break
+		}
+		if !ok {
+			for n, o := range known {
+				if strings.HasSuffix(base, "-"+n) { // aarch64-linux-gnu-clang
+					options, ok = o, true
+				}
+			}
+		}
+		if !ok {
+			continue
+		}
+		id := []string{base}
+		for j := i + 1; j < len(argv); j++ {
+			for _, o := range options {
+				switch {
+				case argv[j] == o && j+1 < len(argv):
+					id = append(id, o, argv[j+1])
+				case strings.HasPrefix(argv[j], o+"="):
+					id = append(id, argv[j])
+				}
+			}
+		}
+		if len(options) == 0 || len(id) > 1 {
+			return strings.Join(id, " ")
+		}
+	}
+	h := sha256.New()
+	for _, arg := range argv {
+		fmt.Fprintf(h, "%s\x00", temporary(arg))
+	}
+	return name + " " + hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// temporary takes a temporary file's name out of an argument.
+func temporary(arg string) string {
+	tmp := cmp.Or(os.Getenv("TMPDIR"), os.TempDir())
+	before, after, ok := strings.Cut(arg, tmp+"/")
+	if !ok || before != "" && !strings.HasSuffix(before, "=") {
+		return arg
+	}
+	_, rest, _ := strings.Cut(after, "/")
+	return before + tmp + "/*/" + rest
+}
+
+// look says what a path is now. The first answer of a run holds where nothing is known to have changed it.
+func (in *inputs) look(a *plan.Action, path string, list bool) seen {
+	key := path
+	if list {
+		key += "\x00" + strings.Join(a.Skip, "\x00")
+	}
+	in.mu.Lock()
+	s, ok := in.now[key]
+	in.mu.Unlock()
+	if !ok {
+		s = in.stat(a, path, list)
+		in.mu.Lock()
+		in.now[key] = s
+		in.mu.Unlock()
+	}
+	return s
+}
+
+// stat says what a path is by what needs no reading; the sum is there where that is all there is to know.
+func (in *inputs) stat(a *plan.Action, path string, list bool) seen {
+	link := ""
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		to, err := os.Readlink(path)
+		if err != nil {
+			return seen{"-", "-"}
+		}
+		link = "-> " + to + " "
+		if info, err = os.Stat(path); err != nil {
+			return seen{link + "-", link + "-"}
+		}
+	}
+	switch {
+	case err != nil:
+		return seen{"-", "-"}
+	case info.IsDir() && list:
+		names := link + in.names(a, path)
+		return seen{names, names}
+	case info.IsDir():
+		return seen{link + "dir", link + "dir"}
+	case !info.Mode().IsRegular():
+		mode := link + info.Mode().String()
+		return seen{mode, mode}
+	}
+	return seen{link + statOf(info), ""}
+}
+
+// names is a digest of the names in a directory, but for those that are no inputs.
+func (in *inputs) names(a *plan.Action, dir string) string {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return "-"
+	}
+	h := sha256.New()
+	for _, e := range list {
+		path := filepath.Join(dir, e.Name())
+		if e.Name() == lock.FileName || slices.Contains(in.skip, path) {
+			continue
+		}
+		if leftOut(a, path) {
+			continue
+		}
+		fmt.Fprintf(h, "%s %v\n", e.Name(), e.Type())
+	}
+	return "names " + hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// content says what a path is, its content read where that is needed.
+func (in *inputs) content(a *plan.Action, path string, s seen) string {
+	if s.sum != "" {
+		return s.sum
+	}
+	key := path + "\x00" + s.stat
+	in.mu.Lock()
+	sum, ok := in.sums[key]
+	in.mu.Unlock()
+	if ok {
+		return sum
+	}
+	sum = digest(path)
+	in.mu.Lock()
+	in.sums[key] = sum
+	in.mu.Unlock()
+	return sum
+}
+
+// digest is the SHA-256 of a file, with whether it may be run and where it is a link to.
+func digest(path string) string {
+	link := ""
+	if to, err := os.Readlink(path); err == nil {
+		link = "-> " + to + " "
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return link + "-"
+		}
+		return link + "unreadable"
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return link + "unreadable"
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return link + "unreadable"
+	}
+	return fmt.Sprintf("%s%o %x", link, info.Mode().Perm()&0o111, h.Sum(nil))
+}
+
+// declared is a digest of the files that the target's inputs name.
+func (in *inputs) declared(a *plan.Action) (string, error) {
+	if len(a.Inputs) == 0 {
+		return "", nil
+	}
+	h := sha256.New()
+	for _, g := range a.Inputs {
+		base, pattern := doublestar.SplitPattern(filepath.ToSlash(g))
+		found, err := doublestar.Glob(os.DirFS(base), pattern, doublestar.WithFilesOnly())
+		if err != nil {
+			return "", fmt.Errorf("inputs: %q: %w", g, err)
+		}
+		slices.Sort(found)
+		for _, f := range found {
+			path := filepath.Join(base, f)
+			fmt.Fprintf(h, "%s %s\n", f, in.content(a, path, in.look(a, path, false)))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// changed are the paths that are not any more what the action read. What is the same by content alone gets its new time, and touched says so.
+func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
+	out := map[string]bool{}
+	for i := range st.Reads {
+		r := &st.Reads[i]
+		s := in.look(a, r.Path, r.List)
+		if r.Stat != "" && s.stat == r.Stat {
+			continue
+		}
+		if in.content(a, r.Path, s) != r.Sum {
+			out[r.Path] = true
+			continue
+		}
+		if r.Stat != s.stat && settledAt(r.Path) {
+			r.Stat, st.touched = s.stat, true
+		}
+	}
+	return out
+}
+
+// settledAt tells whether a file is old enough for its time to tell it from a later version.
+func settledAt(path string) bool {
+	info, err := os.Stat(path)
+	return err != nil || info.IsDir() || time.Since(info.ModTime()) > settled
+}
+
+// remember puts what a record holds into the state. What other programs read in earlier runs in the same directory stays.
+func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
+	ran := map[string]bool{}
+	for _, name := range rec.Ran() {
+		ran[name] = true
+	}
+	type entry struct {
+		read
+		by map[string]bool
+	}
+	all := map[string]*entry{}
+	for _, r := range st.Reads {
+		e := &entry{read: r, by: map[string]bool{}}
+		for _, i := range r.By {
+			if name := st.Readers[i]; !ran[name] {
+				e.by[name] = true
+			}
+		}
+		if len(e.by) > 0 {
+			all[r.Path] = e
+		}
+	}
+	for path, f := range in.recorded(a, st, rec) {
+		e := all[path]
+		if e == nil {
+			e = &entry{by: map[string]bool{}}
+			all[path] = e
+		}
+		list := e.List || f.Listed
+		s := in.stat(a, path, list)
+		e.read = read{Path: path, List: list, Stat: s.stat, Sum: in.content(a, path, s)}
+		maps.Copy(e.by, f.Readers)
+		switch {
+		case !f.Written && s.sum == "" && trace.StampOf(path) != f.Stamp, !f.Written && e.Sum == "-" && f.Stamp != (trace.Stamp{}):
+			e.Stat, e.Sum = "", changing
+		case s.sum == "" && !settledAt(path):
+			e.Stat = ""
+		}
+	}
+	st.Reads, st.Readers = nil, nil
+	number := map[string]int{}
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		e := all[path]
+		r := e.read
+		r.By = nil
+		for _, name := range slices.Sorted(maps.Keys(e.by)) {
+			n, ok := number[name]
+			if !ok {
+				n = len(st.Readers)
+				number[name] = n
+				st.Readers = append(st.Readers, name)
+			}
+			r.By = append(r.By, n)
+		}
+		st.Reads = append(st.Reads, r)
+	}
+}
+
+// recorded are the files of a record that are inputs, by their paths outside of the build directory.
+func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[string]trace.File {
+	out := map[string]trace.File{}
+	missing := map[string]bool{}
+	for path, f := range rec.Files() {
+		if len(f.Readers) == 0 {
+			continue
+		}
+		if strings.Contains(path, "/..") {
+			path = real(path)
+			if rec.Ignore(path) {
+				continue
+			}
+		}
+		if within(path, a.Top) {
+			rel := relative(a.Top, path)
+			source := filepath.Join(a.Root, rel)
+			if rel == "." && !f.Listed || leftOut(a, source) {
+				continue
+			}
+			if _, err := os.Lstat(source); err != nil {
+				if _, err := os.Lstat(path); err == nil || f.Written {
+					continue // the build made it
+				}
+			}
+			path, f.Written = source, false
+			f.Stamp = trace.StampOf(path)
+			// What was read is the copy. The source may be newer by now.
+			if info, err := os.Lstat(source); err == nil && info.Mode().IsRegular() && st.Copied[rel] != statOf(info) {
+				f.Stamp = trace.Stamp{Size: -1}
+			}
+		}
+		if in.skipped(path) {
+			continue
+		}
+		if _, err := os.Lstat(path); err != nil {
+			if f.Written {
+				continue // a temporary file
+			}
+			// What is missing is told once, by the highest directory that is.
+			for {
+				dir := filepath.Dir(path)
+				if dir == path || missing[dir] {
+					path = dir
+					break
+				}
+				if _, err := os.Lstat(dir); err == nil {
+					break
+				}
+				path = dir
+			}
+			missing[path] = true
+			f.Listed = false
+		}
+		have, ok := out[path]
+		if !ok {
+			f.Readers = maps.Clone(f.Readers)
+			out[path] = f
+			continue
+		}
+		maps.Copy(have.Readers, f.Readers)
+		have.Listed, have.Written = have.Listed || f.Listed, have.Written || f.Written
+		out[path] = have
+	}
+	return out
+}
+
+// real resolves the links on the way to a path that may not be there itself.
+func real(path string) string {
+	if p, err := filepath.EvalSymlinks(path); err == nil {
+		return p
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return filepath.Clean(path)
+}
+
+// skipped tells what lies in the project's build directory, or where temporary files do.
+func (in *inputs) skipped(path string) bool {
+	return path == os.TempDir() || within(path, in.skip[0])
+}
+
+// stale says what the build system did not notice: programs that read what has changed and were not run again, or, where it rereads what it goes by, files.
+func stale(a *plan.Action, st *state, changed map[string]bool, rec *trace.Record) []string {
+	files := rec.Files()
+	ran := map[string]bool{}
+	for _, name := range rec.Ran() {
+		ran[name] = true
+	}
+	var out []string
+	for _, r := range st.Reads {
+		if !changed[r.Path] {
+			continue
+		}
+		if _, ok := files[r.Path]; a.Reread && !ok {
+			out = append(out, fmt.Sprintf("%s has changed, and was not looked at again", r.Path))
+		}
+		for _, i := range r.By {
+			if name := st.Readers[i]; !ran[name] && !a.Reread {
+				out = append(out, fmt.Sprintf("%s has changed, and %s, which read it, was not run again", r.Path, name))
+			}
+		}
+	}
+	return out
+}
+
+// self is the reader that xbuild is.
+const self = "xbuild"
+
+// read notes what xbuild itself reads for an action, list a directory that it lists.
+func (r *runner) read(a *plan.Action, path string) { r.saw(a, path, false) }
+func (r *runner) list(a *plan.Action, path string) { r.saw(a, path, true) }
+
+func (r *runner) saw(a *plan.Action, path string, list bool) {
+	if rec := r.running(a).record; rec != nil {
+		rec.Read(path, self, list)
+	}
+}
+
+// outputs notes the outputs that a copy of the source has from the source.
+func (r *runner) outputs(a *plan.Action) {
+	for _, out := range a.Output {
+		if !a.Copy || out.Path == "" {
+			continue
+		}
+		found, _ := doublestar.Glob(os.DirFS(a.Build), filepath.ToSlash(filepath.Clean(out.Path)), doublestar.WithFilesOnly(), doublestar.WithNoFollow())
+		for _, f := range found { // collect tells of errors
+			r.read(a, filepath.Join(a.Build, f))
+		}
+	}
+}
+
+// outside finds what commands looked for above the copy of a source, where it is not, although it is above the source. certain tells that make or a compiler did, which
+// look nowhere without being told: the project wants it. Other programs look for their own configuration in all directories upwards.
+func (in *inputs) outside(a *plan.Action, rec *trace.Record) (text string, certain bool) {
+	if !a.Copy || rec == nil {
+		return "", false
+	}
+	files := rec.Files()
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		f := files[path]
+		if len(f.Readers) == 0 || f.Written {
+			continue
+		}
+		path = real(path)
+		if !within(path, in.skip[0]) || within(path, a.Top) || within(path, a.Stage) || within(a.Top, path) {
+			continue
+		}
+		if _, err := os.Lstat(path); err == nil {
+			continue
+		}
+		above := relative(a.Top, path)
+		wanted := filepath.Join(a.Root, above)
+		if info, err := os.Stat(wanted); err != nil || !info.Mode().IsRegular() || slices.ContainsFunc(vcs, func(d string) bool { return strings.Contains(wanted, "/"+d+"/") }) {
+			continue
+		}
+		sure := false
+		for name := range f.Readers {
+			first, _, _ := strings.Cut(name, " ")
+			for known := range a.Readers {
+				sure = sure || first == known || strings.HasSuffix(first, "-"+known)
+			}
+		}
+		if text == "" || sure && !certain {
+			up := strings.Count(relative(a.Build, path), "../")
+			root := strings.TrimSuffix(strings.Repeat("../", up), "/")
+			text = fmt.Sprintf("the build looked for %s, which is not in the copy of the source that it runs in: write root = %q in [target.%s], which copies %s (root = \".\" says that it is not wanted)",
+				relative(a.Build, path), root, a.Target, filepath.Join(a.Source, root))
+			certain = sure
+		}
+	}
+	return text, certain
+}

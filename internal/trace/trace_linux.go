@@ -1,0 +1,302 @@
+//go:build amd64 || arm64
+
+package trace
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// supported tries it with a program that is everywhere.
+func supported() error {
+	file, err := exec.LookPath("sh")
+	if err != nil {
+		return err
+	}
+	r := &Record{Ignore: func(path string) bool { return path != os.DevNull }, Reader: func([]string) string { return "" }}
+	if err := r.Run(exec.Command(file, "-c", ": <"+os.DevNull)); err != nil {
+		return err
+	}
+	if len(r.Files()) == 0 {
+		return errors.New("the kernel shows none of the files that a program opens")
+	}
+	return nil
+}
+
+func run(cmd *exec.Cmd, r *Record) error {
+	quit, end, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer quit.Close()
+	started, waited := make(chan error), make(chan struct{})
+	watched := make(chan struct{})
+	go func() {
+		// The thread has the filter for ever, so it ends with this goroutine (runtime.LockOSThread). It stays until the command has ended: its end is what the kernel takes
+		// for the parent's death (prctl(2), PR_SET_PDEATHSIG).
+		runtime.LockOSThread()
+		listener, err := install()
+		if err != nil {
+			close(watched)
+			started <- fmt.Errorf("seccomp: %w", err)
+			return
+		}
+		go func() {
+			defer close(watched)
+			defer unix.Close(listener)
+			w := &watch{record: r, listener: listener, self: uint32(os.Getpid()), readers: map[string]string{}}
+			w.serve(int(quit.Fd()))
+		}()
+		err = cmd.Start()
+		started <- err
+		if err == nil {
+			<-waited
+		}
+	}()
+	if err = <-started; err == nil {
+		err = cmd.Wait()
+		close(waited)
+	}
+	end.Close()
+	<-watched
+	return err
+}
+
+// A watch answers what a command's filter asks.
+type watch struct {
+	record   *Record
+	listener int
+	self     uint32
+	readers  map[string]string // by arguments
+	buf      [4096]byte
+	args     [64 << 10]byte
+}
+
+// notif is struct seccomp_notif, response struct seccomp_notif_resp of linux/seccomp.h.
+type notif struct {
+	id    uint64
+	pid   uint32
+	flags uint32
+	nr    uint32
+	arch  uint32
+	ip    uint64
+	args  [6]uint64
+}
+
+type response struct {
+	id    uint64
+	val   int64
+	error int32
+	flags uint32
+}
+
+// serve answers until quit is closed and nothing asks.
+func (w *watch) serve(quit int) {
+	fds := []unix.PollFd{{Fd: int32(w.listener), Events: unix.POLLIN}, {Fd: int32(quit), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
+			return
+		}
+		if fds[0].Revents&unix.POLLIN == 0 {
+			if fds[1].Revents != 0 {
+				return
+			}
+			continue
+		}
+		var n notif
+		if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(w.listener), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&n))); e != 0 {
+			continue // the one that asked was killed
+		}
+		if n.pid != w.self {
+			w.call(&n)
+		}
+		// The kernel goes on with the call (seccomp_unotify(2), SECCOMP_USER_NOTIF_FLAG_CONTINUE): nothing is decided here.
+		resp := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+		unix.Syscall(unix.SYS_IOCTL, uintptr(w.listener), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&resp)))
+	}
+}
+
+// program is the reader that a process is. Its file is read too.
+func (w *watch) program(pid int) string {
+	n := 0
+	if fd, err := unix.Open(fmt.Sprintf("/proc/%d/cmdline", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
+		for n < len(w.args) {
+			got, err := unix.Read(fd, w.args[n:])
+			if got <= 0 || err != nil {
+				break
+			}
+			n += got
+		}
+		unix.Close(fd)
+	}
+	if reader, ok := w.readers[string(w.args[:n])]; ok {
+		return reader
+	}
+	args := string(w.args[:n])
+	reader := w.record.Reader(strings.Split(strings.TrimSuffix(args, "\x00"), "\x00"))
+	w.readers[args] = reader
+	w.record.started(reader)
+	if file := readLink(fmt.Sprintf("/proc/%d/exe", pid)); file != "" && !w.record.Ignore(file) {
+		w.record.use(file, reader, false)
+	}
+	return reader
+}
+
+// call records one system call, before the kernel does it.
+func (w *watch) call(n *notif) {
+	calls := native.calls
+	if n.arch == narrow.audit {
+		calls = narrow.calls
+	}
+	c, ok := calls[n.nr]
+	if !ok {
+		return
+	}
+	pid := int(n.pid)
+	path := w.path(pid, c.dir, c.path, n)
+	if path == "" {
+		return
+	}
+	flags := uint64(0)
+	if c.flags >= 0 {
+		flags = n.args[c.flags]
+	}
+	switch c.kind {
+	case look:
+		w.used(pid, path, false)
+	case open2:
+		var how [8]byte
+		if readMemory(pid, uintptr(flags), how[:]) < len(how) {
+			return
+		}
+		w.opened(pid, path, binary.LittleEndian.Uint64(how[:]))
+	case open:
+		w.opened(pid, path, flags)
+	case rename:
+		dir := -1
+		if c.dir >= 0 {
+			dir = 2 // renameat(2)
+		}
+		if other := w.path(pid, dir, c.also, n); other != "" && !w.record.Ignore(other) {
+			w.record.wrote(other)
+		}
+		fallthrough
+	case write:
+		if !w.record.Ignore(path) {
+			w.record.wrote(path)
+		}
+	}
+}
+
+func (w *watch) opened(pid int, path string, flags uint64) {
+	switch {
+	case flags&unix.O_ACCMODE == unix.O_RDONLY && flags&(unix.O_CREAT|unix.O_TRUNC) == 0:
+		w.used(pid, path, flags&unix.O_DIRECTORY != 0 && flags&unix.O_PATH == 0)
+		return
+	case flags&unix.O_ACCMODE == unix.O_RDWR && flags&unix.O_TRUNC == 0:
+		w.used(pid, path, false)
+	}
+	if !w.record.Ignore(path) {
+		w.record.wrote(path)
+	}
+}
+
+func (w *watch) used(pid int, path string, list bool) {
+	switch {
+	case !w.record.Ignore(path):
+		w.record.use(path, w.program(pid), list)
+	case path == "/etc/ld.so.cache":
+		w.program(pid) // a program has begun, and may read nothing else
+	}
+}
+
+// path is the absolute path that a call names, or "" where it names none.
+func (w *watch) path(pid, dir, arg int, n *notif) string {
+	size := readString(pid, uintptr(n.args[arg]), w.buf[:])
+	if size <= 0 {
+		if size < 0 {
+			w.record.lost()
+		}
+		return ""
+	}
+	name := string(w.buf[:size])
+	if name[0] != '/' {
+		from := fmt.Sprintf("/proc/%d/cwd", pid)
+		if dir >= 0 && int32(n.args[dir]) != unix.AT_FDCWD {
+			from = fmt.Sprintf("/proc/%d/fd/%d", pid, int32(n.args[dir]))
+		}
+		base := readLink(from)
+		if base == "" || base[0] != '/' {
+			return ""
+		}
+		// What goes up first goes up from a directory that is no link.
+		for {
+			rest, ok := strings.CutPrefix(name, "../")
+			if !ok {
+				break
+			}
+			base, name = filepath.Dir(base), rest
+		}
+		name = base + "/" + name
+	}
+	if self, ok := strings.CutPrefix(name, "/proc/self/"); ok {
+		return "/proc/" + strconv.Itoa(pid) + "/" + self
+	}
+	if strings.Contains(name, "/..") {
+		return name // Record.Files says why
+	}
+	return filepath.Clean(name)
+}
+
+// readString reads a string of another process up to its NUL. It is -1 where that cannot be read, and 0 where there is none, which the call itself will find out.
+func readString(pid int, addr uintptr, buf []byte) int {
+	for n := 0; n < len(buf); {
+		// Not across a page, whose neighbour may not be there.
+		chunk := buf[n:min(len(buf), n+4096-int((addr+uintptr(n))%4096))]
+		got := readMemory(pid, addr+uintptr(n), chunk)
+		if got <= 0 {
+			return got
+		}
+		if i := bytes.IndexByte(chunk[:got], 0); i >= 0 {
+			return n + i
+		}
+		n += got
+	}
+	return 0
+}
+
+// readMemory is the number of bytes read: 0 where there is no such memory (EFAULT), or no such process any more, and -1 where reading it is not allowed.
+func readMemory(pid int, addr uintptr, buf []byte) int {
+	if addr == 0 {
+		return 0
+	}
+	local := []unix.Iovec{{Base: &buf[0], Len: uint64(len(buf))}}
+	n, err := unix.ProcessVMReadv(pid, local, []unix.RemoteIovec{{Base: addr, Len: len(buf)}}, 0)
+	switch err {
+	case nil:
+		return n
+	case unix.EFAULT, unix.ESRCH:
+		return 0
+	}
+	return -1
+}
+
+func readLink(path string) string {
+	var buf [4096]byte
+	n, err := unix.Readlink(path, buf[:])
+	if err != nil || n <= 0 {
+		return ""
+	}
+	return string(buf[:n])
+}
