@@ -350,7 +350,7 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *action
 		for _, s := range a.Steps[i:j] {
 			g.Go(func() error {
 				mu.Lock()
-				done := !r.opt.Blind && st.stepDone(s, run.again, reader(a.Readers, s.Command))
+				done := !r.opt.Blind && st.stepDone(s, run.again)
 				mu.Unlock()
 				if done {
 					return nil
@@ -453,7 +453,7 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	defer runtime.UnlockOSThread()
 	start := cmd.Run
 	if run.record != nil {
-		start = func() error { return run.record.Run(cmd) }
+		start = func() error { return run.record.Run(cmd, made(s)) }
 	}
 	if err := start(); err != nil {
 		if s.WhenMissing != "" {

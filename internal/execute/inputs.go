@@ -170,6 +170,9 @@ func (in *inputs) record(a *plan.Action) *trace.Record {
 // reader names a program by its arguments. Programs that a recipe lists are named by the values of some options alone, because the others change from run to run: by none,
 // where it is the build system itself, which is always run. Names of temporary files are left out.
 func reader(known map[string][]string, argv []string) string {
+	if len(argv) == 0 {
+		return ""
+	}
 	name := filepath.Base(argv[0])
 	for i, arg := range argv { // python3 /…/meson, sh ./configure
 		base := filepath.Base(arg)

@@ -180,12 +180,21 @@ func (st *state) collect(a *plan.Action) error {
 }
 
 // stepDone tells whether a step that has an output has nothing to do: same command, its output there, and none of those programs to run again that read what has changed.
-func (st *state) stepDone(s plan.Step, again map[string]bool, name string) bool {
-	if s.Output == "" || st.Steps[s.Output] != commandHash(s) || !slices.Contains(st.Readers, name) || again[name] {
+func (st *state) stepDone(s plan.Step, again map[string]bool) bool {
+	name := made(s)
+	if name == "" || st.Steps[s.Output] != commandHash(s) || !slices.Contains(st.Readers, name) || again[name] {
 		return false
 	}
 	_, err := os.Stat(s.Output)
 	return err == nil
+}
+
+// made is the reader that a step is which has an output: all of its programs are run for that.
+func made(s plan.Step) string {
+	if s.Output == "" {
+		return ""
+	}
+	return "what makes " + s.Output
 }
 
 func (st *state) stepSucceeded(s plan.Step) {

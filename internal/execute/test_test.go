@@ -22,7 +22,7 @@ func testOf(t *testing.T, dir, target, name string, commands ...string) Test {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &plan.Action{Target: target, Platform: p, OCI: p.Name, Recipe: "cc", Source: dir, Build: filepath.Join(dir, filepath.FromSlash(p.Name), target, "build")}
+	a := &plan.Action{Target: target, Platform: p, OCI: p.Name, Recipe: "cc", Source: dir, Build: filepath.Join(dir, filepath.FromSlash(p.Name), target, "build"), State: filepath.Join(dir, filepath.FromSlash(p.Name), target, "state.json")}
 	if err := os.MkdirAll(a.Build, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -133,8 +133,13 @@ func (r *Record) Partial() bool {
 }
 
 // Run starts a command, waits for its end and records what it, and all that it started, does with files. The error is that of cmd.Start or cmd.Wait. What outlives the
-// command is told by the kernel that there are no such system calls.
-func (r *Record) Run(cmd *exec.Cmd) error { return run(cmd, r) }
+// command is told by the kernel that there are no such system calls. With a name, all of it is one reader of that name.
+func (r *Record) Run(cmd *exec.Cmd, name string) error {
+	if name != "" {
+		r.started(name)
+	}
+	return run(cmd, r, name)
+}
 
 // Supported is nil where Run works. Otherwise it says what is in the way.
 var Supported = sync.OnceValue(supported)

@@ -25,7 +25,7 @@ func supported() error {
 		return err
 	}
 	r := &Record{Ignore: func(path string) bool { return path != os.DevNull }, Reader: func([]string) string { return "" }}
-	if err := r.Run(exec.Command(file, "-c", ": <"+os.DevNull)); err != nil {
+	if err := r.Run(exec.Command(file, "-c", ": <"+os.DevNull), ""); err != nil {
 		return err
 	}
 	if len(r.Files()) == 0 {
@@ -34,7 +34,7 @@ func supported() error {
 	return nil
 }
 
-func run(cmd *exec.Cmd, r *Record) error {
+func run(cmd *exec.Cmd, r *Record, name string) error {
 	quit, end, err := os.Pipe()
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func run(cmd *exec.Cmd, r *Record) error {
 		go func() {
 			defer close(watched)
 			defer unix.Close(listener)
-			w := &watch{record: r, listener: listener, self: uint32(os.Getpid()), readers: map[string]string{}}
+			w := &watch{record: r, name: name, listener: listener, self: uint32(os.Getpid()), readers: map[string]string{}}
 			w.serve(int(quit.Fd()))
 		}()
 		err = cmd.Start()
@@ -76,6 +76,7 @@ func run(cmd *exec.Cmd, r *Record) error {
 // A watch answers what a command's filter asks.
 type watch struct {
 	record   *Record
+	name     string // of all readers, where there is one
 	listener int
 	self     uint32
 	readers  map[string]string // by arguments
@@ -144,9 +145,12 @@ func (w *watch) program(pid int) string {
 		return reader
 	}
 	args := string(w.args[:n])
-	reader := w.record.Reader(strings.Split(strings.TrimSuffix(args, "\x00"), "\x00"))
+	reader := w.name
+	if reader == "" {
+		reader = w.record.Reader(strings.Split(strings.TrimSuffix(args, "\x00"), "\x00"))
+		w.record.started(reader)
+	}
 	w.readers[args] = reader
-	w.record.started(reader)
 	if file := readLink(fmt.Sprintf("/proc/%d/exe", pid)); file != "" && !w.record.Ignore(file) {
 		w.record.use(file, reader, false)
 	}
@@ -164,6 +168,12 @@ func (w *watch) call(n *notif) {
 		return
 	}
 	pid := int(n.pid)
+	if c.kind == list {
+		if path := readLink(fmt.Sprintf("/proc/%d/fd/%d", pid, int32(n.args[c.dir]))); path != "" && path[0] == '/' {
+			w.used(pid, path, true)
+		}
+		return
+	}
 	path := w.path(pid, c.dir, c.path, n)
 	if path == "" {
 		return
@@ -202,7 +212,7 @@ func (w *watch) call(n *notif) {
 func (w *watch) opened(pid int, path string, flags uint64) {
 	switch {
 	case flags&unix.O_ACCMODE == unix.O_RDONLY && flags&(unix.O_CREAT|unix.O_TRUNC) == 0:
-		w.used(pid, path, flags&unix.O_DIRECTORY != 0 && flags&unix.O_PATH == 0)
+		w.used(pid, path, false)
 		return
 	case flags&unix.O_ACCMODE == unix.O_RDWR && flags&unix.O_TRUNC == 0:
 		w.used(pid, path, false)

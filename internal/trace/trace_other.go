@@ -11,4 +11,4 @@ func supported() error {
 	return errors.New("files that a build reads are seen on Linux on amd64 and arm64 alone")
 }
 
-func run(*exec.Cmd, *Record) error { return supported() }
+func run(*exec.Cmd, *Record, string) error { return supported() }

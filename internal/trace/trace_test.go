@@ -39,7 +39,7 @@ func shell(t *testing.T, r *Record, dir, script string) (string, error) {
 	cmd.Dir = dir
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
-	err := r.Run(cmd)
+	err := r.Run(cmd, "")
 	return log.String(), err
 }
 
@@ -112,7 +112,7 @@ func TestEnd(t *testing.T) {
 	if _, err := shell(t, below(dir), dir, "kill -SEGV $$"); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGSEGV {
 		t.Errorf("SIGSEGV gave %v", err)
 	}
-	if err := below(dir).Run(exec.Command(filepath.Join(dir, "none"))); !errors.Is(err, os.ErrNotExist) {
+	if err := below(dir).Run(exec.Command(filepath.Join(dir, "none")), ""); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a program that is not there gave %v", err)
 	}
 	if log, err := shell(t, below(dir), dir, "trap 'echo got' USR1; kill -USR1 $$"); err != nil || log != "got\n" {
@@ -167,7 +167,7 @@ func BenchmarkRun(b *testing.B) {
 	b.Run("watched", func(b *testing.B) {
 		for range b.N {
 			r := &Record{Ignore: func(path string) bool { return !strings.HasPrefix(path, "/nothing") }, Reader: func(argv []string) string { return argv[0] }}
-			if err := r.Run(exec.Command(sh, "-c", script)); err != nil {
+			if err := r.Run(exec.Command(sh, "-c", script), ""); err != nil {
 				b.Fatal(err)
 			}
 		}
