@@ -32,8 +32,7 @@ import (
 
 // A read is a path that an action's commands looked for.
 type read struct {
-	Path string `json:"path"`
-	List bool   `json:"list,omitempty"` // as a directory, whose names count
+	Path string `json:"path"`           // a directory with a slash behind it is its names
 	Stat string `json:"stat,omitempty"` // size, time and mode; "" where these do not tell it from a change at the same moment
 	Sum  string `json:"sum"`            // what it was
 	By   []int  `json:"by"`             // who looked, as places in state.Readers
@@ -224,16 +223,16 @@ func temporary(arg string) string {
 }
 
 // look says what a path is now. The first answer of a run holds where nothing is known to have changed it.
-func (in *inputs) look(a *plan.Action, path string, list bool) seen {
+func (in *inputs) look(a *plan.Action, path string) seen {
 	key := path
-	if list {
+	if strings.HasSuffix(path, "/") {
 		key += "\x00" + strings.Join(a.Skip, "\x00")
 	}
 	in.mu.Lock()
 	s, ok := in.now[key]
 	in.mu.Unlock()
 	if !ok {
-		s = in.stat(a, path, list)
+		s = in.stat(a, path)
 		in.mu.Lock()
 		in.now[key] = s
 		in.mu.Unlock()
@@ -242,7 +241,8 @@ func (in *inputs) look(a *plan.Action, path string, list bool) seen {
 }
 
 // stat says what a path is by what needs no reading; the sum is there where that is all there is to know.
-func (in *inputs) stat(a *plan.Action, path string, list bool) seen {
+func (in *inputs) stat(a *plan.Action, path string) seen {
+	path, list := strings.CutSuffix(path, "/")
 	link := ""
 	info, err := os.Lstat(path)
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
@@ -349,7 +349,7 @@ func (in *inputs) declared(a *plan.Action) (string, error) {
 		slices.Sort(found)
 		for _, f := range found {
 			path := filepath.Join(base, f)
-			fmt.Fprintf(h, "%s %s\n", f, in.content(a, path, in.look(a, path, false)))
+			fmt.Fprintf(h, "%s %s\n", f, in.content(a, path, in.look(a, path)))
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
@@ -360,7 +360,7 @@ func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
 	out := map[string]bool{}
 	for i := range st.Reads {
 		r := &st.Reads[i]
-		s := in.look(a, r.Path, r.List)
+		s := in.look(a, r.Path)
 		if r.Stat != "" && s.stat == r.Stat {
 			continue
 		}
@@ -409,9 +409,8 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 			e = &entry{by: map[string]bool{}}
 			all[path] = e
 		}
-		list := e.List || f.Listed
-		s := in.stat(a, path, list)
-		e.read = read{Path: path, List: list, Stat: s.stat, Sum: in.content(a, path, s)}
+		s := in.stat(a, path)
+		e.read = read{Path: path, Stat: s.stat, Sum: in.content(a, path, s)}
 		maps.Copy(e.by, f.Readers)
 		switch {
 		case !f.Written && s.sum == "" && trace.StampOf(path) != f.Stamp, !f.Written && e.Sum == "-" && f.Stamp != (trace.Stamp{}):
@@ -447,6 +446,7 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 		if len(f.Readers) == 0 {
 			continue
 		}
+		path, listed := strings.CutSuffix(path, "/")
 		if strings.Contains(path, "/..") {
 			path = real(path)
 			if rec.Ignore(path) {
@@ -456,7 +456,7 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 		if within(path, a.Top) {
 			rel := relative(a.Top, path)
 			source := filepath.Join(a.Root, rel)
-			if rel == "." && !f.Listed || leftOut(a, source) {
+			if rel == "." && !listed || leftOut(a, source) {
 				continue
 			}
 			if _, err := os.Lstat(source); err != nil {
@@ -491,7 +491,10 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 				path = dir
 			}
 			missing[path] = true
-			f.Listed = false
+			listed = false
+		}
+		if listed {
+			path += "/"
 		}
 		have, ok := out[path]
 		if !ok {
@@ -500,7 +503,7 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 			continue
 		}
 		maps.Copy(have.Readers, f.Readers)
-		have.Listed, have.Written = have.Listed || f.Listed, have.Written || f.Written
+		have.Written = have.Written || f.Written
 		out[path] = have
 	}
 	return out
@@ -581,6 +584,9 @@ func (in *inputs) outside(a *plan.Action, rec *trace.Record) (text string, certa
 	files := rec.Files()
 	for _, path := range slices.Sorted(maps.Keys(files)) {
 		f := files[path]
+		if strings.HasSuffix(path, "/") {
+			continue
+		}
 		if len(f.Readers) == 0 || f.Written {
 			continue
 		}

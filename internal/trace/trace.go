@@ -28,7 +28,6 @@ type Record struct {
 // A File is what was done with one path.
 type File struct {
 	Readers map[string]bool // who looked for it, read it or listed it
-	Listed  bool            // as a directory
 	Written bool            // made, changed, renamed or removed
 	Stamp   Stamp           // what it was before it was first looked for
 }
@@ -48,7 +47,8 @@ func StampOf(path string) Stamp {
 	return Stamp{Size: st.Size, Modified: st.Mtim.Nano(), Inode: st.Ino}
 }
 
-// Files returns what was recorded, by path. The paths are absolute; where a name goes up from a directory that may be a link ("a/../b"), that is left in it.
+// Files returns what was recorded, by path. A directory whose names were read has a slash behind its path: that is another entry than the one of who looked for it. The
+// paths are absolute; where a name goes up from a directory that may be a link ("a/../b"), that is left in it.
 func (r *Record) Files() map[string]File {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -98,6 +98,9 @@ func (r *Record) file(path string) (f *File, isNew bool) {
 }
 
 func (r *Record) use(path, reader string, list bool) {
+	if list {
+		path += "/"
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f, isNew := r.file(path)
@@ -108,7 +111,6 @@ func (r *Record) use(path, reader string, list bool) {
 		f.Readers = map[string]bool{}
 	}
 	f.Readers[reader] = true
-	f.Listed = f.Listed || list
 }
 
 func (r *Record) wrote(path string) {
