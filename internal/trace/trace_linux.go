@@ -55,7 +55,9 @@ func run(cmd *exec.Cmd, r *Record, name string) error {
 		go func() {
 			defer close(watched)
 			defer unix.Close(listener)
-			w := &watch{record: r, name: name, listener: listener, self: uint32(os.Getpid()), readers: map[string]string{}}
+			w := &watch{record: r, name: name, listener: listener, self: uint32(os.Getpid()), readers: map[string]string{}, known: map[image]string{}}
+			// On one processor, where the caller waits anyway (Linux 6.6).
+			unix.IoctlSetInt(listener, unix.SECCOMP_IOCTL_NOTIF_SET_FLAGS, unix.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP)
 			w.serve(int(quit.Fd()))
 		}()
 		err = cmd.Start()
@@ -80,9 +82,20 @@ type watch struct {
 	listener int
 	self     uint32
 	readers  map[string]string // by arguments
+	known    map[image]string  // readers, by where they call from
 	buf      [4096]byte
 	args     [64 << 10]byte
 }
+
+// An image is a place in a program's code, in one process. Another program in the same process has its code elsewhere: where it lies is chosen at random. The loader of the GNU
+// C library, which begins each dynamic program, tells where that is turned off.
+type image struct {
+	pid int
+	ip  uint64
+}
+
+// preload is the first file that the GNU C library's loader looks for (ld.so(8)).
+const preload = "/etc/ld.so.preload"
 
 // notif is struct seccomp_notif, response struct seccomp_notif_resp of linux/seccomp.h.
 type notif struct {
@@ -129,7 +142,20 @@ func (w *watch) serve(quit int) {
 }
 
 // program is the reader that a process is. Its file is read too.
-func (w *watch) program(pid int) string {
+func (w *watch) program(pid int, ip uint64) string {
+	at := image{pid, ip}
+	if reader, ok := w.known[at]; ok {
+		return reader
+	}
+	if len(w.known) > 20000 { // before numbers of processes come again
+		clear(w.known)
+	}
+	reader := w.ask(pid)
+	w.known[at] = reader
+	return reader
+}
+
+func (w *watch) ask(pid int) string {
 	n := 0
 	if fd, err := unix.Open(fmt.Sprintf("/proc/%d/cmdline", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
 		for n < len(w.args) {
@@ -170,7 +196,7 @@ func (w *watch) call(n *notif) {
 	pid := int(n.pid)
 	if c.kind == list {
 		if path := readLink(fmt.Sprintf("/proc/%d/fd/%d", pid, int32(n.args[c.dir]))); path != "" && path[0] == '/' {
-			w.used(pid, path, true)
+			w.used(n, path, true)
 		}
 		return
 	}
@@ -184,15 +210,15 @@ func (w *watch) call(n *notif) {
 	}
 	switch c.kind {
 	case look:
-		w.used(pid, path, false)
+		w.used(n, path, false)
 	case open2:
 		var how [8]byte
 		if readMemory(pid, uintptr(flags), how[:]) < len(how) {
 			return
 		}
-		w.opened(pid, path, binary.LittleEndian.Uint64(how[:]))
+		w.opened(n, path, binary.LittleEndian.Uint64(how[:]))
 	case open:
-		w.opened(pid, path, flags)
+		w.opened(n, path, flags)
 	case rename:
 		dir := -1
 		if c.dir >= 0 {
@@ -209,25 +235,31 @@ func (w *watch) call(n *notif) {
 	}
 }
 
-func (w *watch) opened(pid int, path string, flags uint64) {
+func (w *watch) opened(n *notif, path string, flags uint64) {
 	switch {
 	case flags&unix.O_ACCMODE == unix.O_RDONLY && flags&(unix.O_CREAT|unix.O_TRUNC) == 0:
-		w.used(pid, path, false)
+		w.used(n, path, false)
 		return
 	case flags&unix.O_ACCMODE == unix.O_RDWR && flags&unix.O_TRUNC == 0:
-		w.used(pid, path, false)
+		w.used(n, path, false)
 	}
 	if !w.record.Ignore(path) {
 		w.record.wrote(path)
 	}
 }
 
-func (w *watch) used(pid int, path string, list bool) {
+func (w *watch) used(n *notif, path string, list bool) {
 	switch {
+	case path == preload:
+		// A program has begun, and may read nothing else.
+		for at := range w.known {
+			if at.pid == int(n.pid) {
+				delete(w.known, at)
+			}
+		}
+		w.program(int(n.pid), n.ip)
 	case !w.record.Ignore(path):
-		w.record.use(path, w.program(pid), list)
-	case path == "/etc/ld.so.cache":
-		w.program(pid) // a program has begun, and may read nothing else
+		w.record.use(path, w.program(int(n.pid), n.ip), list)
 	}
 }
 
