@@ -213,7 +213,8 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	if st != nil {
 		next.Dist = st.Dist
 	}
-	if st != nil && st.ID == a.ID {
+	// Of a directory whose files nobody saw come into being it is not known what they were made from.
+	if st != nil && st.ID == a.ID && (st.Seen || r.opt.Blind) {
 		next.Reads, next.Readers, next.Steps, next.Copied = st.Reads, st.Readers, st.Steps, st.Copied
 	} else if err := clear(a); err != nil {
 		return Result{Err: err}
