@@ -18,8 +18,11 @@ type Recipe struct {
 	Refuse     map[string]string `toml:"refuse" json:"-"`      // platforms that it cannot build for, and why
 	Root       []string          `toml:"root" json:"-"`        // the nearest directory upwards that holds one of these files is the source that is watched for changes
 	// Readers are programs of the build system, each with the options whose values tell one run of it from another: with none where it is one program that does it all, and
-	// the compilers by what they make. All other programs are told by all of their arguments. What a run read that did not run again after a change was missed.
+	// the compilers by what they make. Where "" is among the options, runs without any of them are one too; where "!-E" is, those with -E are told by all arguments. All other programs are told by all of their arguments. What a run read that did not run again after a change was missed.
 	Readers map[string][]string `toml:"readers" json:"-"`
+	// Forgetful are programs that read their own files anew and make nothing anew because of them: what they opened and has changed means to build anew. The word is what
+	// has to be in one of those files for the names of directories to count too, which they list for themselves otherwise.
+	Forgetful map[string]string `toml:"forgetful" json:"-"`
 	// Reread says that the build system decides by content and keeps results of its own: what has changed and was not looked at again was missed.
 	Reread  bool             `toml:"reread" json:"-"`
 	Needs   []Need           `toml:"needs" json:"-"`

@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -189,6 +190,9 @@ func reader(known map[string][]string, argv []string) string {
 		if !ok {
 			continue
 		}
+		if slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, "!") && slices.Contains(argv, o[1:]) }) {
+			break
+		}
 		id := []string{base}
 		for j := i + 1; j < len(argv); j++ {
 			for _, o := range options {
@@ -200,7 +204,7 @@ func reader(known map[string][]string, argv []string) string {
 				}
 			}
 		}
-		if len(options) == 0 || len(id) > 1 {
+		if len(options) == 0 || len(id) > 1 || slices.Contains(options, "") {
 			return strings.Join(id, " ")
 		}
 	}
@@ -441,8 +445,10 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 // recorded are the files of a record that are inputs, by their paths outside of the build directory.
 func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[string]trace.File {
 	out := map[string]trace.File{}
+	files := rec.Files()
+	forgetful(a, files)
 	missing := map[string]bool{}
-	for path, f := range rec.Files() {
+	for path, f := range files {
 		if len(f.Readers) == 0 {
 			continue
 		}
@@ -454,6 +460,9 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 			}
 		}
 		if within(path, a.Top) {
+			if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil && within(dir, a.Top) {
+				path = filepath.Join(dir, filepath.Base(path)) // a link of the copy to a directory of it
+			}
 			rel := relative(a.Top, path)
 			source := filepath.Join(a.Root, rel)
 			if rel == "." && !listed || leftOut(a, source) {
@@ -467,8 +476,14 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 			path, f.Written = source, false
 			f.Stamp = trace.StampOf(path)
 			// What was read is the copy. The source may be newer by now.
-			if info, err := os.Lstat(source); err == nil && info.Mode().IsRegular() && st.Copied[rel] != statOf(info) {
-				f.Stamp = trace.Stamp{Size: -1}
+			if info, err := os.Lstat(source); err == nil && info.Mode().IsRegular() {
+				was, copied := st.Copied[rel]
+				if !copied {
+					continue // left out of the copy
+				}
+				if was != statOf(info) {
+					f.Stamp = trace.Stamp{Size: -1}
+				}
 			}
 		}
 		if in.skipped(path) {
@@ -507,6 +522,25 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 		out[path] = have
 	}
 	return out
+}
+
+// forgetful gives a recipe's forgetful programs another name for what they opened, by which they are never run.
+func forgetful(a *plan.Action, files map[string]trace.File) {
+	for name, word := range a.Forgetful {
+		globs := false
+		for path, f := range files {
+			if f.Readers[name] && !strings.HasSuffix(path, "/") && !globs {
+				data, err := os.ReadFile(path)
+				globs = err == nil && bytes.Contains(data, []byte(word))
+			}
+		}
+		for path, f := range files {
+			if f.Readers[name] && (globs || !strings.HasSuffix(path, "/")) {
+				delete(f.Readers, name)
+				f.Readers[name+", which makes nothing anew for that,"] = true
+			}
+		}
+	}
 }
 
 // real resolves the links on the way to a path that may not be there itself.

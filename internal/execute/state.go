@@ -62,7 +62,7 @@ func readState(path string) *state {
 }
 
 func (st *state) write(path string) error {
-	data, err := json.MarshalIndent(st, "", " ")
+	data, err := json.Marshal(st)
 	if err != nil {
 		return err
 	}

@@ -87,8 +87,9 @@ type Action struct {
 	Baseline   platform.Baseline `json:"-"` // the flags in the commands say it
 	Dispatched []string          `json:"dispatched,omitempty"`
 	// Readers and Reread say how it is seen that the build system missed a change (catalog.Recipe).
-	Readers map[string][]string `json:"-"`
-	Reread  bool                `json:"-"`
+	Readers   map[string][]string `json:"-"`
+	Forgetful map[string]string   `json:"-"`
+	Reread    bool                `json:"-"`
 	// Explain is what messages of the commands mean.
 	Explain []Explanation `json:"-"`
 }

@@ -27,7 +27,7 @@ type Record struct {
 
 // A File is what was done with one path.
 type File struct {
-	Readers map[string]bool // who looked for it, read it or listed it
+	Readers map[string]bool // who looked for it; true for who opened it
 	Written bool            // made, changed, renamed or removed
 	Stamp   Stamp           // what it was before it was first looked for
 }
@@ -71,7 +71,7 @@ func (r *Record) Ran() []string {
 // Read records that a reader read a path, or listed it, for what this process reads itself.
 func (r *Record) Read(path, reader string, list bool) {
 	if !r.Ignore(path) {
-		r.use(path, reader, list)
+		r.use(path, reader, true, list)
 	}
 	r.started(reader)
 }
@@ -97,7 +97,7 @@ func (r *Record) file(path string) (f *File, isNew bool) {
 	return f, true
 }
 
-func (r *Record) use(path, reader string, list bool) {
+func (r *Record) use(path, reader string, opened, list bool) {
 	if list {
 		path += "/"
 	}
@@ -110,7 +110,7 @@ func (r *Record) use(path, reader string, list bool) {
 	if f.Readers == nil {
 		f.Readers = map[string]bool{}
 	}
-	f.Readers[reader] = true
+	f.Readers[reader] = f.Readers[reader] || opened
 }
 
 func (r *Record) wrote(path string) {

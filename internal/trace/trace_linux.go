@@ -178,7 +178,7 @@ func (w *watch) ask(pid int) string {
 	}
 	w.readers[args] = reader
 	if file := readLink(fmt.Sprintf("/proc/%d/exe", pid)); file != "" && !w.record.Ignore(file) {
-		w.record.use(file, reader, false)
+		w.record.use(file, reader, true, false)
 	}
 	return reader
 }
@@ -196,7 +196,7 @@ func (w *watch) call(n *notif) {
 	pid := int(n.pid)
 	if c.kind == list {
 		if path := readLink(fmt.Sprintf("/proc/%d/fd/%d", pid, int32(n.args[c.dir]))); path != "" && path[0] == '/' {
-			w.used(n, path, true)
+			w.used(n, path, true, true)
 		}
 		return
 	}
@@ -210,7 +210,7 @@ func (w *watch) call(n *notif) {
 	}
 	switch c.kind {
 	case look:
-		w.used(n, path, false)
+		w.used(n, path, false, false)
 	case open2:
 		var how [8]byte
 		if readMemory(pid, uintptr(flags), how[:]) < len(how) {
@@ -238,17 +238,17 @@ func (w *watch) call(n *notif) {
 func (w *watch) opened(n *notif, path string, flags uint64) {
 	switch {
 	case flags&unix.O_ACCMODE == unix.O_RDONLY && flags&(unix.O_CREAT|unix.O_TRUNC) == 0:
-		w.used(n, path, false)
+		w.used(n, path, true, false)
 		return
 	case flags&unix.O_ACCMODE == unix.O_RDWR && flags&unix.O_TRUNC == 0:
-		w.used(n, path, false)
+		w.used(n, path, true, false)
 	}
 	if !w.record.Ignore(path) {
 		w.record.wrote(path)
 	}
 }
 
-func (w *watch) used(n *notif, path string, list bool) {
+func (w *watch) used(n *notif, path string, opened, list bool) {
 	switch {
 	case path == preload:
 		// A program has begun, and may read nothing else.
@@ -259,7 +259,7 @@ func (w *watch) used(n *notif, path string, list bool) {
 		}
 		w.program(int(n.pid), n.ip)
 	case !w.record.Ignore(path):
-		w.record.use(path, w.program(int(n.pid), n.ip), list)
+		w.record.use(path, w.program(int(n.pid), n.ip), opened, list)
 	}
 }
 

@@ -86,7 +86,7 @@ func TestRecord(t *testing.T) {
 			t.Errorf("%s was not seen", name)
 			continue
 		}
-		if want.reader != "" && !f.Readers[want.reader] || f.Written != want.wrote {
+		if opened, looked := f.Readers[want.reader]; want.reader != "" && (!looked || opened != (want.reader != "sh")) || f.Written != want.wrote {
 			t.Errorf("%s: %+v, want %+v", name, f, want)
 		}
 	}

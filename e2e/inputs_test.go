@@ -1,0 +1,340 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// An input is one thing that a build read, and how it changes. After the change the program prints KEY=2 in the place of KEY=1.
+type input struct {
+	name   string
+	change func(t *testing.T, dir string)
+	want   string // what the program prints then; "" means that nothing was read: nothing is built
+}
+
+// replace changes a file's text.
+func replace(file, old, new string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) { edit(t, filepath.Join(dir, file), old, new) }
+}
+
+// content writes a file whole.
+func content(file, text string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		put(t, filepath.Join(dir, file), text)
+	}
+}
+
+func put(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(file string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		if err := os.Remove(filepath.Join(dir, file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func relink(file, to string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		path := filepath.Join(dir, file)
+		os.Remove(path)
+		if err := os.Symlink(to, path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func git(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("git", append([]string{"-c", "user.name=x", "-c", "user.email=x@example.invalid", "-c", "init.defaultBranch=main", "-c", "commit.gpgsign=false"}, args...)...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+}
+
+func commit(t *testing.T, dir string) { git(t, dir, "commit", "-q", "--allow-empty", "-m", "another") }
+
+// touch changes a file's time alone.
+func touch(file string) func(*testing.T, string) {
+	return func(t *testing.T, dir string) {
+		path := filepath.Join(dir, file)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, path, string(data))
+	}
+}
+
+// unread are changes of files that no build of the C project reads.
+var unread = []input{
+	{"a README", content("src/README", "read me\n"), ""},
+	{"a header that nothing includes", content("inc/other.h", "#error\n"), ""},
+	{"a file beside the source", content("notes/today", "x\n"), ""},
+	{"the time of a source", touch("src/main.c"), ""},
+	{"the time of a header outside", touch("inc/outside.h"), ""},
+}
+
+// cInputs are what every build of the C project reads.
+var cInputs = []input{
+	{"a source", replace("src/main.c", `SRC "1"`, `SRC "2"`), "src=2"},
+	{"a header beside it", content("src/local.h", "#define LOCAL \"2\"\n"), "local=2"},
+	{"a header outside of the source", content("inc/outside.h", "#include \"nested.h\"\n#define OUTSIDE \"2\"\n"), "outside=2"},
+	{"a header that a header includes", content("inc/nested.h", "#define NESTED \"2\"\n"), "nested=2"},
+	{"what a linked header leads to", content("else/l.h", "#define LINKED \"2\"\n"), "linked=2"},
+	{"what a linked source leads to", content("else/via.c", "const char *via(void) { return \"2\"; }\n"), "via=2"},
+	{"a link that leads to another file", relink("src/point.h", "../else/p2.h"), "point=2"},
+	{"a header in a linked directory", content("else/dir/d.h", "#define DIRECTORY \"2\"\n"), "directory=2"},
+	{"a header that appears earlier on the path", content("src/first/early.h", "#define EARLY \"2\"\n"), "early=2"},
+	{"a header that goes from there", remove("src/first/early.h"), "early=1"},
+	{"a header that was asked for and was not there", content("src/maybe.h", ""), "maybe=2"},
+	{"a file that the assembler reads", content("data/blob.txt", "2"), "blob=2"},
+	{"a file that is embedded", content("data/embed.txt", "2"), "embed=2"},
+	{"a variable in xbuild.toml", replace("xbuild.toml", "xenv-1", "xenv-2"), ""},
+}
+
+// systemInputs are what builds with a build system read beside.
+var systemInputs = []input{
+	{"a script that makes a header", replace("src/gen.sh", "SCRIPT \\\"1", "SCRIPT \\\"2"), "script=2"},
+	{"what that script reads", content("data/gen.txt", "2\n"), "gen=2"},
+	{"the names in a directory", content("src/items/b.txt", ""), "items=2"},
+	{"git's HEAD", commit, "commits=2"},
+	{"a file that is read when it is configured", content("src/VERSION", "2\n"), "version=2"},
+}
+
+const cMain = `#include <stdio.h>
+#include <string.h>
+#define SRC "1"
+#ifdef OTHER
+#undef SRC
+#define SRC OTHER
+#endif
+#include "local.h"
+#include "outside.h"
+#include "linked.h"
+#include "point.h"
+#include "dirlink/d.h"
+#include "early.h"
+#ifdef EARLIER
+#undef EARLY
+#define EARLY EARLIER
+#endif
+#if __has_include("maybe.h")
+#define MAYBE "2"
+#else
+#define MAYBE "1"
+#endif
+#ifndef SCRIPT
+#define SCRIPT "-"
+#define GEN "-"
+#endif
+#ifndef VERSION
+#define VERSION "-"
+#define COMMITS "-"
+#define ITEMS "-"
+#endif
+#ifndef BLOB
+#define BLOB "../data/blob.txt"
+#endif
+#ifdef GENERATED
+#undef SCRIPT
+#undef GEN
+#include "generated.h"
+#endif
+__asm__(".section .rodata\n.globl blob\nblob: .incbin \"" BLOB "\"\n.byte 0\n.text\n");
+extern const char blob[];
+static const char embedded[] = {
+#embed "../data/embed.txt"
+, 0};
+const char *via(void);
+int main(void) {
+    printf("src=%s local=%s outside=%s nested=%s linked=%s via=%s point=%s directory=%s early=%s maybe=%s ", SRC, LOCAL, OUTSIDE, NESTED, LINKED, via(), POINT, DIRECTORY, EARLY, MAYBE);
+    printf("blob=%.1s embed=%.1s script=%s gen=%s items=%s commits=%s version=%s\n", blob, embedded, SCRIPT, GEN, ITEMS, COMMITS, VERSION);
+}
+`
+
+// cProject is a program that prints what its build read.
+func cProject(t *testing.T, files map[string]string) string {
+	all := map[string]string{
+		"src/main.c": cMain, "src/local.h": "#define LOCAL \"1\"\n", "inc/outside.h": "#include \"nested.h\"\n#define OUTSIDE \"1\"\n", "inc/nested.h": "#define NESTED \"1\"\n",
+		"else/l.h": "#define LINKED \"1\"\n", "else/via.c": "const char *via(void) { return \"1\"; }\n", "else/p1.h": "#define POINT \"1\"\n", "else/p2.h": "#define POINT \"2\"\n",
+		"else/dir/d.h": "#define DIRECTORY \"1\"\n", "src/second/early.h": "#define EARLY \"1\"\n", "src/first/keep": "", "data/blob.txt": "1", "data/embed.txt": "1", "data/gen.txt": "1\n",
+		"src/gen.sh":      "echo \"#define SCRIPT \\\"1\\\"\"; echo \"#define GEN \\\"$(cat \"$1\")\\\"\"\n",
+		"src/items/a.txt": "", "src/VERSION": "1\n", ".gitignore": "/.xbuild/\n/dist/\n",
+	}
+	for name, text := range files {
+		all[name] = text
+	}
+	dir := write(t, all)
+	relink("src/linked.h", "../else/l.h")(t, dir)
+	relink("src/via.c", "../else/via.c")(t, dir)
+	relink("src/point.h", "../else/p1.h")(t, dir)
+	relink("src/dirlink", "../else/dir")(t, dir)
+	git(t, dir, "init", "-q")
+	git(t, dir, "add", ".")
+	commit(t, dir)
+	return dir
+}
+
+const cTOML = `[project]
+name = "inputs"
+platforms = ["%s"]
+[target.p]
+recipe = "%s"
+source = "src"
+env = { XENV = "xenv-1" }
+%s`
+
+const includes = "-I. -I../inc -Ifirst -Isecond -std=c2x"
+
+// inputProjects are one project a recipe, what its build reads, and the file that came out.
+func inputProjects(platform string) []struct {
+	recipe  string
+	program string
+	files   map[string]string
+	inputs  []input
+	c       bool
+} {
+	make := "CFLAGS += " + includes + "\nDEFS = -DGENERATED -DITEMS='\"$(words $(wildcard items/*.txt))\"' -DCOMMITS='\"'`git rev-list --count HEAD`'\"'\n-include version.mk\n" +
+		"p: main.o via.o\n\t$(CC) -o $@ main.o via.o $(LDFLAGS)\nmain.o: main.c generated.h\n\t$(CC) $(CFLAGS) $(DEFS) $(VERS) -c main.c\n%.o: %.c\n\t$(CC) $(CFLAGS) -c $<\n" +
+		"generated.h:\n\tsh gen.sh ../data/gen.txt >$@\n"
+	configure := "#!/bin/sh\necho \"VERS = -DVERSION='\\\"`cat VERSION`\\\"'\" >version.mk\ncp Makefile.in Makefile\n: >config.status\n"
+	toml := func(recipe, more string) string { return fmt.Sprintf(cTOML, platform, recipe, more) }
+	system := append(append([]input{}, cInputs...), systemInputs...)
+	buildFile := func(file, old, new string) []input {
+		return append(append([]input{}, system...), input{"the build's own file", replace(file, old, new), "src=3"})
+	}
+	return []struct {
+		recipe  string
+		program string
+		files   map[string]string
+		inputs  []input
+		c       bool
+	}{
+		{"cc", "p", map[string]string{"xbuild.toml": toml("cc", "sources = [\"*.c\"]\nincludes = [\".\", \"../inc\", \"first\", \"second\"]\ncflags = [\"-std=c2x\"]\n")},
+			append(append([]input{}, cInputs...), input{"a source above", func(t *testing.T, dir string) {
+				put(t, filepath.Join(dir, "above/more.c"), "#include <stdio.h>\n__attribute__((constructor)) static void above(void) { printf(\"above=1 \"); }\n")
+				edit(t, filepath.Join(dir, "xbuild.toml"), `"*.c"`, `"*.c", "../above/*.c"`)
+			}, "above=1"}, input{"it changed", replace("above/more.c", "above=1", "above=2"), "above=2"}), true},
+		{"make", "p", map[string]string{"xbuild.toml": toml("make", "root = \"..\"\noutputs = [\"p\"]\n"), "src/Makefile": "VERS = -DVERSION='\"'`cat VERSION`'\"'\n" + make},
+			buildFile("src/Makefile", "DEFS = ", "DEFS = -DOTHER='\"3\"' "), true},
+		{"autotools", "p", map[string]string{"xbuild.toml": toml("autotools", "root = \"..\"\noutputs = [\"p\"]\n"), "src/Makefile.in": make, "src/configure": configure},
+			system, true},
+		{"cmake", "p", map[string]string{"xbuild.toml": toml("cmake", "outputs = [\"p\"]\n"), "src/CMakeLists.txt": `cmake_minimum_required(VERSION 3.20)
+project(p C)
+file(READ VERSION version)
+string(STRIP "${version}" version)
+file(GLOB items items/*.txt)
+list(LENGTH items n)
+execute_process(COMMAND git rev-list --count HEAD WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} OUTPUT_VARIABLE commits OUTPUT_STRIP_TRAILING_WHITESPACE)
+add_custom_command(OUTPUT generated.h COMMAND sh ${CMAKE_SOURCE_DIR}/gen.sh ${CMAKE_SOURCE_DIR}/../data/gen.txt >generated.h)
+include(../cmake/own.cmake)
+add_executable(p main.c via.c ${CMAKE_CURRENT_BINARY_DIR}/generated.h)
+target_compile_options(p PRIVATE -std=c2x)
+target_include_directories(p PRIVATE ${CMAKE_CURRENT_BINARY_DIR} . ../inc first second)
+target_compile_definitions(p PRIVATE GENERATED VERSION="${version}" ITEMS="${n}" COMMITS="${commits}" BLOB="${CMAKE_SOURCE_DIR}/../data/blob.txt" ${own})
+`, "cmake/own.cmake": "set(own OWN=1)\n", "src/blob": ""}, append(append([]input{}, system...), input{"a file that a list includes", content("cmake/own.cmake", "set(own EARLIER=\"3\")\n"), "early=3"}), true},
+		{"meson", "p", map[string]string{"xbuild.toml": toml("meson", "outputs = [\"p\"]\n"), "src/meson.build": `project('p', 'c', version: run_command('cat', 'VERSION', check: true).stdout().strip())
+n = run_command('sh', '-c', 'ls items | wc -l', check: true).stdout().strip()
+commits = run_command('git', 'rev-list', '--count', 'HEAD', check: true).stdout().strip()
+gen = custom_target('gen', output: 'generated.h', command: ['sh', meson.current_source_dir() / 'gen.sh', meson.current_source_dir() / '../data/gen.txt'], capture: true)
+executable('p', 'main.c', 'via.c', gen, include_directories: include_directories('.', '../inc', 'first', 'second'), implicit_include_directories: true,
+  c_args: ['-std=c2x', '-DGENERATED', '-DVERSION="' + meson.project_version() + '"', '-DITEMS="' + n + '"', '-DCOMMITS="' + commits + '"', '-DBLOB="' + meson.current_source_dir() / '../data/blob.txt' + '"'])
+`}, system, true},
+	}
+}
+
+// TestInputs changes what a build read, wherever it lies, and what it did not read: the program that is built then prints what a build from nothing prints, and what
+// nobody read builds nothing.
+func TestInputs(t *testing.T) {
+	needNetwork(t)
+	platform := "linux/" + runtime.GOARCH
+	for _, p := range inputProjects(platform) {
+		t.Run(p.recipe, func(t *testing.T) {
+			dir := cProject(t, p.files)
+			checkInputs(t, dir, platform, p.program, append(append([]input{}, p.inputs...), unread...))
+		})
+	}
+}
+
+// checkInputs builds, and builds again after each change.
+func checkInputs(t *testing.T, dir, platform, program string, inputs []input) {
+	t.Helper()
+	run := func() string {
+		t.Helper()
+		r := xbuild(t, dir, "run", "-q", "-p", platform, "--", built(dir, platform, program))
+		if r.code != 0 {
+			t.Fatalf("the program: %v", r)
+		}
+		return r.stdout
+	}
+	rebuild := func(what string) (upToDate bool) {
+		t.Helper()
+		r := xbuild(t, dir, "build")
+		if r.code != 0 {
+			t.Fatalf("%s: %v", what, r)
+		}
+		return strings.Contains(r.stderr, "0 built, 1 up to date")
+	}
+	rebuild("at first")
+	out := run()
+	for _, key := range []string{"src=1", "early=1"} {
+		if !strings.Contains(out, key) {
+			t.Fatalf("at first it prints %q", out)
+		}
+	}
+	if !rebuild("nothing changed") {
+		t.Error("nothing changed, and it was built again")
+	}
+	for _, in := range inputs {
+		in.change(t, dir)
+		upToDate := rebuild(in.name)
+		now := run()
+		switch {
+		case in.want == "" && strings.Contains(in.name, "xbuild.toml"):
+			if upToDate {
+				t.Errorf("%s changed: up to date", in.name)
+			}
+		case in.want == "":
+			if !upToDate || now != out {
+				t.Errorf("%s changed, which nobody read: up to date %v; it prints %q", in.name, upToDate, now)
+			}
+		case upToDate || !strings.Contains(now, in.want):
+			t.Errorf("%s changed: up to date %v, it prints\n%s want %s", in.name, upToDate, now, in.want)
+		}
+		out = now
+		if !rebuild(in.name) {
+			t.Errorf("%s: after the build nothing changed, and it was built again", in.name)
+		}
+	}
+	have, err := os.ReadFile(built(dir, platform, program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, ".xbuild")); err != nil {
+		t.Fatal(err)
+	}
+	rebuild("from nothing")
+	anew, err := os.ReadFile(built(dir, platform, program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(have, anew) {
+		t.Errorf("a build from nothing gives other bytes; it prints\n%s where it printed\n%s", run(), out)
+	}
+}
