@@ -267,7 +267,11 @@ func TestInputs(t *testing.T) {
 	for _, p := range inputProjects(platform) {
 		t.Run(p.recipe, func(t *testing.T) {
 			dir := cProject(t, p.files)
-			checkInputs(t, dir, platform, p.program, append(append([]input{}, p.inputs...), unread...))
+			unread := unread
+			if p.recipe == "make" || p.recipe == "autotools" {
+				unread = unread[1:] // make lists the directory that it works in, and this Makefile has a wildcard
+			}
+			checkInputs(t, dir, platform, p.program, append(p.inputs, unread...))
 		})
 	}
 }
@@ -277,7 +281,11 @@ func checkInputs(t *testing.T, dir, platform, program string, inputs []input) {
 	t.Helper()
 	run := func() string {
 		t.Helper()
-		r := xbuild(t, dir, "run", "-q", "-p", platform, "--", built(dir, platform, program))
+		args := []string{"run", "-q", "-p", platform, "--", built(dir, platform, program)}
+		if strings.HasSuffix(program, ".js") {
+			args = []string{"run", "-q", "-p", platform, "--node", "20", "--", built(dir, platform, program)}
+		}
+		r := xbuild(t, dir, args...)
 		if r.code != 0 {
 			t.Fatalf("the program: %v", r)
 		}

@@ -399,7 +399,7 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 	for _, r := range st.Reads {
 		e := &entry{read: r, by: map[string]bool{}}
 		for _, i := range r.By {
-			if name := st.Readers[i]; !ran[name] {
+			if name := st.Readers[i]; !ran[name] || driver(a, name) {
 				e.by[name] = true
 			}
 		}
@@ -442,6 +442,13 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 	}
 }
 
+// driver tells programs that do another part of the work each time they run: what they read once counts on.
+func driver(a *plan.Action, name string) bool {
+	first, _, _ := strings.Cut(name, " ")
+	options, ok := a.Readers[first]
+	return ok && (len(options) == 0 || slices.Contains(options, ""))
+}
+
 // recorded are the files of a record that are inputs, by their paths outside of the build directory.
 func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[string]trace.File {
 	out := map[string]trace.File{}
@@ -453,6 +460,9 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 			continue
 		}
 		path, listed := strings.CutSuffix(path, "/")
+		if path == "" {
+			continue // the root directory
+		}
 		if strings.Contains(path, "/..") {
 			path = real(path)
 			if rec.Ignore(path) {
@@ -490,8 +500,8 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 			continue
 		}
 		if _, err := os.Lstat(path); err != nil {
-			if f.Written {
-				continue // a temporary file
+			if temporaryFile(files, path) {
+				continue
 			}
 			// What is missing is told once, by the highest directory that is.
 			for {
@@ -522,6 +532,19 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 		out[path] = have
 	}
 	return out
+}
+
+// temporaryFile tells what is gone and was made by the build itself, or lay in a directory that was.
+func temporaryFile(files map[string]trace.File, path string) bool {
+	for ; path != filepath.Dir(path); path = filepath.Dir(path) {
+		if files[path].Written {
+			return true
+		}
+		if _, err := os.Lstat(path); err == nil {
+			return false
+		}
+	}
+	return false
 }
 
 // forgetful gives a recipe's forgetful programs another name for what they opened, by which they are never run.

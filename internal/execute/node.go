@@ -636,10 +636,10 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
 			return err
 		}
 		if d.IsDir() {
-			n.list(n.a, filepath.Join(n.a.Build, rel))
 			if path != n.a.Source && (n.inputs.skips(path, rel, d.Name(), n.a.Skip) || excluded(rel)) {
 				return fs.SkipDir
 			}
+			n.list(n.a, filepath.Join(n.a.Build, rel))
 			return nil
 		}
 		if matches(n.a.Skip, rel) || excluded(rel) || rel == "xbuild.toml" || rel == "xbuild.lock" {
