@@ -47,6 +47,7 @@ const settled = 2 * time.Second
 
 // inputs knows what files are. What it found out once holds for the whole run of xbuild, but for what commands may have changed.
 type inputs struct {
+	build  string   // the project's build directory, links resolved
 	skip   []string // absolute directories that are never inputs
 	ignore []string // absolute paths below which nothing is an input: the store, the kernel's, caches of tools that check what they hold
 	mu     sync.Mutex
@@ -68,7 +69,7 @@ var machine = []string{
 var caches = []string{".cache", ".npm", ".node-gyp", ".cargo/registry", ".cargo/git", ".cargo/.package-cache", ".cargo/.package-cache-mutate", ".cargo/.global-cache", "go/pkg", ".config/go/telemetry"}
 
 func newInputs(opt Options) *inputs {
-	in := &inputs{skip: append([]string{opt.Build, opt.Dist}, opt.Skip...), now: map[string]seen{}, sums: map[string]string{}}
+	in := &inputs{skip: append([]string{opt.Build, opt.Dist}, opt.Skip...), build: real(opt.Build), now: map[string]seen{}, sums: map[string]string{}}
 	add := func(path string) {
 		if path == "" || path == "/" {
 			return
@@ -151,9 +152,10 @@ func isCache(dir string) bool {
 
 // record makes the record of one run of an action. Of what lies in the project's build directory the copy of a source alone counts, for the source that it is of.
 func (in *inputs) record(a *plan.Action) *trace.Record {
+	top := real(a.Top)
 	return &trace.Record{
 		Ignore: func(path string) bool {
-			if within(path, a.Top) {
+			if within(path, a.Top) || within(path, top) {
 				return !a.Copy
 			}
 			for _, p := range in.ignore {
@@ -454,6 +456,7 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 	out := map[string]trace.File{}
 	files := rec.Files()
 	forgetful(a, files)
+	top := real(a.Top)
 	missing := map[string]bool{}
 	for path, f := range files {
 		if len(f.Readers) == 0 {
@@ -469,10 +472,15 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 				continue
 			}
 		}
-		if within(path, a.Top) {
-			if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil && within(dir, a.Top) {
-				path = filepath.Join(dir, filepath.Base(path)) // a link of the copy to a directory of it
+		if within(path, a.Top) || within(path, top) {
+			if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+				path = filepath.Join(dir, filepath.Base(path)) // behind a link of the copy to a directory
 			}
+			if within(path, top) {
+				path = a.Top + path[len(top):]
+			}
+		}
+		if within(path, a.Top) {
 			rel := relative(a.Top, path)
 			source := filepath.Join(a.Root, rel)
 			if rel == "." && !listed || leftOut(a, source) {
@@ -579,7 +587,7 @@ func real(path string) string {
 
 // skipped tells what lies in the project's build directory, or where temporary files do.
 func (in *inputs) skipped(path string) bool {
-	return path == os.TempDir() || within(path, in.skip[0])
+	return path == os.TempDir() || within(path, in.skip[0]) || within(path, in.build)
 }
 
 // stale says what the build system did not notice: programs that read what has changed and were not run again, or, where it rereads what it goes by, files.
@@ -648,6 +656,7 @@ func (in *inputs) outside(a *plan.Action, rec *trace.Record) (text string, certa
 			continue
 		}
 		path = real(path)
+		path = strings.Replace(path, in.build, in.skip[0], 1)
 		if !within(path, in.skip[0]) || within(path, a.Top) || within(path, a.Stage) || within(a.Top, path) {
 			continue
 		}
