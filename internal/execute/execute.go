@@ -203,7 +203,11 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		return Result{Err: err}
 	}
 	log := &bytes.Buffer{}
+	for _, by := range answered {
+		os.Remove(asked(a) + "-" + by)
+	}
 	err = r.run(ctx, a, next, log)
+	log.WriteString(whoAnswered(a))
 	if werr := os.WriteFile(filepath.Join(dir, "log"), log.Bytes(), 0o644); werr != nil && err == nil {
 		err = werr
 	}
@@ -235,6 +239,28 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		res.Hints = a.Hints(res.Log + "\n" + err.Error())
 	}
 	return res
+}
+
+// asked is the beginning of the names of the files in which programs that are asked for the machine note it (compose.View.Answers).
+func asked(a *plan.Action) string { return filepath.Join(filepath.Dir(a.Build), "asked") }
+
+var answered = []string{"platform", "host"}
+
+// whoAnswered says for the log for which machine they answered, and how that is changed.
+func whoAnswered(a *plan.Action) string {
+	out := ""
+	for _, by := range answered {
+		question, err := os.ReadFile(asked(a) + "-" + by)
+		if err != nil {
+			continue
+		}
+		machine, other := a.Platform.Name, answered[1]
+		if by == "host" {
+			machine, other = "this machine", answered[0]
+		}
+		out += fmt.Sprintf("xbuild: %s was answered for %s, and so was what else asks for the machine; uname = %q in [target.%s] asks the other\n", strings.TrimSpace(string(question)), machine, other, a.Target)
+	}
+	return out
 }
 
 func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writer) error {
@@ -333,6 +359,9 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	fmt.Fprintf(log, "+ %s\n", strings.Join(argv, " "))
 	e := r.opt.Environ.Merge(a.Env).Merge(s.Env)
 	e.Set("XBUILD", r.opt.XBuild)
+	if e.Lookup("XBUILD_UNAME") != "" {
+		e.Set("XBUILD_ASKED", asked(a))
+	}
 	e.Set("PATH", strings.Join(append(slices.Clone(a.Path), r.opt.PathTail), ":"))
 	if r.opt.Offline {
 		e.Set("GOPROXY", "off")
