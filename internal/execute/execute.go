@@ -254,11 +254,11 @@ func whoAnswered(a *plan.Action) string {
 		if err != nil {
 			continue
 		}
-		machine, other := a.Platform.Name, answered[1]
+		machine, other, otherwise := a.Platform.Name, answered[1], "this machine"
 		if by == "host" {
-			machine, other = "this machine", answered[0]
+			machine, other, otherwise = otherwise, answered[0], a.Platform.Name
 		}
-		out += fmt.Sprintf("xbuild: %s was answered for %s, and so was what else asks for the machine; uname = %q in [target.%s] asks the other\n", strings.TrimSpace(string(question)), machine, other, a.Target)
+		out += fmt.Sprintf("xbuild: %s and its like answered for %s; with uname = %q in [target.%s] they answer for %s\n", strings.TrimSpace(string(question)), machine, other, a.Target, otherwise)
 	}
 	return out
 }

@@ -835,8 +835,8 @@ func TestWhoAnswered(t *testing.T) {
 		return strings.TrimSpace(after)
 	}
 	for _, c := range []struct{ mode, script, want string }{
-		{"makefile", "echo uname -m >$XBUILD_ASKED-platform", `xbuild: uname -m was answered for linux/arm64, and so was what else asks for the machine; uname = "host" in [target.hello] asks the other`},
-		{"host", "echo arch >$XBUILD_ASKED-host", `xbuild: arch was answered for this machine, and so was what else asks for the machine; uname = "platform" in [target.hello] asks the other`},
+		{"makefile", "echo uname -m >$XBUILD_ASKED-platform", `xbuild: uname -m and its like answered for linux/arm64; with uname = "host" in [target.hello] they answer for this machine`},
+		{"host", "echo arch >$XBUILD_ASKED-host", `xbuild: arch and its like answered for this machine; with uname = "platform" in [target.hello] they answer for linux/arm64`},
 		{"makefile", "test -n $XBUILD_ASKED", ""}, // nor is what an earlier build asked said again
 		{"", "test -z \"$XBUILD_ASKED\"", ""},
 	} {
