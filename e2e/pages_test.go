@@ -68,7 +68,7 @@ recipe = "go"
 			t.Errorf("%s does not run", file)
 		}
 	})
-	if r := xbuild(t, dir, "inspect", built(dir, "linux/arm64", "liblib.so")); !strings.Contains(r.stdout, "pages         up to 64 KB\n") {
+	if r := xbuild(t, dir, "inspect", built(dir, "linux/arm64", "liblib.so")); !strings.Contains(strings.Join(strings.Fields(r.stdout), " "), " pages up to 64 KB ") {
 		t.Errorf("xbuild inspect: %v", r)
 	}
 

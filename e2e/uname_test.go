@@ -45,7 +45,7 @@ BRANCH = linux/amd64
 ` + branches + `endif
 a: a.c script
 	$(MAKE) -C sub
-	cc -DBRANCH='"$(BRANCH)"' -DLONG_BIT=$(shell getconf LONG_BIT) -DPAGE=$$(getconf PAGE_SIZE) $(shell getconf LFS_CFLAGS) -DSCRIPT='"$(shell sh script)"' -DGCC='"$(shell gcc -dumpmachine)"' -o $@ a.c sub/sub.o
+	cc -DBRANCH='"$(BRANCH)"' -DLONG_BIT=$(shell getconf LONG_BIT) -DPAGE=$$(getconf PAGE_SIZE) $(shell getconf LFS_CFLAGS) -DSCRIPT='"$(shell sh script)"' -DGCC='"$(shell gcc -dumpmachine)"' $(LDFLAGS) -o $@ a.c sub/sub.o
 `,
 		"a/script":       "echo $(uname -s -p) $(dpkg --print-architecture)\n",
 		"a/sub/Makefile": "sub.o: sub.c\n\tgcc -DARCH=\"\\\"`arch`\\\"\" -c sub.c\n",
