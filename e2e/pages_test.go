@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"debug/elf"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -63,6 +64,16 @@ recipe = "go"
 			if err := json.Unmarshal([]byte(r.stdout), &reports); err != nil || len(reports) != 1 || reports[0].Pages < pageOf(t, name) {
 				t.Errorf("%s of %s: %v, %v; want %d or more", file, name, reports, err, pageOf(t, name))
 			}
+			f, err := elf.Open(built(dir, name, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range f.Progs {
+				if p.Type == elf.PT_GNU_RELRO && file != "go" && (p.Vaddr+p.Memsz)%uint64(pageOf(t, name)) != 0 {
+					t.Errorf("%s of %s: RELRO ends at %#x, within a page of %d bytes: there ld.so leaves it writable", file, name, p.Vaddr+p.Memsz, pageOf(t, name))
+				}
+			}
+			f.Close()
 		}
 		if file := built(dir, name, "static"); underQEMU(t, dir, name, file).code != 0 {
 			t.Errorf("%s does not run", file)

@@ -150,6 +150,7 @@ func (v View) base(target string) string {
 	if v.Platform.Machine != elf.EM_NONE { // of other formats lld knows no SHA-1
 		fmt.Fprintln(&b, "-Wl,--build-id=sha1")
 	}
+	b.WriteString(v.relroPages())
 	if v.Sysroot.supplement != "" {
 		// As a member of an archive is: linked where something asks for it, and only then.
 		fmt.Fprintln(&b, "-Wl,--start-lib,<CFGDIR>/../"+supplement+".o,--end-lib")
