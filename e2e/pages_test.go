@@ -25,8 +25,8 @@ func pageOf(t *testing.T, name string) int {
 	return p.Page()
 }
 
-// TestPages: what the linkers make by themselves starts on the platform's largest pages; what is laid out for smaller ones is refused where there are larger ones, and taken
-// where the project says on which it is to run.
+// TestPages: what the linkers make by themselves starts on the platform's largest pages; what is laid out for
+// smaller ones is refused where there are larger ones, and taken where the project says on which it is to run.
 func TestPages(t *testing.T) {
 	needNetwork(t)
 	files := map[string]string{
@@ -126,8 +126,9 @@ fn main() {
 `,
 }
 
-// TestJemalloc: an allocator that compiles in the size of a page is compiled for the platform's largest: the crate, and the C library that a Makefile configures and brings, as
-// that of valkey and redis does. What the user says wins. In CI it is the crate for linux/arm64; with XBUILD_E2E=full all, and both run on pages of 64 KB too.
+// TestJemalloc: an allocator that compiles in the size of a page is compiled for the platform's largest: the crate,
+// and the C library that a Makefile configures and brings, as that of valkey and redis does. What the user says
+// wins. In CI it is the crate for linux/arm64; with XBUILD_E2E=full all, and both run on pages of 64 KB too.
 func TestJemalloc(t *testing.T) {
 	needNetwork(t)
 	rust := []string{"linux/arm64"}
@@ -185,8 +186,8 @@ int main(void) {
 	large(source, "linux/arm64", "je", 65536, true)
 }
 
-// largePages runs programs with larger pages than the machine's, which QEMU's user mode has an option for up to release 9 (-p: what the program is told of the page, and what
-// mmap rounds to). It is bookworm's.
+// largePages runs programs with larger pages than the machine's, which QEMU's user mode has an option for up to
+// release 9 (-p: what the program is told of the page, and what mmap rounds to). It is bookworm's.
 func largePages(t *testing.T) func(dir, name, file string, page int, runs bool) {
 	t.Helper()
 	a := openArchive(t)

@@ -16,7 +16,8 @@ var machines = map[string][3]string{
 	"linux/mips64le": {"mips64", "mips64el-linux-gnuabi64", "mips64el"}, "linux/loong64": {"loongarch64", "loongarch64-linux-gnu", "loong64"},
 }
 
-// TestUname: a Makefile, one that it calls, and a script that it calls compile the branch of the platform's machine. What they ask for is compared with what the program knows of itself.
+// TestUname: a Makefile, one that it calls, and a script that it calls compile the branch of the platform's machine.
+// What they ask for is compared with what the program knows of itself.
 func TestUname(t *testing.T) {
 	needNetwork(t)
 	branches := ""
@@ -89,8 +90,9 @@ func hostUname(t *testing.T) string {
 	return strings.TrimSpace(string(out))
 }
 
-// TestUnameOfBuildSystems: what asks for the build machine is told of the build machine: configure, CMake, Meson, a build script of cargo, and, though a Makefile runs them, a
-// script of autoconf and CMake. A script of make's key configure that is none of autoconf's is told of the platform.
+// TestUnameOfBuildSystems: what asks for the build machine is told of the build machine: configure, CMake, Meson, a
+// build script of cargo, and, though a Makefile runs them, a script of autoconf and CMake. A script of make's key
+// configure that is none of autoconf's is told of the platform.
 func TestUnameOfBuildSystems(t *testing.T) {
 	needNetwork(t)
 	const prints = "#include <stdio.h>\nint main(void) { puts(UNAME); }\n"

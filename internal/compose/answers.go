@@ -7,10 +7,12 @@ import (
 	"strings"
 )
 
-// Answers is a directory with programs that a build asks for which machine it builds: uname, arch, getconf, dpkg. The host's own know only the host, and a Makefile that asks
-// them compiles the host's branch. Before the host's on PATH, these answer for the platform what is about the machine, and hand all else on. The variable XBUILD_UNAME says for
-// whom they answer: "platform"; "host"; or "makefile", which is the platform but where what asks is known to mean the build machine (CMake, cargo, and by CONFIG_SITE scripts of autoconf).
-// The first question is noted in the file $XBUILD_ASKED-platform or $XBUILD_ASKED-host.
+// Answers is a directory with programs that a build asks for which machine it builds: uname, arch, getconf, dpkg.
+// The host's own know only the host, and a Makefile that asks them compiles the host's branch. Before the host's on
+// PATH, these answer for the platform what is about the machine, and hand all else on. The variable XBUILD_UNAME
+// says for whom they answer: "platform"; "host"; or "makefile", which is the platform but where what asks is known
+// to mean the build machine (CMake, cargo, and by CONFIG_SITE scripts of autoconf). The first question is noted in
+// the file $XBUILD_ASKED-platform or $XBUILD_ASKED-host.
 func (v View) Answers() string { return filepath.Join(v.Dir, "answers") }
 
 // asked is the head of each of the scripts. Of a script that is found on PATH, $0 is the path.
@@ -47,7 +49,8 @@ func (v View) answers() map[string]string {
 	p := v.Platform
 	out := map[string]string{}
 	add := func(name, format string, args ...any) { out[name] = v.asked(name) + fmt.Sprintf(format, args...) }
-	// GNU's options (uname(1)), in the order in which it prints. What is unknown, and -p and -i are on Debian, -a leaves out. Of Linux, -s and -o are the host's answer too.
+	// GNU's options (uname(1)), in the order in which it prints. What is unknown, and -p and -i are on Debian, -a
+	// leaves out. Of Linux, -s and -o are the host's answer too.
 	add("uname", `machine=%[1]s kernel=%[2]s system=%[3]s
 want=
 for a; do
@@ -82,7 +85,8 @@ echo "${line# }"
 platform
 echo %s
 `, p.Uname)
-	// getconf(1) asks for what limits.h and confstr(3) have. Large files need flags where off_t has 32 bits by itself (glibc's posix/confstr.c).
+	// getconf(1) asks for what limits.h and confstr(3) have. Large files need flags where off_t has 32 bits by
+	// itself (glibc's posix/confstr.c).
 	large := ""
 	if p.Bits == 32 {
 		large = "-D_LARGEFILE_SOURCE -D_FILE_OFFSET_BITS=64"

@@ -10,7 +10,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// asker is a directory with a platform's answers, and one with programs of a host that print their name and arguments.
+// asker is a directory with a platform's answers, and one with programs of a host that print their name and
+// arguments.
 func asker(t *testing.T, name string) (answers, host string) {
 	t.Helper()
 	p := parse(t, name)
@@ -156,7 +157,8 @@ func TestConfigSiteAsksTheBuildMachine(t *testing.T) {
 	}
 }
 
-// TestPagesSite: configure scripts that compile in the size of a page are told the platform's largest, and what the user says wins.
+// TestPagesSite: configure scripts that compile in the size of a page are told the platform's largest, and what the
+// user says wins.
 func TestPagesSite(t *testing.T) {
 	for _, p := range platform.All() {
 		if !p.HasC() {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestUname: a Makefile's questions for the machine are answered for the platform, those of other build systems by the host, and a target can say otherwise.
+// TestUname: a Makefile's questions for the machine are answered for the platform, those of other build systems by
+// the host, and a target can say otherwise.
 func TestUname(t *testing.T) {
 	const head = "-- xbuild.toml --\n[project]\nplatforms = [\"linux/arm64\"]\n[target.a]\noutputs = [\"a\"]\nrecipe = "
 	for _, c := range []struct{ target, variable, err string }{
@@ -42,7 +43,8 @@ func TestUname(t *testing.T) {
 	}
 }
 
-// TestPage: what the project says of the pages on which it runs is what compilers of allocators are told, and the user's own variable wins.
+// TestPage: what the project says of the pages on which it runs is what compilers of allocators are told, and the
+// user's own variable wins.
 func TestPage(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                     "16",
