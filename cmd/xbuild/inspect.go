@@ -73,6 +73,9 @@ func (c *InspectCmd) Run(g *Globals) error {
 		if err != nil {
 			return err
 		}
+		if cut, ok := p.WithPage(s.Project.Config(p).Page); ok {
+			p = cut
+		}
 		for _, r := range reports {
 			limits, err := s.limits(p, r)
 			if err != nil {

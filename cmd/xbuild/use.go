@@ -43,6 +43,11 @@ func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e en
 		}
 		settings := env.Settings{CFlags: cfg.CFlags, CXXFlags: cfg.CXXFlags, LDFlags: cfg.LDFlags, Static: p.Static}
 		e = env.ForC(v, settings, s.self)
+		for _, kv := range env.ForPages(v.Platform) {
+			if own := os.Getenv(kv.Name); own != "" {
+				e.Set(kv.Name, own) // the caller knows on which kernels it is to run
+			}
+		}
 		path = append(path, v.Bin())
 		var more []string
 		if cargo && p.Rust != "" {

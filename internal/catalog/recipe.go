@@ -14,6 +14,7 @@ type Recipe struct {
 	CopySource bool              `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
 	OwnOpt     bool              `toml:"own_opt" json:"-"`     // the build system optimises by itself, and opt is passed on only where a target sets it
 	Skip       []Arg             `toml:"skip" json:"-"`        // globs below the source that are neither copied nor watched: what a build there left behind
+	Uname      string            `toml:"uname" json:"-"`       // for whom uname answers (compose.View.Answers): "makefile", or the host where it does not say
 	CXX        bool              `toml:"cxx" json:"-"`         // it wants a C++ compiler that works, whatever the sources are
 	Refuse     map[string]string `toml:"refuse" json:"-"`      // platforms that it cannot build for, and why
 	Root       []string          `toml:"root" json:"-"`        // the nearest directory upwards that holds one of these files is the source that is watched for changes

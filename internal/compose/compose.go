@@ -1,6 +1,6 @@
 // Package compose turns packages of an archive into toolchains and sysroots in the store that run from wherever they lie, and into the compiler view of a
 // platform: the directory of <triplet>-clang, cc, ar, … that compile for this platform and no other. It needs no root and puts no script before a
-// compiler; a sysroot's own scripts, such as xml2-config, get one each. It starts no program but clang, for what a sysroot lacks: a function of the C library, the C++ library.
+// compiler, but for one that is asked its machine's name by a Makefile; a sysroot's own scripts, such as xml2-config, get one each. It starts no program but clang, for what a sysroot lacks: a function of the C library, the C++ library.
 //
 // What a tree will contain and where it will lie is known before it exists: the values of this package are pure, Composer alone touches the disk.
 package compose

@@ -56,6 +56,9 @@ func (v View) keyed(root, name string) View {
 	if v.Sysroot.supplement != "" {
 		parts = append(parts, v.Sysroot.supplement)
 	}
+	if !v.Host {
+		parts = append(parts, fmt.Sprint(v.answers()))
+	}
 	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), parts)
 	v.Dir = treeDir(root, v.Key)
 	return v
@@ -147,6 +150,7 @@ func (v View) base(target string) string {
 	if v.Platform.Machine != elf.EM_NONE { // of other formats lld knows no SHA-1
 		fmt.Fprintln(&b, "-Wl,--build-id=sha1")
 	}
+	b.WriteString(v.relroPages())
 	if v.Sysroot.supplement != "" {
 		// As a member of an archive is: linked where something asks for it, and only then.
 		fmt.Fprintln(&b, "-Wl,--start-lib,<CFGDIR>/../"+supplement+".o,--end-lib")
@@ -205,9 +209,12 @@ func (v View) configSite() string {
   esac
 fi
 `, v.Platform.Triplet)
+	// It asks uname for the build machine, to tell it from the one that it was told.
+	b.WriteString("if test \"x$XBUILD_UNAME\" = xmakefile; then XBUILD_UNAME=host; export XBUILD_UNAME; fi\n")
 	for _, name := range slices.Sorted(maps.Keys(v.Sysroot.Configure)) {
 		fmt.Fprintf(&b, ": \"${%s=%s}\"\n", name, v.Sysroot.Configure[name])
 	}
+	b.WriteString(v.pagesSite())
 	if v.Platform.Canonical != "" {
 		// A configure script inside another may be for the host.
 		fmt.Fprintf(&b, "if test \"x$host_alias\" = \"x%s\"; then : \"${ac_cv_host=%s}\"; fi\n", v.Platform.Triplet, v.Platform.Canonical)
@@ -286,6 +293,9 @@ func (c *Composer) view(ctx context.Context, v View) error {
 			}
 		}
 		if err := v.configScripts(bin); err != nil {
+			return err
+		}
+		if err := v.writeAnswers(filepath.Join(tmp, "answers")); err != nil {
 			return err
 		}
 		for _, triple := range v.triples() {

@@ -38,6 +38,8 @@ func TestGenerated(t *testing.T) {
 				made = platforms(c)
 			case "releases":
 				made = releases()
+			case "machines":
+				made = machines()
 			default:
 				ok = false
 			}
@@ -142,6 +144,27 @@ func platforms(c *catalog.Catalog) string {
 	slices.Sort(names)
 	fmt.Fprintf(&b, "| %s |%s no | |\n", strings.Join(names, ", "), strings.Repeat(" no |", slices.IndexFunc(c.Recipes, func(r *catalog.Recipe) bool { return r.Name == "go" }))+" yes |"+
 		strings.Repeat(" no |", len(c.Recipes)-1-slices.IndexFunc(c.Recipes, func(r *catalog.Recipe) bool { return r.Name == "go" })))
+	return b.String()
+}
+
+// machines is the table of what kernels for the platforms with a sysroot have and say.
+func machines() string {
+	var b strings.Builder
+	b.WriteString("| platform | pages, KB | `uname -m` | `getconf LONG_BIT` | `gcc -dumpmachine` | `dpkg --print-architecture` |\n|-|-|-|-|-|-|\n")
+	for _, p := range platform.All() {
+		if !p.HasSysroot() || strings.Count(p.Base().Name, "/") == 1 && p.Base().Name != p.Name {
+			continue // a level above its platform is the same machine
+		}
+		var pages []string
+		for _, size := range p.Pages {
+			pages = append(pages, strconv.Itoa(size>>10))
+		}
+		dpkg := "the host's"
+		if p.Debian != "" {
+			dpkg = "`" + p.Debian + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %d | `%s` | %s |\n", p.Name, strings.Join(pages, ", "), p.Uname, p.LongBits(), p.GCCTriplet(), dpkg)
+	}
 	return b.String()
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"xbuild/internal/compose"
@@ -106,7 +107,16 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 	e.Set("PKG_CONFIG_ALLOW_CROSS", "1")
 	e.Set("QEMU_LD_PREFIX", v.Sysroot.Dir)
 	e.Set("SOURCE_DATE_EPOCH", "0")
-	return e
+	return e.Merge(ForPages(p))
+}
+
+// ForPages returns the variables that say how large a page of memory is to those who compile that in: the largest that the platform's kernels have. A memory allocator that was
+// compiled for a larger page than it meets works, for a smaller one it does not (jemalloc's INSTALL.md, --with-lg-page). The crates tikv-jemalloc-sys and jemalloc-sys read this one.
+func ForPages(p platform.Platform) Environment {
+	if p.Page() == 0 {
+		return nil
+	}
+	return Environment{{"JEMALLOC_SYS_WITH_LG_PAGE", strconv.Itoa(p.LgPage())}}
 }
 
 // ForBuild returns the variables by which build systems find compilers for programs that run while a project is built: autoconf's AX_PROG_CC_FOR_BUILD and many

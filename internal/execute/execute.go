@@ -223,7 +223,11 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		return Result{Err: err}
 	}
 	log := &bytes.Buffer{}
+	for _, by := range answered {
+		os.Remove(asked(a) + "-" + by)
+	}
 	err = r.build(ctx, a, next, changed, log)
+	log.WriteString(whoAnswered(a))
 	if werr := os.WriteFile(filepath.Join(dir, "log"), log.Bytes(), 0o644); werr != nil && err == nil {
 		err = werr
 	}
@@ -255,6 +259,28 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		res.Hints = a.Hints(res.Log + "\n" + err.Error())
 	}
 	return res
+}
+
+// asked is the beginning of the names of the files in which programs that are asked for the machine note it (compose.View.Answers).
+func asked(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "asked") }
+
+var answered = []string{"platform", "host"}
+
+// whoAnswered says for the log for which machine they answered, and how that is changed.
+func whoAnswered(a *plan.Action) string {
+	out := ""
+	for _, by := range answered {
+		question, err := os.ReadFile(asked(a) + "-" + by)
+		if err != nil {
+			continue
+		}
+		machine, other, otherwise := a.Platform.Name, answered[1], "this machine"
+		if by == "host" {
+			machine, other, otherwise = otherwise, answered[0], a.Platform.Name
+		}
+		out += fmt.Sprintf("xbuild: %s and its like answered for %s; with uname = %q in [target.%s] they answer for %s\n", strings.TrimSpace(string(question)), machine, other, a.Target, otherwise)
+	}
+	return out
 }
 
 // clear deletes what an action's commands made.
@@ -423,6 +449,9 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 		e = e.Merge(s.Anew)
 	}
 	e.Set("XBUILD", r.opt.XBuild)
+	if e.Lookup("XBUILD_UNAME") != "" {
+		e.Set("XBUILD_ASKED", asked(a))
+	}
 	e.Set("PATH", strings.Join(append(slices.Clone(a.Path), r.opt.PathTail), ":"))
 	if r.opt.Offline {
 		e.Set("GOPROXY", "off")

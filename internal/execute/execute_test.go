@@ -791,3 +791,28 @@ func TestReadOnlyTrees(t *testing.T) {
 		t.Errorf("removeAll: %v", err)
 	}
 }
+
+// TestWhoAnswered: the log says once for which machine programs answered that were asked for it, and nothing where none was.
+func TestWhoAnswered(t *testing.T) {
+	b := newBench(t)
+	log := func(mode, script string) string {
+		t.Helper()
+		a := b.action("hello", "linux/arm64", "out", "echo a >out", script)
+		if mode != "" {
+			a.Env = env.Environment{{Name: "XBUILD_UNAME", Value: mode}}
+		}
+		b.one(a)
+		_, after, _ := strings.Cut(b.read(".xbuild/linux/arm64/hello/log"), script)
+		return strings.TrimSpace(after)
+	}
+	for _, c := range []struct{ mode, script, want string }{
+		{"makefile", "echo uname -m >$XBUILD_ASKED-platform", `xbuild: uname -m and its like answered for linux/arm64; with uname = "host" in [target.hello] they answer for this machine`},
+		{"host", "echo arch >$XBUILD_ASKED-host", `xbuild: arch and its like answered for this machine; with uname = "platform" in [target.hello] they answer for linux/arm64`},
+		{"makefile", "test -n $XBUILD_ASKED", ""}, // nor is what an earlier build asked said again
+		{"", "test -z \"$XBUILD_ASKED\"", ""},
+	} {
+		if got := log(c.mode, c.script); got != c.want {
+			t.Errorf("%s, %s: the log ends with %q, want %q", c.mode, c.script, got, c.want)
+		}
+	}
+}

@@ -815,7 +815,9 @@ func compiledKind(a *plan.Action, path string) (fileKind, error) {
 		return notCompiled, nil
 	}
 	r, err := inspect.File(path)
-	if err != nil || len(inspect.Errors(inspect.Check(r, a.Platform, inspect.Limits{}))) > 0 {
+	p := a.Platform
+	p.Pages = nil // one that is laid out for small pages is the platform's all the same, and is not left out but refused when it is put into dist
+	if err != nil || len(inspect.Errors(inspect.Check(r, p, inspect.Limits{}))) > 0 {
 		return foreign, nil
 	}
 	return native, nil

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"bytes"
+	"cmp"
 	"debug/elf"
 	"encoding/binary"
 	"fmt"
@@ -35,6 +36,8 @@ type spec struct {
 	extra      map[string][]byte
 	symbols    bool // a table of its own symbols
 	noSections bool
+	align      uint64 // of the segment that is loaded; 0 for 64 KB
+	shift      uint64 // how far its address is from where that would fit its place in the file
 }
 
 type note struct {
@@ -168,7 +171,8 @@ func (s spec) bytes(t testing.TB) []byte {
 		if s.relro {
 			seg(elf.PT_GNU_RELRO, elf.PF_R, 0, 16, 1)
 		}
-		seg(elf.PT_LOAD, elf.PF_R, 0, uint64(w.body.Len()), 0x1000)
+		seg(elf.PT_LOAD, elf.PF_R, 0, uint64(w.body.Len()), cmp.Or(s.align, 0x10000))
+		progs[len(progs)-1].Vaddr += s.shift
 	}
 	if len(progs) > mostProgs {
 		t.Fatalf("%d segments", len(progs))

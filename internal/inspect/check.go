@@ -60,7 +60,7 @@ func Check(r *Report, p platform.Platform, l Limits) []Fault {
 }
 
 // checks are what an ELF file of the right machine is held against.
-var checks = []func(*Report, platform.Platform, Limits) []Fault{loader, libcFloor, libraries, scratch}
+var checks = []func(*Report, platform.Platform, Limits) []Fault{pageSize, loader, libcFloor, libraries, scratch}
 
 func (r *Report) fault(format string, args ...any) []Fault {
 	return []Fault{{File: r.Path, Text: fmt.Sprintf(format, args...)}}
@@ -152,6 +152,21 @@ func loader(r *Report, p platform.Platform, l Limits) []Fault {
 		return nil
 	}
 	return r.fault("asks for the loader %s, which %s does not have (its own is %s): link it with $CC and no -dynamic-linker of the build's own, or set static = true", r.Interp, p.Name, p.Interp)
+}
+
+// pageSize sees that the file starts, or is loaded, on every kernel for the platform: segments share no page, however large pages are.
+func pageSize(r *Report, p platform.Platform, l Limits) []Fault {
+	if r.Pages == 0 || r.Pages >= uint64(p.Page()) {
+		return nil
+	}
+	smaller := ""
+	for _, size := range p.Pages {
+		if uint64(size) <= r.Pages {
+			smaller = fmt.Sprintf("; where it is to run on kernels with pages of %d KB alone, write page = %d in [platform.%q]", size>>10, size>>10, p.Name)
+		}
+	}
+	return r.fault("has segments aligned to %d bytes, and kernels for %s have pages of up to %d, on which it does not start: the build tells the linker so (-z max-page-size, -n, -N), or took another linker; $CC does right by itself, and -Wl,-z,max-page-size=%d says it again%s",
+		r.Pages, p.Name, p.Page(), p.Page(), smaller)
 }
 
 // libcFloor sees that the file runs with the oldest glibc that the project asks for.

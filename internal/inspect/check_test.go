@@ -84,6 +84,13 @@ func TestCheck(t *testing.T) {
 		{"a hard-float library for the soft-float platform", spec{platform: "linux/arm/v7", kind: elf.ET_DYN, flags: 0x400, soname: "liba.so"}.bytes(t), "linux/arm/v6", Limits{}, []string{"passes floating-point arguments by the hard-float ABI, and the libraries of linux/arm/v6 by the soft-float one"}},
 		{"a static hard-float program for it", spec{platform: "linux/arm/v7", kind: elf.ET_EXEC, flags: 0x400}.bytes(t), "linux/arm/v6", Limits{}, nil},
 
+		{"segments for small pages", spec{platform: "linux/arm64", kind: elf.ET_EXEC, align: 0x1000}.bytes(t), "linux/arm64", Limits{}, []string{`has segments aligned to 4096 bytes, and kernels for linux/arm64 have pages of up to 65536, on which it does not start: the build tells the linker so (-z max-page-size, -n, -N), or took another linker; $CC does right by itself, and -Wl,-z,max-page-size=65536 says it again; where it is to run on kernels with pages of 4 KB alone, write page = 4 in [platform."linux/arm64"]`}},
+		{"a library with segments for pages of 16 KB", spec{platform: "linux/arm64", kind: elf.ET_DYN, soname: "liba.so", align: 0x4000}.bytes(t), "linux/arm64/v8.2", Limits{}, []string{`write page = 16 in [platform."linux/arm64/v8.2"]`}},
+		{"segments that share pages", spec{platform: "linux/amd64", kind: elf.ET_EXEC, align: 16}.bytes(t), "linux/amd64", Limits{}, []string{"has segments aligned to 16 bytes, and kernels for linux/amd64 have pages of up to 4096, on which it does not start"}},
+		{"segments that are not aligned as they say", spec{platform: "linux/ppc64le", kind: elf.ET_EXEC, shift: 0x1000}.bytes(t), "linux/ppc64le", Limits{}, []string{"has segments aligned to 4096 bytes, and kernels for linux/ppc64le have pages of up to 65536"}},
+		{"segments for small pages where there are no others", spec{platform: "linux/s390x", kind: elf.ET_EXEC, align: 0x1000}.bytes(t), "linux/s390x", Limits{}, nil},
+		{"segments for larger pages than there are", spec{platform: "linux/riscv64", kind: elf.ET_EXEC, align: 0x200000}.bytes(t), "linux/riscv64", Limits{}, nil},
+
 		{"dynamic where static is asked for", program(nil), "linux/arm64", Limits{Static: true}, []string{"is linked dynamically, though static = true: the build does not pass $LDFLAGS"}},
 		{"musl's loader", program(func(s *spec) { s.interp = "/lib/ld-musl-aarch64.so.1" }), "linux/arm64", Limits{}, []string{"asks for the loader /lib/ld-musl-aarch64.so.1, which linux/arm64 does not have (its own is /lib/ld-linux-aarch64.so.1)"}},
 		{"musl's library in a process of glibc", spec{platform: "linux/arm64", kind: elf.ET_DYN, exported: []Symbol{{Name: "napi_register_module_v1"}}, needed: []string{"libstdc++.so.6", "libc.musl-aarch64.so.1"}}.bytes(t), "linux/arm64", Limits{Sysroot: full}, []string{"is linked against musl, and the C library of linux/arm64 is glibc"}},
@@ -202,6 +209,20 @@ func TestCompareVersions(t *testing.T) {
 	}{{"2.4", "2.34", -1}, {"2.34", "2.4", 1}, {"2.31", "2.31", 0}, {"3.4", "3.4.0", 0}, {"3.4.9", "3.4.32", -1}, {"", "2", -1}} {
 		if got := CompareVersions(c.a, c.b); got != c.want {
 			t.Errorf("CompareVersions(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// TestPageSettled: a project that runs on small pages alone says so.
+func TestPageSettled(t *testing.T) {
+	r := mustRead(t, spec{platform: "linux/arm64", kind: elf.ET_EXEC, align: 0x4000}.bytes(t))
+	if r.Pages != 0x4000 {
+		t.Errorf("pages of %d, want %d", r.Pages, 0x4000)
+	}
+	for size, want := range map[int]int{4 << 10: 0, 16 << 10: 0, 64 << 10: 1} {
+		p, ok := parse(t, "linux/arm64").WithPage(size)
+		if got := Errors(Check(r, p, Limits{})); !ok || len(got) != want {
+			t.Errorf("with pages of %d: %v, want %d faults", size, got, want)
 		}
 	}
 }

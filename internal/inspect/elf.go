@@ -55,6 +55,9 @@ func readELF(s *source, r *Report) error {
 	if r.Kind == "" {
 		e.kind(r, d)
 	}
+	if r.Kind == Executable || r.Kind == Shared {
+		r.Pages = e.pages()
+	}
 	r.Needed, r.SOName, r.RPath, r.RunPath = d.needed, d.soname, splitPath(d.rpath), splitPath(d.runpath)
 	if err := e.symbols(r, d); err != nil {
 		return err
@@ -116,6 +119,26 @@ func (e *elfFile) kind(r *Report, d *dynamic) {
 	default:
 		r.Link = Static
 	}
+}
+
+// pages is the largest page that all segments which are loaded are aligned for; 0 where there are none. What a segment says of itself counts (p_align, which ld.so goes by),
+// and less where its place in the file does not fit that.
+func (e *elfFile) pages() uint64 {
+	var least uint64
+	for i := range e.progs {
+		p := &e.progs[i]
+		if p.Type != elf.PT_LOAD || p.Memsz == 0 {
+			continue
+		}
+		align := max(p.Align&-p.Align, 1)
+		for align > 1 && (p.Vaddr-p.Off)%align != 0 {
+			align >>= 1
+		}
+		if least == 0 || align < least {
+			least = align
+		}
+	}
+	return least
 }
 
 // identify says which system and platform it is for.

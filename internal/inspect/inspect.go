@@ -77,6 +77,7 @@ type Report struct {
 
 	Link     string        `json:"link,omitempty"`
 	PIE      bool          `json:"pie"`
+	Pages    uint64        `json:"pages,omitempty"` // the largest page of memory, in bytes, that its segments are laid out for
 	Interp   string        `json:"interpreter,omitempty"`
 	Needed   []string      `json:"needed,omitempty"`
 	SOName   string        `json:"soname,omitempty"`

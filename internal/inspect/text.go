@@ -93,6 +93,7 @@ func (r *Report) facts() []fact {
 	one("abi", r.ABI, prefixed("float ", r.FloatABI))
 	one("built for", r.ISA)
 	one("loader", r.Interp)
+	one("pages", pages(r.Pages))
 	one("soname", r.SOName)
 	add("needs", true, r.Needed, r.Needed)
 	add("rpath", true, r.RPath, r.RPath)
@@ -138,6 +139,17 @@ func (r *Report) facts() []fact {
 		add("hardening", true, list, list)
 	}
 	return out
+}
+
+// pages says for which pages segments are aligned, in the unit that kernels' configurations have.
+func pages(align uint64) string {
+	switch {
+	case align == 0:
+		return ""
+	case align < 1<<10:
+		return "none: segments are aligned to " + count(int(align), "byte")
+	}
+	return fmt.Sprintf("up to %d KB", align>>10)
 }
 
 func prefixed(prefix, s string) string {

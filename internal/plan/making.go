@@ -43,10 +43,30 @@ func (m *making) environment() error {
 			return err
 		}
 	}
+	if err := m.uname(); err != nil {
+		return err
+	}
 	m.a.Env = m.a.Env.With(m.found).With(m.cfg.Env).With(m.t.Env)
 	if m.vars["rust"] != nil {
 		m.a.Env.Unset("RUSTFLAGS") // it is among rust.flags: cargo takes it in the place of all others
 	}
+	return nil
+}
+
+// uname decides for which machine programs answer that are asked for it. Where nothing does, the host's own are on PATH.
+func (m *making) uname() error {
+	answer := cmp.Or(m.t.Uname, m.recipe.Uname)
+	if answer == "" || answer == "host" && m.recipe.Uname == "" {
+		return nil
+	}
+	if m.view.Key == "" {
+		if m.t.Uname == "" {
+			return nil
+		}
+		return fmt.Errorf("uname = %q: recipe %s has no C compiler for %s here, and without one nothing asks; remove the key", answer, m.recipe.Name, m.p.Name)
+	}
+	m.a.Env.Set("XBUILD_UNAME", answer)
+	m.a.Path = append([]string{m.view.Answers()}, m.a.Path...)
 	return nil
 }
 

@@ -520,10 +520,13 @@ func (pl *Planner) Sysroot(p platform.Platform) (compose.Sysroot, error) {
 	return s.WithCXX(compose.NewSysroot(pl.Store, lib.Def, e), lib.Def.Library), nil
 }
 
-// withLibc is the platform as it is spelled with the libc that the project has for it.
+// withLibc is the platform as it is spelled with the libc that the project has for it, and with no larger pages than the project wants.
 func (pl *Planner) withLibc(p platform.Platform) (platform.Platform, error) {
 	if own := pl.Project.PlatformConfig[p.Name].Sysroot.Libc; p.Libc != "" && own != "" {
 		return p, fmt.Errorf("libc = %q of [platform.%q]: its libc is always %s", own, p.Name, p.Libc)
+	}
+	if cut, ok := p.WithPage(pl.Project.Config(p).Page); ok {
+		p = cut
 	}
 	if pl.libc(p) != "musl" {
 		return p, nil

@@ -7,8 +7,10 @@ import (
 	"debug/elf"
 	_ "embed"
 	"fmt"
+	"math/bits"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -62,6 +64,11 @@ type Platform struct {
 	MesonFamily string
 	MesonCPU    string
 
+	Pages  []int  // sizes of a page of memory, in bytes, with which kernels for the platform run; the largest last
+	Uname  string // uname -m
+	Kernel string // uname -s
+	GNU    string // uname -o
+
 	// Driver are flags that every compilation and link of the platform needs beside its baseline's.
 	Driver []string
 
@@ -84,6 +91,8 @@ type row struct {
 	sysroot, libc, cmakeSystem, canonical           string
 	node, gyp, debian, qemu, qemuCPU, interp, cmake string
 	aliases, suites, meson, driver, also            []string
+	pages, system                                   []string
+	uname                                           string
 	detected, big, static                           bool
 	bits                                            int
 	elfFlags, elfMask                               uint32
@@ -101,6 +110,7 @@ func (r *row) columns() map[string]any {
 		"big": &r.big, "elf_flags": &r.elfFlags, "elf_mask": &r.elfMask, "interp": &r.interp, "cmake": &r.cmake,
 		"meson": &r.meson, "level": &r.level, "static": &r.static,
 		"driver": &r.driver, "sysroot": &r.sysroot, "libc": &r.libc, "cmake_system": &r.cmakeSystem, "canonical": &r.canonical, "float": &r.float, "pe": &r.pe, "macho": &r.macho, "also": &r.also,
+		"pages": &r.pages, "uname": &r.uname, "system": &r.system,
 	}
 }
 
@@ -275,6 +285,22 @@ func (r row) fill(p *Platform) error {
 	if len(r.meson) == 2 {
 		p.MesonFamily, p.MesonCPU = r.meson[0], r.meson[1]
 	}
+	if r.pages != nil {
+		p.Pages = nil
+		for _, kb := range r.pages {
+			n, err := strconv.Atoi(kb)
+			if err != nil {
+				return fmt.Errorf("%s: pages: %w", r.name, err)
+			}
+			p.Pages = append(p.Pages, n<<10)
+		}
+	}
+	if set(&p.Uname, r.uname); p.Uname != "" && p.Kernel == "" {
+		p.Kernel, p.GNU = "Linux", "GNU/Linux"
+	}
+	if len(r.system) == 2 {
+		p.Kernel, p.GNU = r.system[0], r.system[1]
+	}
 	if r.driver != nil {
 		p.Driver = r.driver
 	}
@@ -310,6 +336,43 @@ func (p Platform) ForMusl() (Platform, bool) {
 	}
 	p.Triplet, p.LLVM, p.Rust, p.Interp, p.Canonical, p.Static = p.Musl, p.LLVMMusl, p.RustMusl, "", "", true
 	return p, true
+}
+
+// Page is the largest page of memory, in bytes, that the platform's programs may meet; 0 where the table does not say.
+func (p Platform) Page() int {
+	if len(p.Pages) == 0 {
+		return 0
+	}
+	return p.Pages[len(p.Pages)-1]
+}
+
+// LgPage is the exponent of Page.
+func (p Platform) LgPage() int { return bits.TrailingZeros(uint(p.Page())) }
+
+// WithPage is the platform with no page larger than so many bytes. It is false where no kernel for the platform has pages of that size.
+func (p Platform) WithPage(page int) (Platform, bool) {
+	i := slices.Index(p.Pages, page)
+	if i < 0 {
+		return p, false
+	}
+	p.Pages = p.Pages[:i+1]
+	return p, true
+}
+
+// LongBits is how many bits a long of C has.
+func (p Platform) LongBits() int {
+	if p.PE != 0 {
+		return 32 // LLP64
+	}
+	return p.Bits
+}
+
+// GCCTriplet is what the GCC of the platform's distribution prints for -dumpmachine: its own directory's name, which on linux/386 is not the triplet.
+func (p Platform) GCCTriplet() string {
+	if p.GCC == "" || p.Triplet == p.Musl {
+		return p.Triplet
+	}
+	return p.GCC
 }
 
 // BigEndian says whether the most significant byte comes first.

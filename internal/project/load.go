@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -270,6 +271,7 @@ func (r *reader) platformConfigs(t *table) map[string]PlatformConfig {
 			Sysroot:  r.sysroot(sub),
 			Line:     sub.pos.line,
 		}
+		page, paged := sub.int("page")
 		sub.end("want")
 		pl, err := platform.Parse(key)
 		if err != nil {
@@ -280,9 +282,28 @@ func (r *reader) platformConfigs(t *table) map[string]PlatformConfig {
 			r.report.at(sub.pos, "platform %q has two tables (line %d is the other)", pl.String(), before.Line)
 			continue
 		}
+		if paged {
+			if cut, ok := pl.WithPage(int(page) << 10); ok {
+				c.Page = cut.Page()
+			} else {
+				r.report.at(sub.pos.key("page"), "page in %s: no kernel for %s has pages of %d KB%s", sub.name, pl, page, kilobytes(pl.Pages))
+			}
+		}
 		out[pl.String()] = c
 	}
 	return out
+}
+
+// kilobytes lists sizes of pages for an error.
+func kilobytes(sizes []int) string {
+	if len(sizes) == 0 {
+		return ": xbuild knows none of it"
+	}
+	var out []string
+	for _, s := range sizes {
+		out = append(out, strconv.Itoa(s>>10))
+	}
+	return " (want " + strings.Join(out, ", ") + ")"
 }
 
 func (r *reader) mirrors(t *table) map[string][]string {

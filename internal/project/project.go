@@ -86,6 +86,7 @@ type PlatformConfig struct {
 	CXXFlags []string
 	LDFlags  []string
 	Env      map[string]string
+	Page     int // the largest page of memory that programs may meet, in bytes; 0 for the platform's own
 	Sysroot  SysrootRequest
 	Line     int // 0 if the file has none for this platform
 }
@@ -101,6 +102,7 @@ type Target struct {
 	Strip      bool
 	Static     *bool  // nil where the file does not say
 	Opt        string // "" where the recipe decides
+	Uname      string // for which machine uname answers; "" where the recipe decides
 	Outputs    []Output
 	Dest       string
 	Inputs     []string
@@ -179,6 +181,9 @@ func (p *Project) Config(pl platform.Platform) PlatformConfig {
 		overrideList(&c.LDFlags, own.LDFlags)
 		overrideList(&packages, own.Sysroot.Packages)
 		maps.Copy(c.Env, own.Env)
+		if own.Page != 0 {
+			c.Page = own.Page
+		}
 		override(&c.Sysroot.Libc, own.Sysroot.Libc)
 		c.Sysroot.CXX = c.Sysroot.CXX || own.Sysroot.CXX
 		if own.Sysroot.Glibc != "" || own.Sysroot.Suite != "" { // one choice in two spellings

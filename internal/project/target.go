@@ -27,6 +27,7 @@ func (r *reader) target(name string, t *table) Target {
 		Env:        r.env(t),
 		Static:     t.bool("static"),
 		Opt:        t.choice("opt", "", optimise),
+		Uname:      t.choice("uname", "", []string{"host", "platform"}),
 		Outputs:    r.outputs(t),
 		Dest:       r.dest(t),
 		Inputs:     r.globs(t, "inputs"),
