@@ -93,7 +93,7 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 		e.Set("AR_"+rust, v.Tool("ar"))
 		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_LINKER", v.Tool("clang"))
 		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_RUNNER", xbuild+" run -p "+p.Name)
-		e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+rust, strings.Join(append([]string{"--target=" + p.LLVM, "--sysroot=" + v.Sysroot.Dir}, v.Sysroot.In(v.Sysroot.Dir)...), " "))
+		e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+rust, bindgen(v))
 		e.Set("CMAKE_TOOLCHAIN_FILE_"+rust, v.CMakeToolchain())
 	}
 	e.Set("CMAKE_TOOLCHAIN_FILE", v.CMakeToolchain())
@@ -107,6 +107,12 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 	e.Set("QEMU_LD_PREFIX", v.Sysroot.Dir)
 	e.Set("SOURCE_DATE_EPOCH", "0")
 	return e
+}
+
+// bindgen are the arguments of clang's library for the platform's headers: what the view's configuration file says, which the library does not read.
+func bindgen(v compose.View, more ...string) string {
+	args := append([]string{"--target=" + v.Platform.LLVM, "--sysroot=" + v.Sysroot.Dir}, more...)
+	return strings.Join(slices.Concat(args, v.Sysroot.In(v.Sysroot.Dir), v.Flags), " ")
 }
 
 // ForBuild returns the variables by which build systems find compilers for programs that run while a project is built: autoconf's AX_PROG_CC_FOR_BUILD and many
