@@ -60,5 +60,5 @@ func constAdvice(names []string) string {
 		}
 	}
 	return "If it went through a null pointer: " + text + " " + is + ".\nOne that is declared T *const, and set through a cast, stays so: clang drops a store to what is declared const, and GCC keeps it." +
-		"\nTake the const from its declaration, or compile the file that sets it with -O0 (docs/trouble.md, \"a pointer that is declared const\")."
+		"\nTake the const from its declaration, or compile the file that sets it with -O0 (docs/trouble.md, \"A pointer that is declared const is null\")."
 }

@@ -38,6 +38,8 @@ func TestGenerated(t *testing.T) {
 				made = platforms(c)
 			case "releases":
 				made = releases()
+			case "macros":
+				made = macros(recipe == "left")
 			default:
 				ok = false
 			}
@@ -142,6 +144,41 @@ func platforms(c *catalog.Catalog) string {
 	slices.Sort(names)
 	fmt.Fprintf(&b, "| %s |%s no | |\n", strings.Join(names, ", "), strings.Repeat(" no |", slices.IndexFunc(c.Recipes, func(r *catalog.Recipe) bool { return r.Name == "go" }))+" yes |"+
 		strings.Repeat(" no |", len(c.Recipes)-1-slices.IndexFunc(c.Recipes, func(r *catalog.Recipe) bool { return r.Name == "go" })))
+	return b.String()
+}
+
+// macros is the table of what clang's predefined macros are made to say, or of what is left.
+func macros(left bool) string {
+	var b strings.Builder
+	b.WriteString("| platforms | macros | what | why |\n|-|-|-|-|\n")
+	what := map[string]string{"undefine": "undefined", "define": "defined", "clang": "clang alone", "gcc": "GCC alone", "value": "another value"}
+	for _, r := range platform.Macros() {
+		if (r.Kind == "leave") != left {
+			continue
+		}
+		on := strings.Join(r.On, ", ")
+		if on == "linux/*" {
+			on = "all"
+		}
+		names := "`" + strings.ReplaceAll(strings.Join(r.Names[:min(len(r.Names), 8)], "` `"), "|", `\|`) + "`"
+		if more := len(r.Names) - 8; more > 0 {
+			names += fmt.Sprintf(" and %d more", more)
+		}
+		does := what[r.Kind] + what[r.Only]
+		if r.Kind == "flags" {
+			does = "`" + strings.Join(r.Flags, " ") + "`"
+		}
+		if r.Lang != "" {
+			does += " (" + strings.Replace(strings.ToUpper(r.Lang), "ASM", "assembler", 1) + ")"
+		}
+		if len(r.When) > 0 {
+			does += ", with " + strings.Join(r.When, ", ")
+		}
+		if len(r.Unless) > 0 {
+			does += ", without " + strings.Join(r.Unless, ", ")
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", on, names, does, r.Why)
+	}
 	return b.String()
 }
 

@@ -45,7 +45,7 @@ func (r MacroRow) args() []string {
 	return flags
 }
 
-var macros = sync.OnceValue(func() []MacroRow {
+var macroRows = sync.OnceValue(func() []MacroRow {
 	rows, err := loadMacros(macrosTOML)
 	if err != nil {
 		panic("macros.toml: " + err.Error()) // embedded, and a test loads and checks it
@@ -69,13 +69,13 @@ func loadMacros(data string) ([]MacroRow, error) {
 }
 
 // Macros is the table of the differences between clang's predefined macros and GCC's, in the file's order.
-func Macros() []MacroRow { return slices.Clone(macros()) }
+func Macros() []MacroRow { return slices.Clone(macroRows()) }
 
 // Macros are clang's flags that make its predefined macros say of the machine what Debian's GCC says, for its configuration file. A platform that no GCC of
 // Debian's compiles for, and Windows, have none.
 func (b Baseline) Macros() []string {
 	var flags []string
-	for _, r := range macros() {
+	for _, r := range macroRows() {
 		if r.Concerns(b.platform) && r.applies(b) {
 			flags = append(flags, r.args()...)
 		}
