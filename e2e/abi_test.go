@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -243,6 +244,13 @@ var abiKnown = map[string][]string{
 	"linux/386": {"sizeof(max_align_t): 48 of GCC, 24 of clang", "_Alignof(max_align_t): 16 of GCC, 8 of clang"},
 	// GCC (since 9.1, -Wpsabi says so) aligns it to a pair of registers because its bit field is of a type of 8 bytes, clang as the packed struct that it is.
 	"linux/arm/v5": abiPacked, "linux/arm/v6": abiPacked, "linux/arm/v7": abiPacked,
+	// GCC begins an __int128 at an even register, and gives a _Complex float two words where it is on the stack; clang does neither. The struct is read wrong by GCC 12 itself,
+	// whoever made it.
+	"linux/mips64le": {
+		"GCC calls clang: _Complex float T: ", "clang calls GCC: _Complex float T: ",
+		"GCC calls clang: struct { char a; int :9; char b; } T: ", "clang calls GCC: struct { char a; int :9; char b; } T: ",
+		"GCC calls clang: __int128 T: ", "clang calls GCC: __int128 T: ",
+	},
 }
 
 var abiPacked = []string{
@@ -305,7 +313,7 @@ func TestABI(t *testing.T) {
 			}
 			g := gccs[name]
 			args := []string{"-x", "c", "-std=gnu17", "-O1", "-Wno-psabi", "-S", "-nostdinc", "-isystem", headers[0], "-isystem", filepath.Join(root, "usr/include", p.Multiarch), "-isystem", filepath.Join(root, "usr/include")}
-			g.run(t, dir, append(args, "-DSIDE=gcc", "-DOTHER=clang", "side.c", "-o", "gcc.s")...)
+			g.run(t, dir, slices.Concat(args, g.assembly, []string{"-DSIDE=gcc", "-DOTHER=clang", "side.c", "-o", "gcc.s"})...)
 			assembly, err := os.ReadFile(filepath.Join(dir, "gcc.s"))
 			if err != nil {
 				t.Fatal(err)

@@ -26,7 +26,8 @@ import (
 type gcc struct {
 	triplet, version, suite string
 	flags                   []string // the platform's baseline, where GCC's own default is another
-	macros                  []string // what these bring beyond the default
+	macros                  []string // against what these bring beyond the default
+	assembly                []string // with which clang's assembler takes what it writes
 }
 
 var gccs = map[string]gcc{
@@ -40,7 +41,7 @@ var gccs = map[string]gcc{
 	"linux/s390x":    {triplet: "s390x-linux-gnu", version: "14", suite: "trixie", flags: []string{"-march=z13"}, macros: []string{"-mno-htm"}}, // without a -march its code is for z196, and has no transactions
 	"linux/riscv64":  {triplet: "riscv64-linux-gnu", version: "14", suite: "trixie"},
 	"linux/mips64le": {triplet: "mips64el-linux-gnuabi64", version: "12", suite: "bookworm"},
-	"linux/loong64":  {triplet: "loongarch64-linux-gnu", version: "15", suite: "forky"},
+	"linux/loong64":  {triplet: "loongarch64-linux-gnu", version: "15", suite: "forky", assembly: []string{"-mexplicit-relocs=none"}},
 }
 
 // program is the path of GCC's driver, fetched from the archive and made to run as xbuild's own toolchains are: the compilers proper and the libraries that they are
@@ -415,6 +416,180 @@ cflags = ["-DCONST=const", "-O0"]
 			if r := underQEMU(t, dir, p, built(dir, p, name)); r.code != 0 || r.stdout != "1\n" {
 				t.Errorf("%s: %s: want 1\n%v", p, name, r)
 			}
+		}
+	}
+}
+
+// macroVariants are baselines above a platform's own, with GCC's flags for each.
+var macroVariants = []struct {
+	platform, cpu, features string
+	gcc                     string
+}{
+	{"linux/amd64/v2", "", "", "-march=x86-64-v2"}, {"linux/amd64/v3", "", "", "-march=x86-64-v3"}, {"linux/amd64/v4", "", "", "-march=x86-64-v4"}, {"linux/amd64", "znver3", "", "-march=znver3"},
+	{"linux/386", "", "sse2", "-msse2"}, {"linux/386", "pentium-m", "", "-march=pentium-m"},
+	{"linux/arm64/v8.1", "", "", "-march=armv8.1-a"}, {"linux/arm64/v8.2", "", "sve", "-march=armv8.2-a+sve"}, {"linux/arm64/v8.4", "", "", "-march=armv8.4-a"}, {"linux/arm64/v9", "", "", "-march=armv9-a"},
+	{"linux/arm64", "cortex-a72", "", "-mcpu=cortex-a72"}, {"linux/arm64", "neoverse-n1", "", "-mcpu=neoverse-n1"},
+	{"linux/arm/v7", "", "neon vfpv4", "-march=armv7-a -mfpu=neon-vfpv4"}, {"linux/arm/v7", "", "neon", "-march=armv7-a -mfpu=neon"}, {"linux/arm/v7", "", "fp16", "-march=armv8.2-a+fp16 -mfpu=auto"},
+	{"linux/arm/v7", "cortex-a15", "", "-mcpu=cortex-a15 -mfpu=auto"},
+	{"linux/ppc64le", "power9", "", "-mcpu=power9 -mno-htm"}, {"linux/ppc64le", "power10", "", "-mcpu=power10"},
+	{"linux/s390x", "z14", "", "-march=z14 -mno-htm"}, {"linux/s390x", "z15", "", "-march=z15 -mno-htm"}, {"linux/s390x", "z16", "", "-march=z16 -mno-htm"},
+	{"linux/riscv64", "", "v", "-march=rv64gcv"}, {"linux/riscv64", "", "zba zbb", "-march=rv64gc_zba_zbb"},
+	{"linux/loong64", "la664", "", "-march=la664"}, {"linux/loong64", "", "lasx", "-mlasx"}, {"linux/loong64", "", "la64v1.1", "-march=la64v1.1"}, {"linux/mips64le", "octeon", "", "-march=octeon"},
+}
+
+// TestMacrosOfVariants: above a platform's baseline, too, what the view undefines is not defined by GCC at that level, and what it defines has GCC's value. A row with a
+// condition is needed where the condition holds.
+func TestMacrosOfVariants(t *testing.T) {
+	needNetwork(t)
+	dir := write(t, map[string]string{"xbuild.toml": "[project]\nplatforms = [\"linux/amd64\"]\n"})
+	var script strings.Builder
+	var baselines []platform.Baseline
+	for _, v := range macroVariants {
+		p, err := platform.Parse(v.platform)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := p.Baseline(v.cpu, strings.Fields(v.features))
+		if err != nil {
+			t.Fatalf("%+v: %v", v, err)
+		}
+		baselines = append(baselines, b)
+		fmt.Fprintf(&script, "echo '#== '\nclang --no-default-config --target=%s %s -x c -dM -E /dev/null || exit 1\n", p.LLVM, strings.Join(b.CFlags(), " "))
+		fmt.Fprintf(&script, "echo '#== '\nclang --no-default-config --target=%s %s '%s' -Werror -x c -dM -E /dev/null || exit 1\n", p.LLVM, strings.Join(b.CFlags(), " "), strings.Join(b.Macros(), "' '"))
+	}
+	r := xbuild(t, dir, "exec", "-q", "-p", "linux/amd64", "--", "sh", "-c", script.String())
+	if r.code != 0 {
+		t.Fatal(r)
+	}
+	dumps := strings.Split(r.stdout, "#== ")[1:]
+	needed := map[string]bool{}
+	for i, v := range macroVariants {
+		b := baselines[i]
+		g := gccs[b.Platform().Base().Name]
+		g.flags = strings.Fields(v.gcc)
+		theirs := macroDefs(g.run(t, dir, "-x", "c", "-nostdinc", "-isystem", dir, "-dM", "-E", "/dev/null"))
+		plain, view := macroDefs(dumps[2*i]), macroDefs(dumps[2*i+1])
+		if len(theirs) < 200 || len(plain) < 200 || len(view) < 200 {
+			t.Fatalf("%+v: %d, %d, %d macros", v, len(theirs), len(plain), len(view))
+		}
+		for _, row := range platform.Macros() {
+			if row.Kind == "leave" || !row.Concerns(b.Platform()) {
+				continue
+			}
+			for _, n := range row.Names {
+				macro, _, _ := strings.Cut(n, "=")
+				mine, is := view[macro]
+				their, have := theirs[macro]
+				before, was := plain[macro]
+				changed := is != was || is && !sameValue(mine, before)
+				if changed && (is != have || is && !sameValue(mine, their)) {
+					t.Errorf("%+v: [%s.%s]: %s is %q, defined: %v; of GCC %q, defined: %v", v, row.Kind, row.ID, macro, mine, is, their, have)
+				}
+				if changed {
+					needed[row.Kind+"."+row.ID] = true
+				}
+			}
+		}
+	}
+	for _, row := range platform.Macros() {
+		if len(row.When) > 0 && !needed[row.Kind+"."+row.ID] {
+			t.Errorf("macros.toml: [%s.%s] changes nothing in any of the variants", row.Kind, row.ID)
+		}
+	}
+}
+
+// TestMacroInputs: a library that tells the byte order by names of compilers is right on every machine, and nothing is compiled to transactions unasked.
+func TestMacroInputs(t *testing.T) {
+	needNetwork(t)
+	dir := write(t, map[string]string{
+		// As a database engine has it: the file's pages are big-endian, and where the machine is too nothing is swapped.
+		"order.c": `#include <stdio.h>
+#include <string.h>
+#if defined(i386) || defined(__i386__) || defined(__x86_64__) || defined(__arm__) || defined(__aarch64__) || defined(__riscv)
+#define ORDER 1234
+#elif defined(sparc) || defined(__ppc__)
+#define ORDER 4321
+#else
+#define ORDER 0
+#endif
+static const int one = 1;
+static unsigned short big(unsigned short n) {
+    if (ORDER == 4321 || (ORDER == 0 && *(const char *)&one == 0)) return n;
+    return (unsigned short)(n << 8 | n >> 8);
+}
+int main(void) {
+    unsigned char page[2];
+    unsigned short size = big(4096);
+    memcpy(page, &size, 2);
+    printf("%02x %02x\n", page[0], page[1]);
+    return 0;
+}
+`,
+		"lock.c": `#include <stdio.h>
+int main(void) {
+    int lock = 0;
+#ifdef __HTM__
+#ifdef __s390x__
+    lock = __builtin_tbegin((void *)0) == 0;
+    if (lock) __builtin_tend();
+#else
+    lock = __builtin_tbegin(0);
+    if (lock) __builtin_tend(0);
+#endif
+    puts("transactions");
+#else
+    puts("a lock");
+#endif
+    return 0;
+}
+`,
+		// Names that are a program's own.
+		"names.c": `#include <stdio.h>
+static int __sync(int n) { return n + 1; }
+static int __abs(int n) { return n < 0 ? -n : n; }
+int main(void) { printf("%d\n", __sync(__abs(-1))); return 0; }
+`,
+		"xbuild.toml": "[project]\nname = \"macros\"\nplatforms = " + quoted(eleven) + `
+[target.order]
+recipe = "cc"
+sources = ["order.c"]
+[target.order0]
+recipe = "cc"
+sources = ["order.c"]
+cflags = ["-O0"]
+platforms = ["linux/ppc64le"]
+[target.lock]
+recipe = "cc"
+sources = ["lock.c"]
+platforms = ["linux/ppc64le", "linux/s390x"]
+[target.names]
+recipe = "cc"
+sources = ["names.c"]
+platforms = ["linux/ppc64le"]
+`,
+	})
+	build(t, dir)
+	for _, p := range eleven {
+		want := map[string]string{"order": "10 00\n"}
+		switch p {
+		case "linux/ppc64le":
+			want["order0"], want["lock"], want["names"] = "10 00\n", "a lock\n", "2\n"
+		case "linux/s390x":
+			want["lock"] = "a lock\n"
+		}
+		for name, text := range want {
+			if r := underQEMU(t, dir, p, built(dir, p, name)); r.code != 0 || r.stdout != text {
+				t.Errorf("%s for %s: want %q\n%v", name, p, text, r)
+			}
+		}
+	}
+	// Who asks for transactions gets them.
+	for _, p := range []string{"linux/ppc64le", "linux/s390x"} {
+		if r := xbuild(t, dir, "exec", "-q", "-p", p, "--", "cc", "-mhtm", "-S", "-o", "-", "lock.c"); r.code != 0 || !strings.Contains(r.stdout, "tbegin") {
+			t.Errorf("-mhtm for %s: want tbegin in\n%v", p, r)
+		}
+		if r := xbuild(t, dir, "exec", "-q", "-p", p, "--", "cc", "-S", "-o", "-", "lock.c"); r.code != 0 || strings.Contains(r.stdout, "tbegin") {
+			t.Errorf("without -mhtm for %s: want no tbegin in\n%v", p, r)
 		}
 	}
 }
