@@ -272,30 +272,37 @@ func TestABI(t *testing.T) {
 	for _, v := range abiValues {
 		names = append(names, fmt.Sprintf("%q", v))
 	}
-	dir := write(t, map[string]string{
+	files := map[string]string{
 		"xbuild.toml": "[project]\nname = \"abi\"\nplatforms = " + quoted(eleven) + "\n",
 		"side.c":      abiSource(),
 		"main.c":      strings.Replace(abiMain, "NAMES", strings.Join(names, ", "), 1),
-	})
+	}
+	for i, h := range abiHeaders {
+		files[fmt.Sprintf("headers%d", i)] = "#include <" + strings.Join(strings.Fields(h.headers), ">\n#include <") + ">\n"
+	}
+	dir := write(t, files)
+	roots := map[string]string{} // one after the other: each may lock its sysroot
 	for _, name := range eleven {
-		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {
+		r := xbuild(t, dir, "exec", "-q", "-p", name, "--", "sh", "-c", "echo $QEMU_LD_PREFIX")
+		if r.code != 0 {
+			t.Fatal(r)
+		}
+		roots[name] = strings.TrimSpace(r.stdout)
+	}
+	for _, name := range eleven {
+		n := strings.ReplaceAll(name, "/", "-")
+		t.Run(n, func(t *testing.T) {
+			t.Parallel()
 			p, err := platform.Parse(name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			script := "set -e\nclang -O1 -Wno-psabi -DSIDE=clang -DOTHER=gcc -c side.c -o clang.o\nclang -c gcc.s -o gcc.o\nclang -O1 main.c clang.o gcc.o -o abi\n"
+			script := strings.ReplaceAll("set -e\nclang -O1 -Wno-psabi -DSIDE=clang -DOTHER=gcc -c side.c -o @.clang.o\nclang -c @.s -o @.gcc.o\nclang -O1 main.c @.clang.o @.gcc.o -o @.abi\n", "@", n)
 			for i, h := range abiHeaders {
 				if h.platform != "" && h.platform != name {
 					continue
 				}
-				var text strings.Builder
-				for _, n := range strings.Fields(h.headers) {
-					fmt.Fprintf(&text, "#include <%s>\n", n)
-				}
 				file := fmt.Sprintf("headers%d", i)
-				if err := os.WriteFile(filepath.Join(dir, file), []byte(text.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
 				mode := "-fsyntax-only"
 				if h.lang == "assembler-with-cpp" {
 					mode = "-E -o /dev/null"
@@ -306,25 +313,25 @@ func TestABI(t *testing.T) {
 				}
 				script += fmt.Sprintf("%s -Wall -Wextra -Werror %s %s -x %s %s\n", driver, mode, h.flags, h.lang, file)
 			}
-			root := strings.TrimSpace(xbuild(t, dir, "exec", "-q", "-p", name, "--", "sh", "-c", "echo $QEMU_LD_PREFIX").stdout)
+			root := roots[name]
 			headers, _ := filepath.Glob(filepath.Join(root, "usr/lib/gcc/*/*/include"))
 			if len(headers) != 1 {
 				t.Fatalf("the headers of GCC in the sysroot %q: %v", root, headers)
 			}
 			g := gccs[name]
 			args := []string{"-x", "c", "-std=gnu17", "-O1", "-Wno-psabi", "-S", "-nostdinc", "-isystem", headers[0], "-isystem", filepath.Join(root, "usr/include", p.Multiarch), "-isystem", filepath.Join(root, "usr/include")}
-			g.run(t, dir, slices.Concat(args, g.assembly, []string{"-DSIDE=gcc", "-DOTHER=clang", "side.c", "-o", "gcc.s"})...)
-			assembly, err := os.ReadFile(filepath.Join(dir, "gcc.s"))
+			g.run(t, dir, slices.Concat(args, g.assembly, []string{"-DSIDE=gcc", "-DOTHER=clang", "side.c", "-o", n + ".s"})...)
+			assembly, err := os.ReadFile(filepath.Join(dir, n+".s"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "gcc.s"), fieldOfCR.ReplaceAll(notOfClang.ReplaceAll(assembly, nil), []byte("\tmfocrf $1")), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, n+".s"), fieldOfCR.ReplaceAll(notOfClang.ReplaceAll(assembly, nil), []byte("\tmfocrf $1")), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			if r := xbuild(t, dir, "exec", "-q", "-p", name, "--", "sh", "-c", script); r.code != 0 {
 				t.Fatal(r)
 			}
-			r := underQEMU(t, dir, name, filepath.Join(dir, "abi"))
+			r := underQEMU(t, dir, name, filepath.Join(dir, n+".abi"))
 			lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
 			known := abiKnown[name]
 			same := r.code == 0 && len(lines) == len(known)+1 && strings.HasSuffix(lines[len(lines)-1], fmt.Sprintf(" %d values, %d differ", len(abiValues), len(known)))

@@ -156,12 +156,22 @@ func viewMacros(t *testing.T, dir string, p platform.Platform, b platform.Baseli
 			fmt.Fprintf(&script, "echo '#== %s'\nclang %s -dM -E /dev/null || exit 1\n", l.name, strings.Join(append(slices.Clone(flags), l.args...), " "))
 		}
 	}
+	fmt.Fprintf(&script, "echo '#== bindgen'\nclang --no-default-config $BINDGEN_EXTRA_CLANG_ARGS_%s %s -dM -E /dev/null || exit 1\n", strings.ReplaceAll(p.Rust, "-", "_"), strings.Join(macroLanguages[0].args, " "))
 	r := xbuild(t, dir, "exec", "-q", "-p", p.Name, "--", "sh", "-c", script.String())
 	if r.code != 0 || r.stderr != "" {
 		t.Fatalf("the view's clang for %s: %v", p, r)
 	}
+	defer func() {
+		_, text, _ := strings.Cut(r.stdout, "#== bindgen\n")
+		if more := differences(macroDefs(text), view["c"]); len(more) > 0 {
+			t.Errorf("%s: bindgen has other macros than the view: %v", p, more)
+		}
+	}()
 	view, plain = map[string]map[string]string{}, map[string]map[string]string{}
 	for i, part := range strings.Split(r.stdout, "#== ")[1:] {
+		if strings.HasPrefix(part, "bindgen\n") {
+			break
+		}
 		lang, text, _ := strings.Cut(part, "\n")
 		if i%2 == 0 {
 			view[lang] = macroDefs(text)

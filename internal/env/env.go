@@ -112,7 +112,8 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 // bindgen are the arguments of clang's library for the platform's headers: what the view's configuration file says, which the library does not read.
 func bindgen(v compose.View, more ...string) string {
 	args := append([]string{"--target=" + v.Platform.LLVM, "--sysroot=" + v.Sysroot.Dir}, more...)
-	return strings.Join(slices.Concat(args, v.Sysroot.In(v.Sysroot.Dir), v.Flags), " ")
+	driver := slices.DeleteFunc(slices.Clone(v.Platform.Driver), func(f string) bool { return strings.HasPrefix(f, "-Wl,") })
+	return strings.Join(slices.Concat(args, v.Sysroot.In(v.Sysroot.Dir), v.Flags, driver), " ")
 }
 
 // ForBuild returns the variables by which build systems find compilers for programs that run while a project is built: autoconf's AX_PROG_CC_FOR_BUILD and many
