@@ -71,7 +71,7 @@ func TestConfigFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			clang, pkgconf, sysroot := parts(t, "/store", p)
-			v := NewView("/store", p, b.CFlags(), clang, pkgconf, sysroot)
+			v := NewView("/store", p, append(b.CFlags(), b.Macros()...), clang, pkgconf, sysroot)
 			cfg := v.config(p.LLVM)
 			golden(t, strings.ReplaceAll(p.Name, "/", "-")+".cfg", cfg)
 			golden(t, strings.ReplaceAll(p.Name, "/", "-")+".cmake", v.cmake())

@@ -30,17 +30,18 @@ type Subject struct {
 
 // A Crash is what was found out. A field that is empty is not known.
 type Crash struct {
-	Signal      string  `json:"signal"`
-	Program     string  `json:"program"`
-	Platform    string  `json:"platform"`
-	At          *Frame  `json:"at,omitempty"`
-	Instruction string  `json:"instruction,omitempty"` // its bytes, in hexadecimal digits
-	Mnemonic    string  `json:"mnemonic,omitempty"`    // of an instruction beyond the platform's baseline
-	Feature     string  `json:"feature,omitempty"`     // that it needs and the baseline lacks
-	Trap        bool    `json:"trap,omitempty"`        // a compiler's own stop, __builtin_trap
-	Stack       []Frame `json:"stack,omitempty"`       // return addresses of the program found on its stack, the innermost first; old ones may be among them
-	Unknown     string  `json:"unknown,omitempty"`     // why no more is known
-	Advice      string  `json:"advice,omitempty"`
+	Signal      string   `json:"signal"`
+	Program     string   `json:"program"`
+	Platform    string   `json:"platform"`
+	At          *Frame   `json:"at,omitempty"`
+	Instruction string   `json:"instruction,omitempty"` // its bytes, in hexadecimal digits
+	Mnemonic    string   `json:"mnemonic,omitempty"`    // of an instruction beyond the platform's baseline
+	Feature     string   `json:"feature,omitempty"`     // that it needs and the baseline lacks
+	Trap        bool     `json:"trap,omitempty"`        // a compiler's own stop, __builtin_trap
+	Stack       []Frame  `json:"stack,omitempty"`       // return addresses of the program found on its stack, the innermost first; old ones may be among them
+	Null        []string `json:"null,omitempty"`        // after SIGSEGV: variables of a pointer's size that hold 0
+	Unknown     string   `json:"unknown,omitempty"`     // why no more is known
+	Advice      string   `json:"advice,omitempty"`
 }
 
 // A Frame is a place in a program.
@@ -139,6 +140,9 @@ func Explain(s Subject) Crash {
 		}
 	}
 	c.Stack = stack(core, modules, at)
+	if s.Signal == syscall.SIGSEGV && in != nil && in == modules[0] {
+		c.Null = nullVariables(core, in, modules[1:])
+	}
 	c.Advice = advice(s, c, modules)
 	return c
 }
@@ -270,6 +274,8 @@ func advice(s Subject, c Crash, modules []*module) string {
 			text += fmt.Sprintf("\nFor machines like that one %s has to be built without an -march, -mcpu, -m… or target attribute of its own.", where)
 		}
 		return text
+	case s.Signal == syscall.SIGSEGV:
+		return constAdvice(c.Null)
 	case s.Signal == syscall.SIGBUS:
 		flag := alignment[s.Platform.Machine]
 		if flag == "" {

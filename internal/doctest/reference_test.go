@@ -40,6 +40,8 @@ func TestGenerated(t *testing.T) {
 				made = releases()
 			case "machines":
 				made = machines()
+			case "macros":
+				made = macros(recipe == "left")
 			default:
 				ok = false
 			}
@@ -164,6 +166,41 @@ func machines() string {
 			dpkg = "`" + p.Debian + "`"
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %d | `%s` | %s |\n", p.Name, strings.Join(pages, ", "), p.Uname, p.LongBits(), p.GCCTriplet(), dpkg)
+	}
+	return b.String()
+}
+
+// macros is the table of what clang's predefined macros are made to say, or of what is left.
+func macros(left bool) string {
+	var b strings.Builder
+	b.WriteString("| platforms | macros | what | why |\n|-|-|-|-|\n")
+	what := map[string]string{"undefine": "undefined", "define": "defined", "clang": "clang alone", "gcc": "GCC alone", "value": "another value"}
+	for _, r := range platform.Macros() {
+		if (r.Kind == "leave") != left {
+			continue
+		}
+		on := strings.Join(r.On, ", ")
+		if on == "linux/*" {
+			on = "all"
+		}
+		names := "`" + strings.ReplaceAll(strings.Join(r.Names[:min(len(r.Names), 8)], "` `"), "|", `\|`) + "`"
+		if more := len(r.Names) - 8; more > 0 {
+			names += fmt.Sprintf(" and %d more", more)
+		}
+		does := what[r.Kind] + what[r.Only]
+		if r.Kind == "flags" {
+			does = "`" + strings.Join(r.Flags, " ") + "`"
+		}
+		if r.Lang != "" {
+			does += " (" + strings.Replace(strings.ToUpper(r.Lang), "ASM", "assembler", 1) + ")"
+		}
+		if len(r.When) > 0 {
+			does += ", with " + strings.Join(r.When, ", ")
+		}
+		if len(r.Unless) > 0 {
+			does += ", without " + strings.Join(r.Unless, ", ")
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", on, names, does, r.Why)
 	}
 	return b.String()
 }

@@ -94,7 +94,7 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 		e.Set("AR_"+rust, v.Tool("ar"))
 		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_LINKER", v.Tool("clang"))
 		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_RUNNER", xbuild+" run -p "+p.Name)
-		e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+rust, strings.Join(append([]string{"--target=" + p.LLVM, "--sysroot=" + v.Sysroot.Dir}, v.Sysroot.In(v.Sysroot.Dir)...), " "))
+		e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+rust, bindgen(v))
 		e.Set("CMAKE_TOOLCHAIN_FILE_"+rust, v.CMakeToolchain())
 	}
 	e.Set("CMAKE_TOOLCHAIN_FILE", v.CMakeToolchain())
@@ -117,6 +117,13 @@ func ForPages(p platform.Platform) Environment {
 		return nil
 	}
 	return Environment{{"JEMALLOC_SYS_WITH_LG_PAGE", strconv.Itoa(p.LgPage())}}
+}
+
+// bindgen are the arguments of clang's library for the platform's headers: what the view's configuration file says, which the library does not read.
+func bindgen(v compose.View, more ...string) string {
+	args := append([]string{"--target=" + v.Platform.LLVM, "--sysroot=" + v.Sysroot.Dir}, more...)
+	driver := slices.DeleteFunc(slices.Clone(v.Platform.Driver), func(f string) bool { return strings.HasPrefix(f, "-Wl,") })
+	return strings.Join(slices.Concat(args, v.Sysroot.In(v.Sysroot.Dir), v.Flags, driver), " ")
 }
 
 // ForBuild returns the variables by which build systems find compilers for programs that run while a project is built: autoconf's AX_PROG_CC_FOR_BUILD and many

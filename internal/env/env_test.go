@@ -35,7 +35,7 @@ func view(t *testing.T, p platform.Platform) compose.View {
 		t.Fatal(err)
 	}
 	root := compose.NewSysroot("/store", &catalog.Sysroot{Name: "glibc"}, lock.Sysroot{Name: "glibc", Arch: p.Debian, Suite: "trixie", Files: []lock.File{{Name: "libc6", SHA256: strings.Repeat("2", 64)}}})
-	return compose.NewView("/store", p, b.CFlags(), toolchain("clang", "19.1.7", "19"), toolchain("pkgconf", "1.8.1", ""), root)
+	return compose.NewView("/store", p, append(b.CFlags(), b.Macros()...), toolchain("clang", "19.1.7", "19"), toolchain("pkgconf", "1.8.1", ""), root)
 }
 
 // golden compares a text with testdata/name.

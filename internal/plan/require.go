@@ -394,7 +394,7 @@ func (pl *Planner) HostView(p platform.Platform) (compose.View, error) {
 	if err != nil {
 		return compose.View{}, err
 	}
-	return compose.NewHostView(pl.Store, pl.Host, b.CFlags(), clang, pkgconf, compose.NewSysroot(pl.Store, r.Def, e)), nil
+	return compose.NewHostView(pl.Store, pl.Host, append(b.CFlags(), b.Macros()...), clang, pkgconf, compose.NewSysroot(pl.Store, r.Def, e)), nil
 }
 
 // partRequest asks for a toolchain's library for p. The second result is false where p is the machine of every host, whose library the toolchain has itself.
@@ -565,7 +565,7 @@ func (pl *Planner) View(p platform.Platform) (compose.View, error) {
 	if err != nil {
 		return compose.View{}, err
 	}
-	return compose.NewView(pl.Store, p, b.CFlags(), clang, pkgconf, sysroot), nil
+	return compose.NewView(pl.Store, p, append(b.CFlags(), b.Macros()...), clang, pkgconf, sysroot), nil
 }
 
 // RequireSysroot says what the lock has to hold for a platform's sysroot.

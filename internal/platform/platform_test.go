@@ -179,7 +179,7 @@ func TestHost(t *testing.T) {
 
 // The reader of the tables takes a part of TOML: it must read what TOML says.
 func TestTablesAreTOML(t *testing.T) {
-	for name, data := range map[string]string{"platforms.toml": platformsTOML, "baseline.toml": baselineTOML, "cpus.toml": cpusTOML} {
+	for name, data := range map[string]string{"platforms.toml": platformsTOML, "baseline.toml": baselineTOML, "cpus.toml": cpusTOML, "macros.toml": macrosTOML} {
 		var want map[string]any
 		if _, err := toml.Decode(data, &want); err != nil {
 			t.Fatalf("%s: %v", name, err)
