@@ -47,6 +47,7 @@ type CLI struct {
 	Recipes    RecipesCmd    `cmd:"" help:"List the recipes and their options."`
 	Store      StoreCmd      `cmd:"" help:"Look after the store of fetched and composed things."`
 	Version    VersionCmd    `cmd:"" help:"Print the version."`
+	Unstripped UnstrippedCmd `cmd:"" hidden:"" help:"Keep what a tool strips (the tools of a build call this)."`
 }
 
 // An exitError carries the exit code of a child.

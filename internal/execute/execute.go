@@ -27,6 +27,7 @@ import (
 
 	"xbuild/internal/env"
 	"xbuild/internal/plan"
+	"xbuild/internal/unstripped"
 )
 
 // Options say how a plan is run.
@@ -183,7 +184,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 
 	if st == nil || st.ID != a.ID {
-		for _, d := range []string{a.Build, a.Stage} {
+		for _, d := range []string{a.Build, a.Stage, keptBy(a)} {
 			if err := removeAll(d); err != nil {
 				return Result{Err: err}
 			}
@@ -222,6 +223,22 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	if err == nil {
 		arts, _, err = publish(a, next)
+	}
+	if errors.Is(err, errNoSymbols) && st != nil && st.ID == a.ID {
+		// An earlier run stripped what this one was the first to publish, and what was kept of it is gone.
+		if err = errors.Join(removeAll(a.Build), removeAll(keptBy(a))); err == nil {
+			next.Steps, next.Copied, next.remarks = nil, nil, nil
+			err = r.run(ctx, a, next, log)
+		}
+		if err == nil {
+			err = next.collect(a)
+		}
+		if err == nil {
+			arts, _, err = publish(a, next)
+		}
+	}
+	if err == nil {
+		err = prune(a, next)
 	}
 	next.Failed = err != nil
 	if werr := next.write(a.State); werr != nil && err == nil {
@@ -333,6 +350,7 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	fmt.Fprintf(log, "+ %s\n", strings.Join(argv, " "))
 	e := r.opt.Environ.Merge(a.Env).Merge(s.Env)
 	e.Set("XBUILD", r.opt.XBuild)
+	e.Set(unstripped.Variable, keptBy(a))
 	e.Set("PATH", strings.Join(append(slices.Clone(a.Path), r.opt.PathTail), ":"))
 	if r.opt.Offline {
 		e.Set("GOPROXY", "off")

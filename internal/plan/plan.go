@@ -83,6 +83,8 @@ type Action struct {
 	// Baseline is what their instructions are held against; Dispatched are globs of functions that ask the processor themselves.
 	Baseline   platform.Baseline `json:"-"` // the flags in the commands say it
 	Dispatched []string          `json:"dispatched,omitempty"`
+	// Unaudited are globs of artifacts without symbols, below Dist, that may lack what the audit wants.
+	Unaudited []string `json:"unaudited,omitempty"`
 	// Explain is what messages of the commands mean.
 	Explain []Explanation `json:"-"`
 }
