@@ -86,10 +86,17 @@ func read(path string) (content, error) {
 		c.symbols = int64(p.NumberOfSymbols)
 		for _, s := range p.Sections {
 			executable := s.Characteristics&pe.IMAGE_SCN_MEM_EXECUTE != 0
-			if size := int64(min(s.Size, s.VirtualSize)); size > 0 && (executable || s.Characteristics&pe.IMAGE_SCN_MEM_DISCARDABLE == 0) {
-				if err := section(s.Open(), uint64(s.VirtualAddress), executable, size); err != nil {
-					return content{}, fmt.Errorf("%s: section %s: %w", path, s.Name, err)
-				}
+			if min(s.Size, s.VirtualSize) == 0 || !executable && s.Characteristics&pe.IMAGE_SCN_MEM_DISCARDABLE != 0 {
+				continue
+			}
+			data, err := s.Data()
+			if err == nil {
+				data = data[:min(len(data), int(s.VirtualSize))]
+				clear(overlap(data, s.VirtualAddress, debugDirectory(p)))
+				err = section(bytes.NewReader(data), uint64(s.VirtualAddress), executable, int64(len(data)))
+			}
+			if err != nil {
+				return content{}, fmt.Errorf("%s: section %s: %w", path, s.Name, err)
 			}
 		}
 	default:
@@ -97,6 +104,24 @@ func read(path string) (content, error) {
 	}
 	c.code = hex.EncodeToString(code.Sum(nil)[:16])
 	return c, nil
+}
+
+// debugDirectory is where a PE file says where its debug information lies, by offsets in the file, which a strip changes (PE Format, "The .debug Section").
+func debugDirectory(p *pe.File) pe.DataDirectory {
+	switch h := p.OptionalHeader.(type) {
+	case *pe.OptionalHeader32:
+		return h.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_DEBUG]
+	case *pe.OptionalHeader64:
+		return h.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_DEBUG]
+	}
+	return pe.DataDirectory{}
+}
+
+// overlap is the part of a section's data that a directory is in.
+func overlap(data []byte, addr uint32, d pe.DataDirectory) []byte {
+	from, to := int64(d.VirtualAddress)-int64(addr), int64(d.VirtualAddress)+int64(d.Size)-int64(addr)
+	from, to = min(max(from, 0), int64(len(data))), min(max(to, 0), int64(len(data)))
+	return data[from:max(from, to)]
 }
 
 // name is the name under which a file is kept.
