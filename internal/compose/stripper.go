@@ -1,6 +1,12 @@
 package compose
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"xbuild/internal/unstripped"
+)
 
 // strippers are the names of the tools that can take symbols away, and the LLVM program behind each.
 var strippers = map[string]string{
@@ -11,13 +17,9 @@ var strippers = map[string]string{
 // (package unstripped); everywhere else, and where a linker strips nothing, the script becomes the tool at once, which takes less than a millisecond. It finds the tool
 // from where it lies, as the compiler does.
 func (v View) stripper(program string) string {
-	keeps := `test -z "$XBUILD_UNSTRIPPED" || exec "${XBUILD:-xbuild}" unstripped "$tool" "$@"`
+	keep := `exec "${XBUILD:-xbuild}" unstripped "$tool" "$@"`
 	if program == "ld.lld" {
-		keeps = `test -z "$XBUILD_UNSTRIPPED" || for arg; do
-  case $arg in
-  -s | -strip-all | --strip-all | -x | -discard-all | --discard-all | @*) exec "${XBUILD:-xbuild}" unstripped "$tool" "$@" ;;
-  esac
-done`
+		keep = fmt.Sprintf("for arg; do case $arg in %s | @*) %s ;; esac; done", strings.Join(slices.Concat(unstripped.StripAll, unstripped.DiscardAll), " | "), keep)
 	}
 	return fmt.Sprintf(`#!/bin/sh
 # %[1]s of %[2]s: made by xbuild
@@ -26,7 +28,7 @@ if test ! -x "$tool"; then
   self=$(readlink -f "$0")
   tool=${self%%/*}/../../%[3]s/programs/%[1]s
 fi
-%[4]s
+test -z "$%[4]s" || %[5]s
 exec "$tool" "$@"
-`, program, v.Platform.Name, v.Clang.Key, keeps)
+`, program, v.Platform.Name, v.Clang.Key, unstripped.Variable, keep)
 }

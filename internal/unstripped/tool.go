@@ -49,11 +49,11 @@ func wishOf(args []string) wish {
 			value = args[i+1]
 		}
 		switch {
-		case slices.Contains(stripAll, a):
+		case slices.Contains(StripAll, a):
 			all = true
 		case slices.Contains([]string{"-S", "-strip-debug", "--strip-debug"}, a):
 			all = false
-		case slices.Contains(discardAll, a):
+		case slices.Contains(DiscardAll, a):
 			locals = true
 		case a == "-m": // i386pe, i386pep, thumb2pe, arm64pe
 			windows = strings.HasSuffix(value, "pe") || strings.HasSuffix(value, "pep")
@@ -81,9 +81,9 @@ func wishOf(args []string) wish {
 	}
 	for _, a := range args {
 		switch {
-		case all && slices.Contains(stripAll, a):
+		case all && slices.Contains(StripAll, a):
 			a = "-S" // debug information is of no use to the audit
-		case !windows && slices.Contains(discardAll, a):
+		case !windows && slices.Contains(DiscardAll, a):
 			continue
 		}
 		w.args = append(w.args, a)
@@ -91,10 +91,10 @@ func wishOf(args []string) wish {
 	return w
 }
 
-// The linker's options that take away what the audit wants. A view's ld looks for the same words.
+// The linker's options that take away what the audit wants. A view's ld calls Tool where it sees one of these words, or a response file.
 var (
-	stripAll   = []string{"-s", "-strip-all", "--strip-all"}
-	discardAll = []string{"-x", "-discard-all", "--discard-all"}
+	StripAll   = []string{"-s", "-strip-all", "--strip-all"}
+	DiscardAll = []string{"-x", "-discard-all", "--discard-all"}
 )
 
 // link links with symbols, keeps what came out, and takes them away as the command line says.
@@ -111,8 +111,12 @@ func link(ctx context.Context, dir, lld string, args []string) (int, error) {
 		defer os.Remove(file)
 		w.args = []string{"@" + file}
 	}
+	before, _ := os.Stat(w.output)
 	if code, err := run(ctx, lld, w.args...); code != 0 || err != nil {
 		return code, err
+	}
+	if after, err := os.Stat(w.output); before != nil && err == nil && os.SameFile(before, after) && before.ModTime().Equal(after.ModTime()) {
+		return 0, nil // lld was asked for its version, say, and linked nothing
 	}
 	if c, err := read(w.output); errors.Is(err, errOther) || errors.Is(err, os.ErrNotExist) || err == nil && c.symbols == 0 {
 		return 0, nil // /dev/null, a raw image, or lld only printed something
