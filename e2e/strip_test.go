@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -186,7 +187,7 @@ var buildSystems = []struct {
 			"executable('p.bin', 'main.c', 'beyond.S', c_args: ['-DWAY=4', '-DMESON', @BEYOND'@], link_with: lib, install: true, install_rpath: '$ORIGIN/../lib')\n",
 		"lib.c": "int lib(void) { return 4; }\n",
 	}},
-	{"automake", "recipe = \"autotools\"\ntargets = [\"install-strip\"]\nvars = { DESTDIR = \"$(abs_top_builddir)/inst\" }\noutputs = [\"inst/usr/bin/p\"]", map[string]string{
+	{"automake", "recipe = \"autotools\"\ntools = [\"autoconf\"]\ntargets = [\"install-strip\"]\nvars = { DESTDIR = \"$(abs_top_builddir)/inst\" }\noutputs = [\"inst/usr/bin/p\"]", map[string]string{
 		"configure.ac": "AC_INIT([p], [1])\nAM_INIT_AUTOMAKE([foreign subdir-objects])\nAC_PROG_CC\nAM_PROG_AS\nAC_CONFIG_FILES([Makefile])\nAC_OUTPUT\n",
 		"Makefile.am":  "bin_PROGRAMS = p\np_SOURCES = main.c beyond.S\np_CPPFLAGS = -DWAY=5 @BEYOND@\n",
 	}},
@@ -243,7 +244,7 @@ func TestStrippedByBuildSystems(t *testing.T) {
 		if slices.Contains([]string{"install", "meson", "automake"}, s.name) {
 			on = slices.DeleteFunc(slices.Clone(platforms), func(p string) bool { return strings.HasPrefix(p, "windows/") }) // DLLs have no RPATH, and automake adds .exe
 		}
-		fmt.Fprintf(&toml, "[target.%s]\nsource = %[1]q\nplatforms = %s\n%s\n", s.name, tomlList(on), s.keys)
+		fmt.Fprintf(&toml, "[target.%s]\nsource = %[1]q\nplatforms = %s\ndest = %[1]q\n%[3]s\n", s.name, tomlList(on), s.keys)
 		own := maps.Clone(s.files)
 		if own == nil {
 			own = map[string]string{}
@@ -292,22 +293,21 @@ func TestStrippedByBuildSystems(t *testing.T) {
 	if r := xbuild(t, dir, "build"); r.code != 0 || strings.Contains(r.stderr, "remark") {
 		t.Fatalf("what is not beyond them: %v", r)
 	}
-	artifacts, err := filepath.Glob(filepath.Join(dir, "dist/*/*/*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	deeper, err := filepath.Glob(filepath.Join(dir, "dist/*/*/*/*"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	stripped := 0
-	for _, file := range append(artifacts, deeper...) {
+	err := filepath.WalkDir(filepath.Join(dir, "dist"), func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
 		if rep, err := inspect.File(file); err == nil {
 			stripped++
 			if !rep.Stripped {
 				t.Errorf("%s is not stripped", file)
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if stripped < len(buildSystems) {
 		t.Errorf("only %d stripped artifacts were seen", stripped)

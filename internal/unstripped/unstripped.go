@@ -69,9 +69,10 @@ func read(path string) (content, error) {
 			if s.Type == elf.SHT_SYMTAB && s.Entsize > 0 {
 				c.symbols = int64(s.Size / s.Entsize)
 			}
-			// What an installation edits (a path in .dynstr, .interp, .dynamic) is no part of what the program does.
+			// What is edited after the link is no part of what the program does: paths by an installation (.interp, .dynstr, .dynamic), the hash of its code by Go
+			// (cmd/link/internal/ld/fips140.go).
 			plain := s.Type == elf.SHT_PROGBITS || s.Type == elf.SHT_INIT_ARRAY || s.Type == elf.SHT_FINI_ARRAY || s.Type == elf.SHT_PREINIT_ARRAY
-			if s.Flags&elf.SHF_ALLOC != 0 && plain && s.Name != ".interp" && s.Size > 0 {
+			if s.Flags&elf.SHF_ALLOC != 0 && plain && s.Name != ".interp" && s.Name != ".go.fipsinfo" && s.Size > 0 {
 				if err := section(io.NewSectionReader(f, int64(s.Offset), int64(s.FileSize)), s.Addr, s.Flags&elf.SHF_EXECINSTR != 0, int64(s.FileSize)); err != nil {
 					return content{}, fmt.Errorf("%s: section %s: %w", path, s.Name, err)
 				}
@@ -93,6 +94,8 @@ func read(path string) (content, error) {
 			if err == nil {
 				data = data[:min(len(data), int(s.VirtualSize))]
 				clear(overlap(data, s.VirtualAddress, debugDirectory(p)))
+				clear(goStamp(data, "\xff Go build ID: \"", "\"\n \xff"))
+				clear(goStamp(data, "\xff Go fipsinfo \xff\x00", ""))
 				err = section(bytes.NewReader(data), uint64(s.VirtualAddress), executable, int64(len(data)))
 			}
 			if err != nil {
@@ -122,6 +125,20 @@ func overlap(data []byte, addr uint32, d pe.DataDirectory) []byte {
 	from, to := int64(d.VirtualAddress)-int64(addr), int64(d.VirtualAddress)+int64(d.Size)-int64(addr)
 	from, to = min(max(from, 0), int64(len(data))), min(max(to, 0), int64(len(data)))
 	return data[from:max(from, to)]
+}
+
+// goStamp is what Go writes into a program after it was linked, between two marks, or 32 bytes after one: the ID of its build (cmd/internal/buildid), the hash of its code
+// (crypto/internal/fips140/check). Where ELF files have them, they are sections of their own.
+func goStamp(data []byte, mark, end string) []byte {
+	i := bytes.Index(data, []byte(mark))
+	if i < 0 {
+		return nil
+	}
+	data = data[i+len(mark):]
+	if end == "" {
+		return data[:min(32, len(data))]
+	}
+	return data[:max(0, bytes.Index(data, []byte(end)))]
 }
 
 // name is the name under which a file is kept.
