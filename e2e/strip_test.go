@@ -367,9 +367,11 @@ func TestStrippedBefore(t *testing.T) {
 	if r := xbuild(t, dir, "exec", "-q", "-p", p, "--", "sh", "-c", "cp dist/linux/arm/v7/p.bin p/vendor"); r.code != 0 {
 		t.Fatal(r)
 	}
+	// The same program, linked here before or now, would tell all of it.
 	if err := os.RemoveAll(filepath.Join(dir, ".xbuild")); err != nil {
 		t.Fatal(err)
 	}
+	edit(t, filepath.Join(dir, "p/p.c"), "7", "8")
 	edit(t, filepath.Join(dir, "p/Makefile"), "p.bin $(DESTDIR)/", "vendor $(DESTDIR)/vendor.bin")
 	r := xbuild(t, dir, "build")
 	_, advice, _ := strings.Cut(r.stderr, "of linux/arm/v7, write ")

@@ -230,6 +230,9 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 			next.Steps, next.Copied, next.remarks = nil, nil, nil
 			err = r.run(ctx, a, next, log)
 		}
+		if werr := os.WriteFile(filepath.Join(dir, "log"), log.Bytes(), 0o644); werr != nil && err == nil {
+			err = werr
+		}
 		if err == nil {
 			err = next.collect(a)
 		}
