@@ -14,8 +14,9 @@ import (
 	"xbuild/internal/inspect"
 )
 
-// ways are the ways in which the Makefile of testdata/strip strips a program. hand says what makes the same file of one that the linker left as it is: where it says nothing,
-// the Makefile's own commands do, which outside of a build call plain tools.
+// ways are the ways in which the Makefile of testdata/strip strips a program. hand says what makes the same file of one
+// that the linker left as it is: where it says nothing, the Makefile's own commands do, which outside of a build call
+// plain tools.
 var ways = []struct {
 	name, hand string
 	symbols    bool   // some are left
@@ -42,8 +43,8 @@ var ways = []struct {
 	{name: "ld", hand: "--strip-all-gnu", not: "windows"},
 }
 
-// TestStrippedByItsBuild: a project that strips its programs itself gets the audit of one that does not, in every way of stripping and on every platform, and gets the
-// files that its tools make.
+// TestStrippedByItsBuild: a project that strips its programs itself gets the audit of one that does not, in every way
+// of stripping and on every platform, and gets the files that its tools make.
 func TestStrippedByItsBuild(t *testing.T) {
 	needNetwork(t)
 	files := map[string]string{}
@@ -165,8 +166,8 @@ func same(t *testing.T, got, want string) {
 	}
 }
 
-// buildSystems are projects that strip by the means of their build system: the keys of a target, and files in its folder beside main.c and beyond.S. @BEYOND@ is the
-// flag that brings in the function beyond, or nothing.
+// buildSystems are projects that strip by the means of their build system: the keys of a target, and files in its
+// folder beside main.c and beyond.S. @BEYOND@ is the flag that brings in the function beyond, or nothing.
 var buildSystems = []struct {
 	name, keys string
 	files      map[string]string
@@ -314,7 +315,8 @@ func TestStrippedByBuildSystems(t *testing.T) {
 	}
 }
 
-// TestStrippedBefore: what an earlier run stripped is audited as it was linked for as long as it is published, and a file that came without symbols has to be vouched for.
+// TestStrippedBefore: what an earlier run stripped is audited as it was linked for as long as it is published, and a
+// file that came without symbols has to be vouched for.
 func TestStrippedBefore(t *testing.T) {
 	needNetwork(t)
 	const p = "linux/arm/v7"

@@ -13,9 +13,10 @@ var strippers = map[string]string{
 	"strip": "llvm-strip", "llvm-strip": "llvm-strip", "objcopy": "llvm-objcopy", "llvm-objcopy": "llvm-objcopy", "ld": "ld.lld", "ld.lld": "ld.lld",
 }
 
-// stripper is the content of a program by the name of such a tool. While an action runs, xbuild keeps what the tool is about to take away, because the audit wants it
-// (package unstripped); everywhere else, and where a linker strips nothing, the script becomes the tool at once, which takes about a millisecond. It finds the tool
-// from where it lies, as the compiler does.
+// stripper is the content of a program by the name of such a tool. While an action runs, xbuild keeps what the tool is
+// about to take away, because the audit wants it (package unstripped); everywhere else, and where a linker strips
+// nothing, the script becomes the tool at once, which takes about a millisecond. It finds the tool from where it lies,
+// as the compiler does.
 func (v View) stripper(program string) string {
 	keep := `exec "${XBUILD:-xbuild}" unstripped "$tool" "$@"`
 	if program == "ld.lld" {

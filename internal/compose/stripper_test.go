@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestStrippers: the tools that strip ask xbuild to keep what they take while an action runs, and are themselves everywhere else, also where a link leads to them.
+// TestStrippers: the tools that strip ask xbuild to keep what they take while an action runs, and are themselves
+// everywhere else, also where a link leads to them.
 func TestStrippers(t *testing.T) {
 	dir := t.TempDir()
 	v := View{Clang: Toolchain{Key: "clang"}}

@@ -12,15 +12,17 @@ import (
 	"syscall"
 )
 
-// Tool does what a view's tool was called for, after it kept what the tool takes away. It becomes the tool, or returns the exit code of the last program that it ran.
+// Tool does what a view's tool was called for, after it kept what the tool takes away. It becomes the tool, or returns
+// the exit code of the last program that it ran.
 func Tool(ctx context.Context, dir, tool string, args []string) (int, error) {
 	if filepath.Base(tool) == "ld.lld" {
 		return link(ctx, dir, tool, args)
 	}
-	// Of a command line of strip or objcopy every word that names a program is one to keep: which are options, and which of those have a value, need not be known.
+	// Of a command line of strip or objcopy every word that names a program is one to keep: which are options, and which
+	// of those have a value, need not be known.
 	for _, a := range expand(args, 0) {
 		if err := Keep(dir, a); err != nil {
-			return 0, fmt.Errorf("keep %s for the audit, before %s takes its symbols away: %w", a, filepath.Base(tool), err)
+			return 0, fmt.Errorf("keep %s for the audit, before %s strips it: %w", a, filepath.Base(tool), err)
 		}
 	}
 	return 0, become(tool, args)
@@ -37,8 +39,8 @@ type wish struct {
 	objcopy []string // the options of llvm-objcopy that take the symbols away; none where the linker need not be stopped
 }
 
-// wishOf reads a command line of lld (lld/ELF/Options.td, lld/MinGW/Options.td): long options have one dash or two, but for those that begin with an o; of -s and -S the
-// last counts.
+// wishOf reads a command line of lld (lld/ELF/Options.td, lld/MinGW/Options.td): long options have one dash or two, but
+// for those that begin with an o; of -s and -S the last counts.
 func wishOf(args []string) wish {
 	w := wish{output: "a.out"}
 	var all, locals, windows, other bool
@@ -91,7 +93,8 @@ func wishOf(args []string) wish {
 	return w
 }
 
-// The linker's options that take away what the audit wants. A view's ld calls Tool where it sees one of these words, or a response file.
+// The linker's options that take away what the audit wants. A view's ld calls Tool where it sees one of these words, or
+// a response file.
 var (
 	StripAll   = []string{"-s", "-strip-all", "--strip-all"}
 	DiscardAll = []string{"-x", "-discard-all", "--discard-all"}
@@ -115,11 +118,12 @@ func link(ctx context.Context, dir, lld string, args []string) (int, error) {
 	if code, err := run(ctx, lld, w.args...); code != 0 || err != nil {
 		return code, err
 	}
-	if after, err := os.Stat(w.output); before != nil && err == nil && os.SameFile(before, after) && before.ModTime().Equal(after.ModTime()) {
+	after, err := os.Stat(w.output)
+	if err != nil || before != nil && os.SameFile(before, after) && before.ModTime().Equal(after.ModTime()) {
 		return 0, nil // lld was asked for its version, say, and linked nothing
 	}
-	if c, err := read(w.output); errors.Is(err, errOther) || errors.Is(err, os.ErrNotExist) || err == nil && c.symbols == 0 {
-		return 0, nil // /dev/null, a raw image, or lld only printed something
+	if c, err := read(w.output); errors.Is(err, errOther) || err == nil && c.symbols == 0 {
+		return 0, nil // /dev/null, or a raw image
 	}
 	if err := Keep(dir, w.output); err != nil {
 		return 0, fmt.Errorf("keep %s for the audit, before its symbols are taken away: %w", w.output, err)

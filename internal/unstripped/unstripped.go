@@ -1,6 +1,7 @@
-// Package unstripped keeps what a project's own build strips until its artifacts are audited: only symbols tell code from data, and which code asks the machine first.
-// The tools of a view that strip come in with their command lines, and files as they were linked go into a directory, named by the code in them, before the tools take
-// the symbols away. An artifact comes in, and the kept file with the same code goes out. It never changes what the tools make.
+// Package unstripped keeps what a project's own build strips until its artifacts are audited: only symbols tell code
+// from data, and which code asks the machine first. The tools of a view that strip come in with their command lines,
+// and files as they were linked go into a directory, named by the code in them, before the tools take the symbols away.
+// An artifact comes in, and the kept file with the same code goes out. It never changes what the tools make.
 package unstripped
 
 import (
@@ -13,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -20,7 +22,8 @@ import (
 	"strings"
 )
 
-// Variable is set for the commands of an action, to the directory in which files are kept. Where it is not set, tools do what they do everywhere.
+// Variable is set for the commands of an action, to the directory in which files are kept. Where it is not set, tools
+// do what they do everywhere.
 const Variable = "XBUILD_UNSTRIPPED"
 
 // A content is what a linked file holds that no strip changes, and how much that a strip takes away.
@@ -29,6 +32,9 @@ type content struct {
 	data    map[uint64]string // hashes of the sections of data by their addresses
 	symbols int64             // entries in the file's own table of symbols
 }
+
+// lasting are the types of sections whose content stays as it was linked.
+var lasting = []elf.SectionType{elf.SHT_PROGBITS, elf.SHT_INIT_ARRAY, elf.SHT_FINI_ARRAY, elf.SHT_PREINIT_ARRAY}
 
 // errOther says that a file is no linked program or library.
 var errOther = errors.New("neither an executable nor a shared object")
@@ -69,13 +75,15 @@ func read(path string) (content, error) {
 			if s.Type == elf.SHT_SYMTAB && s.Entsize > 0 {
 				c.symbols = int64(s.Size / s.Entsize)
 			}
-			// What is edited after the link is no part of what the program does: paths by an installation (.interp, .dynstr, .dynamic), the hash of its code by Go
-			// (cmd/link/internal/ld/fips140.go).
-			plain := s.Type == elf.SHT_PROGBITS || s.Type == elf.SHT_INIT_ARRAY || s.Type == elf.SHT_FINI_ARRAY || s.Type == elf.SHT_PREINIT_ARRAY
-			if s.Flags&elf.SHF_ALLOC != 0 && plain && s.Name != ".interp" && s.Name != ".go.fipsinfo" && s.Size > 0 {
-				if err := section(io.NewSectionReader(f, int64(s.Offset), int64(s.FileSize)), s.Addr, s.Flags&elf.SHF_EXECINSTR != 0, int64(s.FileSize)); err != nil {
-					return content{}, fmt.Errorf("%s: section %s: %w", path, s.Name, err)
-				}
+			// What is edited after the link is no part of what the program does: paths by an installation (.interp, .dynstr,
+			// .dynamic), the hash of its code by Go (cmd/link/internal/ld/fips140.go).
+			edited := !slices.Contains(lasting, s.Type) || s.Name == ".interp" || s.Name == ".go.fipsinfo"
+			if s.Flags&elf.SHF_ALLOC == 0 || s.Size == 0 || edited {
+				continue
+			}
+			body := io.NewSectionReader(f, int64(s.Offset), int64(s.FileSize))
+			if err := section(body, s.Addr, s.Flags&elf.SHF_EXECINSTR != 0, int64(s.FileSize)); err != nil {
+				return content{}, fmt.Errorf("%s: section %s: %w", path, s.Name, err)
 			}
 		}
 	case string(magic[:2]) == "MZ":
@@ -109,7 +117,8 @@ func read(path string) (content, error) {
 	return c, nil
 }
 
-// debugDirectory is where a PE file says where its debug information lies, by offsets in the file, which a strip changes (PE Format, "The .debug Section").
+// debugDirectory is where a PE file says where its debug information lies, by offsets in the file, which a strip
+// changes (PE Format, "The .debug Section").
 func debugDirectory(p *pe.File) pe.DataDirectory {
 	switch h := p.OptionalHeader.(type) {
 	case *pe.OptionalHeader32:
@@ -127,8 +136,9 @@ func overlap(data []byte, addr uint32, d pe.DataDirectory) []byte {
 	return data[from:max(from, to)]
 }
 
-// goStamp is what Go writes into a program after it was linked, between two marks, or 32 bytes after one: the ID of its build (cmd/internal/buildid), the hash of its code
-// (crypto/internal/fips140/check). Where ELF files have them, they are sections of their own.
+// goStamp is what Go writes into a program after it was linked, between two marks, or 32 bytes after one: the ID of its
+// build (cmd/internal/buildid), the hash of its code (crypto/internal/fips140/check). Where ELF files have them, they
+// are sections of their own.
 func goStamp(data []byte, mark, end string) []byte {
 	i := bytes.Index(data, []byte(mark))
 	if i < 0 {
@@ -144,23 +154,14 @@ func goStamp(data []byte, mark, end string) []byte {
 // name is the name under which a file is kept.
 func (c content) name() string {
 	h := sha256.New()
-	for _, addr := range slices.Sorted(keys(c.data)) {
+	for _, addr := range slices.Sorted(maps.Keys(c.data)) {
 		fmt.Fprintln(h, addr, c.data[addr])
 	}
 	return c.code + "-" + hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-func keys(m map[uint64]string) func(yield func(uint64) bool) {
-	return func(yield func(uint64) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
-
-// is says that two files are one program: their code is the same, and so are the data that both have. What a strip was told to take beside symbols is in one alone.
+// is says that two files are one program: their code is the same, and so are the data that both have. What a strip was
+// told to take beside symbols is in one alone.
 func (c content) is(o content) bool {
 	if c.code != o.code {
 		return false
@@ -191,7 +192,8 @@ func Keep(dir, file string) error {
 	}
 	tmp := fmt.Sprintf("%s.%d", to, rand.Uint64())
 	defer os.Remove(tmp) // rename(2) leaves it where both names are of one file already
-	// The tools write a new file under the name of the old one (llvm/lib/Support/FileOutputBuffer.cpp, lld's too): a second name keeps the old one and costs nothing.
+	// The tools write a new file under the name of the old one (llvm/lib/Support/FileOutputBuffer.cpp, lld's too): a
+	// second name keeps the old one and costs nothing.
 	if err := os.Link(file, tmp); err != nil {
 		if err := copyTo(tmp, file); err != nil {
 			return err
@@ -258,8 +260,8 @@ func Prune(dir string, used []string) error {
 	return err
 }
 
-// expand returns a command line with the content of its response files (LLVM's command guides: @FILE; words as GNU's tools part them) in their places. A file that is
-// not there stays as it is: it is the tool's to say so.
+// expand returns a command line with the content of its response files (LLVM's command guides: @FILE; words as GNU's
+// tools part them) in their places. A file that is not there stays as it is: it is the tool's to say so.
 func expand(args []string, depth int) []string {
 	var out []string
 	for _, a := range args {

@@ -3,6 +3,7 @@ package unstripped
 import (
 	"bytes"
 	"debug/elf"
+	"debug/pe"
 	"encoding/binary"
 	"os"
 	"path/filepath"
@@ -11,7 +12,8 @@ import (
 	"testing"
 )
 
-// program is an ELF file with a section of code, one of data and so many symbols; path is in .dynstr, where installations edit.
+// program is an ELF file with a section of code, one of data and so many symbols; path is in .dynstr, where
+// installations edit.
 func program(code, data, path string, symbols int) []byte {
 	type section struct {
 		name    string
@@ -199,5 +201,27 @@ func TestResponseFile(t *testing.T) {
 	defer os.Remove(file)
 	if got := expand([]string{"@" + file}, 0); !slices.Equal(got, args) {
 		t.Errorf("%q came back as %q", args, got)
+	}
+}
+
+func TestStamps(t *testing.T) {
+	for _, c := range []struct{ data, mark, end, want string }{
+		{"ab\xff Go build ID: \"x/y\"\n \xffcd", "\xff Go build ID: \"", "\"\n \xff", "x/y"},
+		{"ab\xff Go build ID: \"x/y", "\xff Go build ID: \"", "\"\n \xff", ""},
+		{"ab", "\xff Go build ID: \"", "\"\n \xff", ""},
+		{"ab<" + strings.Repeat("x", 40), "<", "", strings.Repeat("x", 32)},
+		{"ab<x", "<", "", "x"},
+	} {
+		if got := string(goStamp([]byte(c.data), c.mark, c.end)); got != c.want {
+			t.Errorf("%q: %q, want %q", c.data, got, c.want)
+		}
+	}
+	for _, c := range []struct {
+		addr, size uint32
+		want       string
+	}{{0x1002, 3, "cde"}, {0x0fff, 2, "a"}, {0x1004, 9, "ef"}, {0x2000, 4, ""}, {0, 0, ""}, {0x10, 4, ""}} {
+		if got := string(overlap([]byte("abcdef"), 0x1000, pe.DataDirectory{VirtualAddress: c.addr, Size: c.size})); got != c.want {
+			t.Errorf("%#x, %d: %q, want %q", c.addr, c.size, got, c.want)
+		}
 	}
 }
