@@ -553,7 +553,7 @@ func TestBuildBeyondBaseline(t *testing.T) {
 		{"AVX2 in a flag", "linux/amd64", `cflags = ["-O3", "-march=x86-64-v3"]`, nil,
 			[]string{"and linux/amd64 has not: in work at 0x", "write dispatched = ["}, [2]string{"cflags", "dispatched = [\"work\", \"main\"]\ncflags"}},
 		{"AVX2 in a flag, stripped by the linker", "linux/amd64", "cflags = [\"-O3\", \"-march=x86-64-v3\"]\nldflags = [\"-s\"]", nil,
-			[]string{"and linux/amd64 has not: in a function without a name at 0x"}, [2]string{`, "-march=x86-64-v3"`, ``}},
+			[]string{"and linux/amd64 has not: in work at 0x"}, [2]string{`, "-march=x86-64-v3"`, ``}},
 		{"AVX2 in a flag, stripped by xbuild", "linux/amd64", "cflags = [\"-O3\", \"-march=x86-64-v3\"]\nstrip = true", nil,
 			[]string{"and linux/amd64 has not: in work at 0x"}, [2]string{`, "-march=x86-64-v3"`, ``}},
 		{"a CPU in rustc's flags", "linux/amd64", `rustflags = ["-Ctarget-cpu=haswell"]`, map[string]string{

@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"xbuild/internal/fetch"
+	"xbuild/internal/unstripped"
 )
 
 // version is set by the linker (-X main.version=…).
@@ -57,6 +58,9 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	if dir := os.Getenv(unstripped.Variable); dir != "" && len(args) > 1 && args[0] == "unstripped" {
+		return stripped(dir, args[1], args[2:]) // no command of a user's: the tools of a build call it
+	}
 	// A variable that is empty says nothing, as one that is not set: CI systems and Dockerfiles pass on what may have no value.
 	for _, v := range os.Environ() {
 		if name, value, _ := strings.Cut(v, "="); value == "" && (strings.HasPrefix(name, "XBUILD_") || name == "TARGETPLATFORM") {
@@ -110,6 +114,18 @@ func run(args []string) int {
 	}
 	report(err)
 	return exitFailed
+}
+
+// stripped runs a tool of a build that strips, after what it takes away was kept.
+func stripped(dir, tool string, args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	code, err := unstripped.Tool(ctx, dir, tool, args)
+	if err != nil {
+		report(err)
+		return exitFailed
+	}
+	return code
 }
 
 // A usageError says that the command line asks for what cannot be.

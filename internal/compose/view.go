@@ -49,7 +49,7 @@ func (v View) RunBy(root string, t Toolchain) View {
 
 func (v View) keyed(root, name string) View {
 	p := v.Platform
-	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.configScript("config"), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
+	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.configScript("config"), v.stripper("strip"), v.stripper("ld.lld"), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
 	if len(v.Sysroot.Tools) > 0 {
 		parts = append(parts, fmt.Sprint(v.Sysroot.Tools)) // fmt sorts maps
 	}
@@ -109,10 +109,8 @@ var drivers = []string{"clang", "gcc", "cc", "clang++", "g++", "c++", "cpp", "c8
 
 // tools are the names of the binary tools and the LLVM program behind each; every one of these programs knows by its name what it is to do.
 var tools = map[string]string{
-	"ar": "llvm-ar", "ranlib": "llvm-ranlib", "nm": "llvm-nm", "strip": "llvm-strip", "objcopy": "llvm-objcopy", "readelf": "llvm-readelf",
-	"size": "llvm-size", "strings": "llvm-strings", "c++filt": "llvm-cxxfilt", "ld": "ld.lld", "ld.lld": "ld.lld",
-	"gcc-ar": "llvm-ar", "gcc-ranlib": "llvm-ranlib", "gcc-nm": "llvm-nm",
-	"llvm-ar": "llvm-ar", "llvm-ranlib": "llvm-ranlib", "llvm-nm": "llvm-nm", "llvm-strip": "llvm-strip", "llvm-objcopy": "llvm-objcopy",
+	"ar": "llvm-ar", "ranlib": "llvm-ranlib", "nm": "llvm-nm", "readelf": "llvm-readelf", "size": "llvm-size", "strings": "llvm-strings", "c++filt": "llvm-cxxfilt",
+	"gcc-ar": "llvm-ar", "gcc-ranlib": "llvm-ranlib", "gcc-nm": "llvm-nm", "llvm-ar": "llvm-ar", "llvm-ranlib": "llvm-ranlib", "llvm-nm": "llvm-nm",
 }
 
 // tree is the directory of another tree of the store as the configuration file names it.
@@ -134,7 +132,7 @@ func (v View) base(target string) string {
 	fmt.Fprintf(&b, "--target=%s\n", target)
 	fmt.Fprintf(&b, "--sysroot=%s\n", tree(v.Sysroot.Key))
 	fmt.Fprintf(&b, "-resource-dir=%s\n", tree(v.Clang.Key)+"/usr/lib/llvm-"+v.Clang.Slot+"/lib/clang/"+v.Clang.Slot)
-	fmt.Fprintf(&b, "--ld-path=%s\n", tree(v.Clang.Key)+"/usr/lib/llvm-"+v.Clang.Slot+"/bin/ld.lld")
+	fmt.Fprintln(&b, "--ld-path=<CFGDIR>/ld.lld")
 	if v.Clang.compat != "" {
 		fmt.Fprintf(&b, "-fclang-abi-compat=%s\n", v.Clang.compat)
 	}
@@ -278,6 +276,13 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		for name, program := range tools {
 			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
 				if err := os.Symlink(filepath.Join("../..", v.Clang.Key, "programs", program), filepath.Join(bin, n)); err != nil {
+					return err
+				}
+			}
+		}
+		for name, program := range strippers {
+			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
+				if err := os.WriteFile(filepath.Join(bin, n), []byte(v.stripper(program)), 0o755); err != nil {
 					return err
 				}
 			}

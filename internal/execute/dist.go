@@ -19,6 +19,7 @@ import (
 
 	"xbuild/internal/inspect"
 	"xbuild/internal/plan"
+	"xbuild/internal/unstripped"
 )
 
 // An Artifact is a file under dist, as artifacts.json lists it.
@@ -49,7 +50,7 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 			return nil, false, err
 		}
 		if r != nil {
-			remarks, err := audit(a, r, o.Path)
+			remarks, err := audit(a, r, o)
 			st.remarks = append(st.remarks, remarks...)
 			if err != nil {
 				return nil, false, err
@@ -133,19 +134,53 @@ func faults(list []inspect.Fault) error {
 	return errors.Join(errs...)
 }
 
-// audit refuses a file whose code needs more than its platform promises, and remarks on code of which that cannot be told. It reads the file as it was built: what the
-// target's strip takes away later tells what the code is for.
-func audit(a *plan.Action, r *inspect.Report, path string) (remarks []string, err error) {
-	if err := r.Audit(path, a.Baseline, inspect.AuditOptions{Dispatched: a.Dispatched, Sysroot: a.Sysroot}); err != nil {
+// keptBy is the directory with what the action's commands stripped, as it was before.
+func keptBy(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "unstripped") }
+
+// errNoSymbols says that an artifact has too few symbols for its audit.
+var errNoSymbols = errors.New("let the build's own strip, objcopy and linker take its symbols away, which xbuild keeps for the audit, or leave that to xbuild (strip = true)")
+
+// audit refuses a file whose code needs more than its platform promises, and remarks on code of which that cannot be told. It reads the file as it was linked: what the
+// build's strip took away, or the target's takes away later, tells what the code is for.
+func audit(a *plan.Action, r *inspect.Report, o output) (remarks []string, err error) {
+	linked, err := unstripped.Find(keptBy(a), o.Path)
+	if err != nil {
+		return nil, err
+	}
+	if linked == "" {
+		linked = o.Path
+	}
+	if err := r.Audit(linked, a.Baseline, inspect.AuditOptions{Dispatched: a.Dispatched, Sysroot: a.Sysroot}); err != nil {
 		return nil, err
 	}
 	found := inspect.InstructionFaults(r, a.Platform)
+	err = faults(found)
 	for _, f := range found {
-		if f.Remark {
+		switch {
+		case f.Stripped && !matches(a.Unaudited, o.Dist):
+			err = errors.Join(err, fmt.Errorf("%s: %w; where it came without symbols, and those who made it say that it runs on every machine of %s, write unaudited = [%q] in [target.%s]",
+				f, errNoSymbols, a.OCI, o.Dist, a.Target))
+		case f.Remark && !f.Stripped:
 			remarks = append(remarks, "remark: "+f.String())
 		}
 	}
-	return remarks, faults(found)
+	return remarks, err
+}
+
+// prune deletes what is kept of files that the action no longer publishes.
+func prune(a *plan.Action, st *state) error {
+	var used []string
+	for _, o := range st.Outputs {
+		if o.Link != "" {
+			continue
+		}
+		linked, err := unstripped.Find(keptBy(a), o.Path)
+		if err != nil {
+			return err
+		}
+		used = append(used, linked)
+	}
+	return unstripped.Prune(keptBy(a), used)
 }
 
 // shipped are the names of files that lie beside an artifact where it is used: the action's own, those of the platform's other targets, and what the target says.

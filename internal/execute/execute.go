@@ -28,6 +28,7 @@ import (
 	"xbuild/internal/env"
 	"xbuild/internal/plan"
 	"xbuild/internal/trace"
+	"xbuild/internal/unstripped"
 )
 
 // Options say how a plan is run.
@@ -216,7 +217,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	// Of a directory whose files nobody saw come into being it is not known what they were made from.
 	if st != nil && st.ID == a.ID && (st.Seen || r.opt.Blind) {
 		next.Reads, next.Readers, next.Steps, next.Copied = st.Reads, st.Readers, st.Steps, st.Copied
-	} else if err := clear(a); err != nil {
+	} else if err := wipe(a); err != nil {
 		return Result{Err: err}
 	}
 	if err := os.Remove(a.State); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -246,6 +247,23 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	if err == nil {
 		arts, _, err = publish(a, next)
+	}
+	if errors.Is(err, errNoSymbols) && st != nil && st.ID == a.ID {
+		// An earlier run stripped what this one was the first to publish, and what was kept of it is gone.
+		next.remarks = nil
+		err = r.anew(ctx, a, next, log)
+		if werr := os.WriteFile(filepath.Join(dir, "log"), log.Bytes(), 0o644); werr != nil && err == nil {
+			err = werr
+		}
+		if err == nil {
+			err = next.collect(a)
+		}
+		if err == nil {
+			arts, _, err = publish(a, next)
+		}
+	}
+	if err == nil {
+		err = prune(a, next)
 	}
 	next.Failed = err != nil
 	if werr := next.write(a.State); werr != nil && err == nil {
@@ -283,8 +301,10 @@ func whoAnswered(a *plan.Action) string {
 	return out
 }
 
-// clear deletes what an action's commands made.
-func clear(a *plan.Action) error { return errors.Join(removeAll(a.Top), removeAll(a.Stage)) }
+// wipe deletes what an action's commands made.
+func wipe(a *plan.Action) error {
+	return errors.Join(removeAll(a.Top), removeAll(a.Stage), removeAll(keptBy(a)))
+}
 
 // build runs the action's commands, and remembers what they read. Where that shows that the build system did not notice what has changed, it builds anew.
 func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed map[string]bool, log io.Writer) error {
@@ -305,16 +325,27 @@ func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed m
 			fmt.Fprintf(log, "xbuild: %s\n", m)
 		}
 		fmt.Fprintln(log, "xbuild: building anew")
-		if err := clear(a); err != nil {
-			return err
-		}
-		st.Reads, st.Readers, st.Steps, st.Copied = nil, nil, nil, nil
-		run = &actionRun{anew: true}
-		err = r.watched(ctx, a, st, run, log)
+		return r.anew(ctx, a, st, log)
 	}
-	if ctx.Err() != nil {
+	return r.ran(a, st, run, err)
+}
+
+// anew builds from nothing.
+func (r *runner) anew(ctx context.Context, a *plan.Action, st *state, log io.Writer) error {
+	if err := wipe(a); err != nil {
 		return err
 	}
+	st.Reads, st.Readers, st.Steps, st.Copied = nil, nil, nil, nil
+	run := &actionRun{anew: true}
+	err := r.watched(ctx, a, st, run, log)
+	if run.record == nil || ctx.Err() != nil {
+		return err
+	}
+	return r.ran(a, st, run, err)
+}
+
+// ran remembers what a run read. The error is the run's, and what it lacked.
+func (r *runner) ran(a *plan.Action, st *state, run *actionRun, err error) error {
 	r.inputs.remember(a, st, run.record)
 	st.Seen = !run.record.Partial()
 	if text, certain := r.inputs.outside(a, run.record); text != "" && (err != nil || certain && !a.Rooted) {
@@ -452,6 +483,7 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	if e.Lookup("XBUILD_UNAME") != "" {
 		e.Set("XBUILD_ASKED", asked(a))
 	}
+	e.Set(unstripped.Variable, keptBy(a))
 	e.Set("PATH", strings.Join(append(slices.Clone(a.Path), r.opt.PathTail), ":"))
 	if r.opt.Offline {
 		e.Set("GOPROXY", "off")

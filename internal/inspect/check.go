@@ -15,6 +15,8 @@ type Fault struct {
 	File   string `json:"file"`
 	Text   string `json:"text"`
 	Remark bool   `json:"remark,omitempty"`
+	// Stripped says of a remark that with the file's symbols it would be known whether that is right. A build can have them, and takes it for an error.
+	Stripped bool `json:"-"`
 }
 
 func (f Fault) String() string { return f.File + " " + f.Text }

@@ -104,6 +104,8 @@ type Report struct {
 
 	Members []*Report `json:"members,omitempty"` // of an archive or a fat file
 	Faults  []Fault   `json:"faults,omitempty"`  // where it was held against a platform
+
+	audited string // the file that was read for Instructions; "" where it is not known
 }
 
 // A Symbol is a name that a file has or wants.

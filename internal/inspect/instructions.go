@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -43,9 +44,12 @@ func (r *Report) Audit(path string, b platform.Baseline, o AuditOptions) error {
 			}
 		}
 	}
-	r.Instructions = &found
+	r.Instructions, r.audited = &found, path
 	return nil
 }
+
+// held is the file that the instructions are of: this one, or it as it was before it was stripped.
+func (r *Report) held() string { return cmp.Or(r.audited, r.Path) }
 
 // archiveMembers are the members of a sysroot's archives by the functions that they define.
 func archiveMembers(sysroot string) map[string]string {
@@ -127,10 +131,12 @@ func InstructionFaults(r *Report, p platform.Platform) []Fault {
 	}
 	var out []Fault
 	if list := r.Instructions.Untold; len(list) > 0 {
-		out = append(out, untoldRemark(r, p, list))
+		f := untoldRemark(r, p, list)
+		f.Stripped = r.Stripped && r.held() == r.Path
+		out = append(out, f)
 	}
 	if i := r.Instructions; 10*i.Unread > i.Code+i.Unread {
-		out = append(out, Fault{File: r.Path, Remark: true, Text: fmt.Sprintf("was stripped before it was audited, and %d %% of its code could not be told from data and was not read: leave the stripping to xbuild (strip = true in the target)", 100*i.Unread/(i.Code+i.Unread))})
+		out = append(out, Fault{File: r.Path, Remark: true, Stripped: true, Text: fmt.Sprintf("has no symbols, and %d %% of its code could not be told from data and was not read", 100*i.Unread/(i.Code+i.Unread))})
 	}
 	list := r.Instructions.Unconditional
 	if len(list) == 0 {
@@ -138,7 +144,7 @@ func InstructionFaults(r *Report, p platform.Platform) []Fault {
 	}
 	for i, f := range list {
 		if i == shownFindings && len(list) > shownFindings+1 {
-			out = append(out, Fault{File: r.Path, Text: fmt.Sprintf("has %d findings more like that: xbuild inspect -p %s %s prints all", len(list)-i, p.Name, r.Path)})
+			out = append(out, Fault{File: r.Path, Text: fmt.Sprintf("has %d findings more like that: xbuild inspect -p %s %s prints all", len(list)-i, p.Name, r.held())})
 			break
 		}
 		out = append(out, Fault{File: r.Path, Text: describe(f, p)})

@@ -66,7 +66,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		Target: t.Name, Platform: p, OCI: p.Name, Recipe: t.Recipe, Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
 		Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
-		External: t.External, Dispatched: t.Dispatched, Readers: recipe.Readers, Forgetful: recipe.Forgetful, Reread: recipe.Reread,
+		External: t.External, Dispatched: t.Dispatched, Unaudited: t.Unaudited, Readers: recipe.Readers, Forgetful: recipe.Forgetful, Reread: recipe.Reread,
 	}
 	// What a build of the source for the host left behind is in build only where the source is itself compiled: an application's own folder may have that name.
 	_, err := os.Stat(filepath.Join(source, "binding.gyp"))

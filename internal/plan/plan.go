@@ -90,6 +90,8 @@ type Action struct {
 	Readers   map[string][]string `json:"-"`
 	Forgetful map[string]string   `json:"-"`
 	Reread    bool                `json:"-"`
+	// Unaudited are globs of artifacts without symbols, below Dist, that may lack what the audit wants.
+	Unaudited []string `json:"unaudited,omitempty"`
 	// Explain is what messages of the commands mean.
 	Explain []Explanation `json:"-"`
 }

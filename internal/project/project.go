@@ -108,6 +108,7 @@ type Target struct {
 	Inputs     []string
 	External   []string // libraries that the machine brings on which the target runs
 	Dispatched []string // globs of functions that ask the processor themselves before they use more than the platform has
+	Unaudited  []string // globs of artifacts without symbols, of which the audit cannot tell everything
 	Tools      []string // toolchains that the build runs beside those of the recipe
 	Test       Test
 	Bench      []string       // a program of the target, below dist/<platform>/<dest>, and its arguments

@@ -33,6 +33,7 @@ func (r *reader) target(name string, t *table) Target {
 		Inputs:     r.globs(t, "inputs"),
 		External:   r.fileNames(t, "external"),
 		Dispatched: r.functionGlobs(t, "dispatched"),
+		Unaudited:  r.globs(t, "unaudited"),
 		Tools:      r.tools(t, "tools"),
 		Test:       r.test(t),
 		Bench:      r.bench(t),

@@ -1,0 +1,35 @@
+package compose
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"xbuild/internal/unstripped"
+)
+
+// strippers are the names of the tools that can take symbols away, and the LLVM program behind each.
+var strippers = map[string]string{
+	"strip": "llvm-strip", "llvm-strip": "llvm-strip", "objcopy": "llvm-objcopy", "llvm-objcopy": "llvm-objcopy", "ld": "ld.lld", "ld.lld": "ld.lld",
+}
+
+// stripper is the content of a program by the name of such a tool. While an action runs, xbuild keeps what the tool is
+// about to take away, because the audit wants it (package unstripped); everywhere else, and where a linker strips
+// nothing, the script becomes the tool at once, which takes about a millisecond. It finds the tool from where it lies,
+// as the compiler does.
+func (v View) stripper(program string) string {
+	keep := `exec "${XBUILD:-xbuild}" unstripped "$tool" "$@"`
+	if program == "ld.lld" {
+		keep = fmt.Sprintf("for arg; do case $arg in %s | @*) %s ;; esac; done", strings.Join(slices.Concat(unstripped.StripAll, unstripped.DiscardAll), " | "), keep)
+	}
+	return fmt.Sprintf(`#!/bin/sh
+# %[1]s of %[2]s: made by xbuild
+tool=${0%%/*}/../../%[3]s/programs/%[1]s
+if test ! -x "$tool"; then
+  self=$(readlink -f "$0")
+  tool=${self%%/*}/../../%[3]s/programs/%[1]s
+fi
+test -z "$%[4]s" || %[5]s
+exec "$tool" "$@"
+`, program, v.Platform.Name, v.Clang.Key, unstripped.Variable, keep)
+}
