@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -220,6 +219,10 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 			next.ID = "" // they might not say it again: the next run starts anew
 		}
 	}
+	var strict *strictError
+	if errors.As(err, &strict) {
+		next.ID = "" // what was configured is not asked again: the next run starts anew
+	}
 	var arts []Artifact
 	if err == nil {
 		err = next.collect(a)
@@ -237,6 +240,9 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	r.mu.Unlock()
 	if err != nil {
 		res.Hints = a.Hints(res.Log + "\n" + err.Error())
+		if strict != nil {
+			res.Hints = append(res.Hints, strict.hint())
+		}
 	}
 	return res
 }
@@ -263,7 +269,7 @@ func whoAnswered(a *plan.Action) string {
 	return out
 }
 
-func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writer) error {
+func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log *bytes.Buffer) error {
 	if a.Copy {
 		if st.Copied == nil {
 			st.Copied = map[string]string{}
@@ -282,7 +288,7 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writ
 		st.Steps = map[string]stepState{}
 	}
 	for i := 0; i < len(a.Steps); {
-		j := i
+		j, since := i, time.Now()
 		for j < len(a.Steps) && a.Steps[j].Group == a.Steps[i].Group {
 			j++
 		}
@@ -311,7 +317,11 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log io.Writ
 				return st.stepSucceeded(s)
 			})
 		}
-		if err := g.Wait(); err != nil {
+		err := g.Wait()
+		if strict := r.strict(ctx, a, j-1, since, log); strict != nil {
+			err = errors.Join(err, strict)
+		}
+		if err != nil {
 			return err
 		}
 		i = j
@@ -362,6 +372,7 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	if e.Lookup("XBUILD_UNAME") != "" {
 		e.Set("XBUILD_ASKED", asked(a))
 	}
+	listen(a, &e)
 	e.Set("PATH", strings.Join(append(slices.Clone(a.Path), r.opt.PathTail), ":"))
 	if r.opt.Offline {
 		e.Set("GOPROXY", "off")

@@ -66,7 +66,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		Target: t.Name, Platform: p, OCI: p.Name, Recipe: t.Recipe, Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
 		Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
-		External: t.External, Dispatched: t.Dispatched,
+		External: t.External, Dispatched: t.Dispatched, Lenient: t.Lenient,
 	}
 	// What a build of the source for the host left behind is in build only where the source is itself compiled: an application's own folder may have that name.
 	_, err := os.Stat(filepath.Join(source, "binding.gyp"))
@@ -301,7 +301,7 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *Action) ([]Step, error) {
 }
 
 func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
-	s := Step{Dir: a.Build, Ran: def.Ran}
+	s := Step{Dir: a.Build, Ran: def.Ran, Configures: def.Configures}
 	var err error
 	for _, f := range []struct {
 		to   *string
