@@ -70,7 +70,7 @@ func (v View) keyed(root, name string) View {
 		parts = append(parts, fmt.Sprint(v.answers()))
 	}
 	if v.Lenient {
-		parts = append(parts, v.lenient())
+		parts = append(parts, v.lenient(), v.lenientHeader())
 	}
 	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), parts)
 	v.Dir = treeDir(root, v.Key)
@@ -188,6 +188,20 @@ func (v View) lenient() string {
 	}
 	return b.String()
 }
+
+// lenientHeader makes the same warnings by pragmas, which count whatever stands on the command line.
+func (v View) lenientHeader() string {
+	var b strings.Builder
+	b.WriteString("#if !defined(__cplusplus) && !defined(__ASSEMBLER__)\n")
+	for _, g := range v.Clang.Lenient {
+		fmt.Fprintf(&b, "#pragma clang diagnostic warning \"-W%s\"\n", g)
+	}
+	b.WriteString("#endif\n")
+	return b.String()
+}
+
+// LenientHeader is the path of a lenient view's header, for what gives the compiler flags of its own that would be errors again.
+func (v View) LenientHeader() string { return filepath.Join(v.Dir, "lenient.h") }
 
 // LenientFlags make warnings of errors, which are named by clang's groups.
 func LenientFlags(groups []string) []string {
@@ -340,6 +354,9 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		}
 		if v.Lenient {
 			if err := os.WriteFile(filepath.Join(bin, lenientFor), []byte(v.lenient()), 0o644); err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(tmp, "lenient.h"), []byte(v.lenientHeader()), 0o644); err != nil {
 				return err
 			}
 		}

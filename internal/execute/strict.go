@@ -28,11 +28,7 @@ type strictError struct {
 }
 
 func (e *strictError) Error() string {
-	what := "a test fails in C, which GCC 13 let pass with a warning; the program would be built as if what it looks for were not there:"
-	if len(e.tests) > 1 {
-		what = fmt.Sprintf("%d tests fail in C, which GCC 13 let pass with a warning; the program would be built as if what they look for were not there:", len(e.tests))
-	}
-	return e.step + ": " + what + "\n  " + strings.Join(e.tests, "\n  ")
+	return e.step + ": tests fail for C that GCC 13 let pass with a warning, and the program would be built as if what they look for were not there:\n  " + strings.Join(e.tests, "\n  ")
 }
 
 func (e *strictError) hint() string {
@@ -84,7 +80,7 @@ func (r *runner) strict(ctx context.Context, a *plan.Action, last int, since tim
 		return err
 	}
 	if len(rest) > 0 && step.Configures {
-		lines, same, err := r.again(ctx, a, last)
+		lines, same, err := r.again(ctx, a, last, rest)
 		if err != nil {
 			return err
 		}
@@ -158,7 +154,7 @@ func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Ref
 					continue
 				}
 				f := rest[i]
-				passes, known := r.retry(ctx, a, t)
+				passes, known := r.retry(ctx, a, t, f)
 				if ctx.Err() != nil {
 					return nil, nil, ctx.Err()
 				}
@@ -179,17 +175,27 @@ func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Ref
 	return failed, rest, nil
 }
 
+// asGCC are the flags with which clang takes C as GCC 13 did. A name that is not called clang declares too where it is one of the C library's, as a test of a declaration has it
+// ("(void) strchr;"), and GCC never: without builtins clang is alike.
+func asGCC(a *plan.Action, refused ...probe.Refusal) []string {
+	flags := compose.LenientFlags(a.Strict.Groups)
+	if slices.ContainsFunc(refused, func(f probe.Refusal) bool { return strings.Contains(f.Message, "library function") }) {
+		flags = append(flags, "-fno-builtin")
+	}
+	return flags
+}
+
 // removed is what a compiler says where a test cannot be tried again: a file that it read is not there.
 var removed = []string{"no such file or directory", "cannot open "}
 
 // retry compiles a test as GCC 13 would have taken it. It tells whether the test passes now, and whether that is known at all.
-func (r *runner) retry(ctx context.Context, a *plan.Action, t probe.Test) (passes, known bool) {
+func (r *runner) retry(ctx context.Context, a *plan.Action, t probe.Test, f probe.Refusal) (passes, known bool) {
 	tmp, err := os.MkdirTemp(filepath.Dir(a.State), "test-")
 	if err != nil {
 		return false, false
 	}
 	defer os.RemoveAll(tmp)
-	flags := compose.LenientFlags(a.Strict.Groups)
+	flags := asGCC(a, f)
 	if t.Ninja != nil {
 		target := t.Ninja[len(t.Ninja)-1]
 		list, err := r.quiet(ctx, a, t.Dir, t.Ninja[0], "-C", t.Dir, "-t", "commands", target)
@@ -251,7 +257,7 @@ func (r *runner) quiet(ctx context.Context, a *plan.Action, dir string, command 
 
 // again runs the steps up to a configuring one in another directory, with a compiler that takes C as GCC 13 did, and returns the lines that are in what they leave behind and
 // not in what is there. The second result is false where that cannot be told.
-func (r *runner) again(ctx context.Context, a *plan.Action, last int) (lines []string, same bool, err error) {
+func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []probe.Refusal) (lines []string, same bool, err error) {
 	dir := filepath.Join(filepath.Dir(a.State), "again")
 	if err := removeAll(dir); err != nil {
 		return nil, false, err
@@ -265,7 +271,7 @@ func (r *runner) again(ctx context.Context, a *plan.Action, last int) (lines []s
 	}
 	// Clang's driver puts what follows a ^ in front of a command's other arguments, where a lenient view has it, and after # it does not say so (Driver.cpp, applyOneOverrideOption).
 	override := "#"
-	for _, f := range compose.LenientFlags(a.Strict.Groups) {
+	for _, f := range asGCC(a, refused...) {
 		override += " ^" + f
 	}
 	c.Env.Set("CCC_OVERRIDE_OPTIONS", override)
@@ -325,7 +331,7 @@ func (r *runner) inLibc(ctx context.Context, a *plan.Action, f probe.Refusal) (b
 	if name == "" {
 		return true, nil
 	}
-	t := probe.Test{Dir: filepath.Dir(a.State), Command: []string{a.Strict.CC, "-w", "-fno-builtin", "name.c", "-lm"}, File: "name.c", Source: "int main(void) { return " + name + "(); }\n"}
-	passes, _ := r.retry(ctx, a, t)
+	t := probe.Test{Dir: filepath.Dir(a.State), Command: []string{a.Strict.CC, "-w", "name.c", "-lm"}, File: "name.c", Source: "int main(void) { return " + name + "(); }\n"}
+	passes, _ := r.retry(ctx, a, t, f)
 	return passes, ctx.Err()
 }

@@ -49,6 +49,7 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	vars["platform"], vars["triplet"] = p.Name, p.Triplet
 	vars["host_machine"] = pl.Host.LLVM
 	vars["xbuild"], vars["test"] = pl.XBuild, t.Test.On
+	vars["lenient"] = t.Lenient != nil && *t.Lenient
 	vars["exe"] = ""
 	if strings.HasPrefix(p.Name, "windows/") {
 		vars["exe"] = ".exe"
@@ -101,7 +102,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	}
 
 	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, Jobs
-	vars["env.LDFLAGS"] = settings.LDFlags
+	vars["env.CFLAGS"], vars["env.LDFLAGS"], vars["lenient_header"] = settings.CFlags, settings.LDFlags, m.view.LenientHeader()
 	for _, l := range recipe.Lists {
 		items, err := vars.ExpandAll(l.Items)
 		if err != nil {

@@ -150,7 +150,7 @@ func (m *making) compilers() error {
 
 // asLenient is a view as the target wants it.
 func (m *making) asLenient(v compose.View) compose.View {
-	if m.t.Lenient != nil && *m.t.Lenient {
+	if m.vars["lenient"].(bool) {
 		return v.Leniently(m.Store)
 	}
 	return v

@@ -39,8 +39,14 @@ var cxx = []string{".cc", ".cpp", ".cxx", ".c++", ".C", ".mm"}
 // Refusals reads what clang writes where CC_LOG_DIAGNOSTICS is set (LogDiagnosticPrinter.cpp): a plist's dictionary for each compilation that had something to say. It
 // returns those of C that failed for errors of the groups alone.
 func Refusals(log string, groups []string) ([]Refusal, error) {
-	d := xml.NewDecoder(strings.NewReader("<list>" + strings.ToValidUTF8(log, "?") + "</list>"))
-	d.Strict = false
+	// A source's line or a file's name may hold what no XML may.
+	clean := strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' || r == 0xFFFE || r == 0xFFFF {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(log, "?"))
+	d := xml.NewDecoder(strings.NewReader("<list>" + clean + "</list>"))
 	var out []Refusal
 	for {
 		tok, err := d.Token()
