@@ -310,7 +310,7 @@ sources = ["cxx.cpp"]
 		"old.c": old, "main.c": "int say(char *);\nint main(void) { say(\"old\"); return 0; }\n", "cxx.cpp": "int nothing() { return; }\nint main() { return 0; }\n",
 		"Makefile":         "CFLAGS =\nmake: old.c main.c\n\tgcc $(CFLAGS) -o $@ old.c main.c\n",
 		"go/go.mod":        "module old\ngo 1.21\n",
-		"go/main.go":       "package main\n// int say(char *);\nimport \"C\"\nfunc main() { C.say(C.CString(\"old\")) }\n",
+		"go/main.go":       "package main\n// #include <stdio.h>\n// int say(char *);\nimport \"C\"\nfunc main() { C.say(C.CString(\"old\")); C.fflush(nil) }\n",
 		"go/old.c":         old,
 		"rust/old.c":       old,
 		"rust/Cargo.toml":  "[package]\nname = \"rust\"\nversion = \"1.0.0\"\nedition = \"2021\"\n",
@@ -326,9 +326,6 @@ fn main() {
 }
 `,
 	})
-	if err := os.MkdirAll(filepath.Join(dir, "rust/src"), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	toml, err := os.ReadFile(filepath.Join(dir, "xbuild.toml"))
 	if err != nil {
 		t.Fatal(err)

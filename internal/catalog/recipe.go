@@ -26,7 +26,7 @@ type Recipe struct {
 	Steps      []Step            `toml:"step" json:"-"`
 	Tests      []Step            `toml:"test" json:"-"` // what tests the target after it was built; programs of the platform are started through "xbuild run"
 	Outputs    []Output          `toml:"output" json:"-"`
-	Logs       []Log             `toml:"log" json:"-"`
+	Logs       []Log             `toml:"log" json:"-"`     // where tests are told that it compiles while it configures
 	Explain    []Explain         `toml:"explain" json:"-"` // what messages of its commands mean beside those of its toolchains
 }
 
