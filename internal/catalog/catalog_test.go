@@ -299,7 +299,7 @@ func programs(t *testing.T, c *Catalog, d *Sysroot) {
 
 // filled are the placeholders and conditions that package plan has values for beside the options.
 var filled = []string{
-	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.CFLAGS", "env.LDFLAGS", "lenient", "lenient_header", "cmake_toolchain", "meson_cross", "meson_native", "host_machine",
+	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.CFLAGS", "env.LDFLAGS", "lenient", "lenient_header", "host.cmake", "cmake_toolchain", "meson_cross", "meson_native", "host_machine",
 	"rust", "rust.flags", "binding.gyp", "xbuild", "test", "sources.objects", "link.driver", "item", "item.driver", "item.flags", "item.options",
 }
 
@@ -311,7 +311,7 @@ func TestRecipes(t *testing.T) {
 		for _, name := range filled {
 			vars[name] = "x"
 		}
-		vars["static"], vars["strip"], vars["test"], vars["lenient"] = true, true, true, true
+		vars["static"], vars["strip"], vars["test"], vars["lenient"], vars["host.cmake"] = true, true, true, true, true
 		for _, o := range r.Options {
 			if vars[o.Name] != nil {
 				t.Errorf("recipes/%s.toml: option %q has the name of something that is there for every recipe", r.Name, o.Name)

@@ -284,11 +284,12 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log *bytes.
 	if err := removeAll(a.Stage); err != nil {
 		return err
 	}
+	os.Remove(diagnostics(a)) // of a run that was ended
 	if st.Steps == nil {
 		st.Steps = map[string]stepState{}
 	}
 	for i := 0; i < len(a.Steps); {
-		j, since := i, time.Now()
+		j := i
 		for j < len(a.Steps) && a.Steps[j].Group == a.Steps[i].Group {
 			j++
 		}
@@ -318,7 +319,7 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, log *bytes.
 			})
 		}
 		err := g.Wait()
-		if strict := r.strict(ctx, a, j-1, since, log); strict != nil {
+		if strict := r.strict(ctx, a, j-1, err != nil, log); strict != nil {
 			err = errors.Join(err, strict)
 		}
 		if err != nil {

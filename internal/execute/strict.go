@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -28,7 +27,12 @@ type strictError struct {
 }
 
 func (e *strictError) Error() string {
-	return e.step + ": tests fail for C that GCC 13 let pass with a warning, and the program would be built as if what they look for were not there:\n  " + strings.Join(e.tests, "\n  ")
+	const most = 20 // of an old script every test may be one
+	tests := e.tests
+	if len(tests) > most {
+		tests = append(slices.Clone(tests[:most]), fmt.Sprintf("and %d more", len(tests)-most))
+	}
+	return e.step + ": tests fail for C that GCC 13 let pass with a warning, and the program would be built as if what they look for were not there:\n  " + strings.Join(tests, "\n  ")
 }
 
 func (e *strictError) hint() string {
@@ -49,10 +53,10 @@ func listen(a *plan.Action, e *env.Environment) {
 	}
 }
 
-// strict finds the tests that the steps, the last of those that ran up to step last, compiled and that failed for nothing but what GCC 13 let pass. Each is tried again as GCC 13
-// would have taken it, from its log where one tells of it; what no log tells of is looked for by running a configuring step again, else by the name of the function. The error
-// is a *strictError where a test's answer is another one then.
-func (r *runner) strict(ctx context.Context, a *plan.Action, last int, since time.Time, log *bytes.Buffer) error {
+// strict finds the tests that the steps up to step last compiled, and that failed for nothing but what GCC 13 let pass. Each is tried again as GCC 13 would have taken it, from
+// its log where one tells of it. What no log tells of is looked for by running a configuring step again, else by the name of the function; but where the steps themselves failed,
+// such an error may be why, and is told as any other. The error is a *strictError where a test's answer is another one then.
+func (r *runner) strict(ctx context.Context, a *plan.Action, last int, stepsFailed bool, log *bytes.Buffer) error {
 	if a.Strict == nil {
 		return nil
 	}
@@ -75,24 +79,24 @@ func (r *runner) strict(ctx context.Context, a *plan.Action, last int, since tim
 		fmt.Fprintf(log, "xbuild: %s: C that GCC 13 let pass with a warning was refused %d times, and lenient = false: %s\n", step.Name, len(refused), strings.Join(spoken(refused), ", "))
 		return nil
 	}
-	failed, rest, err := r.logged(ctx, a, refused, since)
+	failed, rest, err := r.logged(ctx, a, refused)
 	if err != nil {
 		return err
 	}
 	if len(rest) > 0 && step.Configures {
-		lines, same, err := r.again(ctx, a, last, rest)
+		ran, lines, err := r.again(ctx, a, last, rest)
 		if err != nil {
 			return err
 		}
-		if len(lines) > 0 {
-			for _, m := range spoken(rest) {
-				failed = append(failed, m)
-			}
-			failed = append(failed, lines...)
+		if ran && (stepsFailed || len(lines) > 0) {
+			failed = append(append(failed, spoken(rest)...), lines...)
 		}
-		if same || len(lines) > 0 {
+		if ran {
 			rest = nil
 		}
+	}
+	if stepsFailed {
+		rest = nil
 	}
 	for _, f := range rest {
 		there, err := r.inLibc(ctx, a, f)
@@ -129,8 +133,8 @@ func dedupe(list []string) []string {
 	return out
 }
 
-// logged tries the tests again that logs written since then tell of, and returns those that succeed now and the refusals that are of none of them, or of one that cannot be tried.
-func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Refusal, since time.Time) (failed []string, rest []probe.Refusal, err error) {
+// logged tries the tests again that logs tell of, and returns those that succeed now and the refusals that are of none of them, or of one that cannot be tried.
+func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Refusal) (failed []string, rest []probe.Refusal, err error) {
 	rest = slices.Clone(refused)
 	for _, l := range a.Strict.Logs {
 		files, err := doublestar.Glob(os.DirFS(a.Build), l.Path, doublestar.WithFilesOnly(), doublestar.WithNoFollow())
@@ -139,10 +143,6 @@ func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Ref
 		}
 		for _, name := range files {
 			file := filepath.Join(a.Build, name)
-			info, err := os.Stat(file)
-			if err != nil || info.ModTime().Before(since) {
-				continue
-			}
 			data, err := os.ReadFile(file)
 			if err != nil {
 				return nil, nil, err
@@ -255,12 +255,12 @@ func (r *runner) quiet(ctx context.Context, a *plan.Action, dir string, command 
 	return out, err
 }
 
-// again runs the steps up to a configuring one in another directory, with a compiler that takes C as GCC 13 did, and returns the lines that are in what they leave behind and
-// not in what is there. The second result is false where that cannot be told.
-func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []probe.Refusal) (lines []string, same bool, err error) {
+// again runs the steps up to a configuring one in another directory, with a compiler that takes C as GCC 13 did. It tells whether they succeed there, and returns the lines that are
+// in what they leave behind and not in what is there.
+func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []probe.Refusal) (ran bool, lines []string, err error) {
 	dir := filepath.Join(filepath.Dir(a.State), "again")
 	if err := removeAll(dir); err != nil {
-		return nil, false, err
+		return false, nil, err
 	}
 	defer removeAll(dir)
 	moved := func(s string) string { return strings.ReplaceAll(s, a.Build, dir) }
@@ -276,11 +276,11 @@ func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []
 	}
 	c.Env.Set("CCC_OVERRIDE_OPTIONS", override)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, false, err
+		return false, nil, err
 	}
 	if a.Copy {
 		if err := copyTree(a.Source, dir, a.Skip, r.inputs.skip, map[string]string{}); err != nil {
-			return nil, false, err
+			return false, nil, err
 		}
 	}
 	for _, s := range a.Steps[:last+1] {
@@ -291,7 +291,7 @@ func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []
 		}
 		var log bytes.Buffer
 		if err := r.command(ctx, &c, s, &log); err != nil {
-			return nil, false, ctx.Err()
+			return false, nil, ctx.Err()
 		}
 	}
 	err = filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
@@ -322,7 +322,7 @@ func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []
 		}
 		return nil
 	})
-	return lines, err == nil && len(lines) == 0, err
+	return err == nil, lines, err
 }
 
 // inLibc tells whether what was refused would have compiled and linked: all but functions that the C library does not have.

@@ -49,6 +49,11 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	vars["platform"], vars["triplet"] = p.Name, p.Triplet
 	vars["host_machine"] = pl.Host.LLVM
 	vars["xbuild"], vars["test"] = pl.XBuild, t.Test.On
+	for _, need := range pl.Catalog.Recipe(t.Recipe).Needs {
+		for _, name := range need.Toolchains {
+			vars["host."+name] = pl.Project.Toolchains[name].Source == "host"
+		}
+	}
 	vars["lenient"] = t.Lenient != nil && *t.Lenient
 	vars["exe"] = ""
 	if strings.HasPrefix(p.Name, "windows/") {

@@ -78,6 +78,7 @@ func Autoconf(text, dir string) []Test {
 			flush()
 			checking = what
 		case strings.HasPrefix(what, "result: "):
+			passed = passed && what != "result: no" // something else in it was compiled
 			flush()
 		case strings.HasPrefix(what, "$? = "):
 			passed = passed || len(block) > 0 && what == "$? = 0"

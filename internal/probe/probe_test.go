@@ -29,6 +29,15 @@ configure: failed program was:
 configure:3310: cc -o conftest conftest.c -lold >&5
 configure:3310: $? = 0
 configure:3320: result: -lold
+configure:3330: checking for good
+configure:3340: cc -c conftest.c >&5
+conftest.c:1:3: error: call to undeclared function 'good'; ISO C99 and later do not support implicit function declarations [-Wimplicit-function-declaration]
+configure:3340: $? = 1
+configure: failed program was:
+| int main(void) { good(); }
+configure:3345: cc -c conftest.c >&5
+configure:3345: $? = 0
+configure:3350: result: no
 configure:3400: checking for nothing
 configure:3410: cc -c conftest.c 1>&5
 conftest.c:1:8: error: type specifier missing, defaults to 'int'; ISO C99 and later do not support implicit int [-Wimplicit-int]
@@ -44,8 +53,8 @@ configure:3430: result: yes
 
 func TestAutoconf(t *testing.T) {
 	got := Autoconf(configLog, "/b")
-	if len(got) != 2 {
-		t.Fatalf("%d tests failed for good, want strptime's and nothing's, not that which another library answered: %+v", len(got), got)
+	if len(got) != 3 {
+		t.Fatalf("%d tests failed for good, want those for strptime, good and nothing, not that which another library answered: %+v", len(got), got)
 	}
 	want := Test{Name: "checking for strptime", Line: 2, Dir: "/b", Command: strings.Fields(`/v/aarch64-linux-gnu-clang -o conftest -O2 -DA=\"b c\" conftest.c`), File: "conftest.c",
 		Source: "/* confdefs.h */\n#include <time.h>\n\nint main (void) { struct tm t; return strptime(\"1970\", \"%Y\", &t) == 0; }\n", Output: got[0].Output}
@@ -56,7 +65,7 @@ func TestAutoconf(t *testing.T) {
 	if !f.In(got[0].Output) || f.In(got[1].Output) {
 		t.Errorf("a refusal is not found in its own test's output alone:\n%s", got[0].Output)
 	}
-	if old := got[1]; old.Name != "checking for nothing" || old.Source != "#line 3402 \"configure\"\nstatic n;\n" || strings.Join(old.Command, " ") != "cc -c conftest.c" {
+	if old := got[2]; old.Name != "checking for nothing" || old.Source != "#line 3402 \"configure\"\nstatic n;\n" || strings.Join(old.Command, " ") != "cc -c conftest.c" {
 		t.Errorf("without lines in front of the program: %#v", old)
 	}
 }
