@@ -87,8 +87,7 @@ try HAVE_POINTER 'char *f(int i) { return i; } int main(void) { return 0; }'
 try HAVE_NOSUCH 'int main(void) { return nosuchfunction(); }'
 `
 	// A Makefile that asks by itself: there is no configuring step.
-	lenientMakefile = `$(shell printf '%s\n' '\#include <time.h>' 'int main(void) { struct tm t; return !strptime("1970", "%Y", &t); }' >try.c)
-FOUND := $(shell $(CC) -o try try.c 2>/dev/null && echo -DHAVE_STRPTIME)
+	lenientMakefile = `FOUND := $(shell $(CC) -o try try.c 2>/dev/null && echo -DHAVE_STRPTIME)
 lenient: lenient.c
 	: >config.h; $(CC) $(CFLAGS) $(FOUND) -o $@ lenient.c
 `
@@ -127,7 +126,7 @@ func TestLenient(t *testing.T) {
 	recipes := map[string]string{"script": "make", "makefile": "make"}
 	files := map[string]string{
 		"autotools/configure.ac": lenientAutoconf, "autotools/Makefile.in": "CC = @CC@\nCFLAGS = @CFLAGS@\n" + lenientRules, "cmake/CMakeLists.txt": lenientCMake, "meson/meson.build": lenientMeson,
-		"script/configure.sh": lenientScript, "script/Makefile": lenientRules, "makefile/Makefile": lenientMakefile,
+		"script/configure.sh": lenientScript, "script/Makefile": lenientRules, "makefile/Makefile": lenientMakefile, "makefile/try.c": "#include <time.h>\nint main(void) { struct tm t; return !strptime(\"1970\", \"%Y\", &t); }\n",
 	}
 	toml := "[project]\nplatforms = " + quoted(eleven) + "\n"
 	for _, c := range targets {
