@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// What each of the projects asks its platform, in the words of its build system: strptime without _XOPEN_SOURCE, which glibc then does not declare; an implicit int; an int that
-// becomes a pointer; and a function that nobody has, whose test failed with GCC 13 too. lenient.c tells at run time what was found.
+// What each of the projects asks its platform, in the words of its build system: strptime without _XOPEN_SOURCE, which
+// glibc then does not declare; an implicit int; an int that becomes a pointer; and a function that nobody has, whose
+// test failed with GCC 13 too. lenient.c tells at run time what was found.
 const (
 	lenientProgram = `#include "config.h"
 #define _XOPEN_SOURCE 700
@@ -94,8 +95,9 @@ lenient: lenient.c
 	lenientRules = "lenient: lenient.c\n\t$(CC) $(CFLAGS) -o $@ lenient.c\n"
 )
 
-// TestLenient: what a test of a project does not find because clang is stricter in C than GCC 13 ends the build, with the test's name and what to write; what is written then finds it, on
-// every platform. Where GCC 13 would have answered the same nothing is said.
+// TestLenient: what a test of a project does not find because clang is stricter in C than GCC 13 ends the build, with
+// the test's name and what to write; what is written then finds it, on every platform. Where GCC 13 would have answered
+// the same nothing is said.
 func TestLenient(t *testing.T) {
 	needNetwork(t)
 	// Each recipe, and what it is told by: the tests' names are those of its build system.
@@ -216,7 +218,8 @@ func TestLenient(t *testing.T) {
 	}
 }
 
-// TestStrict: where GCC 13 would have given the same answers, or a later test of the same thing found it, nothing is said.
+// TestStrict: where GCC 13 would have given the same answers, or a later test of the same thing found it, nothing is
+// said.
 func TestStrict(t *testing.T) {
 	needNetwork(t)
 	dir := write(t, map[string]string{
@@ -237,7 +240,8 @@ source = "script"
 configure = "sh configure.sh"
 outputs = { script = "hello" }
 `,
-		// The first way to ask fails for what GCC 13 let pass, the second finds it; a function is asked for that nobody has; and a test wants to be refused by its own flag.
+		// The first way to ask fails for what GCC 13 let pass, the second finds it; a function is asked for that nobody
+		// has; and a test wants to be refused by its own flag.
 		"autotools/configure.ac": `AC_INIT([hello], [1])
 AC_PROG_CC
 AC_CACHE_CHECK([for strptime], [l_cv_strptime], [for l_cv_strptime in plain _XOPEN_SOURCE no; do
@@ -281,7 +285,8 @@ add_executable(hello hello.c)
 	}
 }
 
-// TestLenientCompiles: lenient = true reaches the compiler in every recipe that has one, whatever a project does with CFLAGS, in C and never in C++.
+// TestLenientCompiles: lenient = true reaches the compiler in every recipe that has one, whatever a project does with
+// CFLAGS, in C and never in C++.
 func TestLenientCompiles(t *testing.T) {
 	needNetwork(t)
 	old := "say(s) char *s; { puts(s); }\nchar *number(void) { return 1; }\nint nothing(void) { return; }\n"

@@ -176,11 +176,13 @@ func (v View) base(target string) string {
 	return b.String()
 }
 
-// lenientFor is the file that clang reads beside the platform's where it compiles C, by whatever name it is called, and never where it is a C++ compiler
-// (Clang User's Manual, "Configuration files"): GCC refuses in C++ what it let pass in C.
+// lenientFor is the file that clang reads beside the platform's where it compiles C, by whatever name it is called, and
+// never where it is a C++ compiler (Clang User's Manual, "Configuration files"): GCC refuses in C++ what it let pass in
+// C.
 const lenientFor = "clang.cfg"
 
-// lenient is the content of that file. The flags stand before those of a command line, so that a project that wants an error still has it.
+// lenient is the content of that file. The flags stand before those of a command line, so that a project that wants an
+// error still has it.
 func (v View) lenient() string {
 	var b strings.Builder
 	for _, f := range LenientFlags(v.Clang.Lenient) {
@@ -200,7 +202,8 @@ func (v View) lenientHeader() string {
 	return b.String()
 }
 
-// LenientHeader is the path of a lenient view's header, for what gives the compiler flags of its own that would be errors again.
+// LenientHeader is the path of a lenient view's header, for what gives the compiler flags of its own that would be
+// errors again.
 func (v View) LenientHeader() string { return filepath.Join(v.Dir, "lenient.h") }
 
 // LenientFlags make warnings of errors, which are named by clang's groups.

@@ -19,7 +19,8 @@ import (
 	"xbuild/internal/probe"
 )
 
-// A strictError says that tests of what the platform has failed because clang is stricter in C than GCC 13 was: the program would be built without what they look for.
+// A strictError says that tests of what the platform has failed because clang is stricter in C than GCC 13 was: the
+// program would be built without what they look for.
 type strictError struct {
 	step  string
 	tests []string
@@ -32,11 +33,13 @@ func (e *strictError) Error() string {
 	if len(tests) > most {
 		tests = append(slices.Clone(tests[:most]), fmt.Sprintf("and %d more", len(tests)-most))
 	}
-	return e.step + ": tests fail for C that GCC 13 let pass with a warning, and the program would be built as if what they look for were not there:\n  " + strings.Join(tests, "\n  ")
+	return e.step + ": tests fail for C that GCC 13 let pass with a warning, " +
+		"and the program would be built as if what they look for were not there:\n  " + strings.Join(tests, "\n  ")
 }
 
 func (e *strictError) hint() string {
-	return "write lenient = true in " + e.where + ", and its C is configured and compiled as GCC 13 did it; or lenient = false, where these tests are to fail"
+	return "write lenient = true in " + e.where + ", and its C is configured and compiled as GCC 13 did it; " +
+		"or lenient = false, where these tests are to fail"
 }
 
 // diagnostics is the file in which clang notes its messages for an action's commands.
@@ -44,8 +47,9 @@ func diagnostics(a *plan.Action) string {
 	return filepath.Join(filepath.Dir(a.State), "diagnostics")
 }
 
-// listen makes the compilers of a command note their messages, in whatever build system they run and whatever becomes of what they print: LLVM's CC_LOG_DIAGNOSTICS
-// (clang/lib/Driver/Driver.cpp; Clang's options.td, "-diagnostic-log-file").
+// listen makes the compilers of a command note their messages, in whatever build system they run and whatever becomes
+// of what they print: LLVM's CC_LOG_DIAGNOSTICS (clang/lib/Driver/Driver.cpp; Clang's options.td,
+// "-diagnostic-log-file").
 func listen(a *plan.Action, e *env.Environment) {
 	if a.Strict != nil && (a.Lenient == nil || !*a.Lenient) {
 		e.Set("CC_LOG_DIAGNOSTICS", "1")
@@ -53,9 +57,11 @@ func listen(a *plan.Action, e *env.Environment) {
 	}
 }
 
-// strict finds the tests that the steps up to step last compiled, and that failed for nothing but what GCC 13 let pass. Each is tried again as GCC 13 would have taken it, from
-// its log where one tells of it. What no log tells of is looked for by running a configuring step again, else by the name of the function; but where the steps themselves failed,
-// such an error may be why, and is told as any other. The error is a *strictError where a test's answer is another one then.
+// strict finds the tests that the steps up to step last compiled, and that failed for nothing but what GCC 13 let pass.
+// Each is tried again as GCC 13 would have taken it, from its log where one tells of it. What no log tells of is looked
+// for by running a configuring step again, else by the name of the function; but where the steps themselves failed,
+// such an error may be why, and is told as any other. The error is a *strictError where a test's answer is another one
+// then.
 func (r *runner) strict(ctx context.Context, a *plan.Action, last int, stepsFailed bool, log *bytes.Buffer) error {
 	if a.Strict == nil {
 		return nil
@@ -76,7 +82,8 @@ func (r *runner) strict(ctx context.Context, a *plan.Action, last int, stepsFail
 	}
 	step := a.Steps[last]
 	if a.Lenient != nil {
-		fmt.Fprintf(log, "xbuild: %s: C that GCC 13 let pass with a warning was refused %d times, and lenient = false: %s\n", step.Name, len(refused), strings.Join(spoken(refused), ", "))
+		fmt.Fprintf(log, "xbuild: %s: C that GCC 13 let pass with a warning was refused %d times, and lenient = false: %s\n",
+			step.Name, len(refused), strings.Join(spoken(refused), ", "))
 		return nil
 	}
 	failed, rest, err := r.logged(ctx, a, refused)
@@ -106,7 +113,9 @@ func (r *runner) strict(ctx context.Context, a *plan.Action, last int, stepsFail
 		if there {
 			failed = append(failed, fmt.Sprintf("%s (%s:%d)", f, f.File, f.Line))
 		} else {
-			r.note(a, fmt.Sprintf("%s: %s: a test failed in C, which GCC 13 let pass with a warning: %s (%s:%d); the C library has no %s, and whether another has is not known: lenient = true would tell", a.Target, step.Name, f, f.File, f.Line, f.Function()))
+			r.note(a, fmt.Sprintf("%s: %s: a test failed for C that GCC 13 let pass with a warning: %s (%s:%d); "+
+				"the C library has no %s, and whether another has is not known: lenient = true would tell",
+				a.Target, step.Name, f, f.File, f.Line, f.Function()))
 		}
 	}
 	if len(failed) == 0 {
@@ -133,7 +142,8 @@ func dedupe(list []string) []string {
 	return out
 }
 
-// logged tries the tests again that logs tell of, and returns those that succeed now and the refusals that are of none of them, or of one that cannot be tried.
+// logged tries the tests again that logs tell of, and returns those that succeed now and the refusals that are of none
+// of them, or of one that cannot be tried.
 func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Refusal) (failed []string, rest []probe.Refusal, err error) {
 	rest = slices.Clone(refused)
 	for _, l := range a.Strict.Logs {
@@ -175,11 +185,13 @@ func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Ref
 	return failed, rest, nil
 }
 
-// asGCC are the flags with which clang takes C as GCC 13 did. A name that is not called clang declares too where it is one of the C library's, as a test of a declaration has it
-// ("(void) strchr;"), and GCC never: without builtins clang is alike.
+// asGCC are the flags with which clang takes C as GCC 13 did. A name that is not called clang declares too where it is
+// one of the C library's, as a test of a declaration has it ("(void) strchr;"), and GCC never: without builtins clang
+// is alike.
 func asGCC(a *plan.Action, refused ...probe.Refusal) []string {
 	flags := compose.LenientFlags(a.Strict.Groups)
-	if slices.ContainsFunc(refused, func(f probe.Refusal) bool { return strings.Contains(f.Message, "library function") }) {
+	named := func(f probe.Refusal) bool { return strings.Contains(f.Message, "library function") }
+	if slices.ContainsFunc(refused, named) {
 		flags = append(flags, "-fno-builtin")
 	}
 	return flags
@@ -188,7 +200,8 @@ func asGCC(a *plan.Action, refused ...probe.Refusal) []string {
 // removed is what a compiler says where a test cannot be tried again: a file that it read is not there.
 var removed = []string{"no such file or directory", "cannot open "}
 
-// retry compiles a test as GCC 13 would have taken it. It tells whether the test passes now, and whether that is known at all.
+// retry compiles a test as GCC 13 would have taken it. It tells whether the test passes now, and whether that is known
+// at all.
 func (r *runner) retry(ctx context.Context, a *plan.Action, t probe.Test, f probe.Refusal) (passes, known bool) {
 	tmp, err := os.MkdirTemp(filepath.Dir(a.State), "test-")
 	if err != nil {
@@ -242,7 +255,8 @@ func (r *runner) retry(ctx context.Context, a *plan.Action, t probe.Test, f prob
 }
 
 func lost(output string) bool {
-	return slices.ContainsFunc(removed, func(s string) bool { return strings.Contains(output, s) }) || !strings.Contains(output, "error:")
+	said := func(s string) bool { return strings.Contains(output, s) }
+	return slices.ContainsFunc(removed, said) || !said("error:")
 }
 
 // quiet runs a command in the environment of an action and returns what it printed.
@@ -255,8 +269,8 @@ func (r *runner) quiet(ctx context.Context, a *plan.Action, dir string, command 
 	return out, err
 }
 
-// again runs the steps up to a configuring one in another directory, with a compiler that takes C as GCC 13 did. It tells whether they succeed there, and returns the lines that are
-// in what they leave behind and not in what is there.
+// again runs the steps up to a configuring one in another directory, with a compiler that takes C as GCC 13 did. It
+// tells whether they succeed there, and returns the lines that are in what they leave behind and not in what is there.
 func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []probe.Refusal) (ran bool, lines []string, err error) {
 	dir := filepath.Join(filepath.Dir(a.State), "again")
 	if err := removeAll(dir); err != nil {
@@ -269,7 +283,8 @@ func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []
 	for i := range c.Env {
 		c.Env[i].Value = moved(c.Env[i].Value)
 	}
-	// Clang's driver puts what follows a ^ in front of a command's other arguments, where a lenient view has it, and after # it does not say so (Driver.cpp, applyOneOverrideOption).
+	// Clang's driver puts what follows a ^ in front of a command's other arguments, where a lenient view has it, and
+	// after # it does not say so (Driver.cpp, applyOneOverrideOption).
 	override := "#"
 	for _, f := range asGCC(a, refused...) {
 		override += " ^" + f
@@ -325,13 +340,17 @@ func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []
 	return err == nil, lines, err
 }
 
-// inLibc tells whether what was refused would have compiled and linked: all but functions that the C library does not have.
+// inLibc tells whether what was refused would have compiled and linked: all but functions that the C library does not
+// have.
 func (r *runner) inLibc(ctx context.Context, a *plan.Action, f probe.Refusal) (bool, error) {
 	name := f.Function()
 	if name == "" {
 		return true, nil
 	}
-	t := probe.Test{Dir: filepath.Dir(a.State), Command: []string{a.Strict.CC, "-w", "name.c", "-lm"}, File: "name.c", Source: "int main(void) { return " + name + "(); }\n"}
+	t := probe.Test{
+		Dir: filepath.Dir(a.State), Command: []string{a.Strict.CC, "-w", "name.c", "-lm"},
+		File: "name.c", Source: "int main(void) { return " + name + "(); }\n",
+	}
 	passes, _ := r.retry(ctx, a, t, f)
 	return passes, ctx.Err()
 }

@@ -107,7 +107,8 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	}
 
 	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, Jobs
-	vars["env.CFLAGS"], vars["env.LDFLAGS"], vars["lenient_header"] = settings.CFlags, settings.LDFlags, m.view.LenientHeader()
+	vars["env.CFLAGS"], vars["env.LDFLAGS"] = settings.CFlags, settings.LDFlags
+	vars["lenient_header"] = m.view.LenientHeader()
 	for _, l := range recipe.Lists {
 		items, err := vars.ExpandAll(l.Items)
 		if err != nil {

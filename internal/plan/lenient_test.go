@@ -10,8 +10,8 @@ import (
 	"xbuild/internal/catalog"
 )
 
-// TestLenient: in every recipe lenient = true puts other compilers in the place of all that an action has, for the platform and for the host, and lenient = false changes
-// nothing of an action but its ID.
+// TestLenient: in every recipe lenient = true puts other compilers in the place of all that an action has, for the
+// platform and for the host, and lenient = false changes nothing of an action but its ID.
 func TestLenient(t *testing.T) {
 	c, err := catalog.Load()
 	if err != nil {

@@ -129,7 +129,10 @@ func (m *making) compilers() error {
 			return err
 		}
 		m.view = m.asLenient(m.view)
-		m.a.Strict = &Strict{Groups: m.view.Clang.Lenient, CC: m.view.Tool("clang"), Logs: m.recipe.Logs, Where: fmt.Sprintf("%s:%d: [target.%s]", m.Project.File, m.t.Line, m.t.Name)}
+		m.a.Strict = &Strict{
+			Groups: m.view.Clang.Lenient, CC: m.view.Tool("clang"), Logs: m.recipe.Logs,
+			Where: fmt.Sprintf("%s:%d: [target.%s]", m.Project.File, m.t.Line, m.t.Name),
+		}
 		m.set.View(m.view)
 		m.a.Path = append([]string{m.view.Bin()}, m.a.Path...)
 		m.a.Env = env.ForC(m.view, m.settings, m.XBuild)

@@ -83,7 +83,8 @@ type Action struct {
 	// Baseline is what their instructions are held against; Dispatched are globs of functions that ask the processor themselves.
 	Baseline   platform.Baseline `json:"-"` // the flags in the commands say it
 	Dispatched []string          `json:"dispatched,omitempty"`
-	// Lenient is the target's: whether tests that fail in C for nothing but what GCC 13 let pass with a warning pass, or fail as they should; nil where it does not say.
+	// Lenient is the target's: whether tests that fail in C for nothing but what GCC 13 let pass with a warning pass,
+	// or fail as they should; nil where it does not say.
 	Lenient *bool   `json:"lenient,omitempty"`
 	Strict  *Strict `json:"-"` // how such tests are found; nil where no C is compiled
 	// Explain is what messages of the commands mean.

@@ -1,5 +1,6 @@
-// Package probe reads what was said of the programs that build systems compile to learn what a platform has: clang's own list of what it refused, and the logs of
-// configure scripts, CMake and Meson, which have such a program's name, source and command line. It runs nothing.
+// Package probe reads what was said of the programs that build systems compile to learn what a platform has: clang's
+// own list of what it refused, and the logs of configure scripts, CMake and Meson, which have such a program's name,
+// source and command line. It runs nothing.
 package probe
 
 import (
@@ -26,8 +27,8 @@ type Test struct {
 	Output string // what was printed
 }
 
-// Formats are the readers of logs by the names that recipes use. A reader gets a log's text and its directory, and returns the tests that failed and whose
-// question no later test answered with yes.
+// Formats are the readers of logs by the names that recipes use. A reader gets a log's text and its directory, and
+// returns the tests that failed and whose question no later test answered with yes.
 var Formats = map[string]func(text, dir string) []Test{"autoconf": Autoconf, "cmake": CMake, "meson": Meson}
 
 var (
@@ -35,8 +36,9 @@ var (
 	conftest = regexp.MustCompile(`^conftest\.[A-Za-z]+$`)
 )
 
-// Autoconf reads a config.log (Autoconf's manual, "config.log"): lines "configure:LINE: …" say what is checked, the command, its status and the result; after a command
-// that failed stands the program, each line behind "| " (before release 2.50 behind nothing).
+// Autoconf reads a config.log (Autoconf's manual, "config.log"): lines "configure:LINE: …" say what is checked, the
+// command, its status and the result; after a command that failed stands the program, each line behind "| " (before
+// release 2.50 behind nothing).
 func Autoconf(text, dir string) []Test {
 	lines := strings.Split(text, "\n")
 	var out, block []Test // block: those of the check that goes on
@@ -118,8 +120,8 @@ var (
 	exitCode = regexp.MustCompile(`(?m)^ *exitCode: (\d+)`)
 )
 
-// CMake reads a CMakeConfigureLog.yaml (cmake-configure-log(7)) or, of releases before 3.26, a CMakeError.log. The program itself is in neither: its directory is there
-// where cmake ran with --debug-trycompile.
+// CMake reads a CMakeConfigureLog.yaml (cmake-configure-log(7)) or, of releases before 3.26, a CMakeError.log. The
+// program itself is in neither: its directory is there where cmake ran with --debug-trycompile.
 func CMake(text, _ string) []Test {
 	type event struct {
 		name, key string
@@ -185,7 +187,8 @@ func CMake(text, _ string) []Test {
 
 var mesonCommand = regexp.MustCompile("^Command line: `(.*)` -> (\\d+)$")
 
-// Meson reads a meson-log.txt: the code, the command line with its status and what it printed, and behind that what the answer was.
+// Meson reads a meson-log.txt: the code, the command line with its status and what it printed, and behind that what the
+// answer was.
 func Meson(text, _ string) []Test {
 	lines := strings.Split(text, "\n")
 	var out []Test

@@ -159,7 +159,8 @@ func TestMeson(t *testing.T) {
 	}
 }
 
-// What clang 19 writes for four compilations: of C with such an error alone, of C with another error too, of C++, and with a warning.
+// What clang 19 writes for four compilations: of C with such an error alone, of C with another error too, of C++, and
+// with a warning.
 const diagnostics = `<dict>
   <key>main-file</key>
   <string>/t/u.c</string>

@@ -36,8 +36,8 @@ func (r Refusal) String() string {
 // cxx are the suffixes of C++: GCC refuses there what it let pass in C.
 var cxx = []string{".cc", ".cpp", ".cxx", ".c++", ".C", ".mm"}
 
-// Refusals reads what clang writes where CC_LOG_DIAGNOSTICS is set (LogDiagnosticPrinter.cpp): a plist's dictionary for each compilation that had something to say. It
-// returns those of C that failed for errors of the groups alone.
+// Refusals reads what clang writes where CC_LOG_DIAGNOSTICS is set (LogDiagnosticPrinter.cpp): a plist's dictionary for
+// each compilation that had something to say. It returns those of C that failed for errors of the groups alone.
 func Refusals(log string, groups []string) ([]Refusal, error) {
 	// A source's line or a file's name may hold what no XML may.
 	clean := strings.Map(func(r rune) rune {
