@@ -92,7 +92,7 @@ try HAVE_NOSUCH 'int main(void) { return nosuchfunction(); }'
 lenient: lenient.c
 	: >config.h; $(CC) $(CFLAGS) $(FOUND) -o $@ lenient.c
 `
-	lenientRules = "lenient: lenient.c\n\t$(CC) $(CFLAGS) -o $@ lenient.c\n"
+	lenientRules = "lenient: lenient.c\n\t$(CC) $(CFLAGS) $(LDFLAGS) -o $@ lenient.c\n"
 )
 
 // TestLenient: what a test of a project does not find because clang is stricter in C than GCC 13 ends the build, with
@@ -127,7 +127,7 @@ func TestLenient(t *testing.T) {
 	}
 	recipes := map[string]string{"script": "make", "makefile": "make"}
 	files := map[string]string{
-		"autotools/configure.ac": lenientAutoconf, "autotools/Makefile.in": "CC = @CC@\nCFLAGS = @CFLAGS@\n" + lenientRules, "cmake/CMakeLists.txt": lenientCMake, "meson/meson.build": lenientMeson,
+		"autotools/configure.ac": lenientAutoconf, "autotools/Makefile.in": "CC = @CC@\nCFLAGS = @CFLAGS@\nLDFLAGS = @LDFLAGS@\n" + lenientRules, "cmake/CMakeLists.txt": lenientCMake, "meson/meson.build": lenientMeson,
 		"script/configure.sh": lenientScript, "script/Makefile": lenientRules, "makefile/Makefile": lenientMakefile, "makefile/try.c": "#include <time.h>\nint main(void) { struct tm t; return !strptime(\"1970\", \"%Y\", &t); }\n",
 	}
 	toml := "[project]\nplatforms = " + quoted(eleven) + "\n"
