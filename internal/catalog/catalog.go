@@ -46,6 +46,7 @@ type Toolchain struct {
 	Programs map[string]string `toml:"programs" json:"programs"` // name on PATH -> path in the tree
 	Env      map[string]string `toml:"env" json:"-"`             // variables by which others find it -> path in the tree
 	Explain  []Explain         `toml:"explain" json:"-"`         // what its messages mean for the user
+	Lenient  []string          `toml:"lenient" json:"-"`         // of clang: the groups of its errors in C that older compilers had as warnings
 
 	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a project says source = Choice.
 	Provides string `toml:"provides" json:"provides,omitempty"`

@@ -11,8 +11,10 @@ import (
 	"testing/fstest"
 
 	"github.com/Masterminds/semver/v3"
+	"github.com/bmatcuk/doublestar/v4"
 
 	"xbuild/internal/platform"
+	"xbuild/internal/probe"
 	"xbuild/recipes"
 	"xbuild/sysroots"
 	"xbuild/toolchains"
@@ -297,7 +299,7 @@ func programs(t *testing.T, c *Catalog, d *Sysroot) {
 
 // filled are the placeholders and conditions that package plan has values for beside the options.
 var filled = []string{
-	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.LDFLAGS", "cmake_toolchain", "meson_cross", "meson_native", "host_machine",
+	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.CFLAGS", "env.LDFLAGS", "lenient", "lenient_header", "host.cmake", "cmake_toolchain", "meson_cross", "meson_native", "host_machine",
 	"rust", "rust.flags", "binding.gyp", "xbuild", "test", "sources.objects", "link.driver", "item", "item.object", "item.driver", "item.flags", "item.options",
 }
 
@@ -309,7 +311,7 @@ func TestRecipes(t *testing.T) {
 		for _, name := range filled {
 			vars[name] = "x"
 		}
-		vars["static"], vars["strip"], vars["test"] = true, true, true
+		vars["static"], vars["strip"], vars["test"], vars["lenient"], vars["host.cmake"] = true, true, true, true, true
 		for _, o := range r.Options {
 			if vars[o.Name] != nil {
 				t.Errorf("recipes/%s.toml: option %q has the name of something that is there for every recipe", r.Name, o.Name)
@@ -349,6 +351,11 @@ func TestRecipes(t *testing.T) {
 			}
 			if s, isString := o.Default.(string); len(o.Choices) > 0 && isString && !slices.Contains(o.Choices, s) {
 				t.Errorf("recipes/%s.toml: the default of %q is none of its choices", r.Name, o.Name)
+			}
+		}
+		for _, l := range r.Logs {
+			if probe.Formats[l.Format] == nil || !doublestar.ValidatePattern(l.Path) {
+				t.Errorf("recipes/%s.toml: nothing reads the log %q of format %q", r.Name, l.Path, l.Format)
 			}
 		}
 		holds := func(what, when string) {

@@ -34,6 +34,7 @@ type Recipe struct {
 	Steps   []Step           `toml:"step" json:"-"`
 	Tests   []Step           `toml:"test" json:"-"` // what tests the target after it was built; programs of the platform are started through "xbuild run"
 	Outputs []Output         `toml:"output" json:"-"`
+	Logs    []Log            `toml:"log" json:"-"`     // where tests are told that it compiles while it configures
 	Explain []Explain        `toml:"explain" json:"-"` // what messages of its commands mean beside those of its toolchains
 }
 
@@ -75,12 +76,13 @@ type Step struct {
 	Dir         string            `toml:"dir"`
 	Env         map[string]string `toml:"env"`
 	Command     []Arg             `toml:"command"`
-	Stdout      string            `toml:"stdout"` // the file that takes standard output
-	Output      string            `toml:"output"` // the file that the command makes: it runs only where what it read has changed
-	Anew        map[string]string `toml:"anew"`   // variables with which it makes everything again
-	Remove      []string          `toml:"remove"` // files deleted first
-	Node        bool              `toml:"node"`   // no command: native modules of Node are found and each is compiled by its own tool (package node)
-	Ran         string            `toml:"ran"`    // of a test: a regular expression for what it prints where it ran any test at all
+	Stdout      string            `toml:"stdout"`     // the file that takes standard output
+	Output      string            `toml:"output"`     // the file that the command makes: it runs only where what it read has changed
+	Anew        map[string]string `toml:"anew"`       // variables with which it makes everything again
+	Remove      []string          `toml:"remove"`     // files deleted first
+	Node        bool              `toml:"node"`       // no command: native modules of Node are found and each is compiled by its own tool (package node)
+	Configures  bool              `toml:"configures"` // it tests what the platform has, and what it leaves behind tells what it found: run again, it can be compared
+	Ran         string            `toml:"ran"`        // of a test: a regular expression for what it prints where it ran any test at all
 }
 
 // An Output is a file that the recipe promises where the target names none: a path in the build directory, or all that was installed into the stage.
@@ -89,6 +91,12 @@ type Output struct {
 	Path  string `toml:"path"`
 	Stage bool   `toml:"stage"`
 	Cargo string `toml:"cargo"` // the file with cargo's messages (--message-format=json), which name what was built
+}
+
+// A Log is where build systems of one kind write of the tests that they compile while they configure.
+type Log struct {
+	Path   string `toml:"path"`   // a glob, relative to the build directory
+	Format string `toml:"format"` // autoconf, cmake or meson
 }
 
 // An Arg is one argument or, under a condition, several.

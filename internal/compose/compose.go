@@ -43,7 +43,8 @@ type Toolchain struct {
 	Name, Version string
 	Key, Dir      string // the tree's key, and its directory
 	Slot          string
-	compat        string // of clang: the release whose names of C++ functions it is to use
+	compat        string   // of clang: the release whose names of C++ functions it is to use
+	Lenient       []string // of clang: the groups of errors that a lenient view has as warnings
 	def           *catalog.Toolchain
 	files         []lock.File
 	host          platform.Platform
@@ -55,7 +56,7 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 	if err != nil {
 		return Toolchain{}, err
 	}
-	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host}
+	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host, Lenient: def.Lenient}
 	if len(def.Sources) == 1 {
 		t.Slot, t.compat = def.Sources[0].Slot, def.Sources[0].Compat
 	}

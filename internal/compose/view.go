@@ -25,6 +25,7 @@ type View struct {
 	Clang    Toolchain
 	Pkgconf  Toolchain
 	Sysroot  Sysroot
+	Lenient  bool   // what its clang has as errors in C and older compilers had as warnings are warnings
 	Host     bool   // its programs run while a project is built: they find their loader and libraries in the store, whatever libc the host has
 	runtime  string // the tree with that loader: the sysroot, or a toolchain (see RunBy)
 	Key, Dir string
@@ -47,6 +48,15 @@ func (v View) RunBy(root string, t Toolchain) View {
 	return v.keyed(root, "host-")
 }
 
+// Leniently returns a view that takes C as older compilers did.
+func (v View) Leniently(root string) View {
+	v.Lenient = true
+	if v.Host {
+		return v.keyed(root, "host-")
+	}
+	return v.keyed(root, "view-")
+}
+
 func (v View) keyed(root, name string) View {
 	p := v.Platform
 	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.configScript("config"), v.stripper("strip"), v.stripper("ld.lld"), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
@@ -58,6 +68,9 @@ func (v View) keyed(root, name string) View {
 	}
 	if !v.Host {
 		parts = append(parts, fmt.Sprint(v.answers()))
+	}
+	if v.Lenient {
+		parts = append(parts, v.lenient(), v.lenientHeader())
 	}
 	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), parts)
 	v.Dir = treeDir(root, v.Key)
@@ -159,6 +172,45 @@ func (v View) base(target string) string {
 		fmt.Fprintf(&b, "-Wl,--dynamic-linker=%s/%s,-rpath,%s,-rpath,%s,--disable-new-dtags\n", lib, path.Base(v.Platform.Interp), lib, tree(v.runtime)+"/usr/lib")
 	}
 	return b.String()
+}
+
+// lenientFor is the file that clang reads beside the platform's where it compiles C, by whatever name it is called, and
+// never where it is a C++ compiler (Clang User's Manual, "Configuration files"): GCC refuses in C++ what it let pass in
+// C.
+const lenientFor = "clang.cfg"
+
+// lenient is the content of that file. The flags stand before those of a command line, so that a project that wants an
+// error still has it.
+func (v View) lenient() string {
+	var b strings.Builder
+	for _, f := range LenientFlags(v.Clang.Lenient) {
+		fmt.Fprintln(&b, f)
+	}
+	return b.String()
+}
+
+// lenientHeader makes the same warnings by pragmas, which count whatever stands on the command line.
+func (v View) lenientHeader() string {
+	var b strings.Builder
+	b.WriteString("#if !defined(__cplusplus) && !defined(__ASSEMBLER__)\n")
+	for _, g := range v.Clang.Lenient {
+		fmt.Fprintf(&b, "#pragma clang diagnostic warning \"-W%s\"\n", g)
+	}
+	b.WriteString("#endif\n")
+	return b.String()
+}
+
+// LenientHeader is the path of a lenient view's header, for what gives the compiler flags of its own that would be
+// errors again.
+func (v View) LenientHeader() string { return filepath.Join(v.Dir, "lenient.h") }
+
+// LenientFlags make warnings of errors, which are named by clang's groups.
+func LenientFlags(groups []string) []string {
+	out := make([]string, len(groups))
+	for i, g := range groups {
+		out[i] = "-Wno-error=" + g
+	}
+	return out
 }
 
 // cmake is the content of the toolchain file. What is found by find_program is the host's, all else the sysroot's.
@@ -305,6 +357,14 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		}
 		for _, triple := range v.triples() {
 			if err := os.WriteFile(filepath.Join(bin, triple+".cfg"), []byte(v.config(v.Platform.LLVM)), 0o644); err != nil {
+				return err
+			}
+		}
+		if v.Lenient {
+			if err := os.WriteFile(filepath.Join(bin, lenientFor), []byte(v.lenient()), 0o644); err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(tmp, "lenient.h"), []byte(v.lenientHeader()), 0o644); err != nil {
 				return err
 			}
 		}

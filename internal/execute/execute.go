@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -149,7 +148,7 @@ type actionRun struct {
 func (r *runner) running(a *plan.Action) *actionRun {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if run := r.runs[a.State]; run != nil && a.State != "" {
+	if run := r.runs[a.State]; run != nil && !a.Apart && a.State != "" {
 		return run
 	}
 	return &actionRun{}
@@ -241,6 +240,10 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 			next.ID = "" // they might not say it again: the next run starts anew
 		}
 	}
+	var strict *strictError
+	if errors.As(err, &strict) {
+		next.ID = "" // what was configured is not asked again: the next run starts anew
+	}
 	var arts []Artifact
 	if err == nil {
 		err = next.collect(a)
@@ -275,6 +278,9 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	r.mu.Unlock()
 	if err != nil {
 		res.Hints = a.Hints(res.Log + "\n" + err.Error())
+		if strict != nil {
+			res.Hints = append(res.Hints, strict.hint())
+		}
 	}
 	return res
 }
@@ -307,7 +313,7 @@ func wipe(a *plan.Action) error {
 }
 
 // build runs the action's commands, and remembers what they read. Where that shows that the build system did not notice what has changed, it builds anew.
-func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed map[string]bool, log io.Writer) error {
+func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed map[string]bool, log *bytes.Buffer) error {
 	run := &actionRun{again: map[string]bool{}}
 	for _, read := range st.Reads {
 		if changed[read.Path] {
@@ -331,7 +337,7 @@ func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed m
 }
 
 // anew builds from nothing.
-func (r *runner) anew(ctx context.Context, a *plan.Action, st *state, log io.Writer) error {
+func (r *runner) anew(ctx context.Context, a *plan.Action, st *state, log *bytes.Buffer) error {
 	if err := wipe(a); err != nil {
 		return err
 	}
@@ -357,7 +363,7 @@ func (r *runner) ran(a *plan.Action, st *state, run *actionRun, err error) error
 	return err
 }
 
-func (r *runner) watched(ctx context.Context, a *plan.Action, st *state, run *actionRun, log io.Writer) error {
+func (r *runner) watched(ctx context.Context, a *plan.Action, st *state, run *actionRun, log *bytes.Buffer) error {
 	if !r.opt.Blind {
 		run.record = r.inputs.record(a)
 	}
@@ -379,7 +385,7 @@ func (r *runner) watched(ctx context.Context, a *plan.Action, st *state, run *ac
 	return nil
 }
 
-func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *actionRun, log io.Writer) error {
+func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *actionRun, log *bytes.Buffer) error {
 	if a.Copy {
 		if st.Copied == nil {
 			st.Copied = map[string]string{}
@@ -394,6 +400,7 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *action
 	if err := removeAll(a.Stage); err != nil {
 		return err
 	}
+	os.Remove(diagnostics(a)) // of a run that was ended
 	if st.Steps == nil {
 		st.Steps = map[string]string{}
 	}
@@ -428,7 +435,11 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *action
 				return nil
 			})
 		}
-		if err := g.Wait(); err != nil {
+		err := g.Wait()
+		if strict := r.strict(ctx, a, j-1, err != nil, log); strict != nil {
+			err = errors.Join(err, strict)
+		}
+		if err != nil {
 			return err
 		}
 		i = j
@@ -484,6 +495,7 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 		e.Set("XBUILD_ASKED", asked(a))
 	}
 	e.Set(unstripped.Variable, keptBy(a))
+	listen(a, &e)
 	e.Set("PATH", strings.Join(append(slices.Clone(a.Path), r.opt.PathTail), ":"))
 	if r.opt.Offline {
 		e.Set("GOPROXY", "off")

@@ -49,6 +49,12 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	vars["platform"], vars["triplet"] = p.Name, p.Triplet
 	vars["host_machine"] = pl.Host.LLVM
 	vars["xbuild"], vars["test"] = pl.XBuild, t.Test.On
+	for _, need := range pl.Catalog.Recipe(t.Recipe).Needs {
+		for _, name := range need.Toolchains {
+			vars["host."+name] = pl.Project.Toolchains[name].Source == "host"
+		}
+	}
+	vars["lenient"] = t.Lenient != nil && *t.Lenient
 	vars["exe"] = ""
 	if strings.HasPrefix(p.Name, "windows/") {
 		vars["exe"] = ".exe"
@@ -66,7 +72,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		Target: t.Name, Platform: p, OCI: p.Name, Recipe: t.Recipe, Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
 		Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
-		External: t.External, Dispatched: t.Dispatched, Unaudited: t.Unaudited, Readers: recipe.Readers, Forgetful: recipe.Forgetful, Reread: recipe.Reread,
+		External: t.External, Dispatched: t.Dispatched, Lenient: t.Lenient, Unaudited: t.Unaudited, Readers: recipe.Readers, Forgetful: recipe.Forgetful, Reread: recipe.Reread,
 	}
 	// What a build of the source for the host left behind is in build only where the source is itself compiled: an application's own folder may have that name.
 	_, err := os.Stat(filepath.Join(source, "binding.gyp"))
@@ -104,7 +110,8 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	}
 
 	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, Jobs
-	vars["env.LDFLAGS"] = settings.LDFlags
+	vars["env.CFLAGS"], vars["env.LDFLAGS"] = settings.CFlags, settings.LDFlags
+	vars["lenient_header"] = m.view.LenientHeader()
 	for _, l := range recipe.Lists {
 		items, err := vars.ExpandAll(l.Items)
 		if err != nil {
@@ -330,7 +337,7 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *Action) ([]Step, error) {
 }
 
 func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
-	s := Step{Dir: a.Build, Ran: def.Ran}
+	s := Step{Dir: a.Build, Ran: def.Ran, Configures: def.Configures}
 	var err error
 	for _, f := range []struct {
 		to   *string

@@ -128,6 +128,11 @@ func (m *making) compilers() error {
 		if m.view, err = once(m.views, m.p.Name, func() (compose.View, error) { return m.View(m.p) }); err != nil {
 			return err
 		}
+		m.view = m.asLenient(m.view)
+		m.a.Strict = &Strict{
+			Groups: m.view.Clang.Lenient, CC: m.view.Tool("clang"), Logs: m.recipe.Logs,
+			Where: fmt.Sprintf("%s:%d: [target.%s]", m.Project.File, m.t.Line, m.t.Name),
+		}
 		m.set.View(m.view)
 		m.a.Path = append([]string{m.view.Bin()}, m.a.Path...)
 		m.a.Env = env.ForC(m.view, m.settings, m.XBuild)
@@ -146,6 +151,14 @@ func (m *making) compilers() error {
 	return nil
 }
 
+// asLenient is a view as the target wants it.
+func (m *making) asLenient(v compose.View) compose.View {
+	if m.vars["lenient"].(bool) {
+		return v.Leniently(m.Store)
+	}
+	return v
+}
+
 // languages adds what cargo, node-gyp and Go want beside C's compilers.
 func (m *making) languages() error {
 	c, path := m.a.Env, m.a.Path
@@ -159,6 +172,7 @@ func (m *making) languages() error {
 		if m.host, err = once(m.views, "host of "+m.p.Name, func() (compose.View, error) { return m.HostView(m.p) }); err != nil {
 			return err
 		}
+		m.host = m.asLenient(m.host)
 		m.set.View(m.host)
 	}
 	switch {
@@ -185,6 +199,7 @@ func (m *making) rust() error {
 	if err != nil {
 		return err
 	}
+	c.Host = m.asLenient(c.Host)
 	m.host = c.Host
 	m.set.View(m.host)
 	if c.Rust.Key != "" {

@@ -66,6 +66,7 @@ type Action struct {
 	Root   string          `json:"root"`  // where the source is copied: what is copied, the source or a directory above it
 	Top    string          `json:"-"`     // the copy of Root; else Build
 	Rooted bool            `json:"-"`     // the target says what is copied
+	Apart  bool            `json:"-"`     // its commands are xbuild's own questions: what they read is no input
 	Build  string          `json:"build"` // commands write here
 	Stage  string          `json:"stage"` // what was installed
 	State  string          `json:"-"`
@@ -92,8 +93,20 @@ type Action struct {
 	Reread    bool                `json:"-"`
 	// Unaudited are globs of artifacts without symbols, below Dist, that may lack what the audit wants.
 	Unaudited []string `json:"unaudited,omitempty"`
+	// Lenient is the target's: whether tests that fail in C for nothing but what GCC 13 let pass with a warning pass,
+	// or fail as they should; nil where it does not say.
+	Lenient *bool   `json:"lenient,omitempty"`
+	Strict  *Strict `json:"-"` // how such tests are found; nil where no C is compiled
 	// Explain is what messages of the commands mean.
 	Explain []Explanation `json:"-"`
+}
+
+// A Strict says how tests are found that fail because clang is stricter than GCC was.
+type Strict struct {
+	Groups []string      // clang's names of the errors that were warnings
+	CC     string        // the platform's compiler
+	Logs   []catalog.Log // where build systems write of the tests that they compile
+	Where  string        // the target, for what the user is told
 }
 
 // A Step is one command. Steps of the same group run side by side, groups one after another.
@@ -110,6 +123,7 @@ type Step struct {
 	Remove      []string        `json:"remove,omitempty"`
 	Node        *node.Build     `json:"node,omitempty"` // in the place of a command
 	Ran         string          `json:"ran,omitempty"`
+	Configures  bool            `json:"-"`
 	In          *NodeTest       `json:"in,omitempty"` // the Node that a test of Node runs in; the command then is one of npm's host
 }
 

@@ -107,6 +107,7 @@ type Target struct {
 	Dest       string
 	Inputs     []string
 	External   []string // libraries that the machine brings on which the target runs
+	Lenient    *bool    // C is compiled as GCC 13 did; nil where the file does not say
 	Dispatched []string // globs of functions that ask the processor themselves before they use more than the platform has
 	Unaudited  []string // globs of artifacts without symbols, of which the audit cannot tell everything
 	Tools      []string // toolchains that the build runs beside those of the recipe

@@ -73,6 +73,7 @@ source = "../shared"
 platforms = ["linux/riscv64"]
 env = { CFG = "x" }
 strip = true
+lenient = false
 static = false
 opt = "s"
 outputs = { "bin/tool" = "src/tool", "bin/a" = "b" }
@@ -156,12 +157,12 @@ func TestLoad(t *testing.T) {
 		}
 	}
 	want := []Target{
-		{Name: "tool", Recipe: "make", Source: "../shared", Only: true, Env: map[string]string{"CFG": "x"}, Strip: true, Static: &off, Opt: "s",
+		{Name: "tool", Recipe: "make", Source: "../shared", Only: true, Env: map[string]string{"CFG": "x"}, Strip: true, Lenient: &off, Static: &off, Opt: "s",
 			Outputs: []Output{{"b", "bin/a"}, {"src/tool", "bin/tool"}}, Dest: "sub/dir", Inputs: []string{"../include/**"}, External: []string{"libcuda.so.1"}, Dispatched: []string{"crc32_*_pclmul"}, Unaudited: []string{"lib/libvendor.so*"}, Bench: []string{"bin/tool", "", "-n 3"},
 			Options: map[string]any{"vars": map[string]string{"V": "2"}, "depth": int64(3), "checks": []string{"slow"}}, Line: 32},
 		{Name: "hello", Recipe: "cc", Source: ".", Opt: "", Outputs: []Output{{Path: "hello"}, {Path: "lib*.so"}},
-			Options: map[string]any{"kind": "program", "sources": []string{"*.c"}, "includes": []string{"include"}}, Line: 50},
-		{Name: "a.b", Recipe: "go", Source: ".", Opt: "", Options: map[string]any{"cgo": false, "package": "."}, Line: 55},
+			Options: map[string]any{"kind": "program", "sources": []string{"*.c"}, "includes": []string{"include"}}, Line: 51},
+		{Name: "a.b", Recipe: "go", Source: ".", Opt: "", Options: map[string]any{"cgo": false, "package": "."}, Line: 56},
 	}
 	for i, got := range p.Targets {
 		got.Platforms = nil

@@ -26,6 +26,7 @@ func (r *reader) target(name string, t *table) Target {
 		Platforms:  r.platforms(t, "platforms"),
 		Env:        r.env(t),
 		Static:     t.bool("static"),
+		Lenient:    t.bool("lenient"),
 		Opt:        t.choice("opt", "", optimise),
 		Uname:      t.choice("uname", "", []string{"host", "platform"}),
 		Outputs:    r.outputs(t),
