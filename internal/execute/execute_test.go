@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"xbuild/internal/env"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 )
@@ -34,7 +35,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	dir := t.TempDir()
 	b := &bench{t: t, dir: dir}
-	b.opt = Options{Jobs: 4, Build: filepath.Join(dir, ".xbuild"), Dist: filepath.Join(dir, "dist"), PathTail: os.Getenv("PATH"), XBuild: "/bin/xbuild"}
+	b.opt = Options{Jobs: 4, Build: filepath.Join(dir, ".xbuild"), Dist: filepath.Join(dir, "dist"), Host: hosttools.On(os.Getenv("PATH")), XBuild: "/bin/xbuild"}
 	b.write("src/input", "one")
 	return b
 }
@@ -204,7 +205,7 @@ func TestUnknownProgram(t *testing.T) {
 	b := newBench(t)
 	a := b.action("hello", "linux/arm64", "hello")
 	a.Steps = []plan.Step{{Name: "compile", Dir: a.Build, Command: []string{"no-such-compiler"}}}
-	if r := b.run(a)[0]; r.Err == nil || !strings.Contains(r.Err.Error(), `program "no-such-compiler" is neither in xbuild's toolchains for this target nor on PATH`) {
+	if r := b.run(a)[0]; r.Err == nil || !strings.Contains(r.Err.Error(), `program "no-such-compiler" is neither in xbuild's toolchains for this target nor among the host's that it sees`) {
 		t.Errorf("error %v", r.Err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -46,6 +47,8 @@ func (m *making) environment() error {
 	if err := m.uname(); err != nil {
 		return err
 	}
+	// Python reads packages that the user has installed below HOME (docs.python.org, "Command line and environment").
+	m.a.Env.Set("PYTHONNOUSERSITE", "1")
 	m.a.Env = m.a.Env.With(m.found).With(m.cfg.Env).With(m.t.Env)
 	if m.vars["rust"] != nil {
 		m.a.Env.Unset("RUSTFLAGS") // it is among rust.flags: cargo takes it in the place of all others
@@ -107,8 +110,27 @@ func (m *making) tools() error {
 			}
 		}
 	}
+	m.hostTools()
 	m.a.Explain = m.explanations(m.t, m.p, m.needs.Toolchains)
 	return nil
+}
+
+// hostTools says which programs of the host the action sees: those of the list, what the target names, and toolchains that the project takes from the host.
+func (m *making) hostTools() {
+	asked := slices.Clone(m.t.HostTools)
+	for _, name := range m.needs.Toolchains {
+		if m.Project.Toolchains[name].Source == "host" {
+			asked = append(asked, slices.Sorted(maps.Keys(m.Catalog.Toolchain(name).Programs))...)
+		}
+	}
+	seen, missing := m.Planner.HostTools.Visible(asked)
+	for _, name := range missing {
+		if slices.Contains(m.t.HostTools, name) { // of a toolchain the command that wants it says it
+			m.a.Missing = fmt.Sprintf("%s:%d: host_tools in [target.%s] names %q, which is not on PATH of this machine: install it", m.Project.File, m.t.Line, m.t.Name, name)
+		}
+	}
+	m.a.Seen, m.a.HostTools = seen, hosttools.ID(seen)
+	m.a.HostDir = filepath.Join(m.Project.BuildDir(), "host", m.a.HostTools[:12])
 }
 
 // compilers brings the platform's compiler view, where the recipe compiles C.
