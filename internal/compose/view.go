@@ -242,7 +242,7 @@ func (v View) meson() string {
 	}
 	if v.Host {
 		// CMake would look for libraries in the host's own /usr, which are none of this compiler's.
-		b.WriteString("cmake = '@DIRNAME@/bin/cmake-knows-no-libraries-for-this-machine'\n")
+		b.WriteString("cmake = 'no-cmake-for-this-machine'\n")
 	} else {
 		b.WriteString("cmake = 'cmake'\n") // the one that tools brings; without it there is none
 	}
