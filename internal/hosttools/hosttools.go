@@ -3,6 +3,7 @@
 package hosttools
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
@@ -68,13 +69,18 @@ func group(name string) *Group {
 
 // A Host is the programs of a PATH.
 type Host struct {
-	Path     string            // the PATH itself
-	programs map[string]string // name -> file, the first on PATH
+	Path     string                   // the PATH itself
+	programs func() map[string]string // name -> file, the first on PATH
 }
 
-// On reads the directories of a PATH. Relative ones are none of a build's: it runs in other directories than the caller.
+// On returns the host with a PATH, whose directories are read once, when somebody asks.
 func On(path string) Host {
-	h := Host{Path: path, programs: map[string]string{}}
+	return Host{Path: path, programs: sync.OnceValue(func() map[string]string { return read(path) })}
+}
+
+// read reads the directories of a PATH. Relative ones are none of a build's: it runs in other directories than the caller.
+func read(path string) map[string]string {
+	programs := map[string]string{}
 	for _, dir := range filepath.SplitList(path) {
 		if !filepath.IsAbs(dir) {
 			continue
@@ -85,29 +91,33 @@ func On(path string) Host {
 		}
 		for _, e := range entries {
 			file := filepath.Join(dir, e.Name())
-			if _, earlier := h.programs[e.Name()]; earlier {
+			if _, earlier := programs[e.Name()]; earlier {
 				continue
 			}
 			if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-				h.programs[e.Name()] = file
+				programs[e.Name()] = file
 			}
 		}
 	}
-	return h
+	return programs
 }
 
 // Visible returns the programs that a build sees, by name: those of the list, and those that are asked for by name or glob. missing are the names among these that the host
 // does not have.
 func (h Host) Visible(asked []string) (seen map[string]string, missing []string) {
 	seen = map[string]string{}
+	var programs map[string]string
+	if h.programs != nil {
+		programs = h.programs()
+	}
 	add := func(pattern string) (found bool) {
 		if !strings.ContainsAny(pattern, `*?[`) || pattern == "[" {
-			if file, ok := h.programs[pattern]; ok {
+			if file, ok := programs[pattern]; ok {
 				seen[pattern], found = file, true
 			}
 			return found
 		}
-		for name, file := range h.programs {
+		for name, file := range programs {
 			if ok, err := path.Match(pattern, name); err == nil && ok {
 				seen[name], found = file, true
 			}
@@ -133,7 +143,7 @@ func ID(seen map[string]string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Link makes dir a directory with a link to each program, and nothing else. It may be in use: a link that is right stays, another is replaced at once.
+// Link makes dir a directory with a link to each program, and nothing else. Others may use it, or make it the same: a link that is right stays, another is replaced at once.
 func Link(dir string, seen map[string]string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -154,8 +164,7 @@ func Link(dir string, seen map[string]string) error {
 		if have, err := os.Readlink(link); err == nil && have == file {
 			continue
 		}
-		tmp := filepath.Join(dir, fmt.Sprintf("%s%d-%s", temporary, os.Getpid(), name))
-		os.Remove(tmp)
+		tmp := filepath.Join(dir, temporary+rand.Text())
 		if err := os.Symlink(file, tmp); err != nil {
 			return err
 		}

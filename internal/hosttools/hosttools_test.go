@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // ofTheHost are names by which a program tells of the host's libraries, or compiles for the host: none of them is on the list.
@@ -91,8 +93,8 @@ func TestVisible(t *testing.T) {
 	if other, _ := On(programs(t, "sed", "perl", "[", "git-lfs")).Visible(nil); ID(other) != id {
 		t.Error("the ID is another where programs of the same names lie elsewhere: what they are is read when they run")
 	}
-	if all, _ := h.Visible([]string{"*"}); len(all) != len(h.programs) {
-		t.Errorf("* sees %d of %d programs", len(all), len(h.programs))
+	if all, _ := h.Visible([]string{"*"}); len(all) != len(h.programs()) {
+		t.Errorf("* sees %d of %d programs", len(all), len(h.programs()))
 	}
 }
 
@@ -113,7 +115,11 @@ func TestLink(t *testing.T) {
 		return out
 	}
 	for _, want := range []map[string]string{{"sh": "/bin/sh", "sed": "/bin/sed"}, {"sh": "/bin/sh", "perl": "/usr/bin/perl"}, {"sh": "/usr/local/bin/sh"}, {}} {
-		if err := Link(dir, want); err != nil {
+		var g errgroup.Group
+		for range 8 {
+			g.Go(func() error { return Link(dir, want) })
+		}
+		if err := g.Wait(); err != nil {
 			t.Fatal(err)
 		}
 		if got := links(); !maps.Equal(got, want) {
