@@ -248,8 +248,10 @@ func poisonedHost(t *testing.T, log string) []string {
 	site := put("config.site", "CPPFLAGS=-DPOISON\n", 0o644)
 	home := filepath.Join(dir, "home")
 	put("home/.cmake/packages/Poisoned/0123", filepath.Join(dir, "lib/cmake/Poisoned"), 0o644)
+	put("home/.cargo/config.toml", "[build]\nrustc-wrapper = \"ccache\"\nrustc-workspace-wrapper = \"ccache\"\n", 0o644)
+	goenv := put("goenv", "CGO_CPPFLAGS=-DPOISON\nCGO_LDFLAGS=-L"+dir+"/lib\nCC=gcc\nPKG_CONFIG=pkg-config-host\n", 0o644)
 	return []string{
-		"PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH"), "HOME=" + home, "LANG=de_DE.UTF-8",
+		"GOENV=" + goenv, "PATH=" + filepath.Join(dir, "bin") + ":" + os.Getenv("PATH"), "HOME=" + home, "LANG=de_DE.UTF-8",
 		"CPATH=" + dir + "/include", "C_INCLUDE_PATH=" + dir + "/include", "CPLUS_INCLUDE_PATH=" + dir + "/include", "LIBRARY_PATH=" + dir + "/lib", "LD_RUN_PATH=" + dir,
 		"CC=gcc", "CXX=g++", "CPP=cpp -DPOISON", "CFLAGS=-DPOISON", "CXXFLAGS=-DPOISON", "CPPFLAGS=-DPOISON", "LDFLAGS=-L/usr/lib", "LIBS=-lpoison", "CONFIG_SITE=" + site,
 		"MAKEFLAGS=CPPFLAGS=-DPOISON", "MFLAGS=-e", "GNUMAKEFLAGS=-e", "ACLOCAL_PATH=" + dir, "AUTOMAKE=false", "M4=false", "PERL5LIB=" + dir, "PERL5OPT=-Mpoison", "PYTHONPATH=" + dir, "PYTHONHOME=" + dir,

@@ -220,6 +220,9 @@ func (m *making) rust() error {
 	}
 	crates := env.Settings{CFlags: append(slices.Clone(maps), m.cfg.CFlags...), CXXFlags: append(slices.Clone(maps), m.cfg.CXXFlags...), Static: m.settings.Static}
 	m.a.Env = env.ForCargo(m.a.Env, m.view, c.Host, crates).Merge(c.Env)
+	// The caller's configuration may name a program that starts rustc (The Cargo Book, build.rustc-wrapper): empty ones are none.
+	m.a.Env.Set("RUSTC_WRAPPER", "")
+	m.a.Env.Set("RUSTC_WORKSPACE_WRAPPER", "")
 	m.a.Path = append(c.Path(), m.a.Path...)
 	m.vars["rust"] = m.p.Rust
 	m.vars["rust.flags"] = m.rustFlags(m.t, env.RustFlags(m.view, c.Baseline, m.settings), root, m.a.Build)
@@ -242,7 +245,7 @@ func (m *making) node(c env.Environment, path []string) error {
 			}
 		}
 		m.a.Env, m.a.Path = c, path
-		for _, name := range []string{"LINK", "CC_target", "CXX_target", "AR_target", "LINK_target", "CC_host", "CXX_host", "AR_host", "LINK_host"} {
+		for _, name := range []string{"LINK", "CC_target", "CXX_target", "AR_target", "LINK_target", "CC_host", "CXX_host", "AR_host", "LINK_host", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"} {
 			m.cargo.Env[name] = ""
 		}
 	}
@@ -335,9 +338,9 @@ func (pl *Planner) goEnv(e env.Environment) env.Environment {
 	if flags := strings.Join(strings.Fields(e.Lookup("CFLAGS")), " "); flags != "" {
 		e.Set("CGO_CFLAGS", "-g "+flags)
 		e.Set("CGO_CXXFLAGS", "-g "+e.Lookup("CXXFLAGS"))
-		if ld := e.Lookup("LDFLAGS"); ld != "" {
-			e.Set("CGO_LDFLAGS", ld)
-		}
+		// What is empty, "go env -w" of the caller fills: these are Go's own defaults (go help environment).
+		e.Set("CGO_LDFLAGS", cmp.Or(e.Lookup("LDFLAGS"), "-O2 -g"))
+		e.Set("CGO_CPPFLAGS", " ")
 	}
 	return e
 }
