@@ -14,7 +14,8 @@ import (
 	"xbuild/internal/execute"
 )
 
-// poisons are names of programs by which build systems learn of the host: each that is called says so, and prints what a host would say.
+// poisons are names of programs by which build systems learn of the host: each that is called says so, and prints
+// what a host would say.
 var poisons = strings.Fields(`cmake ctest meson ninja ccache scons
 	llvm-config llvm-config-19 llvm-ar-19 clang-19 gcc-12 g++-12 x86_64-linux-gnu-gcc x86_64-linux-gnu-pkg-config as objdump gfortran gold ld.bfd
 	sdl-config sdl2-config python3-config python-config swig swig4.0 swig4 qmake qmake6 qmake-qt5 moc uic rcc moc-qt5 lrelease
@@ -37,7 +38,8 @@ const sees = `#include <stdio.h>
 int main(void) { puts("found:" FOUND "; of the host: " OF_THE_HOST); return 0; }
 `
 
-// seers is a project with a target a recipe, each of which looks for everything, in its build system's ways, and puts what it found into its program.
+// seers is a project with a target a recipe, each of which looks for everything, in its build system's ways, and puts
+// what it found into its program.
 func seers(platforms []string) map[string]string {
 	names := strings.Join(poisons, " ")
 	mesonNames := "'" + strings.Join(poisons, "', '") + "'"
@@ -225,7 +227,8 @@ NAPI_MODULE_INIT() {
 	}
 }
 
-// A poisoned host has programs of all names, first on PATH and beside them those of the machine, and variables that lead compilers and build systems to them.
+// A poisoned host has programs of all names, first on PATH and beside them those of the machine, and variables that
+// lead compilers and build systems to them.
 func poisonedHost(t *testing.T, log string) []string {
 	t.Helper()
 	dir := t.TempDir()

@@ -504,7 +504,8 @@ func rewrite(tmp, final string, globs []string) error {
 	return nil
 }
 
-// hide makes directories of the host that texts of a tree name ones that are nowhere. One that no text names is an error: another release has it elsewhere.
+// hide makes directories of the host that texts of a tree name ones that are nowhere. One that no text names is an
+// error: another release has it elsewhere.
 func hide(tmp string, list []catalog.Hide) error {
 	for _, h := range list {
 		files, err := doublestar.Glob(os.DirFS(tmp), h.Files, doublestar.WithFilesOnly(), doublestar.WithNoFollow())

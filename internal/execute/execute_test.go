@@ -876,7 +876,8 @@ func TestHostTools(t *testing.T) {
 	}
 }
 
-// TestUnlinked: where texts among the artifacts name the build's links to programs of the host, they name the programs' places in dist; a binary that does is an error.
+// TestUnlinked: where texts among the artifacts name the build's links to programs of the host, they name the
+// programs' places in dist; a binary that does is an error.
 func TestUnlinked(t *testing.T) {
 	b := newBench(t)
 	a := b.action("hello", "linux/arm64", "*.out",

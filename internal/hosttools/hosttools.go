@@ -1,5 +1,6 @@
-// Package hosttools says which programs of the host a build sees: those of a list, which any machine has and whose answers do not hang on what else is installed there,
-// and those that a target names. A host's PATH goes in, a directory of links comes out. What is in the list is data; nothing here runs a program.
+// Package hosttools says which programs of the host a build sees: those of a list, which any machine has and whose
+// answers do not hang on what else is installed there, and those that a target names. A host's PATH goes in, a directory
+// of links comes out. What is in the list is data; nothing here runs a program.
 package hosttools
 
 import (
@@ -78,7 +79,8 @@ func On(path string) Host {
 	return Host{Path: path, programs: sync.OnceValue(func() map[string]string { return read(path) })}
 }
 
-// read reads the directories of a PATH. Relative ones are none of a build's: it runs in other directories than the caller.
+// read reads the directories of a PATH. Relative ones are none of a build's: it runs in other directories than the
+// caller.
 func read(path string) map[string]string {
 	programs := map[string]string{}
 	for _, dir := range filepath.SplitList(path) {
@@ -102,8 +104,8 @@ func read(path string) map[string]string {
 	return programs
 }
 
-// Visible returns the programs that a build sees, by name: those of the list, and those that are asked for by name or glob. missing are the names among these that the host
-// does not have.
+// Visible returns the programs that a build sees, by name: those of the list, and those that are asked for by name or
+// glob. missing are the names among these that the host does not have.
 func (h Host) Visible(asked []string) (seen map[string]string, missing []string) {
 	seen = map[string]string{}
 	var programs map[string]string
@@ -143,7 +145,8 @@ func ID(seen map[string]string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Link makes dir a directory with a link to each program, and nothing else. Others may use it, or make it the same: a link that is right stays, another is replaced at once.
+// Link makes dir a directory with a link to each program, and nothing else. Others may use it, or make it the same: a
+// link that is right stays, another is replaced at once.
 func Link(dir string, seen map[string]string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

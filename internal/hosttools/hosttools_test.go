@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// ofTheHost are names by which a program tells of the host's libraries, or compiles for the host: none of them is on the list.
+// ofTheHost are names by which a program tells of the host's libraries, or compiles for the host: none of them is on
+// the list.
 var ofTheHost = strings.Fields(`cmake ctest meson ninja pkg-config pkgconf llvm-config llvm-config-19 sdl2-config sdl-config python3-config python3.13-config pcap-config cups-config wx-config gpgme-config
 	xml2-config curl-config libgcrypt-config freetype-config pg_config mysql_config qmake qmake6 moc uic rcc swig swig4.0 gtkdocize gtkdoc-scan g-ir-scanner glib-compile-resources glib-mkenums wayland-scanner
 	cc gcc g++ gcc-12 c++ cpp clang clang++ clang-19 tcc gfortran as ld ld.bfd gold ar nm ranlib strip objcopy objdump readelf size strings ccache sccache distcc mpicc nvcc h5cc

@@ -115,7 +115,8 @@ func (m *making) tools() error {
 	return nil
 }
 
-// hostTools says which programs of the host the action sees: those of the list, what the target names, and toolchains that the project takes from the host.
+// hostTools says which programs of the host the action sees: those of the list, what the target names, and toolchains
+// that the project takes from the host.
 func (m *making) hostTools() {
 	asked := slices.Clone(m.t.HostTools)
 	for _, name := range m.needs.Toolchains {
@@ -220,7 +221,8 @@ func (m *making) rust() error {
 	}
 	crates := env.Settings{CFlags: append(slices.Clone(maps), m.cfg.CFlags...), CXXFlags: append(slices.Clone(maps), m.cfg.CXXFlags...), Static: m.settings.Static}
 	m.a.Env = env.ForCargo(m.a.Env, m.view, c.Host, crates).Merge(c.Env)
-	// The caller's configuration may name a program that starts rustc (The Cargo Book, build.rustc-wrapper): empty ones are none.
+	// The caller's configuration may name a program that starts rustc (The Cargo Book, build.rustc-wrapper): empty
+	// ones are none.
 	m.a.Env.Set("RUSTC_WRAPPER", "")
 	m.a.Env.Set("RUSTC_WORKSPACE_WRAPPER", "")
 	m.a.Path = append(c.Path(), m.a.Path...)
