@@ -197,7 +197,7 @@ func (s *session) composed(set compose.Set, opt execute.Options) error {
 
 func (s *session) executeOptions(jobs int) execute.Options {
 	return execute.Options{
-		Jobs: jobs, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Environ: s.Environ, PathTail: os.Getenv("PATH"), XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
+		Jobs: jobs, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
 	}
 }

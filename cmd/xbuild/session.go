@@ -19,6 +19,7 @@ import (
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
 	"xbuild/internal/fetch"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/lock"
 	"xbuild/internal/npm"
 	"xbuild/internal/plan"
@@ -92,6 +93,7 @@ func (g *Globals) open(needProject bool) (*session, error) {
 	}
 	s.XBuild = s.self
 	s.Environ = callerEnv()
+	s.HostTools = hosttools.On(os.Getenv("PATH"))
 	start := dir
 	if g.Dir == "" {
 		start = "." // messages then name the file as seen from here
@@ -199,14 +201,13 @@ func callerEnv() env.Environment {
 			e.Set(name, value)
 		}
 	}
-	if e.Lookup("LANG") == "" {
-		e.Set("LANG", "C.UTF-8")
-	}
+	// What programs print, and the order in which sort and the shell's globs have names, are another in each of the caller's languages.
+	e.Set("LANG", "C.UTF-8")
 	return e
 }
 
 var passed = []string{
-	"HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "LANG", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR",
+	"HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR",
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
 	"GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOVCS", "GOAUTH", "GOENV", "GOCACHE", "GOMODCACHE", "GOTOOLCHAIN", "GOPATH", "CARGO_HOME",
 	"npm_config_registry", "npm_config_userconfig", "npm_config_cache", "NPM_CONFIG_REGISTRY", "NPM_CONFIG_USERCONFIG", "NPM_CONFIG_CACHE", "NPM_TOKEN", "NODE_EXTRA_CA_CERTS",

@@ -42,6 +42,7 @@ type Toolchain struct {
 	Drop     []string          `toml:"drop" json:"-"`     // globs of files that are left out
 	RPath    []string          `toml:"rpath" json:"-"`    // library directories beside usr/lib/<multiarch>; one that begins with $ORIGIN comes before it
 	Relocate []string          `toml:"relocate" json:"-"` // globs of text files in which paths below /usr, where the tree has them, become the tree's
+	Hide     []Hide            `toml:"hide" json:"-"`     // directories of the host that its programs look into by themselves
 	Sources  []Source          `toml:"source" json:"sources"`
 	Programs map[string]string `toml:"programs" json:"programs"` // name on PATH -> path in the tree
 	Env      map[string]string `toml:"env" json:"-"`             // variables by which others find it -> path in the tree
@@ -51,6 +52,12 @@ type Toolchain struct {
 	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a project says source = Choice.
 	Provides string `toml:"provides" json:"provides,omitempty"`
 	Choice   string `toml:"choice" json:"choice,omitempty"`
+}
+
+// A Hide is a directory of the host as a toolchain's texts name it: there they name one that is nowhere.
+type Hide struct {
+	Files string `toml:"files"` // a glob
+	Path  string `toml:"path"`
 }
 
 // An Explain turns a message of a command that failed into what the user can do about it.

@@ -61,7 +61,11 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 		t.Slot, t.compat = def.Sources[0].Slot, def.Sources[0].Compat
 	}
 	// The programs name their loader by an absolute path, so that a store at another place is another tree.
-	t.Key = key("toolchain-"+locked.Name+"-"+locked.Version, append([]string{root, host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}, append(hashes(locked.Files), def.Relocate...)...))
+	parts := append([]string{root, host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}, append(hashes(locked.Files), def.Relocate...)...)
+	if len(def.Hide) > 0 {
+		parts = append(parts, fmt.Sprint(def.Hide))
+	}
+	t.Key = key("toolchain-"+locked.Name+"-"+locked.Version, parts)
 	t.Dir = treeDir(root, t.Key)
 	return t, nil
 }
@@ -324,6 +328,9 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain) error {
 		if err := rewrite(tmp, final, t.def.Relocate); err != nil {
 			return err
 		}
+		if err := hide(tmp, t.def.Hide); err != nil {
+			return err
+		}
 		if err := os.Mkdir(filepath.Join(tmp, "programs"), 0o755); err != nil {
 			return err
 		}
@@ -493,6 +500,40 @@ func rewrite(tmp, final string, globs []string) error {
 			if err := os.WriteFile(path, data, info.Mode()); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// hide makes directories of the host that texts of a tree name ones that are nowhere. One that no text names is an
+// error: another release has it elsewhere.
+func hide(tmp string, list []catalog.Hide) error {
+	for _, h := range list {
+		files, err := doublestar.Glob(os.DirFS(tmp), h.Files, doublestar.WithFilesOnly(), doublestar.WithNoFollow())
+		if err != nil {
+			return fmt.Errorf("hide %q: %w", h.Files, err)
+		}
+		found := false
+		for _, name := range files {
+			path := filepath.Join(tmp, name)
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			if !bytes.Contains(data, []byte(h.Path)) {
+				continue
+			}
+			found = true
+			info, err := os.Stat(path)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(path, bytes.ReplaceAll(data, []byte(h.Path), []byte("/hidden-by-xbuild"+h.Path)), info.Mode()); err != nil {
+				return err
+			}
+		}
+		if !found {
+			return fmt.Errorf("hide %s: no file %s names it", h.Path, h.Files)
 		}
 	}
 	return nil

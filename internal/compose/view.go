@@ -237,6 +237,12 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(CMAKE_FIND_USE_PACKAGE_REGISTRY OFF)
+set(CMAKE_FIND_USE_SYSTEM_PACKAGE_REGISTRY OFF)
+if(DEFINED ENV{XBUILD_HOST_TOOLS})
+  # A build sees the host's programs through links in this directory, which is on PATH: find_program looks into the host's own too.
+  set(CMAKE_SYSTEM_IGNORE_PATH /bin /sbin /usr/bin /usr/sbin /usr/local/bin /usr/local/sbin /usr/games /usr/pkg/bin /usr/X11R6/bin /opt/bin /opt/local/bin /opt/csw/bin /snap/bin)
+endif()
 set(PKG_CONFIG_EXECUTABLE "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-pkg-config" CACHE FILEPATH "")
 if(DEFINED ENV{XBUILD})
   set(CMAKE_CROSSCOMPILING_EMULATOR "$ENV{XBUILD};run;-p;%[1]s")
@@ -284,6 +290,12 @@ func (v View) meson() string {
 	for _, name := range slices.Sorted(maps.Keys(v.Sysroot.Tools)) {
 		fmt.Fprintf(&b, "%s = '@DIRNAME@/bin/%s-%s'\n", name, p.Triplet, name)
 	}
+	if v.Host {
+		// CMake would look for libraries in the host's own /usr, which are none of this compiler's.
+		b.WriteString("cmake = 'no-cmake-for-this-machine'\n")
+	} else {
+		b.WriteString("cmake = 'cmake'\n") // the one that tools brings; without it there is none
+	}
 	root := "@DIRNAME@/../" + v.Sysroot.Key
 	properties := fmt.Sprintf("\n[properties]\nsys_root = '%[1]s'\npkg_config_libdir = ['%[1]s/usr/lib/%[2]s/pkgconfig', '%[1]s/usr/share/pkgconfig']\n", root, p.Multiarch)
 	if v.Host {
@@ -296,7 +308,7 @@ func (v View) meson() string {
 	if p.QEMU != "" {
 		fmt.Fprintf(&b, "exe_wrapper = ['sh', '-c', 'exec \"${XBUILD:-xbuild}\" run -p %s -- \"$@\"', 'xbuild']\n", p.Name)
 	}
-	fmt.Fprintf(&b, "%sneeds_exe_wrapper = true\n", properties)
+	fmt.Fprintf(&b, "%sneeds_exe_wrapper = true\ncmake_toolchain_file = '@DIRNAME@/toolchain.cmake'\n", properties)
 	fmt.Fprintf(&b, "\n[host_machine]\nsystem = '%s'\ncpu_family = '%s'\ncpu = '%s'\nendian = '%s'\n", p.OS, p.MesonFamily, p.MesonCPU, endian)
 	return b.String()
 }

@@ -141,6 +141,25 @@ func TestReinterpret(t *testing.T) {
 	}
 }
 
+// TestHide: a directory of the host that a text of a tree names is nowhere, and one that none names is an error.
+func TestHide(t *testing.T) {
+	tmp := t.TempDir()
+	file := filepath.Join(tmp, "dev.py")
+	if err := os.WriteFile(file, []byte("dirs = ['/usr/src/gtest', '/usr/lib']\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if err := hide(tmp, []catalog.Hide{{Files: "*.py", Path: "/usr/src/"}}); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if want := "dirs = ['/hidden-by-xbuild/usr/src/gtest', '/usr/lib']\n"; err != nil || string(data) != want {
+		t.Errorf("%q, %v; want %q", data, err, want)
+	}
+	if err := hide(tmp, []catalog.Hide{{Files: "*.py", Path: "/opt/"}}); err == nil || err.Error() != "hide /opt/: no file *.py names it" {
+		t.Errorf("error %v", err)
+	}
+}
+
 // TestKeys: a key changes with all that decides the content of a tree, and with nothing else.
 func TestKeys(t *testing.T) {
 	def := func(change func(*catalog.Toolchain)) *catalog.Toolchain {
@@ -179,6 +198,7 @@ func TestKeys(t *testing.T) {
 		"drop":        make("/store", def(func(d *catalog.Toolchain) { d.Drop = nil }), locked(nil)),
 		"rpath":       make("/store", def(func(d *catalog.Toolchain) { d.RPath = []string{"usr/lib/x"} }), locked(nil)),
 		"relocate":    make("/store", def(func(d *catalog.Toolchain) { d.Relocate = []string{"usr/bin/*"} }), locked(nil)),
+		"hide":        make("/store", def(func(d *catalog.Toolchain) { d.Hide = []catalog.Hide{{Files: "a", Path: "/usr/src/"}} }), locked(nil)),
 		"a program":   make("/store", def(func(d *catalog.Toolchain) { d.Programs["c"] = "usr/bin/c" }), locked(nil)),
 	} {
 		if other.Key == base.Key {

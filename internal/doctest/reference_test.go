@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"xbuild/internal/catalog"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/inspect"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -42,6 +43,8 @@ func TestGenerated(t *testing.T) {
 				made = machines()
 			case "macros":
 				made = macros(recipe == "left")
+			case "host":
+				made = hostTools()
 			default:
 				ok = false
 			}
@@ -69,6 +72,16 @@ func TestGenerated(t *testing.T) {
 			t.Errorf("recipe %s has no page: %v", r.Name, err)
 		}
 	}
+}
+
+// hostTools is the table of the host's programs that every build sees.
+func hostTools() string {
+	var b strings.Builder
+	b.WriteString("| what | programs |\n|-|-|\n")
+	for _, g := range hosttools.Groups() {
+		fmt.Fprintf(&b, "| %s | `%s` |\n", g.Name, strings.Join(g.Programs, "` `"))
+	}
+	return b.String()
 }
 
 // options is the table of a recipe's options.

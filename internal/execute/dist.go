@@ -14,9 +14,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
+	"xbuild/internal/hosttools"
 	"xbuild/internal/inspect"
 	"xbuild/internal/plan"
 	"xbuild/internal/unstripped"
@@ -44,6 +46,9 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 		last, known := old[path]
 		if info, err := os.Lstat(path); o.Link != "" || known && err == nil && last.From == o.Stat && statOf(info) == last.Stat {
 			continue
+		}
+		if _, err := unlinked(a, o.Path); err != nil {
+			return nil, false, err
 		}
 		r, err := check(a, st, o.Path)
 		if err != nil {
@@ -217,8 +222,16 @@ func place(a *plan.Action, from, to string) (size int64, sum string, err error) 
 		return 0, "", err
 	}
 	defer os.Remove(tmp.Name())
+	text, err := unlinked(a, from)
+	if err != nil {
+		return 0, "", err
+	}
+	var content io.Reader = src
+	if text != nil {
+		content = bytes.NewReader(text)
+	}
 	h := sha256.New()
-	size, err = io.Copy(io.MultiWriter(tmp, h), src)
+	size, err = io.Copy(io.MultiWriter(tmp, h), content)
 	if err == nil {
 		err = tmp.Chmod(info.Mode().Perm() | 0o600)
 	}
@@ -242,6 +255,30 @@ func place(a *plan.Action, from, to string) (size int64, sum string, err error) 
 		size = int64(len(data))
 	}
 	return size, hex.EncodeToString(h.Sum(nil)), os.Rename(tmp.Name(), to)
+}
+
+// unlinked returns a text in which the build has written where its links to programs of the host are, as configure scripts do for the scripts that they make, with the
+// places where a system has these programs; nil where nothing has to be replaced. In a binary nothing can be.
+func unlinked(a *plan.Action, path string) ([]byte, error) {
+	if a.HostDir == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil || !bytes.Contains(data, []byte(a.HostDir)) {
+		return nil, err
+	}
+	link := regexp.MustCompile(regexp.QuoteMeta(a.HostDir) + `(?:/([A-Za-z0-9._+\[-]+))?`)
+	if found := link.FindSubmatch(data); bytes.IndexByte(data, 0) >= 0 {
+		name := string(found[1])
+		return nil, fmt.Errorf("%s has in it the path %s, the build's own link to a program of this machine, which no other has: tell the build that it is %s, by the name that it has for it (recipe autotools: options = [\"ac_cv_path_%s=%s\"]; make: vars; cmake: defines; meson: options)",
+			path, found[0], hosttools.Place(name), strings.ToUpper(name), hosttools.Place(name))
+	}
+	return link.ReplaceAllFunc(data, func(m []byte) []byte {
+		if name := link.FindSubmatch(m)[1]; len(name) > 0 {
+			return []byte(hosttools.Place(string(name)))
+		}
+		return []byte("/usr/bin")
+	}), nil
 }
 
 // linked tells programs and shared objects, the files that can be stripped of all their symbols.

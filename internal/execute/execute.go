@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"xbuild/internal/env"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/plan"
 	"xbuild/internal/trace"
 	"xbuild/internal/unstripped"
@@ -32,18 +33,18 @@ import (
 
 // Options say how a plan is run.
 type Options struct {
-	Jobs     int             // processes at once; 0 means one a core
-	Build    string          // the project's build directory
-	Dist     string          // the project's dist directory
-	Skip     []string        // further directories that hold no sources
-	Environ  env.Environment // variables of the caller that go into every command
-	PathTail string          // PATH behind the toolchains' directories
-	XBuild   string          // the xbuild program, exported as XBUILD
-	Store    string          // the store's directory
-	Blind    bool            // what commands read is not looked at: every build system runs every time
-	Offline  bool            // for Go's modules: GOPROXY=off
-	Tests    bool            // Fetch: what tests need is brought in too
-	Done     func(Result)    // called after each action, one at a time
+	Jobs    int             // processes at once; 0 means one a core
+	Build   string          // the project's build directory
+	Dist    string          // the project's dist directory
+	Skip    []string        // further directories that hold no sources
+	Environ env.Environment // variables of the caller that go into every command
+	Host    hosttools.Host  // the programs of this machine: a build sees those that its action names, fetching and tests see all
+	XBuild  string          // the xbuild program, exported as XBUILD
+	Store   string          // the store's directory
+	Blind   bool            // what commands read is not looked at: every build system runs every time
+	Offline bool            // for Go's modules: GOPROXY=off
+	Tests   bool            // Fetch: what tests need is brought in too
+	Done    func(Result)    // called after each action, one at a time
 }
 
 // A Result is what became of one action.
@@ -99,7 +100,7 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 
 // Fetch runs the commands that bring in the projects' own dependencies, each distinct one once.
 func Fetch(ctx context.Context, p *plan.Plan, opt Options, note func(string)) error {
-	r := &runner{opt: opt, slots: make(chan struct{}, 1), each: 1}
+	r := &runner{opt: opt, slots: make(chan struct{}, 1), each: 1, whole: true}
 	seen := map[string]bool{}
 	for _, a := range p.Actions {
 		for _, s := range a.Fetch {
@@ -131,6 +132,7 @@ type runner struct {
 	inputs *inputs
 	slots  chan struct{} // one a process
 	each   int           // jobs that one command may run
+	whole  bool          // commands see the caller's whole PATH: what they do is in no artifact
 
 	mu    sync.Mutex
 	notes map[*plan.Action][]string
@@ -187,6 +189,9 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	defer lock.Unlock()
 
+	if a.Missing != "" {
+		return Result{Err: errors.New(a.Missing)}
+	}
 	declared, err := r.inputs.declared(a)
 	if err != nil {
 		return Result{Err: err}
@@ -386,6 +391,11 @@ func (r *runner) watched(ctx context.Context, a *plan.Action, st *state, run *ac
 }
 
 func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *actionRun, log *bytes.Buffer) error {
+	if a.HostDir != "" {
+		if err := hosttools.Link(a.HostDir, a.Seen); err != nil {
+			return fmt.Errorf("links to the host's programs: %w", err)
+		}
+	}
 	if a.Copy {
 		if st.Copied == nil {
 			st.Copied = map[string]string{}
@@ -496,7 +506,10 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	}
 	e.Set(unstripped.Variable, keptBy(a))
 	listen(a, &e)
-	e.Set("PATH", strings.Join(append(slices.Clone(a.Path), r.opt.PathTail), ":"))
+	if a.HostDir != "" && !r.whole {
+		e.Set("XBUILD_HOST_TOOLS", a.HostDir)
+	}
+	e.Set("PATH", r.path(a))
 	if r.opt.Offline {
 		e.Set("GOPROXY", "off")
 		e.Set("CARGO_NET_OFFLINE", "true")
@@ -548,6 +561,15 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	return nil
 }
 
+// path is the PATH of an action's commands.
+func (r *runner) path(a *plan.Action) string {
+	tail := r.opt.Host.Path
+	if a.HostDir != "" && !r.whole {
+		tail = a.HostDir
+	}
+	return strings.Join(append(slices.Clone(a.Path), tail), ":")
+}
+
 // lookPath finds a program on the action's PATH, not on this process's.
 func lookPath(name, path string) (string, error) {
 	if strings.Contains(name, "/") {
@@ -562,7 +584,7 @@ func lookPath(name, path string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("program %q is neither in xbuild's toolchains for this target nor on PATH", name)
+	return "", fmt.Errorf("program %q is neither in xbuild's toolchains for this target nor among the host's that it sees", name)
 }
 
 func prepareBuildDir(dir string) error {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"xbuild/internal/env"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 	"xbuild/internal/trace"
@@ -35,7 +36,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	dir := t.TempDir()
 	b := &bench{t: t, dir: dir}
-	b.opt = Options{Jobs: 4, Build: filepath.Join(dir, ".xbuild"), Dist: filepath.Join(dir, "dist"), PathTail: os.Getenv("PATH"), XBuild: "/bin/xbuild"}
+	b.opt = Options{Jobs: 4, Build: filepath.Join(dir, ".xbuild"), Dist: filepath.Join(dir, "dist"), Host: hosttools.On(os.Getenv("PATH")), XBuild: "/bin/xbuild"}
 	b.write("src/input", "one")
 	return b
 }
@@ -206,7 +207,7 @@ func TestUnknownProgram(t *testing.T) {
 	b := newBench(t)
 	a := b.action("hello", "linux/arm64", "hello")
 	a.Steps = []plan.Step{{Name: "compile", Dir: a.Build, Command: []string{"no-such-compiler"}}}
-	if r := b.run(a)[0]; r.Err == nil || !strings.Contains(r.Err.Error(), `program "no-such-compiler" is neither in xbuild's toolchains for this target nor on PATH`) {
+	if r := b.run(a)[0]; r.Err == nil || !strings.Contains(r.Err.Error(), `program "no-such-compiler" is neither in xbuild's toolchains for this target nor among the host's that it sees`) {
 		t.Errorf("error %v", r.Err)
 	}
 }
@@ -814,5 +815,67 @@ func TestWhoAnswered(t *testing.T) {
 		if got := log(c.mode, c.script); got != c.want {
 			t.Errorf("%s, %s: the log ends with %q, want %q", c.mode, c.script, got, c.want)
 		}
+	}
+}
+
+// TestHostTools: commands of a build see the action's programs of the host and no other, those of tests see all.
+func TestHostTools(t *testing.T) {
+	b := newBench(t)
+	bin := filepath.Join(b.dir, "bin")
+	b.write("bin/sdl2-config", "#!/bin/sh\necho -I/usr/include\n")
+	if err := os.Chmod(filepath.Join(bin, "sdl2-config"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	b.opt.Host = hosttools.On(bin + ":" + os.Getenv("PATH"))
+	a := b.action("hello", "linux/arm64", "hello", "command -v sdl2-config || echo none >hello; echo $XBUILD_HOST_TOOLS >>hello; echo $PATH >>hello")
+	a.HostDir = filepath.Join(b.opt.Build, "host", "0123")
+	a.Seen, _ = b.opt.Host.Visible(nil)
+	b.one(a)
+	if got, want := b.read("dist/linux/arm64/hello"), "none\n/usr/bin\n/usr/bin\n"; got != want {
+		t.Errorf("the build saw %q, want %q", got, want)
+	}
+	if _, err := os.Stat(filepath.Join(a.HostDir, "sh")); err != nil {
+		t.Error(err)
+	}
+	tests, err := RunTests(t.Context(), []Test{{Action: a, Steps: []plan.Step{{Name: "test", Dir: a.Build, Command: []string{"sh", "-c", "sdl2-config"}}}}}, TestOptions{Options: b.opt})
+	if err != nil || tests[0].Result != Passed {
+		t.Errorf("a test does not see the caller's PATH: %v, %+v", err, tests)
+	}
+	a.Missing = "xbuild.toml:3: it names a program that is not there"
+	if r := b.run(a)[0]; r.Err == nil || r.Err.Error() != a.Missing {
+		t.Errorf("error %v, want %q", r.Err, a.Missing)
+	}
+}
+
+// TestUnlinked: where texts among the artifacts name the build's links to programs of the host, they name the
+// programs' places in dist; a binary that does is an error.
+func TestUnlinked(t *testing.T) {
+	b := newBench(t)
+	a := b.action("hello", "linux/arm64", "*.out",
+		"printf '#!%s -w\\nSED=%s; exec %s\\n' \"$(command -v perl)\" \"$(command -v sed)\" \"$(command -v '[')\" >script.out; chmod 755 script.out; echo plain >plain.out")
+	a.HostDir = filepath.Join(b.opt.Build, "host", "0123")
+	a.Seen = map[string]string{"sh": "/bin/sh", "perl": "/usr/local/bin/perl", "sed": "/bin/sed", "[": "/usr/bin/[", "chmod": "/bin/chmod"}
+	for name := range a.Seen { // the shell looks whether they are there
+		a.Seen[name] = "/bin/sh"
+	}
+	a.Seen["chmod"] = "/bin/chmod"
+	b.one(a)
+	if got, want := b.read("dist/linux/arm64/script.out"), "#!/usr/bin/perl -w\nSED=/bin/sed; exec [\n"; got != want {
+		t.Errorf("script %q, want %q", got, want)
+	}
+	if info, err := os.Stat(filepath.Join(b.opt.Dist, "linux/arm64/script.out")); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("script: %v, %v", info, err)
+	}
+	if built, err := os.ReadFile(filepath.Join(a.Build, "script.out")); err != nil || !strings.Contains(string(built), a.HostDir) {
+		t.Errorf("what was built is another: %q, %v", built, err)
+	}
+	a.Steps[0].Command = []string{"sh", "-c", "printf 'GIF\\000%s\\000' \"$(command -v perl)\" >image.out"}
+	a.ID += "2"
+	r := b.run(a)[0]
+	if r.Err == nil || !strings.Contains(r.Err.Error(), `image.out has in it the path `+a.HostDir+`/perl`) || !strings.Contains(r.Err.Error(), `"ac_cv_path_PERL=/usr/bin/perl"`) {
+		t.Errorf("error %v", r.Err)
+	}
+	if b.exists("dist/linux/arm64/image.out") {
+		t.Error("it is in dist all the same")
 	}
 }

@@ -181,7 +181,7 @@ func (n *nodeRun) nodedir(h node.Headers) string { return filepath.Join(n.work, 
 
 // script returns the argv that runs a JavaScript program of a toolchain by its real path, so that no /usr/bin/env is needed.
 func (n *nodeRun) script(name string) ([]string, error) {
-	p, err := lookPath(name, strings.Join(append(slices.Clone(n.a.Path), n.opt.PathTail), ":"))
+	p, err := lookPath(name, n.path(n.a))
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +264,7 @@ func (n *nodeRun) nodeGyp(p node.Package, h node.Headers) error {
 	if err != nil {
 		return err
 	}
-	python, err := lookPath("python3", strings.Join(append(slices.Clone(n.a.Path), n.opt.PathTail), ":"))
+	python, err := lookPath("python3", n.path(n.a))
 	if err != nil {
 		return err
 	}

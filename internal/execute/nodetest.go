@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"xbuild/internal/node"
@@ -212,7 +211,7 @@ func (n *nodeRun) programs(bin string, s plan.Step, emulate bool) error {
 		run = append(run, "--emulate")
 	}
 	scripts := map[string][]string{"node": append(run, "--", in.Program)}
-	host, err := lookPath("node", strings.Join(append(slices.Clone(n.a.Path), n.opt.PathTail), ":"))
+	host, err := lookPath("node", n.path(n.a))
 	if err != nil {
 		return err
 	}

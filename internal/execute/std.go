@@ -12,6 +12,7 @@ import (
 
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/plan"
 	"xbuild/internal/store"
 )
@@ -74,7 +75,11 @@ func (r *runner) std(ctx context.Context, st *store.Store, b compose.BuiltStd, t
 	e, command, made := env.ForStd(b, work, plan.Jobs)
 	var log bytes.Buffer
 	// cargo reads .cargo/config.toml in the directories above the one that it is started in: / has none of a user's.
-	a := &plan.Action{Env: e, Path: []string{b.Builder.Bin(), b.Host.Bin()}}
+	a := &plan.Action{Env: e, Path: []string{b.Builder.Bin(), b.Host.Bin()}, HostDir: filepath.Join(work, "host")}
+	a.Seen, _ = r.opt.Host.Visible(nil)
+	if err := hosttools.Link(a.HostDir, a.Seen); err != nil {
+		return err
+	}
 	if b.View.Key != "" {
 		a.Path = append(a.Path, b.View.Bin()) // rustc calls <triplet>-dlltool for the libraries of Windows that the standard library imports from
 	}

@@ -63,6 +63,7 @@ type TestResult struct {
 // RunTests runs tests side by side. Those that fail do not stop others; the results are in the order of the tests.
 func RunTests(ctx context.Context, tests []Test, opt TestOptions) ([]TestResult, error) {
 	r, jobs := newRunner(opt.Options, len(tests))
+	r.whole = true
 	results := make([]TestResult, len(tests))
 	var g errgroup.Group
 	g.SetLimit(jobs)

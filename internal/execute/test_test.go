@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"xbuild/internal/env"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 )
@@ -34,7 +35,7 @@ func testOf(t *testing.T, dir, target, name string, commands ...string) Test {
 
 func runTests(t *testing.T, opt TestOptions, tests ...Test) []TestResult {
 	t.Helper()
-	opt.PathTail = os.Getenv("PATH")
+	opt.Host = hosttools.On(os.Getenv("PATH"))
 	results, err := RunTests(t.Context(), tests, opt)
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +158,7 @@ func TestTestsCancelled(t *testing.T) {
 		cancel()
 	}()
 	opt := TestOptions{}
-	opt.PathTail = os.Getenv("PATH")
+	opt.Host = hosttools.On(os.Getenv("PATH"))
 	start := time.Now()
 	if _, err := RunTests(ctx, []Test{testOf(t, dir, "a", "linux/arm64", "touch begun; sleep 60")}, opt); !errors.Is(err, context.Canceled) || time.Since(start) > 30*time.Second {
 		t.Errorf("error %v after %v", err, time.Since(start))

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"xbuild/internal/catalog"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 )
@@ -80,7 +81,10 @@ func (a *Action) Refused(log string) string {
 
 // bring says how a program that a build misses comes to be there.
 func (pl *Planner) bring(program string, t project.Target) string {
-	program = strings.ToLower(program) // CMake's variables have it in capitals
+	// CMake's variables have it in capitals, in part or whole.
+	if lower := strings.ToLower(program); program == strings.ToUpper(program) || hosttools.Listed(lower) {
+		program = lower
+	}
 	defs := pl.Catalog.Toolchains
 	if def := pl.Catalog.Toolchain(program); def != nil { // others bring it too, for themselves
 		defs = []*catalog.Toolchain{def}
@@ -93,7 +97,10 @@ func (pl *Planner) bring(program string, t project.Target) string {
 	if library, ok := strings.CutSuffix(program, "-config"); ok && library != "pkg" {
 		return fmt.Sprintf("it says where a library of the host is; pkg-config says it of the platform's (CONFIG=\"pkg-config %s\", by the name that the build has for such a variable)", library)
 	}
-	return "xbuild does not bring it, install it on the host"
+	if hosttools.Listed(program) {
+		return "xbuild does not bring it, install it on the host"
+	}
+	return fmt.Sprintf("xbuild does not bring it, install it on the host; %s:%d: write host_tools = [%q] in [target.%s], because builds see of the host what is named (docs/environment.md)", pl.Project.File, t.Line, program, t.Name)
 }
 
 // explanations are those of an action's recipe and toolchains.
@@ -122,6 +129,9 @@ func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchain
 	}
 	var out []Explanation
 	for _, e := range pl.Catalog.Recipe(t.Recipe).Explain {
+		out = append(out, Explanation{e, words})
+	}
+	for _, e := range hosttools.Explain() {
 		out = append(out, Explanation{e, words})
 	}
 	seen := map[string]bool{}

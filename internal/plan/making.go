@@ -12,6 +12,7 @@ import (
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -46,6 +47,8 @@ func (m *making) environment() error {
 	if err := m.uname(); err != nil {
 		return err
 	}
+	// Python reads packages that the user has installed below HOME (docs.python.org, "Command line and environment").
+	m.a.Env.Set("PYTHONNOUSERSITE", "1")
 	m.a.Env = m.a.Env.With(m.found).With(m.cfg.Env).With(m.t.Env)
 	if m.vars["rust"] != nil {
 		m.a.Env.Unset("RUSTFLAGS") // it is among rust.flags: cargo takes it in the place of all others
@@ -107,8 +110,28 @@ func (m *making) tools() error {
 			}
 		}
 	}
+	m.hostTools()
 	m.a.Explain = m.explanations(m.t, m.p, m.needs.Toolchains)
 	return nil
+}
+
+// hostTools says which programs of the host the action sees: those of the list, what the target names, and toolchains
+// that the project takes from the host.
+func (m *making) hostTools() {
+	asked := slices.Clone(m.t.HostTools)
+	for _, name := range m.needs.Toolchains {
+		if m.Project.Toolchains[name].Source == "host" {
+			asked = append(asked, slices.Sorted(maps.Keys(m.Catalog.Toolchain(name).Programs))...)
+		}
+	}
+	seen, missing := m.Planner.HostTools.Visible(asked)
+	for _, name := range missing {
+		if slices.Contains(m.t.HostTools, name) { // of a toolchain the command that wants it says it
+			m.a.Missing = fmt.Sprintf("%s:%d: host_tools in [target.%s] names %q, which is not on PATH of this machine: install it", m.Project.File, m.t.Line, m.t.Name, name)
+		}
+	}
+	m.a.Seen, m.a.HostTools = seen, hosttools.ID(seen)
+	m.a.HostDir = filepath.Join(m.Project.BuildDir(), "host", m.a.HostTools[:12])
 }
 
 // compilers brings the platform's compiler view, where the recipe compiles C.
@@ -213,6 +236,10 @@ func (m *making) rust() error {
 	}
 	crates := env.Settings{CFlags: append(slices.Clone(maps), m.cfg.CFlags...), CXXFlags: append(slices.Clone(maps), m.cfg.CXXFlags...), Static: m.settings.Static}
 	m.a.Env = env.ForCargo(m.a.Env, m.view, c.Host, crates).Merge(c.Env)
+	// The caller's configuration may name a program that starts rustc (The Cargo Book, build.rustc-wrapper): empty
+	// ones are none.
+	m.a.Env.Set("RUSTC_WRAPPER", "")
+	m.a.Env.Set("RUSTC_WORKSPACE_WRAPPER", "")
 	m.a.Path = append(c.Path(), m.a.Path...)
 	m.vars["rust"] = m.p.Rust
 	m.vars["rust.flags"] = m.rustFlags(m.t, env.RustFlags(m.view, c.Baseline, m.settings), root, m.a.Build)
@@ -235,7 +262,7 @@ func (m *making) node(c env.Environment, path []string) error {
 			}
 		}
 		m.a.Env, m.a.Path = c, path
-		for _, name := range []string{"LINK", "CC_target", "CXX_target", "AR_target", "LINK_target", "CC_host", "CXX_host", "AR_host", "LINK_host"} {
+		for _, name := range []string{"LINK", "CC_target", "CXX_target", "AR_target", "LINK_target", "CC_host", "CXX_host", "AR_host", "LINK_host", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"} {
 			m.cargo.Env[name] = ""
 		}
 	}
@@ -328,9 +355,9 @@ func (pl *Planner) goEnv(e env.Environment) env.Environment {
 	if flags := strings.Join(strings.Fields(e.Lookup("CFLAGS")), " "); flags != "" {
 		e.Set("CGO_CFLAGS", "-g "+flags)
 		e.Set("CGO_CXXFLAGS", "-g "+e.Lookup("CXXFLAGS"))
-		if ld := e.Lookup("LDFLAGS"); ld != "" {
-			e.Set("CGO_LDFLAGS", ld)
-		}
+		// What is empty, "go env -w" of the caller fills: these are Go's own defaults (go help environment).
+		e.Set("CGO_LDFLAGS", cmp.Or(e.Lookup("LDFLAGS"), "-O2 -g"))
+		e.Set("CGO_CPPFLAGS", " ")
 	}
 	return e
 }

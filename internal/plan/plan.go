@@ -11,6 +11,7 @@ import (
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/lock"
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
@@ -31,6 +32,8 @@ type Planner struct {
 	XBuild  string // the xbuild program, for emulators
 	// Environ are variables of the caller that go into every build unchanged: proxies, and what the languages' own tools are configured by.
 	Environ env.Environment
+	// HostTools are the programs of this machine, of which builds see some.
+	HostTools hosttools.Host
 
 	cxx       map[string]bool // targets in which C++ was looked for
 	mentioned map[string]bool // sources in which words were looked for
@@ -97,6 +100,11 @@ type Action struct {
 	// or fail as they should; nil where it does not say.
 	Lenient *bool   `json:"lenient,omitempty"`
 	Strict  *Strict `json:"-"` // how such tests are found; nil where no C is compiled
+	// HostTools is the hash of which programs of the host it sees: Seen, through links in HostDir, behind Path. Missing says what the target asks for and the host has not.
+	HostTools string            `json:"host_tools,omitempty"`
+	Seen      map[string]string `json:"-"`
+	HostDir   string            `json:"-"`
+	Missing   string            `json:"-"`
 	// Explain is what messages of the commands mean.
 	Explain []Explanation `json:"-"`
 }

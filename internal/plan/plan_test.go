@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,6 +18,7 @@ import (
 
 	"xbuild/internal/catalog"
 	"xbuild/internal/env"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/lock"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -543,15 +545,63 @@ outputs = ["calc"]
 	if m4 := a.Env.Lookup("M4"); !strings.HasSuffix(m4, "/usr/bin/m4") {
 		t.Errorf("M4 is %q", m4)
 	}
+	elsewhere := `xbuild does not bring it, install it on the host; ` + pl.Project.File + `:1: write host_tools = ["elf2hex"] in [target.calc], because builds see of the host what is named (docs/environment.md)`
 	for log, want := range map[string]string{
-		"/bin/sh: 1: nasm: not found":        `a command of the Makefile, nasm, is not on PATH: ` + pl.Project.File + `:1: write tools = ["nasm"] in [target.calc]`,
-		"/bin/sh: 1: msgmerge: not found":    `a command of the Makefile, msgmerge, is not on PATH: ` + pl.Project.File + `:1: write tools = ["gettext"] in [target.calc]`,
-		"/bin/sh: 1: sdl2-config: not found": `a command of the Makefile, sdl2-config, is not on PATH: it says where a library of the host is; pkg-config says it of the platform's (CONFIG="pkg-config sdl2", by the name that the build has for such a variable)`,
-		"/bin/sh: 1: elf2hex: not found":     `a command of the Makefile, elf2hex, is not on PATH: xbuild does not bring it, install it on the host`,
+		"/bin/sh: 1: nasm: not found":                                                           `the build runs nasm, which it does not see: ` + pl.Project.File + `:1: write tools = ["nasm"] in [target.calc]`,
+		"/bin/sh: 1: msgmerge: not found":                                                       `the build runs msgmerge, which it does not see: ` + pl.Project.File + `:1: write tools = ["gettext"] in [target.calc]`,
+		"/bin/sh: 1: sdl2-config: not found":                                                    `the build runs sdl2-config, which it does not see: it says where a library of the host is; pkg-config says it of the platform's (CONFIG="pkg-config sdl2", by the name that the build has for such a variable)`,
+		"/bin/sh: 1: elf2hex: not found":                                                        `the build runs elf2hex, which it does not see: ` + elsewhere,
+		"make: elf2hex: No such file or directory":                                              `a command of the Makefile, elf2hex, is not there: ` + elsewhere,
+		"/bin/sh: 1: xxd: not found":                                                            `the build runs xxd, which it does not see: xbuild does not bring it, install it on the host`,
+		"gen.sh: line 12: elf2hex: command not found":                                           `the build runs elf2hex, which it does not see: ` + elsewhere,
+		"env: ‘elf2hex’: No such file or directory":                                             `the build runs elf2hex, which it does not see: ` + elsewhere,
+		"Can't exec \"elf2hex\": No such file or directory at x.pl line 1.":                     `the build runs elf2hex, which it does not see: ` + elsewhere,
+		"FileNotFoundError: [Errno 2] No such file or directory: 'elf2hex'":                     `the build runs elf2hex, which it does not see: ` + elsewhere,
+		"main.go:3: running \"elf2hex\": exec: \"elf2hex\": executable file not found in $PATH": `the build runs elf2hex, which it does not see: ` + elsewhere,
+		"Error: spawn elf2hex ENOENT":                                                           `the build runs elf2hex, which it does not see: ` + elsewhere,
 	} {
 		if got := a.Hints(log); len(got) != 1 || got[0] != want {
 			t.Errorf("%s:\n got %q\nwant %q", log, got, want)
 		}
+	}
+}
+
+// TestHostTools: what a target names of the host's programs is seen, is in the action's ID, and has to be there.
+func TestHostTools(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"sh", "sdl2-config", "cmake", "go", "elf2hex"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	action := func(keys string) *Action {
+		t.Helper()
+		pl := planner(t, `
+-- xbuild.toml --
+[toolchains]
+go = { source = "host" }
+[target.made]
+recipe = "make"
+platforms = ["linux/arm64"]
+outputs = ["made"]
+`+keys)
+		pl.HostTools = hosttools.On(dir)
+		return pl.plan(t, Selection{}).Actions[0]
+	}
+	plain, named, gone, host := action(""), action(`host_tools = ["elf*"]`), action(`host_tools = ["sh", "elf2bin"]`), action(`tools = ["go"]`)
+	for _, x := range []struct {
+		a    *Action
+		want []string
+	}{{plain, []string{"sh"}}, {named, []string{"elf2hex", "sh"}}, {gone, []string{"sh"}}, {host, []string{"go", "sh"}}} {
+		if got := slices.Sorted(maps.Keys(x.a.Seen)); !slices.Equal(got, x.want) {
+			t.Errorf("sees %q, want %q", got, x.want)
+		}
+	}
+	if plain.ID == named.ID || plain.HostDir == named.HostDir {
+		t.Error("what is seen of the host is not in the ID, or not in the directory's name")
+	}
+	if plain.Missing != "" || !strings.HasSuffix(gone.Missing, `xbuild.toml:3: host_tools in [target.made] names "elf2bin", which is not on PATH of this machine: install it`) {
+		t.Errorf("missing: %q and %q", plain.Missing, gone.Missing)
 	}
 }
 
@@ -569,6 +619,7 @@ outputs = ["made"]
 		"  protoc executable not found.  Please define the Protobuf_PROTOC_EXECUTABLE":              "protoc",
 		"  Could NOT find Protobuf (missing: Protobuf_PROTOC_EXECUTABLE)":                           "protoc",
 		"  Could NOT find BISON (missing: BISON_EXECUTABLE) (Required is at least version \"3.0\")": "bison",
+		"  Could NOT find Python3 (missing: Python3_EXECUTABLE Interpreter)":                        "python",
 		"  Could NOT find FLEX (missing:\n  FLEX_EXECUTABLE)":                                       "flex",
 		"  Could NOT find Gettext (missing: GETTEXT_MSGMERGE_EXECUTABLE GETTEXT_MSGFMT_EXECUTABLE)": "gettext",
 	} {

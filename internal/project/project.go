@@ -111,6 +111,7 @@ type Target struct {
 	Dispatched []string // globs of functions that ask the processor themselves before they use more than the platform has
 	Unaudited  []string // globs of artifacts without symbols, of which the audit cannot tell everything
 	Tools      []string // toolchains that the build runs beside those of the recipe
+	HostTools  []string // programs of the host, by name or glob, that the build sees beside those that every build sees
 	Test       Test
 	Bench      []string       // a program of the target, below dist/<platform>/<dest>, and its arguments
 	Equal      bool           // the test prints the same on all platforms

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,6 +37,7 @@ func (r *reader) target(name string, t *table) Target {
 		Dispatched: r.functionGlobs(t, "dispatched"),
 		Unaudited:  r.globs(t, "unaudited"),
 		Tools:      r.tools(t, "tools"),
+		HostTools:  r.programs(t, "host_tools"),
 		Test:       r.test(t),
 		Bench:      r.bench(t),
 		Line:       t.pos.line,
@@ -235,6 +237,17 @@ func (r *reader) tools(t *table, key string) []string {
 	for _, e := range list {
 		if !slices.Contains(r.schema.Toolchains, e.string) {
 			r.report.at(e.pos, "%s in %s: xbuild has no toolchain %q%s", key, t.name, e.string, meant(e.string, r.schema.Toolchains, "there are"))
+		}
+	}
+	return plain(list)
+}
+
+// programs are names of programs, or globs of them.
+func (r *reader) programs(t *table, key string) []string {
+	list := t.elements(key)
+	for _, e := range list {
+		if _, err := path.Match(e.string, "x"); e.string == "" || strings.ContainsAny(e.string, "/\x00") || err != nil {
+			r.report.at(e.pos, "%s in %s: %q is no program's name (such as %q, or %q)", key, t.name, e.string, "xsltproc", "glib-*")
 		}
 	}
 	return plain(list)
