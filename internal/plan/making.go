@@ -200,7 +200,7 @@ func (m *making) rust() error {
 	m.a.Env = env.ForCargo(m.a.Env, m.view, c.Host, crates).Merge(c.Env)
 	m.a.Path = append(c.Path(), m.a.Path...)
 	m.vars["rust"] = m.p.Rust
-	m.vars["rust.flags"] = m.rustFlags(m.t, env.RustFlags(m.view, c.Baseline, m.settings), root, m.a.Build)
+	m.vars["rust.flags"] = m.rustFlags(m.t, env.RustFlags(m.view, c.Baseline, c.Rust.Rust.Version, m.settings), root, m.a.Build)
 	return nil
 }
 
