@@ -221,6 +221,13 @@ func (r release) check(t *testing.T, dir, p, program string, build result, want 
 		if !strings.Contains(build.stderr, fmt.Sprintf("would end with an illegal instruction on a machine that has just what %s promises", p)) {
 			t.Errorf("%s: the refusal does not say what to do: %v", p, build)
 		}
+		if hint := fmt.Sprintf("features = [%q] under [platform.%q]", m[1], p); strings.Count(build.stderr, hint) < 2 {
+			t.Errorf("%s: no hint of the toolchain says %s: %v", p, hint, build)
+		}
+		edit(t, filepath.Join(dir, "xbuild.toml"), "[target.", fmt.Sprintf("[platform.%q]\nfeatures = [%q]\n[target.", p, m[1]))
+		if got := xbuild(t, dir, "build", "-q", program, "-p", p); got.code != 0 {
+			t.Errorf("%s: the advice does not help: %v", p, got)
+		}
 		return "refused: " + m[1]
 	}
 	if p == "linux/amd64/v4" {
