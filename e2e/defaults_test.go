@@ -49,8 +49,8 @@ const (
 // above are the variants of platforms, which full looks at too, with the releases that are taken without a word.
 var above = []string{"linux/amd64/v2", "linux/amd64/v3", "linux/amd64/v4", "linux/arm64/v8.2", "linux/arm64/v9"}
 
-// noStd is why a release of rustc makes no program for platforms.
-func noStd(why string, platforms ...string) map[string]string {
+// none is why a release makes no program for platforms.
+func none(why string, platforms ...string) map[string]string {
 	all := map[string]string{}
 	for _, p := range platforms {
 		all[p] = why
@@ -62,6 +62,8 @@ const (
 	// rust-std.toml and rust-src.toml
 	noLibrary = "no standard library for"
 	needsSSE2 = "uses sse2, which linux/386 does not promise, and cannot be built without it"
+	// clang.toml
+	execStack = "requires an executable stack"
 	// Go's issue of min and max of floats, docs/instructions.md
 	goMinMax = "refused: z14"
 	// docs/trouble.md
@@ -70,17 +72,18 @@ const (
 
 var releases = []release{
 	{name: "clang 19", toolchain: "clang", constraint: "~19", source: "c", programs: cDefaults, output: cOutput, lean: eleven, wrong: map[string]string{"linux/loong64 O3": loongVectors}},
-	{name: "clang 21", toolchain: "clang", constraint: "~21", source: "c", programs: cDefaults, output: cOutput, wrong: map[string]string{"linux/loong64 O3": loongVectors}},
-	{name: "clang 22", toolchain: "clang", constraint: "~22", source: "c", programs: cDefaults, output: cOutput, lean: []string{"linux/arm/v7"}},
+	{name: "clang 21", toolchain: "clang", constraint: "~21", source: "c", programs: cDefaults, output: cOutput, wrong: map[string]string{"linux/loong64 O3": loongVectors},
+		lacks: none(execStack, "linux/mips64le")},
+	{name: "clang 22", toolchain: "clang", constraint: "~22", source: "c", programs: cDefaults, output: cOutput, lean: []string{"linux/arm/v7"}, lacks: none(execStack, "linux/mips64le")},
 	{name: "go 1.19", toolchain: "go", constraint: "~1.19", source: "go", programs: goDefaults, output: goOutput},
 	{name: "go 1.24", toolchain: "go", constraint: "~1.24", source: "go", programs: goDefaults, output: goOutput, lean: eleven},
 	{name: "go 1.26", toolchain: "go", constraint: "~1.26", source: "go", programs: goDefaults, output: goOutput, lean: []string{"linux/s390x"}, wrong: map[string]string{"linux/s390x defaults": goMinMax}},
 	{name: "go 1.27", toolchain: "go", constraint: "~1.27", source: "go", programs: goDefaults, output: goOutput, wrong: map[string]string{"linux/s390x defaults": goMinMax}},
 	{name: "rust 1.63", toolchain: "rust", constraint: "~1.63", source: "rust", programs: rustDefaults, output: rustOutput,
-		lacks: noStd(noLibrary, "linux/arm/v6", "linux/riscv64", "linux/loong64")},
+		lacks: none(noLibrary, "linux/arm/v6", "linux/riscv64", "linux/loong64")},
 	{name: "rust 1.85", toolchain: "rust", constraint: "~1.85", source: "rust", programs: rustDefaults, output: rustOutput, lean: eleven},
 	{name: "rust 1.97", toolchain: "rust", constraint: "~1.97", source: "rust", programs: rustDefaults, output: rustOutput, lean: []string{"linux/arm/v7"},
-		lacks: noStd(needsSSE2, "linux/386"), untried: []string{"linux/arm/v5", "linux/mips64le"}},
+		lacks: none(needsSSE2, "linux/386"), untried: []string{"linux/arm/v5", "linux/mips64le"}},
 }
 
 // TestDefaults: what each release of each compiler makes by itself, for each platform, of code that leaves it a choice of instructions. xbuild build's own audit holds it against
