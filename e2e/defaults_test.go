@@ -60,7 +60,7 @@ func none(why string, platforms ...string) map[string]string {
 
 const (
 	// rust-std.toml and rust-src.toml
-	noLibrary = "no standard library for"
+	noLibrary = "no library for the target"
 	needsSSE2 = "uses sse2, which linux/386 does not promise, and cannot be built without it"
 	// clang.toml
 	execStack = "requires an executable stack"
