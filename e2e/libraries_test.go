@@ -46,6 +46,7 @@ var excuses = []excuse{
 	{[]string{"linux/386"}, `crtfastmath\.o`, `set_fast_math_sse`, `sse|fxsr`, "called after cpuid (libgcc's config/i386/crtfastmath.c)"},
 	{[]string{"linux/arm/v5"}, `libc\.a|libm\.a`, `.*`, `vfp`, "setjmp, contexts and the rounding mode save the registers of VFP where the kernel says that there is one (glibc's ARM_HAVE_VFP: dl_hwcap)"},
 	{nil, `libgcc\.a`, `^float128-(hw|p10)\.o |-hw\.o `, `power(9|10)`, "numbers of 128 bits, of which an indirect function takes a variant (libgcc's config/rs6000/float128-ifunc.c)"},
+	{nil, `libgcc\.a`, `^cpuinfo\.o get_available_features`, `xsave`, "asks the machine, after cpuid (libgcc's config/i386/cpuinfo.c)"},
 	{nil, `libmemchr-.*\.rlib`, `memchr.*avx2`, `avx2?`, "crate memchr asks before it takes them (its arch/x86_64, is_available)"},
 	{nil, `libstd_detect-.*\.rlib`, `_xgetbv`, `xsave`, "asks the machine, after cpuid (std_detect's os/x86.rs)"},
 	{[]string{"linux/arm/v5"}, `libprofiler_builtins-.*\.rlib`, `.*`, `v6|v6k|v6t2|v7|vfp.*`, "linked by rustc's -Cinstrument-coverage and -Cprofile-generate alone, and xbuild build refuses such a program: Debian compiles it for armhf's machine"},
