@@ -349,7 +349,7 @@ func compareTables(t *testing.T, file string, tables map[string]string) {
 			continue
 		}
 		if !*update {
-			t.Errorf("%s: table %q says\n%s\nbut measured was\n%s\nwrite it with: go test ./e2e -run TestMatrix -update", file, name, was, want)
+			t.Errorf("%s: table %q says\n%s\nbut measured was\n%s\nwrite it with: go test ./e2e -run %s -update", file, name, was, want, t.Name())
 			continue
 		}
 		text, changed = head+begin+want+end+tail, true

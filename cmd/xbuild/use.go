@@ -128,7 +128,7 @@ func (s *session) cargoEnvironment(p platform.Platform, v compose.View, settings
 	if alone {
 		e = env.ForCargo(e, v, c.Host, settings)
 	}
-	e = env.WithCargo(e, v, c.Host, settings, env.RustFlags(v, c.Baseline, settings), s.callerFlags()).Merge(c.Env)
+	e = env.WithCargo(e, v, c.Host, settings, env.RustFlags(v, c.Baseline, c.Rust.Rust.Version, settings), s.callerFlags()).Merge(c.Env)
 	return e, path, s.composed(set, s.executeOptions(0))
 }
 
@@ -290,7 +290,11 @@ func (c *FlagsCmd) Run(g *Globals) error {
 	}
 	switch c.Lang {
 	case "rust":
-		fmt.Println(strings.Join(b.RustFlags(), " "))
+		release := "" // any, where the lock does not hold one yet
+		if rust, err := s.Toolchain("rust"); err == nil {
+			release = rust.Version
+		}
+		fmt.Println(strings.Join(b.RustFlags(release), " "))
 	case "go":
 		fmt.Println(strings.Join(b.GoEnv(), "\n"))
 	default:

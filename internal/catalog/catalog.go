@@ -244,17 +244,23 @@ type Suite struct {
 	ArchFlags map[string][]string `toml:"arch_flags" json:"-"`
 	// Supplement is a C file beside the definitions: what the suite's libraries ask the C library for and this one lacks. Each compiler view compiles it, and a
 	// program gets it where it asks for it. SupplementText is what stands in it.
-	Supplement     string            `toml:"supplement" json:"-"`
-	SupplementText string            `toml:"-" json:"-"`
-	Architectures  []string          `toml:"architectures" json:"architectures,omitempty"`
-	Targets        map[string]string `toml:"targets" json:"targets,omitempty"` // of a language's library: the compiler's target -> the archive's architecture
-	// Beyond are features that the library's own code uses although the platform does not promise them, by the compiler's target: where the project does not either,
-	// the library is none for it.
+	Supplement     string   `toml:"supplement" json:"-"`
+	SupplementText string   `toml:"-" json:"-"`
+	Architectures  []string `toml:"architectures" json:"architectures,omitempty"`
+	// Package is the package for all architectures that has the source, in the place of the source package's own file, and Strip how many directories it lies below there.
+	Package string            `toml:"package" json:"-"`
+	Strip   int               `toml:"strip" json:"-"`
+	Targets map[string]string `toml:"targets" json:"targets,omitempty"` // of a language's library: the compiler's target -> the archive's architecture
+	// Beyond are features that the library's own code uses although the platform does not promise them, by the compiler's target, each with a semver constraint behind it
+	// where not all versions do: where the project does not promise them either, the library is none for it.
 	Beyond map[string][]string `toml:"beyond" json:"beyond,omitempty"`
 }
 
 // Roots returns the suite's package names.
 func (s *Sysroot) Roots(suite Suite) []string {
+	if suite.Package != "" {
+		return []string{suite.Package}
+	}
 	out := make([]string, len(s.Packages))
 	for i, p := range s.Packages {
 		out[i] = strings.ReplaceAll(p, "{gcc}", suite.GCC)

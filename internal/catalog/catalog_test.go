@@ -208,6 +208,9 @@ func TestParts(t *testing.T) {
 	targets, of := map[string]string{}, map[string]platform.Platform{}
 	for _, p := range platform.All() {
 		targets[p.Rust], of[p.Rust] = p.Debian, p
+		if m, ok := p.ForMusl(); ok {
+			of[m.Rust] = m
+		}
 	}
 	for _, d := range c.Sysroots {
 		if d.Libc != "" {
@@ -248,7 +251,18 @@ func TestParts(t *testing.T) {
 			if !slices.ContainsFunc(toolchain.Sources, func(x Source) bool { return x.Suite == s.Name }) {
 				t.Errorf("sysroots/%s.toml: suite %s is none of toolchain %s", d.Name, s.Name, d.Of)
 			}
-			for target, features := range s.Beyond {
+			if (s.Package != "") != (s.Strip > 0) || s.Package != "" && d.Source == "" {
+				t.Errorf("sysroots/%s.toml: suite %s: package %q with strip = %d: a package has the source of a definition with a source, below some directories", d.Name, s.Name, s.Package, s.Strip)
+			}
+			for target, entries := range s.Beyond {
+				var features []string
+				for _, e := range entries {
+					f, versions, ok := strings.Cut(e, " ")
+					if _, err := semver.NewConstraint(versions); ok && err != nil {
+						t.Errorf("sysroots/%s.toml: suite %s: beyond of %s: %q: %v", d.Name, s.Name, target, e, err)
+					}
+					features = append(features, f)
+				}
 				b, err := of[target].Baseline("", nil)
 				with, errWith := of[target].Baseline("", features)
 				if err != nil || errWith != nil || len(with.Features()) <= len(b.Features()) {

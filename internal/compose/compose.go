@@ -102,12 +102,16 @@ type Sysroot struct {
 	supplement           string // C code of what the sysroot's libraries ask for and its C library lacks
 	rustSource           bool   // the source of Rust's library, which is completed
 	noCrates             bool   // that source has not the crates that it stands on
+	strip                int    // how many directories the source lies below in its package
 	files                []lock.File
 }
 
 // NewSysroot says what the tree of a locked sysroot will be in the store at root.
 func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot {
 	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "" && def.Archive == "" && def.Source == "", keep: def.Keep, drop: def.Drop, files: from(locked.Archive, locked.Files), rustSource: def.Of == "rust" && def.Source != "", noCrates: def.Of == "rust" && def.Source != "" && locked.Archive == catalog.Rust}
+	if suite, ok := def.Suite(locked.Suite); ok {
+		s.strip = suite.Strip
+	}
 	name := "sysroot"
 	if !s.Libc {
 		name = def.Name
@@ -350,6 +354,7 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain) error {
 func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 	_, err := c.Store.Tree(ctx, s.Key, func(tmp, _ string) error {
 		opt := archive.UnpackOptions{Keep: s.keep, Drop: s.drop, UsrMerge: true}
+		opt.Strip = s.strip
 		if s.noCrates {
 			opt.Strip = strings.Count(rustlib+"/src/rust", "/") // lib/rustlib/src/rust/library/…
 		}

@@ -2,7 +2,9 @@ package compose
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -66,6 +68,10 @@ func completeSource(dir string) error {
 	}
 	var locked lockfile
 	if _, err := toml.DecodeFile(filepath.Join(dir, "library/Cargo.lock"), &locked); err != nil {
+		return err
+	}
+	// Since 1.85 or so the library is a workspace of its own with its crates below it, as package rust-src has it (rust-lang/rust, src/bootstrap, "Vendor").
+	if err := os.Rename(filepath.Join(dir, "library/vendor"), filepath.Join(dir, "vendor")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	wanted := map[string]bool{} // "name version"

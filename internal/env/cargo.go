@@ -93,10 +93,10 @@ func WithCargo(c Environment, v, host compose.View, s Settings, flags []string, 
 	return e
 }
 
-// RustFlags are rustc's flags for a platform: its baseline and its linker. The linker is among them, and not in cargo's configuration alone, because that cannot
+// RustFlags are the flags of a release of rustc for a platform: its baseline and its linker. The linker is among them, and not in cargo's configuration alone, because that cannot
 // tell the platform's programs from build scripts where both are for the same target.
-func RustFlags(v compose.View, b platform.Baseline, s Settings) []string {
-	flags := append(append([]string{"-Clinker=" + v.RustLinker()}, v.Sysroot.RustFlags...), b.RustFlags()...)
+func RustFlags(v compose.View, b platform.Baseline, release string, s Settings) []string {
+	flags := append(append([]string{"-Clinker=" + v.RustLinker()}, v.Sysroot.RustFlags...), b.RustFlags(release)...)
 	if s.Static {
 		flags = append(flags, "-Ctarget-feature=+crt-static")
 	}

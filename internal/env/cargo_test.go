@@ -41,7 +41,7 @@ func TestCargo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text += strings.Join(RustFlags(v, b, s), "\n") + "\n"
+		text += strings.Join(RustFlags(v, b, "", s), "\n") + "\n"
 		golden(t, "cargo-"+strings.ReplaceAll(name, "/", "-")+".golden", text)
 	}
 }

@@ -242,7 +242,7 @@ func (m *making) rust() error {
 	m.a.Env.Set("RUSTC_WORKSPACE_WRAPPER", "")
 	m.a.Path = append(c.Path(), m.a.Path...)
 	m.vars["rust"] = m.p.Rust
-	m.vars["rust.flags"] = m.rustFlags(m.t, env.RustFlags(m.view, c.Baseline, m.settings), root, m.a.Build)
+	m.vars["rust.flags"] = m.rustFlags(m.t, env.RustFlags(m.view, c.Baseline, c.Rust.Rust.Version, m.settings), root, m.a.Build)
 	return nil
 }
 

@@ -475,7 +475,7 @@ func (pl *Planner) RustView(p platform.Platform, host compose.View) (compose.Rus
 			return compose.RustView{}, err
 		}
 	}
-	return compose.NewBuiltRustView(pl.Store, p, compose.NewBuiltStd(pl.Store, rust, tree, host, view, p.Rust, b.RustFlags())), nil
+	return compose.NewBuiltRustView(pl.Store, p, compose.NewBuiltStd(pl.Store, rust, tree, host, view, p.Rust, b.RustFlags(rust.Version))), nil
 }
 
 // ErrNotLocked says that the lock lacks an entry that the plan needs.

@@ -15,6 +15,7 @@ type Baseline struct {
 	set      map[string]bool
 	c        []string
 	rust     []string
+	rustOff  []string // features that rustc is told to leave alone, each with the release from which on it has to be
 	env      []string
 	qemu     string
 	noQEMU   string
@@ -65,6 +66,11 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 		b.c = a.cFlags(l, c, has, asked, b.set)
 	}
 	b.rust = a.rustFlags(l, c, promised, asked, b.set)
+	for _, f := range a.features {
+		if !b.set[f.name] && f.allows(p) {
+			b.rustOff = append(b.rustOff, f.rustOff...)
+		}
+	}
 	b.env = a.goEnv(l, b.set)
 	b.qemu, b.noQEMU = t.model(p, a, promised, b.set)
 	return b, nil
@@ -82,8 +88,33 @@ func (b Baseline) Features() []string { return slices.Sorted(maps.Keys(b.set)) }
 // CFlags are clang's flags, for its configuration file. A platform without a C toolchain has none.
 func (b Baseline) CFlags() []string { return slices.Clone(b.c) }
 
-// RustFlags are rustc's flags.
-func (b Baseline) RustFlags() []string { return slices.Clone(b.rust) }
+// RustFlags are the flags of a release of rustc, such as 1.85.1; "" stands for any, which takes what one of them needs.
+func (b Baseline) RustFlags(release string) []string {
+	flags := slices.Clone(b.rust)
+	var off []string
+	for _, f := range b.rustOff {
+		name, from, _ := strings.Cut(f, " ")
+		if release == "" || !earlier(release, from) {
+			off = append(off, "-"+name)
+		}
+	}
+	if len(off) == 0 {
+		return flags
+	}
+	return append(flags, "-C", "target-feature="+strings.Join(off, ","))
+}
+
+// earlier compares the first two numbers of releases. What has none, the name of a channel for instance, is the latest.
+func earlier(a, b string) bool {
+	var x, y [2]int
+	if n, _ := fmt.Sscanf(a, "%d.%d", &x[0], &x[1]); n < 2 {
+		return false
+	}
+	if n, _ := fmt.Sscanf(b, "%d.%d", &y[0], &y[1]); n < 2 {
+		return false
+	}
+	return x[0] < y[0] || x[0] == y[0] && x[1] < y[1]
+}
 
 // GoEnv are Go's variables, such as GOARM=7.
 func (b Baseline) GoEnv() []string { return slices.Clone(b.env) }

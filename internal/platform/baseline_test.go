@@ -41,7 +41,7 @@ func words(b Baseline) string {
 	for _, l := range []struct {
 		tool  string
 		words []string
-	}{{"c", b.CFlags()}, {"rust", b.RustFlags()}, {"go", b.GoEnv()}} {
+	}{{"c", b.CFlags()}, {"rust", b.RustFlags("")}, {"go", b.GoEnv()}} {
 		if len(l.words) > 0 {
 			fmt.Fprintf(&s, "\t%s\t%s\n", l.tool, strings.Join(l.words, " "))
 		}
@@ -313,19 +313,19 @@ func TestRustTakesTheFlags(t *testing.T) {
 	targets := strings.Fields(output(t, rustc, "--print", "target-list"))
 	seen := map[string]bool{}
 	all := slices.DeleteFunc(combinations(t), func(c combination) bool {
-		k := c.p.Rust + strings.Join(c.b.RustFlags(), " ")
+		k := c.p.Rust + strings.Join(c.b.RustFlags(""), " ")
 		twice := seen[k]
 		seen[k] = true
 		return twice || !slices.Contains(targets, c.p.Rust)
 	})
 	each(t, all, func(c combination) error {
-		out, err := exec.Command(rustc, append([]string{"--print", "cfg", "--target", c.p.Rust}, c.b.RustFlags()...)...).CombinedOutput()
+		out, err := exec.Command(rustc, append([]string{"--print", "cfg", "--target", c.p.Rust}, c.b.RustFlags("")...)...).CombinedOutput()
 		if err != nil {
-			return fmt.Errorf("%q: %v\n%s", c.b.RustFlags(), err, out)
+			return fmt.Errorf("%q: %v\n%s", c.b.RustFlags(""), err, out)
 		}
 		for _, l := range strings.Split(string(out), "\n") {
 			if strings.Contains(l, "unknown") && strings.Contains(l, "feature") || strings.Contains(l, "is not a recognized") {
-				return fmt.Errorf("%q: %s", c.b.RustFlags(), l)
+				return fmt.Errorf("%q: %s", c.b.RustFlags(""), l)
 			}
 		}
 		return nil
@@ -416,10 +416,10 @@ func TestBaseline(t *testing.T) {
 		{"linux/386", "", "sse2", "-march=i686 -msse2", "-C target-cpu=i686 -C target-feature=+sse2", "GO386=sse2", "coreduo"},
 		{"linux/arm/v5", "", "", "-march=armv5te -mfloat-abi=soft", "", "GOARM=5", "arm926"},
 		{"linux/arm/v6", "", "", "-march=armv6 -mfpu=vfp -mfloat-abi=softfp", "", "GOARM=6", "arm1176"},
-		{"linux/arm/v7", "", "", "-march=armv7-a -mfpu=vfpv3-d16 -mfloat-abi=hard", "", "GOARM=7", "cortex-a9,neon=off,vfp-d32=off"},
+		{"linux/arm/v7", "", "", "-march=armv7-a -mfpu=vfpv3-d16 -mfloat-abi=hard", "-C target-feature=-d32", "GOARM=7", "cortex-a9,neon=off,vfp-d32=off"},
 		{"linux/arm/v7", "", "neon", "-march=armv7-a -mfpu=neon -mfloat-abi=hard", "-C target-feature=+neon", "GOARM=7", "cortex-a8"},
 		{"linux/arm/v7", "", "vfpv4 neon", "-march=armv7-a -mfpu=neon-vfpv4 -mfloat-abi=hard", "-C target-feature=+neon,+vfp4", "GOARM=7", "cortex-a15"},
-		{"linux/arm/v7", "", "thumb", "-march=armv7-a -mfpu=vfpv3-d16 -mfloat-abi=hard -mthumb", "-C target-feature=+thumb-mode", "GOARM=7", "cortex-a9,neon=off,vfp-d32=off"},
+		{"linux/arm/v7", "", "thumb", "-march=armv7-a -mfpu=vfpv3-d16 -mfloat-abi=hard -mthumb", "-C target-feature=+thumb-mode -C target-feature=-d32", "GOARM=7", "cortex-a9,neon=off,vfp-d32=off"},
 		{"linux/arm64", "", "crypto LSE", "-march=armv8-a+crypto+lse", "-C target-feature=+aes,+sha2,+lse", "GOARM64=v8.0,lse,crypto", "neoverse-n1"},
 		{"linux/arm64/v8.2", "", "crypto", "-march=armv8.2-a+crypto", "-C target-feature=+v8.2a,+aes,+sha2", "GOARM64=v8.2,crypto", "neoverse-n1"},
 		{"linux/arm64", "cortex-a72", "", "-mcpu=cortex-a72+nocrypto", "-C target-cpu=cortex-a72 -C target-feature=-aes,-sha2", "GOARM64=v8.0", "cortex-a53"},
@@ -446,12 +446,43 @@ func TestBaseline(t *testing.T) {
 			t.Errorf("%s cpu=%q features=%q: %v", p, test.cpu, test.features, err)
 			continue
 		}
-		got := []string{strings.Join(b.CFlags(), " "), strings.Join(b.RustFlags(), " "), strings.Join(b.GoEnv(), " "), b.QEMUCPU()}
+		got := []string{strings.Join(b.CFlags(), " "), strings.Join(b.RustFlags(""), " "), strings.Join(b.GoEnv(), " "), b.QEMUCPU()}
 		if want := []string{test.c, test.rust, test.env, test.qemu}; !slices.Equal(got, want) {
 			t.Errorf("%s cpu=%q features=%q:\nhave %q\nwant %q", p, test.cpu, test.features, got, want)
 		}
 		if (b.QEMUCPU() == "") != (b.QEMUReason() != "") {
 			t.Errorf("%s cpu=%q features=%q: CPU model %q, reason %q", p, test.cpu, test.features, b.QEMUCPU(), b.QEMUReason())
+		}
+	}
+}
+
+// TestRustFlagsOfReleases: rustc is told what its targets leave open from the release on that does, and where the project does not promise it; an earlier one would
+// warn of the word.
+func TestRustFlagsOfReleases(t *testing.T) {
+	p, err := Parse("linux/arm/v7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ release, feature, want string }{
+		{"1.63.0", "", ""},
+		{"1.85.1", "", ""},
+		{"1.93.1", "", ""},
+		{"1.94.0", "", "-C target-feature=-d32"},
+		{"1.97.1", "", "-C target-feature=-d32"},
+		{"2.0.0", "", "-C target-feature=-d32"},
+		{"nightly", "", "-C target-feature=-d32"},
+		{"", "", "-C target-feature=-d32"},
+		{"1.97.1", "half", "-C target-feature=-d32"},
+		{"1.97.1", "vfpv3", "-C target-feature=+vfp3"},
+		{"1.97.1", "neon", "-C target-feature=+neon"},
+		{"1.97.1", "crypto", "-C target-feature=+v8,+aes,+sha2"},
+	} {
+		b, err := p.Baseline("", strings.Fields(test.feature))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(b.RustFlags(test.release), " "); got != test.want {
+			t.Errorf("rustc %s with %q: %q, want %q", test.release, test.feature, got, test.want)
 		}
 	}
 }

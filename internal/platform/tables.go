@@ -35,6 +35,7 @@ type feature struct {
 	name    string
 	implies []string
 	c, rust []string // nil: the feature's own name; empty: none
+	rustOff []string // what rustc has to be told where the feature is not in the set: "NAME RELEASE", from which release on
 	base    string   // the -march or -mcpu value that has it
 	rustCPU string   // and rustc's target-cpu
 	on      []string // the only platforms that can have it
@@ -111,7 +112,7 @@ func choices(lines []string) []choice {
 func loadBaselines(data string) (*baselineTable, error) {
 	t := &baselineTable{arches: map[string]*arch{}, levels: map[string]level{}, qemu: map[string]models{}}
 	var f feature // one for all, because making the map of its fields is most of the work
-	fields := map[string]any{"implies": &f.implies, "c": &f.c, "rust": &f.rust, "base": &f.base, "rust_cpu": &f.rustCPU, "on": &f.on}
+	fields := map[string]any{"implies": &f.implies, "c": &f.c, "rust": &f.rust, "base": &f.base, "rust_cpu": &f.rustCPU, "rust_off": &f.rustOff, "on": &f.on}
 	err := sections(data, func(s section) error {
 		kind, name, _ := strings.Cut(s.name, ".")
 		if kind != "arch" && kind != "level" && kind != "qemu" && t.arches[name] == nil {

@@ -120,7 +120,7 @@ func (r PartRequest) In(l *lock.Lock) (SysrootRequest, error) {
 		if arch == "" {
 			continue
 		}
-		if err := r.beyond(t, suite); err != nil {
+		if err := r.beyond(t, suite, d); err != nil {
 			beyond = err
 			continue
 		}
@@ -133,11 +133,22 @@ func (r PartRequest) In(l *lock.Lock) (SysrootRequest, error) {
 }
 
 // beyond is the error where a library is not built for what the platform promises.
-func (r PartRequest) beyond(t lock.Toolchain, suite catalog.Suite) error {
-	for _, f := range suite.Beyond[r.Target] {
+func (r PartRequest) beyond(t lock.Toolchain, suite catalog.Suite, d *catalog.Sysroot) error {
+	for _, entry := range suite.Beyond[r.Target] {
+		f, versions, _ := strings.Cut(entry, " ")
+		if ok, err := Admits(versions, Upstream(t.Version)); err != nil || !ok {
+			if err != nil {
+				return fmt.Errorf("%s: suite %s: beyond %q: %w", d.Name, suite.Name, entry, err)
+			}
+			continue
+		}
 		if !slices.Contains(r.Promised, f) {
-			return fmt.Errorf("the standard library of %s %s (%s) uses %s, which %s does not promise, and there is no source of it to build it from\nhint: promise it: [platform.%q] features = [%q]; or name another version in [toolchains]",
-				t.Name, t.Version, t.Suite, f, r.Where, r.Where, f)
+			why := "and there is no source of it to build it from"
+			if d.Source != "" {
+				why = "and cannot be built without it"
+			}
+			return fmt.Errorf("the standard library of %s %s (%s) uses %s, which %s does not promise, %s\nhint: promise it: [platform.%q] features = [%q]; or name another version in [toolchains]",
+				t.Name, t.Version, t.Suite, f, r.Where, why, r.Where, f)
 		}
 	}
 	return nil
@@ -405,16 +416,23 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 	if !ok {
 		return lock.Sysroot{}, fmt.Errorf("%s: sysroot %s has no suite %q", r.Where, r.Def.Name, r.Suite)
 	}
+	index, roots := r.Arch, rootsOf(r, suite)
 	if r.Def.Source != "" {
-		return a.source(ctx, r)
+		if suite.Package == "" {
+			return a.source(ctx, r)
+		}
+		host, err := platform.Parse(Hosts[0]) // every architecture's index has the packages that are for all
+		if err != nil {
+			return lock.Sysroot{}, err
+		}
+		index = host.Debian
 	}
-	roots := rootsOf(r, suite)
 	version := cmp.Or(suite.Glibc, suite.Version)
 	named := r.Def.Package
 	if r.Def.Of != "" {
 		named = roots[0]
 	}
-	files, date, err := a.served(ctx, r.Suite, r.Arch, func(ix *archive.Index) ([]lock.File, error) {
+	files, date, err := a.served(ctx, r.Suite, index, func(ix *archive.Index) ([]lock.File, error) {
 		if named != "" {
 			pkgs, err := ix.Lookup(named)
 			if err != nil {
@@ -422,7 +440,7 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 			}
 			version = Upstream(pkgs[0].Version)
 		}
-		return closure(ix, roots, archive.ResolveOptions{Skip: r.Def.Skip, Suite: r.Suite, Arch: r.Arch})
+		return closure(ix, roots, archive.ResolveOptions{Skip: r.Def.Skip, Suite: r.Suite, Arch: index})
 	})
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("sysroot of %s (%s): %w", r.Where, r.Arch, err)

@@ -274,7 +274,8 @@ func TestBeyond(t *testing.T) {
 	lib := func(name string, beyond ...string) *catalog.Sysroot {
 		return &catalog.Sysroot{Name: name, Of: "hello", Suites: []catalog.Suite{{Name: "trixie", Targets: map[string]string{"vax-none": "vax"}, Beyond: map[string][]string{"vax-none": beyond}}}}
 	}
-	fast, slow := lib("fast", "d-float", "g-float"), lib("slow")
+	fast, slow, later := lib("fast", "d-float", "g-float"), lib("slow"), lib("later", "d-float >=1.1", "g-float >=0.9, <2")
+	tight := &catalog.Sysroot{Name: "tight", Of: "hello", Source: "hello", Suites: []catalog.Suite{{Name: "trixie", Beyond: map[string][]string{"vax-none": {"d-float"}}}}}
 	src := &catalog.Sysroot{Name: "src", Of: "hello", Source: "hello", Suites: []catalog.Suite{{Name: "trixie"}}}
 	l := &lock.Lock{Toolchains: []lock.Toolchain{{Name: "hello", Version: "1.0", Host: Hosts[0], Archive: "debian", Suite: "trixie", Roots: hello.Packages}}}
 	for _, c := range []struct {
@@ -286,6 +287,9 @@ func TestBeyond(t *testing.T) {
 		{"all is promised", []string{"d-float", "f-float", "g-float"}, []*catalog.Sysroot{fast, src}, fast},
 		{"half is promised", []string{"d-float"}, []*catalog.Sysroot{fast, src}, src},
 		{"another library does without", nil, []*catalog.Sysroot{fast, slow, src}, slow},
+		{"not all versions use it", []string{"g-float"}, []*catalog.Sysroot{later, src}, later},
+		{"this version uses it", []string{"d-float"}, []*catalog.Sysroot{later, src}, src},
+		{"no source does without", nil, []*catalog.Sysroot{fast, tight}, nil},
 		{"no other, no source", []string{"g-float"}, []*catalog.Sysroot{fast}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -65,7 +65,7 @@ func (r PartRequest) inRustDist(l *lock.Lock, t lock.Toolchain) (SysrootRequest,
 	library := SysrootRequest{Def: def, Arch: r.Target, Suite: t.Suite, Version: t.Version, Release: releaseOf(t.Files), Where: r.Where}
 	source, hasSource := r.rustSource(library)
 	suite, _ := def.Suite(t.Suite)
-	if err := r.beyond(t, suite); err != nil {
+	if err := r.beyond(t, suite, def); err != nil {
 		if hasSource {
 			return source, nil
 		}

@@ -75,6 +75,7 @@ func TestNeeds(t *testing.T) {
 		{"riscv sh1add", riscvTable().find(0x20b52533), "zba"},
 		{"riscv vsetvli", riscvTable().find(0x0d0077d7), "v"},
 		{"ppc xsaddqp", ppcTable().find(0xfc421808 << 32), "power9"},
+		{"ppc mffsl", ppcTable().find(0xfc18048e << 32), ""}, // mffs to a POWER8
 		{"ppc addi", ppcTable().find(0x38630001 << 32), ""},
 		{"ppc pld", ppcEntry(0x04000000e4600000), "power10"},
 		{"s390x nngrk", s390xTable().find(0xb9646012_0000), "z15"},

@@ -75,6 +75,7 @@ var targets = []target{
 		table: "ppc64", llvm: "PPC", width: 64,
 		manual:     "the manual is Power ISA 3.1, book I and its appendix of opcode maps",
 		namespaces: []string{""},
+		harmless:   []string{"=MFFSL"}, // before POWER9 it runs as mffs, which glibc's fegetround and others count on (sysdeps/powerpc/fpu/fenv_libc.h)
 		needs: needs(`HasAltivec HasVSX HasFPU HasP8Altivec HasP8Vector HasP8Crypto HasDirectMove HasExtDiv HasBPERMD HasPartwordAtomics HasICBT HasOnlySwappingMemOps IsISA2_06
 			IsNotISAFuture HasHTM=htm HasP9Vector=power9 HasP9Altivec=power9 IsISA3_0=power9 IsISA3_1=power10 PrefixInstrs=power10 HasP10Vector=power10 PairedVectorMemops=power10
 			MMA=mma IsISAFuture=future In32BitMode=never IsBookE=never IsE500=never IsPPC4xx=never IsPPC6xx=never HasSPE=never`),
