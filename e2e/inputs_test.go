@@ -346,3 +346,53 @@ func checkInputs(t *testing.T, dir, platform, program string, inputs []input) {
 		t.Errorf("a build from nothing gives other bytes; it prints\n%s where it printed\n%s", run(), out)
 	}
 }
+
+// TestRoot: what lies above the source is not in the copy that make runs in. The error names the key, which is tried; a link that leads there leads to the same file.
+func TestRoot(t *testing.T) {
+	needNetwork(t)
+	platform := "linux/" + runtime.GOARCH
+	toml := func(more string) string {
+		return fmt.Sprintf("[project]\nname = \"root\"\nplatforms = [%q]\n[target.p]\nrecipe = \"make\"\nsource = \"app\"\noutputs = [\"p\"]\n%s", platform, more)
+	}
+	dir := write(t, map[string]string{
+		"xbuild.toml": toml(""), "common/c.h": "#define C \"1\"\n", "common/flags.mk": "CFLAGS += -DFLAG=1\n",
+		"app/main.c":   "#include <stdio.h>\n#include C_H\n#ifndef FLAG\n#define FLAG 0\n#endif\nint main(void) { printf(\"c=%s flag=%d\\n\", C, FLAG); }\n",
+		"app/Makefile": "-include ../common/flags.mk\np: main.c\n\t$(CC) $(CFLAGS) -DC_H='\"../common/c.h\"' -o $@ main.c\n",
+	})
+	prints := func(want string) {
+		t.Helper()
+		if r := xbuild(t, dir, "run", "-q", "-p", platform, "--", built(dir, platform, "p")); r.code != 0 || r.stdout != want {
+			t.Errorf("the program: %v, want %q", r, want)
+		}
+	}
+	refused := func(what string) {
+		t.Helper()
+		r := xbuild(t, dir, "build")
+		if r.code != 1 || !strings.Contains(r.stderr, "the build looked for ../common/") || !strings.Contains(r.stderr, `write root = ".." in [target.p]`) {
+			t.Errorf("%s: %v", what, r)
+		}
+	}
+	refused("a header that is not there")
+	content("app/main.c", "#include <stdio.h>\n#ifndef FLAG\n#define FLAG 0\n#endif\nint main(void) { printf(\"flag=%d\\n\", FLAG); }\n")(t, dir)
+	refused("a file that make does without")
+	content("xbuild.toml", toml("root = \".\"\n"))(t, dir)
+	build(t, dir)
+	prints("flag=0\n")
+	content("xbuild.toml", toml("root = \"..\"\n"))(t, dir)
+	build(t, dir)
+	prints("flag=1\n")
+	content("xbuild.toml", toml("root = \"inner\"\n"))(t, dir)
+	if r := xbuild(t, dir, "build"); r.code != 1 || !strings.Contains(r.stderr, `root "inner" is not the source or a directory above it`) {
+		t.Errorf("root below the source: %v", r)
+	}
+
+	content("xbuild.toml", toml(""))(t, dir)
+	relink("app/linked", "../common")(t, dir)
+	content("app/main.c", "#include <stdio.h>\n#include \"linked/c.h\"\nint main(void) { printf(\"c=%s\\n\", C); }\n")(t, dir)
+	content("app/Makefile", "p: main.c\n\t$(CC) -o $@ main.c\n")(t, dir)
+	build(t, dir)
+	prints("c=1\n")
+	content("common/c.h", "#define C \"2\"\n")(t, dir)
+	build(t, dir)
+	prints("c=2\n")
+}
