@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// An input is one thing that a build read, and how it changes. After the change the program prints KEY=2 in the place of KEY=1.
+// An input is one thing that a build read, and how it changes. After the change the program prints KEY=2 in the place
+// of KEY=1.
 type input struct {
 	name   string
 	change func(t *testing.T, dir string)
@@ -259,8 +260,8 @@ executable('p', 'main.c', 'via.c', gen, include_directories: include_directories
 	}
 }
 
-// TestInputs changes what a build read, wherever it lies, and what it did not read: the program that is built then prints what a build from nothing prints, and what
-// nobody read builds nothing.
+// TestInputs changes what a build read, wherever it lies, and what it did not read: the program that is built then
+// prints what a build from nothing prints, and what nobody read builds nothing.
 func TestInputs(t *testing.T) {
 	needNetwork(t)
 	platform := "linux/" + runtime.GOARCH
@@ -347,7 +348,8 @@ func checkInputs(t *testing.T, dir, platform, program string, inputs []input) {
 	}
 }
 
-// TestRoot: what lies above the source is not in the copy that make runs in. The error names the key, which is tried; a link that leads there leads to the same file.
+// TestRoot: what lies above the source is not in the copy that make runs in. The error names the key, which is tried; a
+// link that leads there leads to the same file.
 func TestRoot(t *testing.T) {
 	needNetwork(t)
 	platform := "linux/" + runtime.GOARCH

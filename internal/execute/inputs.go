@@ -24,12 +24,13 @@ import (
 	"xbuild/internal/trace"
 )
 
-// What an action read is its input: nobody has to name it. Each file that its commands looked for is remembered with what it was, and with the programs that looked: a
-// file that was not there and is there now is a change like another.
+// What an action read is its input: nobody has to name it. Each file that its commands looked for is remembered with
+// what it was, and with the programs that looked: a file that was not there and is there now is a change like another.
 //
-// The programs tell what a build system does not know. It runs again in the directory of its last run, and makes again what it knows to be out of date. A program that read
-// what has changed since, and that was not run again, is one that the build system has no reason to run: a header that its Makefile does not name, a script that a
-// configure step called. Then the directory is deleted and all is built anew.
+// The programs tell what a build system does not know. It runs again in the directory of its last run, and makes again
+// what it knows to be out of date. A program that read what has changed since, and that was not run again, is one that
+// the build system has no reason to run: a header that its Makefile does not name, a script that a configure step
+// called. Then the directory is deleted and all is built anew.
 
 // A read is a path that an action's commands looked for.
 type read struct {
@@ -42,10 +43,12 @@ type read struct {
 // changing is the sum of a file that was changed while the action ran: what was read of it nobody knows.
 const changing = "changed while it was read"
 
-// settled is how long a file has to be unchanged for its time to tell it from another version: file systems count it in steps (two seconds at the most, on FAT).
+// settled is how long a file has to be unchanged for its time to tell it from another version: file systems count it in
+// steps (two seconds at the most, on FAT).
 const settled = 2 * time.Second
 
-// inputs knows what files are. What it found out once holds for the whole run of xbuild, but for what commands may have changed.
+// inputs knows what files are. What it found out once holds for the whole run of xbuild, but for what commands may have
+// changed.
 type inputs struct {
 	build  string   // the project's build directory, links resolved
 	skip   []string // absolute directories that are never inputs
@@ -59,20 +62,27 @@ type seen struct{ stat, sum string }
 
 // machine are paths that say something of this machine and its moment, and nothing of a project.
 var machine = []string{
-	"/proc", "/sys", "/dev", "/run", "/var", "/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/hosts", "/etc/host.conf",
-	"/etc/resolv.conf", "/etc/gai.conf", "/etc/localtime", "/etc/mtab", "/etc/services", "/etc/protocols", "/etc/hostname", "/etc/machine-id",
+	"/proc", "/sys", "/dev", "/run", "/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/passwd", "/etc/group",
+	"/etc/nsswitch.conf", "/etc/hosts", "/etc/host.conf",
+	"/etc/resolv.conf", "/etc/gai.conf", "/etc/localtime", "/etc/mtab",
+	"/etc/services", "/etc/protocols", "/etc/hostname", "/etc/machine-id",
 	// clang asks which distribution it is on, and uses nothing of it here.
-	"/etc/os-release", "/usr/lib/os-release", "/etc/lsb-release", "/etc/debian_version", "/etc/redhat-release", "/etc/SuSE-release", "/etc/gentoo-release",
+	"/etc/os-release", "/usr/lib/os-release", "/etc/lsb-release", "/etc/debian_version", "/etc/redhat-release",
+	"/etc/SuSE-release", "/etc/gentoo-release",
 }
 
 // caches are what tools keep below the home directory: they check what they read there by what a project locks.
-var caches = []string{".cache", ".npm", ".node-gyp", ".cargo/registry", ".cargo/git", ".cargo/.package-cache", ".cargo/.package-cache-mutate", ".cargo/.global-cache", "go/pkg", ".config/go/telemetry"}
+var caches = []string{
+	".cache", ".npm", ".node-gyp", ".cargo/registry", ".cargo/git", ".cargo/.package-cache", ".cargo/.package-cache-mutate",
+	".cargo/.global-cache", "go/pkg", ".config/go/telemetry",
+}
 
 func newInputs(opt Options) *inputs {
-	in := &inputs{skip: append([]string{opt.Build, opt.Dist}, opt.Skip...), build: real(opt.Build), now: map[string]seen{}, sums: map[string]string{}}
+	in := &inputs{build: real(opt.Build), now: map[string]seen{}, sums: map[string]string{}}
+	in.skip = append([]string{opt.Build, opt.Dist}, opt.Skip...)
 	add := func(path string) {
-		if path == "" || path == "/" {
-			return
+		if path == "" || path == "/" || within(opt.Build, path) || within(real(opt.Build), path) {
+			return // a project may lie in a cache
 		}
 		in.ignore = append(in.ignore, path)
 		if real, err := filepath.EvalSymlinks(path); err == nil && real != path {
@@ -144,13 +154,15 @@ func relative(dir, path string) string {
 	return rel
 }
 
-// isCache tells directories that say of themselves that they hold what can be made again, other projects' build directories for one.
+// isCache tells directories that say of themselves that they hold what can be made again, other projects' build
+// directories for one.
 func isCache(dir string) bool {
 	_, err := os.Lstat(filepath.Join(dir, "CACHEDIR.TAG"))
 	return err == nil
 }
 
-// record makes the record of one run of an action. Of what lies in the project's build directory the copy of a source alone counts, for the source that it is of.
+// record makes the record of one run of an action. Of what lies in the project's build directory the copy of a source
+// alone counts, for the source that it is of.
 func (in *inputs) record(a *plan.Action) *trace.Record {
 	top := real(a.Top)
 	return &trace.Record{
@@ -169,8 +181,9 @@ func (in *inputs) record(a *plan.Action) *trace.Record {
 	}
 }
 
-// reader names a program by its arguments. Programs that a recipe lists are named by the values of some options alone, because the others change from run to run: by none,
-// where it is the build system itself, which is always run. Names of temporary files are left out.
+// reader names a program by its arguments. Programs that a recipe lists are named by the values of some options alone,
+// because the others change from run to run: by none, where it is the build system itself, which is always run. Names
+// of temporary files are left out.
 func reader(known map[string][]string, argv []string) string {
 	if len(argv) == 0 {
 		return ""
@@ -192,7 +205,8 @@ func reader(known map[string][]string, argv []string) string {
 		if !ok {
 			continue
 		}
-		if slices.ContainsFunc(options, func(o string) bool { return strings.HasPrefix(o, "!") && slices.Contains(argv, o[1:]) }) {
+		whole := func(o string) bool { return strings.HasPrefix(o, "!") && slices.Contains(argv, o[1:]) }
+		if slices.ContainsFunc(options, whole) {
 			break
 		}
 		id := []string{base}
@@ -361,7 +375,8 @@ func (in *inputs) declared(a *plan.Action) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// changed are the paths that are not any more what the action read. What is the same by content alone gets its new time, and touched says so.
+// changed are the paths that are not any more what the action read. What is the same by content alone gets its new
+// time, and touched says so.
 func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
 	out := map[string]bool{}
 	for i := range st.Reads {
@@ -387,7 +402,8 @@ func settledAt(path string) bool {
 	return err != nil || info.IsDir() || time.Since(info.ModTime()) > settled
 }
 
-// remember puts what a record holds into the state. What other programs read in earlier runs in the same directory stays.
+// remember puts what a record holds into the state. What other programs read in earlier runs in the same directory
+// stays.
 func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 	ran := map[string]bool{}
 	for _, name := range rec.Ran() {
@@ -419,7 +435,8 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 		e.read = read{Path: path, Stat: s.stat, Sum: in.content(a, path, s)}
 		maps.Copy(e.by, f.Readers)
 		switch {
-		case !f.Written && s.sum == "" && trace.StampOf(path) != f.Stamp, !f.Written && e.Sum == "-" && f.Stamp != (trace.Stamp{}):
+		case !f.Written && s.sum == "" && trace.StampOf(path) != f.Stamp,
+			!f.Written && e.Sum == "-" && f.Stamp != (trace.Stamp{}):
 			e.Stat, e.Sum = "", changing
 		case s.sum == "" && !settledAt(path):
 			e.Stat = ""
@@ -590,7 +607,8 @@ func (in *inputs) skipped(path string) bool {
 	return path == os.TempDir() || within(path, in.skip[0]) || within(path, in.build)
 }
 
-// stale says what the build system did not notice: programs that read what has changed and were not run again, or, where it rereads what it goes by, files.
+// stale says what the build system did not notice: programs that read what has changed and were not run again, or,
+// where it rereads what it goes by, files.
 func stale(a *plan.Action, st *state, changed map[string]bool, rec *trace.Record) []string {
 	files := rec.Files()
 	ran := map[string]bool{}
@@ -633,15 +651,17 @@ func (r *runner) outputs(a *plan.Action) {
 		if !a.Copy || out.Path == "" {
 			continue
 		}
-		found, _ := doublestar.Glob(os.DirFS(a.Build), filepath.ToSlash(filepath.Clean(out.Path)), doublestar.WithFilesOnly(), doublestar.WithNoFollow())
+		pattern := filepath.ToSlash(filepath.Clean(out.Path))
+		found, _ := doublestar.Glob(os.DirFS(a.Build), pattern, doublestar.WithFilesOnly(), doublestar.WithNoFollow())
 		for _, f := range found { // collect tells of errors
 			r.read(a, filepath.Join(a.Build, f))
 		}
 	}
 }
 
-// outside finds what commands looked for above the copy of a source, where it is not, although it is above the source. certain tells that make or a compiler did, which
-// look nowhere without being told: the project wants it. Other programs look for their own configuration in all directories upwards.
+// outside finds what commands looked for above the copy of a source, where it is not, although it is above the source.
+// certain tells that make or a compiler did, which look nowhere without being told: the project wants it. Other
+// programs look for their own configuration in all directories upwards.
 func (in *inputs) outside(a *plan.Action, rec *trace.Record) (text string, certain bool) {
 	if !a.Copy || rec == nil {
 		return "", false
@@ -665,7 +685,8 @@ func (in *inputs) outside(a *plan.Action, rec *trace.Record) (text string, certa
 		}
 		above := relative(a.Top, path)
 		wanted := filepath.Join(a.Root, above)
-		if info, err := os.Stat(wanted); err != nil || !info.Mode().IsRegular() || slices.ContainsFunc(vcs, func(d string) bool { return strings.Contains(wanted, "/"+d+"/") }) {
+		version := func(dir string) bool { return strings.Contains(wanted, "/"+dir+"/") }
+		if info, err := os.Stat(wanted); err != nil || !info.Mode().IsRegular() || slices.ContainsFunc(vcs, version) {
 			continue
 		}
 		sure := false
@@ -678,7 +699,8 @@ func (in *inputs) outside(a *plan.Action, rec *trace.Record) (text string, certa
 		if text == "" || sure && !certain {
 			up := strings.Count(relative(a.Build, path), "../")
 			root := strings.TrimSuffix(strings.Repeat("../", up), "/")
-			text = fmt.Sprintf("the build looked for %s, which is not in the copy of the source that it runs in: write root = %q in [target.%s], which copies %s (root = \".\" says that it is not wanted)",
+			text = fmt.Sprintf("the build looked for %s, which is not in the copy of the source that it runs in: "+
+				"write root = %q in [target.%s], which copies %s (root = \".\" says that it is not wanted)",
 				relative(a.Build, path), root, a.Target, filepath.Join(a.Source, root))
 			certain = sure
 		}

@@ -179,7 +179,8 @@ func (st *state) collect(a *plan.Action) error {
 	return nil
 }
 
-// stepDone tells whether a step that has an output has nothing to do: same command, its output there, and none of those programs to run again that read what has changed.
+// stepDone tells whether a step that has an output has nothing to do: same command, its output there, and none of those
+// programs to run again that read what has changed.
 func (st *state) stepDone(s plan.Step, again map[string]bool) bool {
 	name := made(s)
 	if name == "" || st.Steps[s.Output] != commandHash(s) || !slices.Contains(st.Readers, name) || again[name] {

@@ -17,15 +17,16 @@ const (
 	offArgs = 16
 )
 
-// install gives this thread, and the processes that it starts, the filter, and returns the descriptor at which it asks. Programs gain no privileges by their file then,
-// which a build has no use for (prctl(2), PR_SET_NO_NEW_PRIVS).
+// install gives this thread, and the processes that it starts, the filter, and returns the descriptor at which it asks.
+// Programs gain no privileges by their file then, which a build has no use for (prctl(2), PR_SET_NO_NEW_PRIVS).
 func install() (listener int, err error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return 0, err
 	}
 	code := filter()
 	prog := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
-	// Where the kernel knows it (5.19), a signal does not break off a call that is being answered, and no program sees an EINTR that it does not expect.
+	// Where the kernel knows it (5.19), a signal does not break off a call that is being answered, and no program sees
+	// an EINTR that it does not expect.
 	for _, flags := range []uintptr{unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER} {
 		fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
 		if e == 0 {
@@ -49,7 +50,8 @@ func filter() []unix.SockFilter {
 	ret := func(k uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k} }
 	// section looks one way of calling up: what is none of its calls is allowed.
 	section := func(a abi) []unix.SockFilter {
-		// io_uring opens files without a call; a program that is told that there is none does as on older kernels. Its number is the same everywhere.
+		// io_uring opens files without a call; a program that is told that there is none does as on older kernels. Its
+		// number is the same everywhere.
 		end := []unix.SockFilter{ret(unix.SECCOMP_RET_ALLOW), ret(unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS))}
 		// A stat of a descriptor alone names no path (stat(2), AT_EMPTY_PATH).
 		ask := []unix.SockFilter{ret(unix.SECCOMP_RET_USER_NOTIF)}

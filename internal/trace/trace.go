@@ -1,7 +1,9 @@
-// Package trace runs a command and sees which files it, and all that it started, looked for, read, listed and wrote. It asks no build system and no compiler: the kernel
-// says it, by a seccomp(2) filter that asks this process before each call that takes a path (seccomp_unotify(2)) and lets it go on. What was looked for and was not there is seen too.
+// Package trace runs a command and sees which files it, and all that it started, looked for, read, listed and wrote. It
+// asks no build system and no compiler: the kernel says it, by a seccomp(2) filter that asks this process before each
+// call that takes a path (seccomp_unotify(2)) and lets it go on. What was looked for and was not there is seen too.
 //
-// Where a machine does not allow that (Supported says why), nothing is run: a caller has to do without the knowledge, and not without knowing so.
+// Where a machine does not allow that (Supported says why), nothing is run: a caller has to do without the knowledge,
+// and not without knowing so.
 package trace
 
 import (
@@ -14,8 +16,8 @@ import (
 
 // A Record is what commands did with files. Several commands may write to one at the same time.
 type Record struct {
-	// Ignore tells paths that are not recorded; it is asked often. Reader names a program by its arguments: runs of one name stand for each other. Both are called with
-	// nothing locked, by several commands at once.
+	// Ignore tells paths that are not recorded; it is asked often. Reader names a program by its arguments: runs of one
+	// name stand for each other. Both are called with nothing locked, by several commands at once.
 	Ignore func(path string) bool
 	Reader func(argv []string) string
 
@@ -47,8 +49,9 @@ func StampOf(path string) Stamp {
 	return Stamp{Size: st.Size, Modified: st.Mtim.Nano(), Inode: st.Ino}
 }
 
-// Files returns what was recorded, by path. A directory whose names were read has a slash behind its path: that is another entry than the one of who looked for it. The
-// paths are absolute; where a name goes up from a directory that may be a link ("a/../b"), that is left in it.
+// Files returns what was recorded, by path. A directory whose names were read has a slash behind its path: that is
+// another entry than the one of who looked for it. The paths are absolute; where a name goes up from a directory that
+// may be a link ("a/../b"), that is left in it.
 func (r *Record) Files() map[string]File {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,8 +137,9 @@ func (r *Record) Partial() bool {
 	return r.partial
 }
 
-// Run starts a command, waits for its end and records what it, and all that it started, does with files. The error is that of cmd.Start or cmd.Wait. What outlives the
-// command is told by the kernel that there are no such system calls. With a name, all of it is one reader of that name.
+// Run starts a command, waits for its end and records what it, and all that it started, does with files. The error is
+// that of cmd.Start or cmd.Wait. What outlives the command is told by the kernel that there are no such system calls.
+// With a name, all of it is one reader of that name.
 func (r *Record) Run(cmd *exec.Cmd, name string) error {
 	if name != "" {
 		r.started(name)

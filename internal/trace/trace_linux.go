@@ -43,8 +43,8 @@ func run(cmd *exec.Cmd, r *Record, name string) error {
 	started, waited := make(chan error), make(chan struct{})
 	watched := make(chan struct{})
 	go func() {
-		// The thread has the filter for ever, so it ends with this goroutine (runtime.LockOSThread). It stays until the command has ended: its end is what the kernel takes
-		// for the parent's death (prctl(2), PR_SET_PDEATHSIG).
+		// The thread has the filter for ever, so it ends with this goroutine (runtime.LockOSThread). It stays until the
+		// command has ended: its end is what the kernel takes for the parent's death (prctl(2), PR_SET_PDEATHSIG).
 		runtime.LockOSThread()
 		listener, err := install()
 		if err != nil {
@@ -55,7 +55,8 @@ func run(cmd *exec.Cmd, r *Record, name string) error {
 		go func() {
 			defer close(watched)
 			defer unix.Close(listener)
-			w := &watch{record: r, name: name, listener: listener, self: uint32(os.Getpid()), readers: map[string]string{}, known: map[image]string{}}
+			w := &watch{record: r, name: name, listener: listener, self: uint32(os.Getpid())}
+			w.readers, w.known = map[string]string{}, map[image]string{}
 			// On one processor, where the caller waits anyway (Linux 6.6).
 			unix.IoctlSetInt(listener, unix.SECCOMP_IOCTL_NOTIF_SET_FLAGS, unix.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP)
 			w.serve(int(quit.Fd()))
@@ -87,8 +88,9 @@ type watch struct {
 	args     [64 << 10]byte
 }
 
-// An image is a place in a program's code, in one process. Another program in the same process has its code elsewhere: where it lies is chosen at random. The loader of the GNU
-// C library, which begins each dynamic program, tells where that is turned off.
+// An image is a place in a program's code, in one process. Another program in the same process has its code elsewhere:
+// where it lies is chosen at random. The loader of the GNU C library, which begins each dynamic program, tells where
+// that is turned off.
 type image struct {
 	pid int
 	ip  uint64
@@ -129,15 +131,17 @@ func (w *watch) serve(quit int) {
 			continue
 		}
 		var n notif
-		if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(w.listener), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&n))); e != 0 {
+		fd := uintptr(w.listener)
+		if _, _, e := unix.Syscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&n))); e != 0 {
 			continue // the one that asked was killed
 		}
 		if n.pid != w.self {
 			w.call(&n)
 		}
-		// The kernel goes on with the call (seccomp_unotify(2), SECCOMP_USER_NOTIF_FLAG_CONTINUE): nothing is decided here.
+		// The kernel goes on with the call (seccomp_unotify(2), SECCOMP_USER_NOTIF_FLAG_CONTINUE): nothing is decided
+		// here.
 		resp := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-		unix.Syscall(unix.SYS_IOCTL, uintptr(w.listener), unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&resp)))
+		unix.Syscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&resp)))
 	}
 }
 
@@ -301,7 +305,8 @@ func (w *watch) path(pid, dir, arg int, n *notif) string {
 	return filepath.Clean(name)
 }
 
-// readString reads a string of another process up to its NUL. It is -1 where that cannot be read, and 0 where there is none, which the call itself will find out.
+// readString reads a string of another process up to its NUL. It is -1 where that cannot be read, and 0 where there is
+// none, which the call itself will find out.
 func readString(pid int, addr uintptr, buf []byte) int {
 	for n := 0; n < len(buf); {
 		// Not across a page, whose neighbour may not be there.
@@ -318,7 +323,8 @@ func readString(pid int, addr uintptr, buf []byte) int {
 	return 0
 }
 
-// readMemory is the number of bytes read: 0 where there is no such memory (EFAULT), or no such process any more, and -1 where reading it is not allowed.
+// readMemory is the number of bytes read: 0 where there is no such memory (EFAULT), or no such process any more, and -1
+// where reading it is not allowed.
 func readMemory(pid int, addr uintptr, buf []byte) int {
 	if addr == 0 {
 		return 0
