@@ -16,8 +16,9 @@ import (
 	"xbuild/internal/platform"
 )
 
-// An excuse is code beyond a platform's baseline in a library that xbuild links, and why no program runs it where the machine lacks what it needs. What is seen to be dispatched
-// needs none. A function without a name, of a shared library, is held by its archive, which is made of the same source.
+// An excuse is code beyond a platform's baseline in a library that xbuild links, and why no program runs it where the
+// machine lacks what it needs. What is seen to be dispatched needs none. A function without a name, of a shared
+// library, is held by its archive, which is made of the same source.
 type excuse struct {
 	platforms []string // empty: all
 	library   string   // a regular expression over the file's name
@@ -57,9 +58,10 @@ var excuses = []excuse{
 // probe prints the directories of the libraries that a program of a platform is linked with.
 const probe = `for f in libc.a libmsvcrt.a libgcc.a libc++.a libstdc++.a; do p=$($CXX -print-file-name=$f); case $p in /*) dirname "$p";; esac; done`
 
-// TestLibraries holds what xbuild links against each platform's baseline: the C library and its start files, libgcc, libatomic, libstdc++, musl and the libc++ that is compiled for it,
-// mingw-w64's, and Rust's standard library of each source. What needs more is dispatched, or has an excuse. The libraries are those that are taken without a word; XBUILD_E2E=full
-// looks at those of every suite and of every release of Rust.
+// TestLibraries holds what xbuild links against each platform's baseline: the C library and its start files, libgcc,
+// libatomic, libstdc++, musl and the libc++ that is compiled for it, mingw-w64's, and Rust's standard library of each
+// source. What needs more is dispatched, or has an excuse. The libraries are those that are taken without a word;
+// XBUILD_E2E=full looks at those of every suite and of every release of Rust.
 func TestLibraries(t *testing.T) {
 	needNetwork(t)
 	used := map[int]bool{}

@@ -1,5 +1,5 @@
-// What a compiler makes of code that leaves it a choice of instructions: each kind of value under more pressure than there are registers. Only exact numbers come out, so that all
-// platforms and compilers print the same.
+// What a compiler makes of code that leaves it a choice of instructions: each kind of value under more pressure than
+// there are registers. Only exact numbers come out, so that all platforms and compilers print the same.
 #include <fenv.h>
 #include <math.h>
 #include <setjmp.h>
@@ -10,7 +10,8 @@
 
 #define KEEP __attribute__((noinline))
 
-// One product of each pair, all alive at once: the sum takes them from the last to the first, with a factor between that nobody knows.
+// One product of each pair, all alive at once: the sum takes them from the last to the first, with a factor between
+// that nobody knows.
 #define LIVE(type, name)                                                                                                                                      \
 	static volatile type name##_one = 1;                                                                                                                      \
 	KEEP type name(const type *a) {                                                                                                                           \
@@ -129,7 +130,8 @@ KEEP static uint32_t copies(char *to, const char *from, size_t n) {
 	return r;
 }
 
-// Parts of the C library that have code for machines with more than the platform's: of those, Arm's VFP, s390x's and POWER's control of rounding.
+// Parts of the C library that have code for machines with more than the platform's: of those, Arm's VFP, s390x's and
+// POWER's control of rounding.
 KEEP static double library(const char *text) {
 	jmp_buf at;
 	volatile double r = strtod(text, NULL) + strtof("2.5", NULL) + (fegetround() == FE_TONEAREST);
