@@ -181,6 +181,7 @@ func audit(img *image, set map[string]bool, o Options) Report {
 		}
 		index[k].Count++
 	}
+	var offers []Finding
 	for _, k := range order {
 		switch k.state {
 		case unconditional:
@@ -189,8 +190,18 @@ func audit(img *image, set map[string]bool, o Options) Report {
 			r.Dispatched = append(r.Dispatched, *index[k])
 		case untold:
 			r.Untold = append(r.Untold, *index[k])
+		case onOffer:
+			offers = append(offers, *index[k])
 		case allowed:
 			r.Allowed = append(r.Allowed, *index[k])
+		}
+	}
+	if whole := len(r.Unconditional) > 0; !whole {
+		r.Untold = append(r.Untold, offers...)
+	} else {
+		for _, f := range offers {
+			f.Why = ""
+			r.Unconditional = append(r.Unconditional, f)
 		}
 	}
 	for _, a := range img.attrs {
@@ -211,6 +222,7 @@ const (
 	dispatched
 	untold
 	allowed
+	onOffer // in an exported function that nothing leads to: a fault where anything else of the file is, else not told
 	notCode
 )
 

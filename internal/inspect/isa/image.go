@@ -29,6 +29,7 @@ type image struct {
 	wide    bool // 64 bits
 	linked  bool // an executable or shared object
 	placed  bool // it is loaded where it says, and its code may hold addresses
+	program bool // it is started by itself
 	named   bool // its functions have symbols of their own, not only those that the loader needs
 	entry   uint64
 
@@ -244,6 +245,7 @@ func (img *image) addELF(b []byte, member string) error {
 	}
 	if img.linked {
 		img.entry = h.entry
+		img.program = img.placed || h.entry != 0 && slices.ContainsFunc(raw, func(s rawSection) bool { return sectionName(raw, h, &s) == ".interp" })
 	}
 	next := img.next()
 	for i := range raw {

@@ -63,6 +63,29 @@ type machine struct {
 	clobber uint32 // mips: registers that the next instruction still has, and the one after it no longer
 	goCode  bool   // the function is Go's own
 	bare    bool   // Arm: what the instructions need is not asked
+	left    [8]struct {
+		to    uint64 // where branches lead that lie before, the last of them
+		known uint32
+		regs  [32]uint64
+	}
+	next int
+}
+
+// leave keeps what is known of the registers for where a branch leads.
+func (m *machine) leave(to uint64) {
+	l := &m.left[m.next%len(m.left)]
+	l.to, l.known, l.regs = to, m.known, m.regs
+	m.next++
+}
+
+// resume takes what was known where a branch leads to an address that the instruction before does not go on to.
+func (m *machine) resume(pc uint64) {
+	for i := range m.left {
+		if l := &m.left[i]; l.to == pc {
+			m.known, m.regs, m.clobber = l.known, l.regs, 0
+			return
+		}
+	}
 }
 
 func (m *machine) reset(start uint64) {

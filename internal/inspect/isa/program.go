@@ -44,9 +44,11 @@ type program struct {
 	first     int            // the function that the program begins in, -1 for none
 	sure      map[int]bool   // functions that run on every machine whatever the program's branches decide
 	mixes     *bool          // what mixed has found
+	every     map[int]bool   // what everyHit has found
 	doomed    map[int]bool   // functions that cannot be run through without what the baseline lacks
 	free      map[int]*guard // control flow in which every branch decides
 	dead      []bool         // functions that nothing refers to
+	uncalled  []bool         // functions that are exported, and that nothing in the file leads to
 	incoming  map[int][]edge // by function
 	comesBack map[int]bool
 	count     int                        // of instructions read
@@ -77,12 +79,13 @@ type stub struct {
 	linkage  bool // it is part of the linkage table
 	detector bool // what the loader puts there asks the processor
 	word     bool // what the loader puts there holds what was asked
+	thread   bool // what the loader puts there finds a thread's variables
 }
 
 func newProgram(img *image, set map[string]bool) *program {
 	lo, hi, used := img.span((*section).exec)
 	return &program{img: img, set: set, lacking: map[*entry]string{}, literals: map[uint64]int{}, literalAt: newAddrSet(lo, hi, used), calls: newAddrSet(lo, hi, used), guards: map[int]*guard{}, words: map[uint64]bool{},
-		asking: map[int]bool{}, telling: map[int]bool{}, ends: newAddrSet(lo, hi, used), comesBack: map[int]bool{}, startup: map[int]bool{}, first: -1, doomed: map[int]bool{}, free: map[int]*guard{}}
+		asking: map[int]bool{}, telling: map[int]bool{}, ends: newAddrSet(lo, hi, used), comesBack: map[int]bool{}, startup: map[int]bool{}, first: -1, doomed: map[int]bool{}, every: map[int]bool{}, free: map[int]*guard{}}
 }
 
 func (p *program) lacks(e *entry) string {
@@ -203,7 +206,12 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 	m.mode = mode
 	tables := p.img.machine == elf.EM_ARM || p.img.machine == elf.EM_PPC64
 	var in inst
+	follows := p.img.arch.name != "x86" // there registers are only followed for their table, which all of a function has
+	ended, slot := false, false
 	for pc := start; pc < end; {
+		if ended && follows {
+			m.resume(pc)
+		}
 		if pc >= until {
 			mode, until = p.modeAt(pc)
 			m.mode = mode
@@ -245,6 +253,11 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 		if !f(m, pc, &in) {
 			return
 		}
+		if follows && in.flow == cond && in.target > pc && in.target < end && m.known != 0 {
+			m.leave(in.target)
+		}
+		ended = in.flow.ends() && !in.delayed || slot
+		slot = in.flow.ends() && in.delayed
 		pc += uint64(in.length)
 	}
 }
@@ -360,7 +373,7 @@ func (p *program) use(pc, addr uint64, kind refKind) {
 	}
 	linkage := p.img.inPLT(pc) || kind == load && s.name == ".plt" // of PowerPC the slots lie there, and the code lies between the program's
 	if name, ok := p.img.imports[addr]; ok {
-		p.stubs = append(p.stubs, stub{pc: pc, linkage: linkage, detector: isDetector(name), word: isWordName(name)})
+		p.stubs = append(p.stubs, stub{pc: pc, linkage: linkage, detector: isDetector(name), word: isWordName(name), thread: name == "__tls_get_addr" || name == "___tls_get_addr" || name == "__tls_get_offset"})
 		if linkerTable(s.name) {
 			return
 		}
@@ -558,6 +571,12 @@ func (p *program) asksOf(f int) []uint64 {
 func (p *program) asksAt(addr uint64) bool {
 	s, ok := p.entryOf(addr)
 	return ok && s.detector
+}
+
+// threadAt says that an address is the linkage table's of the function that finds a thread's variables.
+func (p *program) threadAt(addr uint64) bool {
+	s, ok := p.entryOf(addr)
+	return ok && s.thread
 }
 
 // entryOf is what an entry of the linkage table reads, which is the first that is read at its address or behind.
