@@ -67,8 +67,10 @@ type variation struct {
 	way
 }
 
-func (v variation) name() string { return strings.ReplaceAll(fmt.Sprintf("%d%v", v.kind, v.way), " ", "") }
-func (v variation) asks() bool   { return v.kind >= 150 }
+func (v variation) name() string {
+	return strings.ReplaceAll(fmt.Sprintf("%d%v", v.kind, v.way), " ", "")
+}
+func (v variation) asks() bool { return v.kind >= 150 }
 
 // variations are the programs of a platform: all kinds, each in a third of the ways, so that each way has a third of the kinds. Without XBUILD_E2E=full each kind is made in one way, which
 // differs from platform to platform.

@@ -173,6 +173,8 @@ func audit(img *image, set map[string]bool, o Options) Report {
 			name, object, base := p.describe(f, h.pc, o)
 			if name != "" && allow.match(name) {
 				k.state = allowed
+			} else if y, ok := img.labelAt(h.pc); ok && y.addr >= p.funcs[f].start && allow.match(y.name) {
+				k.state = allowed
 			}
 			if index[k] == nil {
 				index[k] = &Finding{Function: name, Object: object, Address: h.pc - base, Instruction: h.entry.mnemonic, Bytes: fmt.Sprintf("% x", img.code(h.pc, h.length)), Feature: h.feature, Why: why}

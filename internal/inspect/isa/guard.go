@@ -259,6 +259,9 @@ func (p *program) flow(f int, all bool) *guard {
 			if t := p.function(in.target); in.target != 0 && t >= 0 && t != f && !p.returns(t, 0) {
 				a = -1
 			}
+			if in.target != fn.start { // a label of its own
+				b = index(in.target)
+			}
 		case cond:
 			b = index(in.target)
 			g.exits[from] = b < 0
@@ -546,13 +549,21 @@ func (p *program) findWords() {
 		if f == entry && !p.callsMain(f) {
 			return
 		}
-		left, count, handed, handedAt := 0, 0, uint64(0), 0
+		left, count, handed, handedAt, filler := 0, 0, uint64(0), 0, -1
 		p.walk(p.funcs[f].start, p.funcs[f].end, func(m *machine, pc uint64, in *inst) bool {
 			count++
 			if in.kind == address && mayWrite(in.ref) {
 				handed, handedAt = in.ref, count
 			}
-			if looks[pc] && in.flow == call && handedAt > 0 && count-handedAt <= 8 && p.fills(p.function(in.target)) {
+			asked := filler
+			filler = -1
+			if looks[pc] && in.flow == call {
+				asked = p.function(in.target)
+				if in.delayed { // the next instruction runs first
+					asked, filler = -1, asked
+				}
+			}
+			if asked >= 0 && handedAt > 0 && count-handedAt <= 8 && p.fills(asked) {
 				if y, ok := covering(p.img.objects, handed); ok && y.size > 0 && y.size <= 256 && !p.isWord(y.addr) { // it hands on a structure to be filled in
 					free := true
 					for a := y.addr; a < y.addr+y.size; a++ {
@@ -618,7 +629,7 @@ func (p *program) findWords() {
 				continue
 			}
 			done[f] = true
-			if p.funcs[f].end-p.funcs[f].start <= 128 && !p.hasHits(f) && !stores[f] && !slices.ContainsFunc(p.edgesOf(f), func(e edge) bool { return !looks[e.pc] && !p.threadAt(e.to) }) {
+			if p.funcs[f].end-p.funcs[f].start <= 256 && !p.hasHits(f) && !stores[f] && !p.doesMore(f, looks) {
 				p.telling[f] = true
 			}
 			keep(f, looks, false, 24)
@@ -630,13 +641,24 @@ func (p *program) findWords() {
 	slices.SortFunc(p.wordSyms, func(a, b symbol) int { return cmp.Compare(a.addr, b.addr) })
 }
 
+// doesMore says that a function calls others than those that it asks, whose addresses some machines load first, and what finds a thread's variables.
+func (p *program) doesMore(f int, looks map[uint64]bool) bool {
+	return slices.ContainsFunc(p.edgesOf(f), func(e edge) bool {
+		if looks[e.pc] || p.threadAt(e.to) {
+			return false
+		}
+		t := p.function(e.to)
+		return e.kind != stop || t < 0 || !p.asking[t] && !p.telling[t]
+	})
+}
+
 // fills says that a small function only asks, and leaves the answers where it is told to.
 func (p *program) fills(f int) bool {
 	if f < 0 || p.funcs[f].end-p.funcs[f].start > 1024 || p.hasHits(f) {
 		return false
 	}
 	looks := p.looks(f)
-	return len(looks) > 0 && !slices.ContainsFunc(p.edgesOf(f), func(e edge) bool { return !looks[e.pc] })
+	return len(looks) > 0 && !p.doesMore(f, looks)
 }
 
 func (p *program) hasHits(f int) bool {
@@ -923,8 +945,8 @@ func (p *program) viaData() {
 			}
 			found = p.throughData(holders, slot, users, 2)
 		}
-		if len(found) == 0 && direct[p.img.arch.name] && linkerTable(p.img.section(slot).name) {
-			continue // the linker left a slot that nothing loads
+		if len(found) == 0 && linkerTable(p.img.section(slot).name) && (direct[p.img.arch.name] || p.img.machine == elf.EM_MIPS && p.img.exported[to]) {
+			continue // the linker left a slot that nothing loads; on MIPS every name that is exported has one
 		}
 		if len(found) == 0 || len(found) > 256 {
 			p.dataRoots = append(p.dataRoots, f)

@@ -1,6 +1,9 @@
 package isa
 
-import "debug/elf"
+import (
+	"debug/elf"
+	"slices"
+)
 
 // A flow says where the machine goes after an instruction.
 type flow uint8
@@ -60,9 +63,10 @@ type machine struct {
 	start   uint64 // of the function
 	table   uint64 // 386: the address of the global offset table, and the registers that held it
 	tables  uint32
-	clobber uint32 // mips: registers that the next instruction still has, and the one after it no longer
-	goCode  bool   // the function is Go's own
-	bare    bool   // Arm: what the instructions need is not asked
+	spills  [4]int64 // where on the stack it was put, 0 for nowhere
+	clobber uint32   // mips: registers that the next instruction still has, and the one after it no longer
+	goCode  bool     // the function is Go's own
+	bare    bool     // Arm: what the instructions need is not asked
 	left    [8]struct {
 		to    uint64 // where branches lead that lie before, the last of them
 		known uint32
@@ -90,6 +94,7 @@ func (m *machine) resume(pc uint64) {
 
 func (m *machine) reset(start uint64) {
 	m.known, m.start, m.tables, m.clobber = 0, start, 0, 0
+	m.spills = [4]int64{}
 	if m.img.machine == elf.EM_386 && m.img.got != 0 && m.img.inPLT(start) { // EBX is the caller's (the i386 supplement of the ABI, "Procedure Linkage Table")
 		m.set(3, m.img.got)
 	}
@@ -99,6 +104,22 @@ func (m *machine) set(r uint32, v uint64) {
 	m.regs[r&31] = v
 	m.known |= 1 << (r & 31)
 }
+
+// spill notes that a word of the stack holds the table's address, or no longer does.
+func (m *machine) spill(word int64, table bool) {
+	for i, s := range m.spills {
+		if s == word || s == 0 && table {
+			m.spills[i] = 0
+			if table {
+				m.spills[i] = word
+			}
+			return
+		}
+	}
+}
+
+// spilt says that a word of the stack holds the table's address.
+func (m *machine) spilt(word int64) bool { return slices.Contains(m.spills[:], word) }
 
 func (m *machine) kill(r uint32)     { m.known &^= 1 << (r & 31) }
 func (m *machine) has(r uint32) bool { return m.known>>(r&31)&1 != 0 }

@@ -413,16 +413,29 @@ func (p *program) split() {
 			}
 		}
 	}
+	foreign := p.foreign()
 	p.calls.each(func(to uint64) {
 		f := p.function(to)
-		if f < 0 || p.funcs[f].start == to || to%p.img.arch.align != 0 {
+		if f < 0 || p.funcs[f].start == to || to%p.img.arch.align != 0 || foreign[to] {
 			return
 		}
 		if y, ok := covering(p.img.byAddr, to); ok && y.size > 0 {
 			return
 		}
+		if y, ok := p.img.labelAt(to); ok && y.addr == to && y.addr > p.funcs[f].start {
+			return // only its own function calls it
+		}
 		cuts = append(cuts, to)
 	})
+	for to := range foreign {
+		f := p.function(to)
+		if f < 0 || p.funcs[f].start == to {
+			continue
+		}
+		if y, ok := covering(p.img.byAddr, to); !ok || y.size == 0 || p.img.inner[to] {
+			cuts = append(cuts, to)
+		}
+	}
 	var more []function
 	for _, c := range cuts {
 		more = append(more, function{start: c, end: p.funcs[p.function(c)].end})
@@ -575,8 +588,11 @@ func (p *program) asksAt(addr uint64) bool {
 
 // threadAt says that an address is the linkage table's of the function that finds a thread's variables.
 func (p *program) threadAt(addr uint64) bool {
-	s, ok := p.entryOf(addr)
-	return ok && s.thread
+	if s, ok := p.entryOf(addr); ok {
+		return s.thread
+	}
+	f := p.function(addr)
+	return f >= 0 && p.funcs[f].end-p.funcs[f].start <= 32 && slices.ContainsFunc(p.stubsOf(f), func(s stub) bool { return s.thread })
 }
 
 // entryOf is what an entry of the linkage table reads, which is the first that is read at its address or behind.
@@ -629,10 +645,14 @@ func (p *program) symbolAt(pc uint64) (symbol, bool) {
 		return y, true
 	}
 	var last symbol
-	for _, list := range [][]symbol{p.img.byAddr, p.img.labels} {
-		i := sort.Search(len(list), func(i int) bool { return list[i].addr > pc }) - 1
-		if i >= 0 && list[i].addr >= last.addr {
-			last = list[i]
+	if i := sort.Search(len(p.img.byAddr), func(i int) bool { return p.img.byAddr[i].addr > pc }) - 1; i >= 0 {
+		last = p.img.byAddr[i]
+	}
+	if y, ok := p.img.labelAt(pc); ok && y.addr >= last.addr {
+		if f := p.function(pc); y.name != "" && (f < 0 || p.funcs[f].start != last.addr || last.name == "") { // else it is a place in that function
+			last = y
+		} else if last.file == "" {
+			last.file = y.file
 		}
 	}
 	return last, last.name != "" && last.size == 0 && p.img.section(last.addr) == p.img.section(pc)
