@@ -407,8 +407,8 @@ func (p *program) split() {
 		}
 	}
 	if first := p.function(p.img.entry); p.img.linked && first >= 0 && p.img.machine != elf.EM_ARM { // whose constants lie in between
-		for _, e := range p.edges { // main
-			if e.kind == stop && p.function(e.pc) == first {
+		for _, e := range p.edges { // main, and the linkage that the C library is called by, which on ppc64le lies right behind
+			if (e.kind == stop || e.kind == jump) && p.function(e.pc) == first {
 				p.calls.add(e.to)
 			}
 		}
