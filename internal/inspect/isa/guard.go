@@ -819,11 +819,11 @@ func (p *program) reach() {
 func (p *program) everyWay(f, to int, one edge) bool {
 	var calls []uint64
 	for _, e := range p.edgesOf(f) {
-		if p.function(e.to) == to && e.kind != stop {
+		if p.function(e.to) == to && (e.kind == call || e.kind == jump) { // a branch that comes by need not be taken
 			calls = append(calls, e.pc)
 		}
 	}
-	return one.kind != stop && len(calls) > 1 && p.guard(f).together(calls) == open
+	return (one.kind == call || one.kind == jump) && len(calls) > 1 && p.guard(f).together(calls) == open
 }
 
 // callsMain says that a function which a program begins in may choose, too: on macOS it is main, on Windows it calls main, which is not handed on as an address.
