@@ -38,8 +38,8 @@
 #define NEWER ".insn 4, 0x0d0072d7" /* vsetvli t0, zero of V */
 #define MASK (1u << 21)
 #elif defined(__mips__)
-#define NEWER ".word 0x7800000e" /* addv.b of MSA */
-#define MASK 2u
+#define NEWER ".word 0x7c421010" /* addu.qb $2, $2, $2 of DSP: QEMU runs MSA as nothing */
+#define MASK 128u
 #elif defined(__loongarch64)
 #define NEWER ".word 0x740a0000" /* xvadd.b of LASX */
 #define MASK (1u << 5)
@@ -49,6 +49,8 @@
 #endif
 #ifdef __riscv
 #define TOUCHES : : : "t0", "memory"
+#elif defined(__mips__)
+#define TOUCHES : : : "$2", "memory"
 #elif defined(__powerpc64__)
 #define TOUCHES : : : "r0", "memory"
 #elif defined(__arm__) && !defined(__ARM_ARCH_7A__)
