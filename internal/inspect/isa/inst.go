@@ -63,29 +63,37 @@ type machine struct {
 	start   uint64 // of the function
 	table   uint64 // 386: the address of the global offset table, and the registers that held it
 	tables  uint32
-	spills  [4]int64 // where on the stack it was put, 0 for nowhere
-	clobber uint32   // mips: registers that the next instruction still has, and the one after it no longer
-	goCode  bool     // the function is Go's own
-	bare    bool     // Arm: what the instructions need is not asked
-	left    [8]struct {
-		to    uint64 // where branches lead that lie before, the last of them
+	spills  [4]int64  // where on the stack it was put, 0 for nowhere
+	clobber uint32    // mips: registers that the next instruction still has, and the one after it no longer
+	goCode  bool      // the function is Go's own
+	bare    bool      // Arm: what the instructions need is not asked
+	left    *branches // what is known where branches lead, nil for nothing
+}
+
+// branches are the last ones that lead on within a function, and what was known of the registers there.
+type branches struct {
+	next int
+	at   [8]struct {
+		to    uint64
 		known uint32
 		regs  [32]uint64
 	}
-	next int
 }
 
 // leave keeps what is known of the registers for where a branch leads.
 func (m *machine) leave(to uint64) {
-	l := &m.left[m.next%len(m.left)]
+	l := &m.left.at[m.left.next%len(m.left.at)]
 	l.to, l.known, l.regs = to, m.known, m.regs
-	m.next++
+	m.left.next++
 }
 
 // resume takes what was known where a branch leads to an address that the instruction before does not go on to.
 func (m *machine) resume(pc uint64) {
-	for i := range m.left {
-		if l := &m.left[i]; l.to == pc {
+	if m.left == nil {
+		return
+	}
+	for i := range m.left.at {
+		if l := &m.left.at[i]; l.to == pc {
 			m.known, m.regs, m.clobber = l.known, l.regs, 0
 			return
 		}

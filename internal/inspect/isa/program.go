@@ -51,6 +51,7 @@ type program struct {
 	uncalled  []bool         // functions that are exported, and that nothing in the file leads to
 	incoming  map[int][]edge // by function
 	comesBack map[int]bool
+	spares    []*branches
 	count     int                        // of instructions read
 	taken     [32]struct{ edge, at int } // the edge, from 1, by which a register got its address, and when
 }
@@ -254,12 +255,34 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 			return
 		}
 		if follows && in.flow == cond && in.target > pc && in.target < end && m.known != 0 {
+			if m.left == nil {
+				m.left = p.branches()
+				defer p.spare(m.left)
+			}
 			m.leave(in.target)
 		}
 		ended = in.flow.ends() && !in.delayed || slot
 		slot = in.flow.ends() && in.delayed
 		pc += uint64(in.length)
 	}
+}
+
+// branches are kept for the next function: there is one set for each that is read while another one is.
+func (p *program) branches() *branches {
+	n := len(p.spares) - 1
+	if n < 0 {
+		return &branches{}
+	}
+	b := p.spares[n]
+	p.spares = p.spares[:n]
+	return b
+}
+
+func (p *program) spare(b *branches) {
+	for i := range b.at {
+		b.at[i].to = 0
+	}
+	p.spares = append(p.spares, b)
 }
 
 func allZero(b []byte) bool { return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) }
