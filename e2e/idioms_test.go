@@ -52,7 +52,7 @@ func (w way) flags() string {
 	return s
 }
 
-var ways = func() (all []way) {
+var makings = func() (all []way) {
 	for _, level := range []string{"-O0", "-O1", "-O2", "-O3", "-Os"} {
 		for i := range 4 {
 			all = append(all, way{level, i&1 != 0, i&2 != 0})
@@ -81,8 +81,8 @@ func variations(t *testing.T, name string) (list []variation) {
 		if lacksKind(name, kind) {
 			continue
 		}
-		for j, w := range ways {
-			at := (7*i + 3*place + j) % len(ways)
+		for j, w := range makings {
+			at := (7*i + 3*place + j) % len(makings)
 			if full() && at%5 == 0 || !full() && at == 0 && (i+place)%3 == 0 {
 				list = append(list, variation{kind, w})
 			}
