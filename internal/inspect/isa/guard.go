@@ -1099,7 +1099,7 @@ func (p *program) onlyAsks(f int, h hit) bool {
 // program, or asks elsewhere; so does not who uses a library that was compiled for a newer machine as a whole, and never asks.
 func (p *program) unused(f int) string {
 	switch {
-	case !p.uncalled[f] && !(p.dead[f] && p.img.named && !p.img.exported[p.funcs[f].start]), p.looking[f] != nil, p.isGo(f), p.surely(f), 4*p.beyond() > len(p.funcs):
+	case !p.uncalled[f] && !(p.dead[f] && p.img.named && !p.img.exported[p.funcs[f].start]), p.looking[f] != nil, p.isGo(f), p.surely(f), !p.few():
 		return ""
 	case !p.uncalled[f]:
 		return "nothing in the file is seen to lead to it, and the file does not export it"

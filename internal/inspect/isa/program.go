@@ -44,6 +44,7 @@ type program struct {
 	first     int            // the function that the program begins in, -1 for none
 	sure      map[int]bool   // functions that run on every machine whatever the program's branches decide
 	mixes     *bool          // what mixed has found
+	fewer     *bool          // what few has found
 	every     map[int]bool   // what everyHit has found
 	doomed    map[int]bool   // functions that cannot be run through without what the baseline lacks
 	free      map[int]*guard // control flow in which every branch decides

@@ -62,6 +62,21 @@ func (p *program) beyond() int {
 	return n
 }
 
+// few says that at most a quarter of the functions use what the baseline lacks; what fills gaps between them is none.
+func (p *program) few() bool {
+	if p.fewer == nil {
+		all := 0
+		for f := range p.funcs {
+			if len(p.names(f)) > 0 {
+				all++
+			}
+		}
+		yes := 4*p.beyond() <= all
+		p.fewer = &yes
+	}
+	return *p.fewer
+}
+
 // takenByLookers says that nothing leads to a function but that functions which look at what the processor can do take its address.
 func (p *program) takenByLookers(f int) bool {
 	in := p.leadingTo(f)
