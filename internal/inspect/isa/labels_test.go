@@ -42,7 +42,7 @@ func TestLabels(t *testing.T) {
 // TestExported: what functions hold that nothing in the file leads to, and what is on both ways of a question.
 func TestExported(t *testing.T) {
 	ask := []byte{0xb8, 0x01, 0x00, 0x00, 0x00, 0x0f, 0xa2, 0x85, 0xc9} // mov eax, 1; cpuid; test ecx, ecx
-	work := []byte{0xf3, 0x48, 0x0f, 0xb8, 0xc7, 0xc3}                 // popcnt rax, rdi; ret
+	work := []byte{0xf3, 0x48, 0x0f, 0xb8, 0xc7, 0xc3}                  // popcnt rax, rdi; ret
 	ret := []byte{0xc3}
 	for _, c := range []struct {
 		name                              string
