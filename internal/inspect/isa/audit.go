@@ -173,6 +173,8 @@ func audit(img *image, set map[string]bool, o Options) Report {
 			name, object, base := p.describe(f, h.pc, o)
 			if name != "" && allow.match(name) {
 				k.state = allowed
+			} else if y, ok := img.labelAt(h.pc); ok && y.addr >= p.funcs[f].start && allow.match(y.name) {
+				k.state = allowed
 			}
 			if index[k] == nil {
 				index[k] = &Finding{Function: name, Object: object, Address: h.pc - base, Instruction: h.entry.mnemonic, Bytes: fmt.Sprintf("% x", img.code(h.pc, h.length)), Feature: h.feature, Why: why}
@@ -181,6 +183,7 @@ func audit(img *image, set map[string]bool, o Options) Report {
 		}
 		index[k].Count++
 	}
+	var offers []Finding
 	for _, k := range order {
 		switch k.state {
 		case unconditional:
@@ -189,8 +192,18 @@ func audit(img *image, set map[string]bool, o Options) Report {
 			r.Dispatched = append(r.Dispatched, *index[k])
 		case untold:
 			r.Untold = append(r.Untold, *index[k])
+		case onOffer:
+			offers = append(offers, *index[k])
 		case allowed:
 			r.Allowed = append(r.Allowed, *index[k])
+		}
+	}
+	if whole := len(r.Unconditional) > 0; !whole {
+		r.Untold = append(r.Untold, offers...)
+	} else {
+		for _, f := range offers {
+			f.Why = ""
+			r.Unconditional = append(r.Unconditional, f)
 		}
 	}
 	for _, a := range img.attrs {
@@ -211,6 +224,7 @@ const (
 	dispatched
 	untold
 	allowed
+	onOffer // in an exported function that nothing leads to: a fault where anything else of the file is, else not told
 	notCode
 )
 

@@ -3,6 +3,7 @@ package isa
 import (
 	"bytes"
 	"cmp"
+	"debug/elf"
 	"maps"
 	"slices"
 	"sort"
@@ -65,10 +66,30 @@ func (g *guard) at(pc uint64) uint8 {
 	if a, ok := g.answers[target]; ok {
 		return a
 	}
+	answer := g.avoidable([]int32{target})
+	g.answers[target] = answer
+	return answer
+}
+
+// together says what holds of several instructions as if they were one: the program may be able to do without each and not without all.
+func (g *guard) together(pcs []uint64) uint8 {
+	var targets []int32
+	for _, pc := range pcs {
+		if i, ok := slices.BinarySearch(g.pcs, pc); ok && g.seen[i] {
+			targets = append(targets, int32(i))
+		}
+	}
+	return g.avoidable(targets)
+}
+
+// avoidable says whether branches by what the processor can do avoid some instructions.
+func (g *guard) avoidable(targets []int32) uint8 {
 	attracted := make([]bool, len(g.pcs))
 	half := map[int32]int32{} // deciding branches, one way of which leads there, and which
-	work := []int32{target}
-	attracted[target] = true
+	work := slices.Clone(targets)
+	for _, t := range targets {
+		attracted[t] = true
+	}
 	tables := false
 	for len(work) > 0 {
 		n := work[len(work)-1]
@@ -97,12 +118,10 @@ func (g *guard) at(pc uint64) uint8 {
 			}
 		}
 	}
-	answer := uint8(open)
 	if !slices.ContainsFunc(g.roots, func(r int32) bool { return attracted[r] }) && g.goesOn(attracted) {
-		answer = decided
+		return decided
 	}
-	g.answers[target] = answer
-	return answer
+	return open
 }
 
 // isWord says that an address holds what was detected.
@@ -240,6 +259,9 @@ func (p *program) flow(f int, all bool) *guard {
 			if t := p.function(in.target); in.target != 0 && t >= 0 && t != f && !p.returns(t, 0) {
 				a = -1
 			}
+			if in.target != fn.start { // a label of its own
+				b = index(in.target)
+			}
 		case cond:
 			b = index(in.target)
 			g.exits[from] = b < 0
@@ -325,18 +347,29 @@ func (p *program) flow(f int, all bool) *guard {
 			queue = append(queue, int32(i))
 		}
 	}
-	for len(queue) > 0 {
-		i := queue[0]
-		queue = queue[1:]
-		if far[i] >= near {
-			continue
-		}
-		for _, s := range g.succ[i] {
-			if s >= 0 && far[s] > far[i]+1 {
-				far[s] = far[i] + 1
-				queue = append(queue, s)
+	spread := func() {
+		for len(queue) > 0 {
+			i := queue[0]
+			queue = queue[1:]
+			if far[i] >= near {
+				continue
+			}
+			for _, s := range g.succ[i] {
+				if s >= 0 && far[s] > far[i]+1 {
+					far[s] = far[i] + 1
+					queue = append(queue, s)
+				}
 			}
 		}
+	}
+	if spread(); len(looks) > 0 && !all {
+		for _, i := range p.spilled(g, code) {
+			if far[i] > near-again {
+				far[i] = near - again
+				queue = append(queue, i)
+			}
+		}
+		spread()
 	}
 	// Flags that a look set decide however far the branch is, until others are set.
 	flags := make([]bool, n)
@@ -509,14 +542,39 @@ func (p *program) findWords() {
 		return s != nil && s.writable() && !s.exec()
 	}
 	candidates := map[uint64]bool{}
+	found := false // structures
 	entry := p.function(p.img.entry)
 	// keep takes what a function writes soon after it has looked, or all that it writes.
 	keep := func(f int, looks map[uint64]bool, all bool, window int) {
 		if f == entry && !p.callsMain(f) {
 			return
 		}
-		left := 0
+		left, count, handed, handedAt, filler := 0, 0, uint64(0), 0, -1
 		p.walk(p.funcs[f].start, p.funcs[f].end, func(m *machine, pc uint64, in *inst) bool {
+			count++
+			if in.kind == address && mayWrite(in.ref) {
+				handed, handedAt = in.ref, count
+			}
+			asked := filler
+			filler = -1
+			if looks[pc] && in.flow == call {
+				asked = p.function(in.target)
+				if in.delayed { // the next instruction runs first
+					asked, filler = -1, asked
+				}
+			}
+			if asked >= 0 && handedAt > 0 && count-handedAt <= 8 && p.fills(asked) {
+				if y, ok := covering(p.img.objects, handed); ok && y.size > 0 && y.size <= 256 && !p.isWord(y.addr) { // it hands on a structure to be filled in
+					free := true
+					for a := y.addr; a < y.addr+y.size; a++ {
+						free = free && len(writes[a]) == 0
+					}
+					if free {
+						p.wordSyms = append(p.wordSyms, y)
+						found = true
+					}
+				}
+			}
 			switch {
 			case looks[pc]:
 				left = window
@@ -552,6 +610,8 @@ func (p *program) findWords() {
 	}
 	done := map[int]bool{}
 	for range 6 {
+		told := len(p.telling)
+		found = false
 		for addr := range candidates {
 			delete(candidates, addr)
 			if p.isWord(addr) || slices.ContainsFunc(writes[addr], func(pc uint64) bool { return !derived[pc] }) {
@@ -569,15 +629,36 @@ func (p *program) findWords() {
 				continue
 			}
 			done[f] = true
-			if p.funcs[f].end-p.funcs[f].start <= 128 && !p.hasHits(f) && !stores[f] && !slices.ContainsFunc(p.edgesOf(f), func(e edge) bool { return !looks[e.pc] }) {
+			if p.funcs[f].end-p.funcs[f].start <= 256 && !p.hasHits(f) && !stores[f] && !p.doesMore(f, looks) {
 				p.telling[f] = true
 			}
 			keep(f, looks, false, 24)
 		}
-		if len(candidates) == 0 {
+		if len(candidates) == 0 && len(p.telling) == told && !found {
 			break
 		}
 	}
+	slices.SortFunc(p.wordSyms, func(a, b symbol) int { return cmp.Compare(a.addr, b.addr) })
+}
+
+// doesMore says that a function calls others than those that it asks, whose addresses some machines load first, and what finds a thread's variables.
+func (p *program) doesMore(f int, looks map[uint64]bool) bool {
+	return slices.ContainsFunc(p.edgesOf(f), func(e edge) bool {
+		if looks[e.pc] || p.threadAt(e.to) {
+			return false
+		}
+		t := p.function(e.to)
+		return e.kind != stop || t < 0 || !p.asking[t] && !p.telling[t]
+	})
+}
+
+// fills says that a small function only asks, and leaves the answers where it is told to.
+func (p *program) fills(f int) bool {
+	if f < 0 || p.funcs[f].end-p.funcs[f].start > 1024 || p.hasHits(f) {
+		return false
+	}
+	looks := p.looks(f)
+	return len(looks) > 0 && !p.doesMore(f, looks)
 }
 
 func (p *program) hasHits(f int) bool {
@@ -656,7 +737,7 @@ func (p *program) reach() {
 	}
 	p.first = first
 	var work []int
-	p.dead = make([]bool, len(p.funcs))
+	p.dead, p.uncalled = make([]bool, len(p.funcs)), make([]bool, len(p.funcs))
 	dead := p.dead
 	mark := func(f int, s reachState) {
 		if f >= 0 && p.reached[f] < s {
@@ -669,56 +750,80 @@ func (p *program) reach() {
 		mark(f, always)
 		used[f] = true
 	}
+	var later []int // others call them, too: where this file only comes to one after it has asked, so will they
 	for i := range p.funcs {
 		start := p.funcs[i].start
 		falls := i > 0 && p.funcs[i-1].end == start && p.fallsInto(start)
+		p.uncalled[i] = p.img.exported[start] && !p.img.resolver[start] && start != p.img.entry && !incoming[i] && !falls && !used[i] && !p.isGo(i)
 		switch {
-		case start == p.img.entry, p.img.exported[start], p.img.resolver[start]:
+		case start == p.img.entry, p.img.exported[start] && !incoming[i], p.img.resolver[start]:
 			mark(i, always)
+		case p.img.exported[start]:
+			later = append(later, i)
 		case !incoming[i] && !falls: // of an object: what others call; of a program: what is not seen to be called
 			mark(i, always)
 			dead[i] = p.img.linked && !used[i]
 		}
 	}
-	for len(work) > 0 {
-		f := work[len(work)-1]
-		work = work[:len(work)-1]
-		from := p.reached[f]
-		resolver := p.img.resolver[p.funcs[f].start]
-		for _, e := range p.edgesOf(f) {
-			t := p.function(e.to)
-			if t < 0 || t == f || e.kind == stop && !p.isStart(t, e.to) {
-				continue
-			}
-			s := from
-			if s == always {
-				switch {
-				case resolver:
-					s = guarded
-				case chain[f], startup[f] && e.kind != stop && !p.isGo(f): // Go asks the processor before main
-				case dead[f] && e.kind != call && e.kind != stop: // variants of one function share their code
+	run := func() {
+		for len(work) > 0 {
+			f := work[len(work)-1]
+			work = work[:len(work)-1]
+			from := p.reached[f]
+			resolver := p.img.resolver[p.funcs[f].start]
+			for _, e := range p.edgesOf(f) {
+				t := p.function(e.to)
+				if t < 0 || t == f || e.kind == stop && !p.isStart(t, e.to) {
 					continue
-				case p.looking[f] != nil && e.kind == stop && p.guard(f).chosen(e.pc): // one of the variants that it chooses from without a branch
-					s = guarded
-				case p.looking[f] != nil && p.guard(f).at(e.pc) == decided:
-					s = guarded
-				case p.looking[f] != nil && e.kind == cond && p.choosesToLeave(f, t):
-					s = guarded
 				}
-			}
-			mark(t, s)
-		}
-		if end := p.funcs[f].end; f+1 < len(p.funcs) && p.funcs[f+1].start == end && p.fallsInto(end) && !dead[f] {
-			s := from
-			if s == always && p.looking[f] != nil {
-				g := p.guard(f)
-				if n := len(g.pcs); n > 0 && g.at(g.pcs[n-1]) == decided {
-					s = guarded
+				s := from
+				if s == always {
+					switch {
+					case resolver:
+						s = guarded
+					case chain[f], startup[f] && e.kind != stop && !p.isGo(f): // Go asks the processor before main
+					case dead[f] && e.kind != call && e.kind != stop: // variants of one function share their code
+						continue
+					case p.looking[f] != nil && e.kind == stop && p.guard(f).chosen(e.pc): // one of the variants that it chooses from without a branch
+						s = guarded
+					case p.looking[f] != nil && p.guard(f).at(e.pc) == decided && !p.everyWay(f, t, e):
+						s = guarded
+					case p.looking[f] != nil && e.kind == cond && p.choosesToLeave(f, t):
+						s = guarded
+					}
 				}
+				mark(t, s)
 			}
-			mark(f+1, s)
+			if end := p.funcs[f].end; f+1 < len(p.funcs) && p.funcs[f+1].start == end && p.fallsInto(end) && !dead[f] {
+				s := from
+				if s == always && p.looking[f] != nil {
+					g := p.guard(f)
+					if n := len(g.pcs); n > 0 && g.at(g.pcs[n-1]) == decided {
+						s = guarded
+					}
+				}
+				mark(f+1, s)
+			}
 		}
 	}
+	run()
+	for _, i := range later {
+		if p.reached[i] == unreached {
+			mark(i, always)
+			run()
+		}
+	}
+}
+
+// everyWay says that a function which may do without one of its calls of another cannot do without all of them.
+func (p *program) everyWay(f, to int, one edge) bool {
+	var calls []uint64
+	for _, e := range p.edgesOf(f) {
+		if p.function(e.to) == to && (e.kind == call || e.kind == jump) { // a branch that comes by need not be taken
+			calls = append(calls, e.pc)
+		}
+	}
+	return (one.kind == call || one.kind == jump) && len(calls) > 1 && p.guard(f).together(calls) == open
 }
 
 // callsMain says that a function which a program begins in may choose, too: on macOS it is main, on Windows it calls main, which is not handed on as an address.
@@ -796,6 +901,7 @@ func (p *program) viaData() {
 		}
 	}
 	var added []edge
+	var holders []holder
 	slots := make([]uint64, 0, len(p.img.pointers))
 	for s := range p.img.pointers {
 		slots = append(slots, s)
@@ -833,8 +939,14 @@ func (p *program) viaData() {
 				found = users(byAddr[i-1].addr, byAddr[i-1].addr)
 			}
 		}
-		if len(found) == 0 && direct[p.img.arch.name] && linkerTable(p.img.section(slot).name) {
-			continue // the linker left a slot that nothing loads
+		if len(found) == 0 && named && len(p.hits) > 0 { // a table that a structure points to, as those of classes: whoever uses the structure
+			if holders == nil {
+				holders = p.img.holders()
+			}
+			found = p.throughData(holders, slot, users, 2)
+		}
+		if len(found) == 0 && linkerTable(p.img.section(slot).name) && (direct[p.img.arch.name] || p.img.machine == elf.EM_MIPS && p.img.exported[to]) {
+			continue // the linker left a slot that nothing loads; on MIPS every name that is exported has one
 		}
 		if len(found) == 0 || len(found) > 256 {
 			p.dataRoots = append(p.dataRoots, f)
@@ -846,6 +958,64 @@ func (p *program) viaData() {
 	}
 	p.edges = merged(p.edges, added)
 	p.edgesAt = ranges(p.edges, p.funcs, func(e *edge) uint64 { return e.pc })
+}
+
+// A holder is a word in data that holds the address of data.
+type holder struct{ to, at uint64 }
+
+// holders are the words in data that lead to data, by what they hold. Where the program is not moved nothing tells them, and all are taken that lie in constants.
+func (img *image) holders() []holder {
+	all := []holder{}
+	data := func(v uint64) bool {
+		s := img.section(v)
+		return s != nil && !s.exec() && !linkerTable(s.name) && !img.tables(s)
+	}
+	for at, v := range img.pointers {
+		if data(v) && data(at) {
+			all = append(all, holder{v, at})
+		}
+	}
+	for i := range img.sections {
+		s := &img.sections[i]
+		if !img.placed || s.exec() || s.flags&elf.SHF_ALLOC == 0 || img.tables(s) {
+			continue
+		}
+		n := img.wordSize()
+		for off := int(-s.addr & uint64(n-1)); off+n <= len(s.data); off += n {
+			if v := img.word(s.data[off:]); v != 0 && data(v) {
+				all = append(all, holder{v, s.addr + uint64(off)})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b holder) int { return cmp.Or(cmp.Compare(a.to, b.to), cmp.Compare(a.at, b.at)) })
+	return slices.Compact(all)
+}
+
+// throughData are the uses of what points to the object that a slot lies in. They are none where anything points there that nothing is seen to use.
+func (p *program) throughData(holders []holder, slot uint64, users func(lo, hi uint64) []ref, depth int) []ref {
+	y, ok := covering(p.img.objects, slot)
+	if !ok || y.size > 4096 {
+		return nil
+	}
+	var all []ref
+	i := sort.Search(len(holders), func(i int) bool { return holders[i].to >= y.addr })
+	for ; i < len(holders) && holders[i].to < y.addr+max(y.size, 1); i++ {
+		at := holders[i].at
+		found := users(at, at)
+		if len(found) == 0 {
+			if o, ok := covering(p.img.objects, at); ok && o.size <= 4096 {
+				found = users(o.addr, at)
+			}
+		}
+		if len(found) == 0 && depth > 1 {
+			found = p.throughData(holders, at, users, depth-1)
+		}
+		if len(found) == 0 || len(all) > 256 {
+			return nil
+		}
+		all = append(all, found...)
+	}
+	return all
 }
 
 // verdict says whether an instruction of a function runs on every machine.
@@ -878,7 +1048,9 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 		case unknown:
 			return notCode, ""
 		case decided:
-			return dispatched, "a branch after a look at what the processor can do"
+			if !p.everyHit(f) {
+				return dispatched, "a branch after a look at what the processor can do"
+			}
 		}
 	}
 	if p.dead[f] && p.sharesGuarded(f) {
@@ -887,10 +1059,59 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 	if p.reached[f] == guarded || p.reached[f] == unreached && p.onlyGuarded(f, map[int]bool{}) {
 		return dispatched, "its callers look at what the processor can do first"
 	}
+	if p.onlyAsks(f, h) && !(p.surely(f) && p.always(f, pc)) {
+		return dispatched, "it only asks the machine what it has"
+	}
 	if why := p.cannotTell(f, pc); why != "" {
 		return untold, why
 	}
+	if why := p.unused(f); why != "" {
+		return onOffer, why
+	}
 	return unconditional, ""
+}
+
+// everyHit says that a function which may do without each instruction that the baseline lacks cannot do without all of them.
+func (p *program) everyHit(f int) bool {
+	yes, known := p.every[f]
+	if !known {
+		var pcs []uint64
+		for _, h := range within(p.hits, p.funcs[f], func(h hit) uint64 { return h.pc }) {
+			if !questions[p.img.arch.name][h.entry.mnemonic] && p.guard(f).at(h.pc) == decided {
+				pcs = append(pcs, h.pc)
+			}
+		}
+		yes = len(pcs) > 1 && p.guard(f).together(pcs) == open
+		p.every[f] = yes
+	}
+	return yes
+}
+
+// onlyAsks says that an instruction beyond the baseline is itself a question to the machine. A vector's length is one where nothing else is done with vectors.
+func (p *program) onlyAsks(f int, h hit) bool {
+	q := questions[p.img.arch.name]
+	return q[h.entry.mnemonic] && !slices.ContainsFunc(within(p.hits, p.funcs[f], func(h hit) uint64 { return h.pc }), func(other hit) bool {
+		return other.feature == h.feature && !q[other.entry.mnemonic]
+	})
+}
+
+// unused says why a function is none that the file runs by itself: nothing in it leads there. One that is exported is called by who loads the file, who may ask first if the file is a
+// program, or asks elsewhere; so does not who uses a library that was compiled for a newer machine as a whole, and never asks.
+func (p *program) unused(f int) string {
+	switch {
+	case !p.uncalled[f] && !(p.dead[f] && p.img.named && !p.img.exported[p.funcs[f].start]), p.looking[f] != nil, p.isGo(f), p.surely(f), !p.few():
+		return ""
+	case !p.uncalled[f]:
+		return "nothing in the file is seen to lead to it, and the file does not export it"
+	case p.img.program:
+		return "the program exports it, and nothing in the program leads to it"
+	}
+	for i, looks := range p.looking { // what the compiler brings, such as libgcc's atomic operations, says nothing of the file
+		if looks != nil && !slices.ContainsFunc(p.names(i), func(n string) bool { return strings.HasPrefix(n, "__") }) {
+			return "the file exports it and nothing in the file leads to it; who calls it may ask first, as the file itself does elsewhere"
+		}
+	}
+	return ""
 }
 
 // leadingTo are the edges from other functions to one.

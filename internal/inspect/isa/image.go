@@ -29,6 +29,7 @@ type image struct {
 	wide    bool // 64 bits
 	linked  bool // an executable or shared object
 	placed  bool // it is loaded where it says, and its code may hold addresses
+	program bool // it is started by itself
 	named   bool // its functions have symbols of their own, not only those that the loader needs
 	entry   uint64
 
@@ -51,9 +52,10 @@ type image struct {
 	toc      uint64          // ppc64: r2; mips: gp
 	got      uint64          // the symbol of the global offset table
 	eflags   uint32
-	mapped   bool   // it has mapping symbols
-	goEnd    uint64 // where Go's own code ends
-	unread   int64  // bytes in sections of code that nothing was seen to lead to
+	mapped   bool            // it has mapping symbols
+	goEnd    uint64          // where Go's own code ends
+	inner    map[uint64]bool // labels that were taken for functions
+	unread   int64           // bytes in sections of code that nothing was seen to lead to
 	attrs    []attribute
 	outside  []site   // pointers in data of one object to what another one defines
 	inits    []uint64 // functions that whoever starts the program runs before it, beside those of sections for that alone
@@ -244,6 +246,7 @@ func (img *image) addELF(b []byte, member string) error {
 	}
 	if img.linked {
 		img.entry = h.entry
+		img.program = img.placed || h.entry != 0 && slices.ContainsFunc(raw, func(s rawSection) bool { return sectionName(raw, h, &s) == ".interp" })
 	}
 	next := img.next()
 	for i := range raw {
@@ -498,7 +501,7 @@ func (img *image) readSymbols(raw []rawSection, h header, member string) error {
 			case code && (typ == elf.STT_FUNC || typ == elf.STT_GNU_IFUNC || typ == elf.STT_NOTYPE && bind != elf.STB_LOCAL):
 				img.named = img.named || s.typ == elf.SHT_SYMTAB
 				img.byAddr = append(img.byAddr, y)
-			case code && typ == elf.STT_NOTYPE && name != "":
+			case code && typ == elf.STT_NOTYPE: // yasm's have no name
 				img.labels = append(img.labels, y)
 			case !code && (typ == elf.STT_OBJECT || bind != elf.STB_LOCAL) && name != "":
 				img.objects = append(img.objects, y)
@@ -512,6 +515,7 @@ func (img *image) readSymbols(raw []rawSection, h header, member string) error {
 func (img *image) finish() {
 	byAddr := func(a, b symbol) int { return cmp.Or(cmp.Compare(a.addr, b.addr), cmp.Compare(b.size, a.size)) }
 	slices.SortStableFunc(img.byAddr, byAddr)
+	img.findLabels()
 	slices.SortStableFunc(img.labels, byAddr)
 	slices.SortStableFunc(img.objects, byAddr)
 	if img.format != elfFormat {

@@ -1,6 +1,9 @@
 package isa
 
-import "debug/elf"
+import (
+	"debug/elf"
+	"slices"
+)
 
 // A flow says where the machine goes after an instruction.
 type flow uint8
@@ -60,13 +63,46 @@ type machine struct {
 	start   uint64 // of the function
 	table   uint64 // 386: the address of the global offset table, and the registers that held it
 	tables  uint32
-	clobber uint32 // mips: registers that the next instruction still has, and the one after it no longer
-	goCode  bool   // the function is Go's own
-	bare    bool   // Arm: what the instructions need is not asked
+	spills  [4]int64  // where on the stack it was put, 0 for nowhere
+	clobber uint32    // mips: registers that the next instruction still has, and the one after it no longer
+	goCode  bool      // the function is Go's own
+	bare    bool      // Arm: what the instructions need is not asked
+	left    *branches // what is known where branches lead, nil for nothing
+}
+
+// branches are the last ones that lead on within a function, and what was known of the registers there.
+type branches struct {
+	next int
+	at   [8]struct {
+		to    uint64
+		known uint32
+		regs  [32]uint64
+	}
+}
+
+// leave keeps what is known of the registers for where a branch leads.
+func (m *machine) leave(to uint64) {
+	l := &m.left.at[m.left.next%len(m.left.at)]
+	l.to, l.known, l.regs = to, m.known, m.regs
+	m.left.next++
+}
+
+// resume takes what was known where a branch leads to an address that the instruction before does not go on to.
+func (m *machine) resume(pc uint64) {
+	if m.left == nil {
+		return
+	}
+	for i := range m.left.at {
+		if l := &m.left.at[i]; l.to == pc {
+			m.known, m.regs, m.clobber = l.known, l.regs, 0
+			return
+		}
+	}
 }
 
 func (m *machine) reset(start uint64) {
 	m.known, m.start, m.tables, m.clobber = 0, start, 0, 0
+	m.spills = [4]int64{}
 	if m.img.machine == elf.EM_386 && m.img.got != 0 && m.img.inPLT(start) { // EBX is the caller's (the i386 supplement of the ABI, "Procedure Linkage Table")
 		m.set(3, m.img.got)
 	}
@@ -76,6 +112,22 @@ func (m *machine) set(r uint32, v uint64) {
 	m.regs[r&31] = v
 	m.known |= 1 << (r & 31)
 }
+
+// spill notes that a word of the stack holds the table's address, or no longer does.
+func (m *machine) spill(word int64, table bool) {
+	for i, s := range m.spills {
+		if s == word || s == 0 && table {
+			m.spills[i] = 0
+			if table {
+				m.spills[i] = word
+			}
+			return
+		}
+	}
+}
+
+// spilt says that a word of the stack holds the table's address.
+func (m *machine) spilt(word int64) bool { return slices.Contains(m.spills[:], word) }
 
 func (m *machine) kill(r uint32)     { m.known &^= 1 << (r & 31) }
 func (m *machine) has(r uint32) bool { return m.known>>(r&31)&1 != 0 }

@@ -270,7 +270,7 @@ func (f *machoFile) define(m machoSymbol, s *machoSection, typ byte, kind uint32
 			f.img.globals[y.name] = y.addr
 		}
 	}
-	if s.exec() && strings.HasPrefix(y.name, ".L") { // local to whoever wrote it for ELF's assembler
+	if s.exec() && y.bind == elf.STB_LOCAL && isLabel(f.img.arch.name, y.name, "") { // local to whoever wrote it
 		f.img.labels = append(f.img.labels, y)
 	} else if s.exec() {
 		y.typ = elf.STT_FUNC

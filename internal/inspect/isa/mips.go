@@ -117,7 +117,9 @@ func mipsDecode(m *machine, pc uint64, code []byte, in *inst) {
 			m.kill(rt)
 		}
 	case 55: // LD
-		if base(load) {
+		if (rs == 29 || rs == 30) && m.spilt(int64(rs)<<32^int64(int16(w))) {
+			m.set(rt, m.img.toc)
+		} else if base(load) {
 			m.pointer(rt, in.ref)
 		} else {
 			m.kill(rt)
@@ -126,6 +128,9 @@ func mipsDecode(m *machine, pc uint64, code []byte, in *inst) {
 		base(load)
 		m.kill(rt)
 	case 40, 41, 43, 63, 57, 61: // stores
+		if rs == 29 || rs == 30 {
+			m.spill(int64(rs)<<32^int64(int16(w)), w>>26 == 63 && m.img.toc != 0 && m.has(rt) && m.regs[rt] == m.img.toc)
+		}
 		base(store)
 	case 49, 53: // LWC1, LDC1
 		base(load)

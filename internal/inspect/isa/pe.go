@@ -274,7 +274,7 @@ func (f *peFile) readSymbols(table []byte, member string) ([]peTarget, error) {
 		if targets != nil {
 			targets[at].addr = addr
 		}
-		if s.flags&elf.SHF_ALLOC == 0 || name == "" || class == classStatic && name[0] == '.' || uint64(value) > s.size {
+		if s.flags&elf.SHF_ALLOC == 0 || name == "" || class == classStatic && name[0] == '.' && !strings.HasPrefix(name, "..@") || uint64(value) > s.size {
 			continue // of a section
 		}
 		y := symbol{name: name, addr: addr, file: file, member: member, typ: elf.STT_OBJECT, bind: elf.STB_LOCAL}

@@ -44,11 +44,15 @@ type program struct {
 	first     int            // the function that the program begins in, -1 for none
 	sure      map[int]bool   // functions that run on every machine whatever the program's branches decide
 	mixes     *bool          // what mixed has found
+	fewer     *bool          // what few has found
+	every     map[int]bool   // what everyHit has found
 	doomed    map[int]bool   // functions that cannot be run through without what the baseline lacks
 	free      map[int]*guard // control flow in which every branch decides
 	dead      []bool         // functions that nothing refers to
+	uncalled  []bool         // functions that are exported, and that nothing in the file leads to
 	incoming  map[int][]edge // by function
 	comesBack map[int]bool
+	spares    []*branches
 	count     int                        // of instructions read
 	taken     [32]struct{ edge, at int } // the edge, from 1, by which a register got its address, and when
 }
@@ -77,12 +81,13 @@ type stub struct {
 	linkage  bool // it is part of the linkage table
 	detector bool // what the loader puts there asks the processor
 	word     bool // what the loader puts there holds what was asked
+	thread   bool // what the loader puts there finds a thread's variables
 }
 
 func newProgram(img *image, set map[string]bool) *program {
 	lo, hi, used := img.span((*section).exec)
 	return &program{img: img, set: set, lacking: map[*entry]string{}, literals: map[uint64]int{}, literalAt: newAddrSet(lo, hi, used), calls: newAddrSet(lo, hi, used), guards: map[int]*guard{}, words: map[uint64]bool{},
-		asking: map[int]bool{}, telling: map[int]bool{}, ends: newAddrSet(lo, hi, used), comesBack: map[int]bool{}, startup: map[int]bool{}, first: -1, doomed: map[int]bool{}, free: map[int]*guard{}}
+		asking: map[int]bool{}, telling: map[int]bool{}, ends: newAddrSet(lo, hi, used), comesBack: map[int]bool{}, startup: map[int]bool{}, first: -1, doomed: map[int]bool{}, every: map[int]bool{}, free: map[int]*guard{}}
 }
 
 func (p *program) lacks(e *entry) string {
@@ -203,7 +208,12 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 	m.mode = mode
 	tables := p.img.machine == elf.EM_ARM || p.img.machine == elf.EM_PPC64
 	var in inst
+	follows := p.img.arch.name != "x86" // there registers are only followed for their table, which all of a function has
+	ended, slot := false, false
 	for pc := start; pc < end; {
+		if ended && follows {
+			m.resume(pc)
+		}
 		if pc >= until {
 			mode, until = p.modeAt(pc)
 			m.mode = mode
@@ -245,8 +255,35 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 		if !f(m, pc, &in) {
 			return
 		}
+		if follows && in.flow == cond && in.target > pc && in.target < end && m.known != 0 {
+			if m.left == nil {
+				m.left = p.branches()
+				defer p.spare(m.left)
+			}
+			m.leave(in.target)
+		}
+		ended = in.flow.ends() && !in.delayed || slot
+		slot = in.flow.ends() && in.delayed
 		pc += uint64(in.length)
 	}
+}
+
+// branches are kept for the next function: there is one set for each that is read while another one is.
+func (p *program) branches() *branches {
+	n := len(p.spares) - 1
+	if n < 0 {
+		return &branches{}
+	}
+	b := p.spares[n]
+	p.spares = p.spares[:n]
+	return b
+}
+
+func (p *program) spare(b *branches) {
+	for i := range b.at {
+		b.at[i].to = 0
+	}
+	p.spares = append(p.spares, b)
 }
 
 func allZero(b []byte) bool { return !slices.ContainsFunc(b, func(c byte) bool { return c != 0 }) }
@@ -360,7 +397,7 @@ func (p *program) use(pc, addr uint64, kind refKind) {
 	}
 	linkage := p.img.inPLT(pc) || kind == load && s.name == ".plt" // of PowerPC the slots lie there, and the code lies between the program's
 	if name, ok := p.img.imports[addr]; ok {
-		p.stubs = append(p.stubs, stub{pc: pc, linkage: linkage, detector: isDetector(name), word: isWordName(name)})
+		p.stubs = append(p.stubs, stub{pc: pc, linkage: linkage, detector: isDetector(name), word: isWordName(name), thread: name == "__tls_get_addr" || name == "___tls_get_addr" || name == "__tls_get_offset"})
 		if linkerTable(s.name) {
 			return
 		}
@@ -394,22 +431,35 @@ func (p *program) split() {
 		}
 	}
 	if first := p.function(p.img.entry); p.img.linked && first >= 0 && p.img.machine != elf.EM_ARM { // whose constants lie in between
-		for _, e := range p.edges { // main
-			if e.kind == stop && p.function(e.pc) == first {
+		for _, e := range p.edges { // main, and the linkage that the C library is called by, which on ppc64le lies right behind
+			if (e.kind == stop || e.kind == jump) && p.function(e.pc) == first {
 				p.calls.add(e.to)
 			}
 		}
 	}
+	foreign := p.foreign()
 	p.calls.each(func(to uint64) {
 		f := p.function(to)
-		if f < 0 || p.funcs[f].start == to || to%p.img.arch.align != 0 {
+		if f < 0 || p.funcs[f].start == to || to%p.img.arch.align != 0 || foreign[to] {
 			return
 		}
 		if y, ok := covering(p.img.byAddr, to); ok && y.size > 0 {
 			return
 		}
+		if y, ok := p.img.labelAt(to); ok && y.addr == to && y.addr > p.funcs[f].start {
+			return // only its own function calls it
+		}
 		cuts = append(cuts, to)
 	})
+	for to := range foreign {
+		f := p.function(to)
+		if f < 0 || p.funcs[f].start == to {
+			continue
+		}
+		if y, ok := covering(p.img.byAddr, to); !ok || y.size == 0 || p.img.inner[to] {
+			cuts = append(cuts, to)
+		}
+	}
 	var more []function
 	for _, c := range cuts {
 		more = append(more, function{start: c, end: p.funcs[p.function(c)].end})
@@ -560,6 +610,15 @@ func (p *program) asksAt(addr uint64) bool {
 	return ok && s.detector
 }
 
+// threadAt says that an address is the linkage table's of the function that finds a thread's variables.
+func (p *program) threadAt(addr uint64) bool {
+	if s, ok := p.entryOf(addr); ok {
+		return s.thread
+	}
+	f := p.function(addr)
+	return f >= 0 && p.funcs[f].end-p.funcs[f].start <= 32 && slices.ContainsFunc(p.stubsOf(f), func(s stub) bool { return s.thread })
+}
+
 // entryOf is what an entry of the linkage table reads, which is the first that is read at its address or behind.
 func (p *program) entryOf(addr uint64) (stub, bool) {
 	if addr > p.linkage[1] || addr+32 <= p.linkage[0] {
@@ -610,10 +669,14 @@ func (p *program) symbolAt(pc uint64) (symbol, bool) {
 		return y, true
 	}
 	var last symbol
-	for _, list := range [][]symbol{p.img.byAddr, p.img.labels} {
-		i := sort.Search(len(list), func(i int) bool { return list[i].addr > pc }) - 1
-		if i >= 0 && list[i].addr >= last.addr {
-			last = list[i]
+	if i := sort.Search(len(p.img.byAddr), func(i int) bool { return p.img.byAddr[i].addr > pc }) - 1; i >= 0 {
+		last = p.img.byAddr[i]
+	}
+	if y, ok := p.img.labelAt(pc); ok && y.addr >= last.addr {
+		if f := p.function(pc); y.name != "" && (f < 0 || p.funcs[f].start != last.addr || last.name == "") { // else it is a place in that function
+			last = y
+		} else if last.file == "" {
+			last.file = y.file
 		}
 	}
 	return last, last.name != "" && last.size == 0 && p.img.section(last.addr) == p.img.section(pc)

@@ -100,6 +100,8 @@ func (img *image) relocate(raw []rawSection, s *rawSection, h header) {
 					if typ == types.absolute && rela {
 						img.pointers[off] += uint64(addend)
 					}
+				} else if h.machine == elf.EM_MIPS && sym == 0 { // R_MIPS_REL32 without a symbol is relative
+					img.pointers[off] = uint64(addend)
 				} else if name != "" {
 					img.imports[off] = name
 				}

@@ -44,19 +44,37 @@ func (p *program) cannotTell(f int, pc uint64) string {
 // several machines. One that was compiled for a newer machine as a whole is none.
 func (p *program) mixed() bool {
 	if p.mixes == nil {
-		looks, beyond := 0, 0
-		for f := range p.funcs {
-			if len(p.looking[f]) > 0 {
-				looks++
-			}
-			if p.hasHits(f) {
-				beyond++
-			}
-		}
-		yes := looks > 0 && 4*beyond <= len(p.funcs)
+		looks := slices.ContainsFunc(p.looking, func(l map[uint64]bool) bool { return len(l) > 0 })
+		yes := looks && 4*p.beyond() <= len(p.funcs)
 		p.mixes = &yes
 	}
 	return *p.mixes
+}
+
+// beyond is how many functions use what the baseline lacks.
+func (p *program) beyond() int {
+	n := 0
+	for f := range p.funcs {
+		if p.hasHits(f) {
+			n++
+		}
+	}
+	return n
+}
+
+// few says that at most a quarter of the functions use what the baseline lacks; what fills gaps between them is none.
+func (p *program) few() bool {
+	if p.fewer == nil {
+		all := 0
+		for f := range p.funcs {
+			if len(p.names(f)) > 0 {
+				all++
+			}
+		}
+		yes := 4*p.beyond() <= all
+		p.fewer = &yes
+	}
+	return *p.fewer
 }
 
 // takenByLookers says that nothing leads to a function but that functions which look at what the processor can do take its address.

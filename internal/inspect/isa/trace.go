@@ -343,7 +343,8 @@ func (t *tracer) follow(r root) {
 			}
 		case in.kind == address:
 			table = in.ref
-			if in.ref-pc+nearbyAdr > 2*nearbyAdr || in.ref&1 != 0 && r.mode == 't' {
+			sum := r.mode == 'a' && w>>25&7 == 0 // of registers: what adr computes has a number
+			if in.ref-pc+nearbyAdr > 2*nearbyAdr || sum || in.ref&1 != 0 && r.mode == 't' {
 				t.pointer(in.ref)
 			}
 		}

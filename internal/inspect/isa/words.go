@@ -93,7 +93,7 @@ var knownUnnamed = []struct {
 // variants are parts of names by which authors tell the functions that they wrote for one kind of machine from the others; longer ones stand before what they begin with.
 // Words that also say what a function does, such as aes and fma, are none.
 var variants = map[string][]string{
-	"x86": {"ssse3", "sse4_1", "sse4_2", "sse41", "sse42", "sse4", "sse3", "sse2", "sse", "avx512vbmi", "avx512vl", "avx512bw", "avx512f", "avx512", "avx10", "avx2", "avx", "aesni", "aes_ni", "vpclmulqdq", "vpclmul", "pclmulqdq", "pclmul", "clmul",
+	"x86": {"3dnow", "ssse3", "sse4_1", "sse4_2", "sse41", "sse42", "sse4", "sse3", "sse2", "sse", "avx512vbmi", "avx512vl", "avx512bw", "avx512f", "avx512", "avx10", "avx2", "avx", "aesni", "aes_ni", "vpclmulqdq", "vpclmul", "pclmulqdq", "pclmul", "clmul",
 		"bmi2", "bmi1", "bmi", "adx", "mulx4x", "sqrx8x", "powerx5", "mulx", "montx", "vpmadd52", "fma3", "fma4", "xop", "f16c", "popcnt", "lzcnt", "movbe", "sha_ni", "shani", "shaext", "rdrand", "rdseed", "rtm", "mmx", "vaes", "vnni", "gfni", "ifma", "nehalem", "westmere", "sandybridge", "ivybridge", "haswell", "broadwell", "skylakex", "skylake", "skx", "cannonlake", "icelake", "icl", "sapphirerapids", "cooperlake", "barcelona", "bulldozer", "piledriver", "steamroller", "excavator",
 		"zen2", "zen3", "zen4", "zen5", "zen", "amm52x20", "amm52x30", "amm52x40"},
 	"arm64":   {"sve2", "sve", "sme2", "sme", "lse", "dotprod", "i8mm", "pmull", "armv8", "v8_crypto", "asimddp", "asimdhp", "sha512_ce", "sha3", "eor3", "mops", "neoversev1", "neoversen1", "neoversen2", "neoversev2", "a64fx", "thunderx2t99", "thunderx3t110"},
@@ -103,6 +103,13 @@ var variants = map[string][]string{
 	"s390x":   {"vxe2", "vxe", "z16", "z15", "z14", "dfltcc", "nnpa"},
 	"mips":    {"msa", "mmi", "mips64r2"},
 	"loong64": {"lasx", "lsx"},
+}
+
+// questions are instructions beyond an architecture's oldest baseline that ask the machine what it has, and do nothing else: the state that the system saves; the length
+// of a vector.
+var questions = map[string]map[string]bool{
+	"x86":   {"xgetbv": true},
+	"arm64": {"rdvl": true, "rdsvl": true, "cntb": true, "cnth": true, "cntw": true, "cntd": true},
 }
 
 // readers are functions all of whose variables hold such answers, although they only read them: Go's linker sets what it was told to build for.

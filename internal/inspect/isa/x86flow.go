@@ -128,6 +128,7 @@ func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
 			if op >= 0xa2 {
 				in.kind = store
 			}
+		case !long && (op == 0x81 && c.modrm>>3 == 0x18 && m.has(uint32(c.modrm&7)) || op == 0x05 && m.has(0)): // the distance to the table
 		case m.img.holds(imm):
 			in.ref, in.kind = imm, address
 		}
@@ -175,6 +176,12 @@ func (c *x86Code) follow(m *machine, in *inst, after uint64) {
 	case op == 0x89 && !c.hasMem:
 		m.copy(rm, reg)
 		return
+	case op == 0x89 && c.onStack():
+		m.spill(int64(c.base)<<32^c.disp, m.tables>>reg&1 != 0 && m.has(reg) && m.regs[reg] == m.table)
+	case op == 0x8b && c.onStack() && m.spilt(int64(c.base)<<32^c.disp):
+		m.set(reg, m.table)
+		m.tables |= 1 << reg
+		return
 	case op == 0x8b && c.base >= 0 && c.index < 0 && m.has(uint32(c.base)): // a pointer from the global offset table
 		m.pointer(reg, (m.regs[c.base]+uint64(c.disp))&0xffffffff)
 		return
@@ -208,6 +215,9 @@ func (c *x86Code) follow(m *machine, in *inst, after uint64) {
 		m.known &^= 1<<0 | 1<<1 | 1<<2
 	}
 }
+
+// onStack says that the memory operand is a word of the stack.
+func (c *x86Code) onStack() bool { return c.hasMem && (c.base == 4 || c.base == 5) && c.index < 0 }
 
 // keepsFlags says that the instruction does not write the flags, of moves and of the vector extensions (SDM volume 1, appendix A).
 func (c *x86Code) keepsFlags() bool {

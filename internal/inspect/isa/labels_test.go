@@ -1,0 +1,84 @@
+package isa
+
+import (
+	"debug/elf"
+	"slices"
+	"testing"
+)
+
+// TestLabels reads names of places within functions, as assemblers spell them, and of parts of functions that compilers make.
+func TestLabels(t *testing.T) {
+	for _, c := range []struct {
+		name, owner string
+		want        bool
+	}{
+		{"fn_sse2.column_end", "fn_sse2", true},
+		{"fn.loop", "fn", true},
+		{"..@15.done", "fn", true},
+		{".Lloop", "fn", true},
+		{"L123", "fn", true},
+		{"l_.str", "fn", true},
+		{"$L7", "fn", true},
+		{"other.loop", "fn", false},
+		{"fn", "fn", false},
+		{"fn.", "fn", false},
+		{"fn2", "fn", false},
+		{"fn.cold", "fn", false},
+		{"fn.part.0", "fn", false},
+		{"fn.constprop.0.isra.0", "fn", false},
+		{"fn.llvm.123", "fn", false},
+		{"fn.12", "fn", false},
+		{"fn.avx2", "fn", false}, // a clone for a machine
+		{"fn.arch_haswell", "fn", false},
+		{"Loop", "fn", false},
+		{"linux.main", "", false},
+	} {
+		if got := isLabel("x86", c.name, c.owner); got != c.want {
+			t.Errorf("%q after %q: %v, want %v", c.name, c.owner, got, c.want)
+		}
+	}
+}
+
+// TestExported: what functions hold that nothing in the file leads to, and what is on both ways of a question.
+func TestExported(t *testing.T) {
+	ask := []byte{0xb8, 0x01, 0x00, 0x00, 0x00, 0x0f, 0xa2, 0x85, 0xc9} // mov eax, 1; cpuid; test ecx, ecx
+	work := []byte{0xf3, 0x48, 0x0f, 0xb8, 0xc7, 0xc3}                  // popcnt rax, rdi; ret
+	ret := []byte{0xc3}
+	for _, c := range []struct {
+		name                              string
+		functions                         [][]byte // 16 bytes apart; all but the first are exported
+		program                           bool
+		unconditional, dispatched, untold int
+	}{
+		{"a question alone", [][]byte{ret, {0x0f, 0x01, 0xd0, 0xc3}, ret, ret, ret, ret}, false, 0, 1, 0},
+		{"where the file asks elsewhere", [][]byte{ret, append(slices.Clone(ask), 0xc3), work, ret, ret, ret}, false, 0, 0, 1},
+		{"of a library that never asks", [][]byte{ret, ret, work, ret, ret, ret}, false, 1, 0, 0},
+		{"of a program", [][]byte{ret, ret, work, ret, ret, ret}, true, 0, 0, 1},
+		{"half of all functions", [][]byte{ret, append(slices.Clone(ask), 0xc3), work, work, work, ret}, false, 3, 0, 0},
+		{"what an exported function calls", [][]byte{ret, append(slices.Clone(ask), 0xc3), {0xe8, 0x0b, 0x00, 0x00, 0x00, 0xc3}, work, ret, ret}, false, 1, 0, 0},
+		{"on one way", [][]byte{ret, append(slices.Clone(ask), 0x74, 0x05, 0xf3, 0x0f, 0xb8, 0xc7, 0xc3, 0xc3), ret, ret, ret, ret}, false, 0, 1, 0},
+	} {
+		var code []byte
+		img := newImage()
+		for i, f := range c.functions {
+			code = append(code, f...)
+			for len(code) < 16*(i+1) || len(code)%16 != 0 {
+				code = append(code, 0xcc)
+			}
+		}
+		if err := img.add(stripped(elf.EM_X86_64, elf.ELFCLASS64, false, code), ""); err != nil {
+			t.Fatal(err)
+		}
+		for i, f := range c.functions {
+			at := uint64(0x10000 + 16*i)
+			img.byAddr = append(img.byAddr, symbol{name: string(rune('a' + i)), addr: at, size: uint64(len(f)), typ: elf.STT_FUNC})
+			img.exported[at] = i > 0
+		}
+		img.named, img.program = true, c.program
+		img.finish()
+		r := audit(img, features(baseline(t, "linux/amd64"), img), Options{})
+		if len(r.Unconditional) != c.unconditional || len(r.Dispatched) != c.dispatched || len(r.Untold) != c.untold {
+			t.Errorf("%s: %d unconditional, %d dispatched, %d untold, want %d, %d, %d\n%+v", c.name, len(r.Unconditional), len(r.Dispatched), len(r.Untold), c.unconditional, c.dispatched, c.untold, r)
+		}
+	}
+}
