@@ -51,7 +51,13 @@ var excuses = []excuse{
 	{nil, `libmemchr-.*\.rlib`, `memchr.*avx2`, `avx2?`, "crate memchr asks before it takes them (its arch/x86_64, is_available)"},
 	{nil, `libstd_detect-.*\.rlib`, `_xgetbv`, `xsave`, "asks the machine, after cpuid (std_detect's os/x86.rs)"},
 	{[]string{"linux/arm/v5"}, `libprofiler_builtins-.*\.rlib`, `.*`, `v6|v6k|v6t2|v7|vfp.*`, "linked by rustc's -Cinstrument-coverage and -Cprofile-generate alone, and xbuild build refuses such a program: Debian compiles it for armhf's machine"},
-	{[]string{"linux/ppc64le"}, `libstdc\+\+\.a`, `^cxx11-locale-inst\.o \S+time_get\S+_M_extract_via_format`, `power9`,
+	{nil, `libc\.a`, `^sched_cpucount\.o popcount_cpucount`, `popcnt`, "called after cpuid (sysdeps/x86_64/multiarch/sched_cpucount.c)"},
+	{nil, `libm\.a`, `^s_fmaf?-vpfv4\.o `, `vfpv4`, "a variant, chosen by hwcap (sysdeps/arm/armv7/multiarch)"},
+	{nil, `libc\.a`, `_vector$`, `v`, "a variant, chosen by what the kernel says of the machine (sysdeps/riscv/multiarch, riscv_hwprobe)"},
+	{nil, `libgcc_eh\.a`, `^unwind-dw2\.o _Unwind_`, `gcs`, "the guarded stack, after chkfeat (libgcc's config/aarch64/aarch64-unwind.h)"},
+	{[]string{"linux/ppc64le"}, `libm\.a`, `.*`, `power9`, "mffscrn sets the rounding mode where hwcap2 says ISA 3.0 (sysdeps/powerpc/fpu/fenv_libc.h)"},
+	{[]string{"linux/ppc64le"}, `libstdc\+\+\.a|libc\.a`,
+		`^cxx11-locale-inst\.o \S+time_get\S+_M_extract_via_format|^sysconf\.o sysconf|^wordexp\.o parse_dollars`, `power(9|10)`,
 		"no code: a table of jumps, which GCC has in the text there (rs6000's JUMP_TABLES_IN_TEXT_SECTION) and whose offsets an object does not tell from code; a program with it is right (docs/instructions.md)"},
 }
 
