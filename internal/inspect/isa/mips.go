@@ -111,7 +111,9 @@ func mipsDecode(m *machine, pc uint64, code []byte, in *inst) {
 	case 15: // LUI
 		m.set(rt, imm<<16)
 	case 9, 25: // ADDIU, DADDIU
-		if base(address) {
+		if rt == 28 && m.img.toc != 0 { // a function's way to gp, which is known
+			m.set(rt, m.img.toc)
+		} else if base(address) {
 			m.set(rt, in.ref)
 		} else {
 			m.kill(rt)

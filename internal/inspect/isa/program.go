@@ -397,7 +397,7 @@ func (p *program) use(pc, addr uint64, kind refKind) {
 	}
 	linkage := p.img.inPLT(pc) || kind == load && s.name == ".plt" // of PowerPC the slots lie there, and the code lies between the program's
 	if name, ok := p.img.imports[addr]; ok {
-		p.stubs = append(p.stubs, stub{pc: pc, linkage: linkage, detector: isDetector(name), word: isWordName(name), thread: name == "__tls_get_addr" || name == "___tls_get_addr" || name == "__tls_get_offset"})
+		p.stubs = append(p.stubs, stub{pc: pc, linkage: linkage, detector: isDetector(name), word: isWordName(name), thread: name == "__tls_get_addr" || name == "___tls_get_addr" || name == "__tls_get_offset" || name == "__aeabi_read_tp"})
 		if linkerTable(s.name) {
 			return
 		}
@@ -616,6 +616,9 @@ func (p *program) threadAt(addr uint64) bool {
 		return s.thread
 	}
 	f := p.function(addr)
+	if f >= 0 && p.img.machine == elf.EM_ARM && slices.Contains(p.names(f), "__aeabi_read_tp") {
+		return true
+	}
 	return f >= 0 && p.funcs[f].end-p.funcs[f].start <= 32 && slices.ContainsFunc(p.stubsOf(f), func(s stub) bool { return s.thread })
 }
 
