@@ -416,9 +416,19 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 	all := map[string]*entry{}
 	for _, r := range st.Reads {
 		e := &entry{read: r, by: map[string]bool{}}
+		again := true
 		for _, i := range r.By {
-			if name := st.Readers[i]; !ran[name] || driver(a, name) {
+			name := st.Readers[i]
+			if !ran[name] || driver(a, name) {
 				e.by[name] = true
+			}
+			again = again && ran[name]
+		}
+		if again { // what it is now has been answered to
+			s := in.stat(a, r.Path)
+			e.Stat, e.Sum = s.stat, in.content(a, r.Path, s)
+			if s.sum == "" && !settledAt(r.Path) {
+				e.Stat = ""
 			}
 		}
 		if len(e.by) > 0 {
