@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -135,7 +136,7 @@ func TestLibraries(t *testing.T) {
 		})
 	}
 	for i, e := range excuses {
-		if full() && !used[i] {
+		if full() && !used[i] && !strings.Contains(flag.Lookup("test.run").Value.String(), "/") { // all was read
 			t.Errorf("the excuse of %s, %s is for nothing that there is: %s", e.library, e.functions, e.why)
 		}
 	}
