@@ -109,7 +109,6 @@ fn main() {
 		{"a variable that it asks for", replace("xbuild.toml", "xenv-1", "xenv-2"), "asked=xenv-2"},
 		{"a variable of option_env", replace("xbuild.toml", "xenv-2", "xenv-3"), "option=xenv-3"},
 		{"a file beside", content("notes/today", "x"), ""},
-		{"a file in the source", content("src/NOTES", "x"), ""}, // cargo itself looks for README.md
 		{"the time of a source", touch("src/src/main.rs"), ""},
 	})
 }
