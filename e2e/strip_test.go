@@ -320,9 +320,10 @@ func TestStrippedByBuildSystems(t *testing.T) {
 func TestStrippedBefore(t *testing.T) {
 	needNetwork(t)
 	const p = "linux/arm/v7"
+	// What installs reads README: a change of it runs make, which links nothing anew.
 	dir := write(t, map[string]string{
 		"xbuild.toml": "[project]\nplatforms = [\"linux/arm/v7\"]\n[target.p]\nrecipe = \"make\"\nsource = \"p\"\ninstall = \"install\"\n",
-		"p/Makefile":  "all: p.bin\np.bin: p.c\n\t$(CC) -O2 $(LDFLAGS) -static -s -o $@ p.c\ninstall:\n\tmkdir -p $(DESTDIR)\n\tcp p.bin $(DESTDIR)/\n",
+		"p/Makefile":  "all: p.bin\np.bin: p.c\n\t$(CC) -O2 $(LDFLAGS) -static -s -o $@ p.c\ninstall:\n\tmkdir -p $(DESTDIR)\n\tcp p.bin $(DESTDIR)/\n\t@cat README\n",
 		"p/p.c":       "#include <stdio.h>\nint main(void) { puts(\"p\"); return 0; }\n",
 		"p/README":    "1\n",
 	})
