@@ -120,8 +120,8 @@ static GLOBAL: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() {
     let (mut page, mut len) = (0usize, size_of::<usize>());
     let code = unsafe { mallctl(c"arenas.page".as_ptr().cast(), (&raw mut page).cast(), &mut len, std::ptr::null_mut(), 0) };
-    let numbers: Vec<usize> = (0..100_000).collect();
-    println!("{code} {page} {}", numbers.iter().sum::<usize>());
+    let numbers: Vec<u64> = (0..100_000).collect();
+    println!("{code} {page} {}", numbers.iter().sum::<u64>());
 }
 `,
 }
