@@ -278,7 +278,7 @@ func TestRoundTrip(t *testing.T) {
 	for range 300 {
 		var l Lock
 		for range random.IntN(4) {
-			l.PutToolchain(Toolchain{word(), word(), word(), word(), word(), word(), word(), words(), files()})
+			l.PutToolchain(Toolchain{word(), []string{"", word()}[random.IntN(2)], word(), word(), word(), word(), word(), word(), words(), files()})
 			l.PutSysroot(Sysroot{word(), word(), word(), word(), word(), word(), words(), files()})
 		}
 		text := l.encode()

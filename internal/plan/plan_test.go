@@ -408,7 +408,7 @@ platforms = ["windows/amd64"]
 	if got := p.Actions[0].Env.Lookup("GOTOOLCHAIN"); got != "go1.27.1" {
 		t.Errorf("GOTOOLCHAIN = %q, want the exact release", got)
 	}
-	if _, err := pl.RequireToolchain("gcc"); err == nil || !strings.Contains(err.Error(), `toolchain "gcc" is unknown`) {
+	if _, err := pl.RequireToolchain("gcc", pl.Host); err == nil || !strings.Contains(err.Error(), `toolchain "gcc" is unknown`) {
 		t.Errorf("an unknown toolchain: error %v", err)
 	}
 }
