@@ -89,13 +89,19 @@ func (r ToolchainRequest) place() (where, hint string) {
 	if r.Hint != "" {
 		hint = "\nhint: " + r.Hint
 	}
-	if r.Only != nil && hint == "" {
-		hint = "\nhint: leave " + r.Only.Platform + " out of platforms"
-		if r.Constraint != "" {
-			hint += fmt.Sprintf(", or write %s = %q in [toolchains]: it has the newer one for %s alone", r.Def.Name, r.Constraint+" || "+r.Only.Versions, r.Only.Platform)
-		}
-	}
 	return where, hint
+}
+
+// without is what can be done where no version serves both the project and the platform.
+func (r ToolchainRequest) without() string {
+	if r.Only == nil {
+		return ""
+	}
+	hint := "\nhint: leave " + r.Only.Platform + " out of platforms"
+	if r.Constraint != "" {
+		hint += fmt.Sprintf(", or write %s = %q in [toolchains]: %s alone gets what comes second", r.Def.Name, r.Constraint+" || "+r.Only.Versions, r.Only.Platform)
+	}
+	return hint
 }
 
 // wants is what a version has to satisfy.
@@ -452,7 +458,7 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 		}
 	}
 	where, hint := r.place()
-	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %s; there are %s%s", where, ErrNoVersion, r.Def.Name, host, r.wants(), strings.Join(seen, ", "), hint)
+	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %s; there are %s%s", where, ErrNoVersion, r.Def.Name, host, r.wants(), strings.Join(seen, ", "), cmp.Or(hint, r.without()))
 }
 
 // debian locks what a suite has of a toolchain: its version, the date of the Release and the files. Where the constraint does not admit the version, that is all
