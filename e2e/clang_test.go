@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// TestVectors: vectors to which a static function has pointers arrive where the optimiser passes them by value, the ninth and later ones on the stack, by the compiler
-// that a project gets which asks for none. clang 19 and 21 overwrite them on loong64.
+// TestVectors: vectors to which a static function has pointers arrive where the optimiser passes them by value, the
+// ninth and later ones on the stack, by the compiler that a project gets which asks for none. clang 19 and 21 overwrite
+// them on loong64.
 func TestVectors(t *testing.T) {
 	needNetwork(t)
 	const platform = "linux/loong64"
@@ -29,7 +30,8 @@ int main(int argc, char **argv) {
 }
 `,
 		"xbuild.toml": "[project]\nname = \"vectors\"\nplatforms = [\"linux/loong64\"]\n" +
-			"[target.fast]\nrecipe = \"cc\"\nsources = [\"vectors.c\"]\ncflags = [\"-O3\"]\n[target.plain]\nrecipe = \"cc\"\nsources = [\"vectors.c\"]\ncflags = [\"-O0\"]\n",
+			"[target.fast]\nrecipe = \"cc\"\nsources = [\"vectors.c\"]\ncflags = [\"-O3\"]\n" +
+			"[target.plain]\nrecipe = \"cc\"\nsources = [\"vectors.c\"]\ncflags = [\"-O0\"]\n",
 	})
 	build(t, dir)
 	for _, name := range []string{"fast", "plain"} {
@@ -37,8 +39,8 @@ int main(int argc, char **argv) {
 	}
 }
 
-// TestIndirectFunctions: functions that a resolver chooses, behind code that the linker makes shorter, start and call what was chosen. No C library of linux/mips64le has
-// resolvers called, and xbuild build says so.
+// TestIndirectFunctions: functions that a resolver chooses, behind code that the linker makes shorter, start and call
+// what was chosen. No C library of linux/mips64le has resolvers called, and xbuild build says so.
 func TestIndirectFunctions(t *testing.T) {
 	needNetwork(t)
 	const mips = "linux/mips64le"

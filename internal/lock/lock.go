@@ -37,7 +37,7 @@ type File struct {
 // A Toolchain is what one toolchain resolved to for one host.
 type Toolchain struct {
 	Name       string   `toml:"name"`
-	Platform   string   `toml:"platform"` // that it compiles for, where not every version does; else empty: for all that have no entry of their own
+	Platform   string   `toml:"platform"` // the one that it compiles for; "" for all that have no entry of their own
 	Version    string   `toml:"version"`
 	Host       string   `toml:"host"`       // the platform that it runs on, such as linux/amd64
 	Constraint string   `toml:"constraint"` // what the project asked for

@@ -219,7 +219,9 @@ func (pl *Planner) requireToolchain(req *resolve.Requests, name string, p platfo
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(req.Toolchains, func(x resolve.ToolchainRequest) bool { return x.Def.Name == name && x.For() == r.For() }) {
+	if !slices.ContainsFunc(req.Toolchains, func(x resolve.ToolchainRequest) bool {
+		return x.Def.Name == name && x.For() == r.For()
+	}) {
 		req.Toolchains = append(req.Toolchains, r)
 	}
 	return nil
@@ -374,7 +376,8 @@ func (pl *Planner) requireHost(req *resolve.Requests, p platform.Platform) error
 	return nil
 }
 
-// HostView returns the host's compiler view for building for p, as the lock has it: by the compiler that builds for p, so that a project fetches no other.
+// HostView returns the host's compiler view for building for p, as the lock has it. Its compiler is the one that builds
+// for p, so that a project of one platform fetches one.
 func (pl *Planner) HostView(p platform.Platform) (compose.View, error) {
 	b, err := pl.Host.Baseline("", nil)
 	if err != nil {

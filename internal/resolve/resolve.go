@@ -50,7 +50,7 @@ const maxRelease = 8 << 20
 type ToolchainRequest struct {
 	Def        *catalog.Toolchain
 	Constraint string // semver; "" takes the definition's first source
-	// Only is the platform that it is for, and which versions serve that; nil for all platforms for which the definition says nothing.
+	// Only is the platform that it is for, and which versions serve that; nil for all of which the definition says none.
 	Only  *catalog.Only
 	Where string // file:line of the constraint, for errors
 	Hint  string // what else can be done where nothing satisfies it
@@ -99,7 +99,8 @@ func (r ToolchainRequest) without() string {
 	}
 	hint := "\nhint: leave " + r.Only.Platform + " out of platforms"
 	if r.Constraint != "" {
-		hint += fmt.Sprintf(", or write %s = %q in [toolchains]: %s alone gets what comes second", r.Def.Name, r.Constraint+" || "+r.Only.Versions, r.Only.Platform)
+		hint += fmt.Sprintf(", or write %s = %q in [toolchains]: %s alone gets what comes second",
+			r.Def.Name, r.Constraint+" || "+r.Only.Versions, r.Only.Platform)
 	}
 	return hint
 }
@@ -292,7 +293,9 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 		if r.Only == nil {
 			continue
 		}
-		general := slices.ContainsFunc(req.Toolchains, func(x ToolchainRequest) bool { return x.Only == nil && x.Def.Name == r.Def.Name })
+		general := slices.ContainsFunc(req.Toolchains, func(x ToolchainRequest) bool {
+			return x.Only == nil && x.Def.Name == r.Def.Name
+		})
 		for _, host := range Hosts {
 			if e, ok := FindToolchain(out, r, host); ok && e.Platform == "" && general {
 				continue
