@@ -206,6 +206,7 @@ struct calls { const char *type; int (*calls)(void); };
 extern const long long gcc_values[], clang_values[], gcc_layout[], clang_layout[];
 extern const int gcc_layouts, clang_layouts;
 extern const struct calls gcc_calls[], clang_calls[];
+int twice_two(void);
 static const char *const names[] = {NAMES};
 
 int main(void) {
@@ -220,6 +221,7 @@ int main(void) {
         if (one) bad++, printf("GCC calls clang: %s: %d\n", gcc_calls[types].type, one);
         if (two) bad++, printf("clang calls GCC: %s: %d\n", clang_calls[types].type, two);
     }
+    if (twice_two() != 4) bad++, printf("twice of 2 is %d\n", twice_two());
     printf("%d types, %d values, %d differ\n", types, (int)(sizeof names / sizeof *names), bad);
     return 0;
 }
@@ -257,6 +259,18 @@ var abiPacked = []string{
 	"GCC calls clang: struct __attribute__((packed)) { char a; int b:13; int c:19; long long d:50; } T: ", "clang calls GCC: struct __attribute__((packed)) { char a; int b:13; int c:19; long long d:50; } T: ",
 }
 
+// abiNames is a function template that GCC compiles and clang calls: the kind of its second parameter depends on the first.
+const abiNames = `template <bool, class T> struct when {};
+template <class T> struct when<true, T> { typedef T type; };
+#ifdef GCC
+template <class T, typename when<(sizeof(T) > 1), int>::type = 0> int twice(T v) { return 2 * v; }
+template int twice<int, 0>(int);
+#else
+template <class T, typename when<(sizeof(T) > 1), int>::type = 0> int twice(T v);
+extern "C" int twice_two() { return twice(2); }
+#endif
+`
+
 // notOfClang are lines of GCC's assembler output that clang's assembler does not know, and that say what it does anyway, and fieldOfCR is an instruction whose name is
 // mfocrf where it has a second operand (Power ISA, "Move From One Condition Register Field").
 var (
@@ -275,6 +289,7 @@ func TestABI(t *testing.T) {
 	files := map[string]string{
 		"xbuild.toml": "[project]\nname = \"abi\"\nplatforms = " + quoted(eleven) + "\n",
 		"side.c":      abiSource(),
+		"names.cc":    abiNames,
 		"main.c":      strings.Replace(abiMain, "NAMES", strings.Join(names, ", "), 1),
 	}
 	for i, h := range abiHeaders {
@@ -297,7 +312,8 @@ func TestABI(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			script := strings.ReplaceAll("set -e\nclang -O1 -Wno-psabi -DSIDE=clang -DOTHER=gcc -c side.c -o @.clang.o\nclang -c @.s -o @.gcc.o\nclang -O1 main.c @.clang.o @.gcc.o -o @.abi\n", "@", n)
+			script := strings.ReplaceAll("set -e\nclang -O1 -Wno-psabi -DSIDE=clang -DOTHER=gcc -c side.c -o @.clang.o\nclang -c @.s -o @.gcc.o\n"+
+				"clang++ -c names.cc -o @.call.o\nclang -c @.names.s -o @.names.o\nclang -O1 main.c @.clang.o @.gcc.o @.call.o @.names.o -o @.abi\n", "@", n)
 			for i, h := range abiHeaders {
 				if h.platform != "" && h.platform != name {
 					continue
@@ -321,12 +337,15 @@ func TestABI(t *testing.T) {
 			g := gccs[name]
 			args := []string{"-x", "c", "-std=gnu17", "-O1", "-Wno-psabi", "-S", "-nostdinc", "-isystem", headers[0], "-isystem", filepath.Join(root, "usr/include", p.Multiarch), "-isystem", filepath.Join(root, "usr/include")}
 			g.run(t, dir, slices.Concat(args, g.assembly, []string{"-DSIDE=gcc", "-DOTHER=clang", "side.c", "-o", n + ".s"})...)
-			assembly, err := os.ReadFile(filepath.Join(dir, n+".s"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, n+".s"), fieldOfCR.ReplaceAll(notOfClang.ReplaceAll(assembly, nil), []byte("\tmfocrf $1")), 0o644); err != nil {
-				t.Fatal(err)
+			g.run(t, dir, slices.Concat([]string{"-x", "c++", "-O1", "-S", "-nostdinc"}, g.assembly, []string{"-DGCC", "names.cc", "-o", n + ".names.s"})...)
+			for _, file := range []string{n + ".s", n + ".names.s"} {
+				assembly, err := os.ReadFile(filepath.Join(dir, file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, file), fieldOfCR.ReplaceAll(notOfClang.ReplaceAll(assembly, nil), []byte("\tmfocrf $1")), 0o644); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if r := xbuild(t, dir, "exec", "-q", "-p", name, "--", "sh", "-c", script); r.code != 0 {
 				t.Fatal(r)

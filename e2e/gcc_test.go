@@ -35,7 +35,7 @@ var gccs = map[string]gcc{
 	"linux/386":      {triplet: "i686-linux-gnu", version: "14", suite: "trixie"},
 	"linux/arm64":    {triplet: "aarch64-linux-gnu", version: "14", suite: "trixie"},
 	"linux/arm/v5":   {triplet: "arm-linux-gnueabi", version: "14", suite: "trixie"},
-	"linux/arm/v6":   {triplet: "arm-linux-gnueabi", version: "14", suite: "trixie", flags: []string{"-march=armv6+fp", "-mfloat-abi=softfp"}},
+	"linux/arm/v6":   {triplet: "arm-linux-gnueabi", version: "14", suite: "trixie", flags: []string{"-march=armv6k+fp", "-mfloat-abi=softfp"}},
 	"linux/arm/v7":   {triplet: "arm-linux-gnueabihf", version: "14", suite: "trixie"},
 	"linux/ppc64le":  {triplet: "powerpc64le-linux-gnu", version: "14", suite: "trixie"},
 	"linux/s390x":    {triplet: "s390x-linux-gnu", version: "14", suite: "trixie", flags: []string{"-march=z13"}, macros: []string{"-mno-htm"}}, // without a -march its code is for z196, and has no transactions

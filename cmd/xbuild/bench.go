@@ -230,7 +230,7 @@ func (v variant) programs(forced bool, jobs int) ([]bench.Program, error) {
 		if err != nil {
 			return nil, err
 		}
-		qemu, err := v.toolchain("qemu")
+		qemu, err := v.toolchain("qemu", a.Platform)
 		if err != nil {
 			return nil, err
 		}

@@ -78,7 +78,7 @@ func (c *BinfmtInstallCmd) Run(g *Globals) error {
 	if os.Geteuid() != 0 {
 		return errNotRoot
 	}
-	qemu, err := s.toolchain("qemu")
+	qemu, err := s.toolchain("qemu", s.Host)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (s *session) cargoLocks(sel plan.Selection) error {
 		cargo := "cargo"
 		var e env.Environment
 		if s.Project.Toolchains["rust"].Source != "host" {
-			rust, err := s.toolchain("rust")
+			rust, err := s.toolchain("rust", s.Host)
 			if err != nil {
 				return err
 			}
@@ -262,7 +262,7 @@ func (c *LockCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	qemu, err := s.RequireToolchain("qemu")
+	qemu, err := s.RequireToolchain("qemu", s.Host)
 	if err != nil {
 		return err
 	}
@@ -325,14 +325,14 @@ func (c *FetchCmd) Run(g *Globals) error {
 		if !asked {
 			continue
 		}
-		req, err := s.RequireToolchain(name)
+		req, err := s.RequireToolchain(name, s.Host)
 		if err != nil {
 			return err
 		}
 		if err := s.resolved(req, false, false); err != nil {
 			return err
 		}
-		t, err := s.Toolchain(name)
+		t, err := s.Toolchain(name, s.Host)
 		if err != nil {
 			return err
 		}

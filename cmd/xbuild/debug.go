@@ -98,7 +98,7 @@ func (c *DebugCmd) Run(g *Globals) error {
 		if err != nil {
 			return err
 		}
-		qemu, err := s.toolchain("qemu")
+		qemu, err := s.toolchain("qemu", p)
 		if err != nil {
 			return err
 		}
@@ -120,7 +120,7 @@ func (c *DebugCmd) Run(g *Globals) error {
 		fmt.Fprintf(os.Stderr, "xbuild: %s waits for a debugger at %s\n", program.Path, l.Addr()) // even with -q: editors wait for it
 		return exited(emulate.Serve(s.ctx, emulate.Waiting(emulated, socket), socket, l))
 	}
-	gdb, err := s.toolchain("gdb")
+	gdb, err := s.toolchain("gdb", p)
 	if err != nil {
 		return err
 	}

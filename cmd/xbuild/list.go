@@ -79,7 +79,11 @@ func (c *ToolchainsCmd) Run(g *Globals) error {
 				from = append(from, strings.TrimSpace(s.Suite+" "+s.Slot))
 			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, strings.Join(from, ", "), t.Summary)
+		sources := strings.Join(from, ", ")
+		for _, o := range t.Only {
+			sources += "; " + o.Platform + ": " + o.Versions
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", t.Name, sources, t.Summary)
 	}
 	return w.Flush()
 }

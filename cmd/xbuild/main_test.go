@@ -304,7 +304,12 @@ func small() []archivetest.Suite {
 		for _, m := range []string{"i386", "x86_64", "aarch64", "arm", "mips64el", "ppc64le", "s390x", "riscv64", "loongarch64"} {
 			qemu.Files = append(qemu.Files, script("usr/bin/qemu-"+m))
 		}
-		forky.Packages = append(forky.Packages, qemu)
+		forky.Packages = append(forky.Packages, qemu,
+			p("clang-22", "1:22.1.8-1", "libc6", script("usr/lib/llvm-22/bin/clang")), p("lld-22", "1:22.1.8-1", "", script("usr/lib/llvm-22/bin/ld.lld")),
+			p("llvm-22", "1:22.1.8-1", "", script("usr/lib/llvm-22/bin/llvm-ar")), p("libc6", "2.43-7", "", file(lib+"libc.so.6")))
+	}
+	for _, name := range []string{"libc6", "libc6-dev", "linux-libc-dev", "libgcc-s1", "libgcc-15-dev", "libstdc++6", "libstdc++-15-dev", "libatomic1"} {
+		forky.Packages = append(forky.Packages, archivetest.Package{Name: name, Version: "15.1", Arch: "loong64", Files: []archivetest.File{{Name: "./usr/share/" + name, Body: name}}})
 	}
 	// A mirror has the suite under its codename and under an alias; the two may be out of step.
 	stable := trixie

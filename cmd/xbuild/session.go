@@ -339,7 +339,7 @@ func (s *session) lacking(req resolve.Requests) string {
 	for _, r := range req.Toolchains {
 		for _, host := range resolve.Hosts {
 			if _, ok := resolve.FindToolchain(s.Planner.Lock, r, host); !ok {
-				out = append(out, "toolchain "+r.Def.Name+" for host "+host)
+				out = append(out, r.String()+" for host "+host)
 			}
 		}
 	}
@@ -406,16 +406,16 @@ func (s *session) view(p platform.Platform) (compose.View, error) {
 	return v, s.composer().All(s.ctx, set)
 }
 
-// toolchain locks, fetches and composes one toolchain.
-func (s *session) toolchain(name string) (compose.Toolchain, error) {
-	req, err := s.RequireToolchain(name)
+// toolchain locks, fetches and composes one toolchain, the one that is used for p.
+func (s *session) toolchain(name string, p platform.Platform) (compose.Toolchain, error) {
+	req, err := s.RequireToolchain(name, p)
 	if err != nil {
 		return compose.Toolchain{}, err
 	}
 	if err := s.resolved(req, false, false); err != nil {
 		return compose.Toolchain{}, err
 	}
-	t, err := s.Toolchain(name)
+	t, err := s.Toolchain(name, p)
 	if err != nil {
 		return t, err
 	}

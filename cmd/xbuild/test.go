@@ -123,14 +123,14 @@ func (s *session) tests(p *plan.Plan, always bool) ([]execute.Test, error) {
 	}
 	p.Actions = actions
 	if qemu {
-		req, err := s.RequireToolchain("qemu")
+		req, err := s.RequireToolchain("qemu", s.Host)
 		if err != nil {
 			return nil, err
 		}
 		if err := s.resolved(req, false, false); err != nil {
 			return nil, err
 		}
-		t, err := s.Toolchain("qemu")
+		t, err := s.Toolchain("qemu", s.Host)
 		if err != nil {
 			return nil, err
 		}

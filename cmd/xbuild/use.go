@@ -60,7 +60,7 @@ func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e en
 			if name == "clang" || name == "pkgconf" || name == "rust" && cargo || s.Project.Toolchains[name].Source == "host" {
 				continue
 			}
-			t, err := s.toolchain(name)
+			t, err := s.toolchain(name, p)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -117,7 +117,7 @@ func (s *session) cargoEnvironment(p platform.Platform, v compose.View, settings
 		if name == "rust" || name == "clang" || name == "pkgconf" || s.Project.Toolchains[name].Source == "host" {
 			continue
 		}
-		t, err := s.Toolchain(name)
+		t, err := s.Toolchain(name, p)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -214,7 +214,7 @@ func (c *ExecCmd) Run(g *Globals) error {
 		e.Set("XBUILD_DIRECTORY", s.Project.Dir) // cargo starts the runner in the directory of a package, which may lie outside
 	}
 	for _, name := range providers(s, command[0]) {
-		t, err := s.toolchain(name)
+		t, err := s.toolchain(name, p)
 		if err != nil {
 			return err
 		}
@@ -291,7 +291,7 @@ func (c *FlagsCmd) Run(g *Globals) error {
 	switch c.Lang {
 	case "rust":
 		release := "" // any, where the lock does not hold one yet
-		if rust, err := s.Toolchain("rust"); err == nil {
+		if rust, err := s.Toolchain("rust", p); err == nil {
 			release = rust.Version
 		}
 		fmt.Println(strings.Join(b.RustFlags(release), " "))
@@ -433,7 +433,7 @@ func (s *session) run(p platform.Platform, program emulate.Program, sysroot stri
 	if !emulated {
 		return watch(emulate.Direct(program, sysroot, p, args), subject)
 	}
-	qemu, err := s.toolchain("qemu")
+	qemu, err := s.toolchain("qemu", p)
 	if err != nil {
 		return err
 	}

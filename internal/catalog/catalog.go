@@ -48,10 +48,28 @@ type Toolchain struct {
 	Env      map[string]string `toml:"env" json:"-"`             // variables by which others find it -> path in the tree
 	Explain  []Explain         `toml:"explain" json:"-"`         // what its messages mean for the user
 	Lenient  []string          `toml:"lenient" json:"-"`         // of clang: the groups of its errors in C that older compilers had as warnings
+	Only     []Only            `toml:"only" json:"only,omitempty"`
 
 	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a project says source = Choice.
 	Provides string `toml:"provides" json:"provides,omitempty"`
 	Choice   string `toml:"choice" json:"choice,omitempty"`
+}
+
+// An Only is a platform that not every version of a toolchain compiles for as it should: those that the constraint admits do.
+type Only struct {
+	Platform string `toml:"platform" json:"platform"` // without a variant; its variants too
+	Versions string `toml:"versions" json:"versions"` // semver
+	Why      string `toml:"why" json:"why"`           // what the others do wrong, behind a colon
+}
+
+// For returns what the definition says of a platform, nil where every version serves it.
+func (t *Toolchain) For(p platform.Platform) *Only {
+	for i, o := range t.Only {
+		if p.Name == o.Platform || strings.HasPrefix(p.Name, o.Platform+"/") {
+			return &t.Only[i]
+		}
+	}
+	return nil
 }
 
 // A Hide is a directory of the host as a toolchain's texts name it: there they name one that is nowhere.
@@ -76,6 +94,9 @@ type Source struct {
 	Slot    string `toml:"slot" json:"slot,omitempty"` // what the archive writes into the package names: 19, 1.24
 	Runtime string `toml:"runtime" json:"-"`           // the Debian suite of the definition's runtime
 	Compat  string `toml:"compat" json:"-"`            // of clang: the release of clang whose names of C++ functions are those of GCC, which made the platforms' libraries
+
+	// Driver are flags that this release of clang needs for a platform beside the platform's own.
+	Driver map[string][]string `toml:"driver" json:"-"`
 
 	def *Toolchain // the second definition that it is of; nil for the first
 }

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -97,7 +98,40 @@ func TestToolchains(t *testing.T) {
 		} else if _, ok := d.Programs[d.Test[0]]; !ok {
 			t.Errorf("toolchains/%s.toml: test runs %q, which is none of its programs", d.Name, d.Test[0])
 		}
+		for i, o := range d.Only {
+			p, err := platform.Parse(o.Platform)
+			if err != nil || p.Name != o.Platform || d.For(p) != &d.Only[i] || !p.HasSysroot() {
+				t.Errorf("toolchains/%s.toml: only %d: %q is no platform that it compiles for, or has a row of its own already (%v)", d.Name, i, o.Platform, err)
+			}
+			c, err := semver.NewConstraint(o.Versions)
+			if err != nil || o.Why == "" {
+				t.Errorf("toolchains/%s.toml: only %d: versions = %q, why = %q: %v", d.Name, i, o.Versions, o.Why, err)
+				continue
+			}
+			// A slot is the first part of a version: one of the sources has to serve the platform, and one not.
+			serves := map[bool]bool{}
+			for _, s := range d.Sources {
+				v, err := semver.NewVersion(s.Slot)
+				if err != nil || s.Archive != Debian {
+					t.Errorf("toolchains/%s.toml: only is for toolchains of the Debian archive with slots: %q of %s", d.Name, s.Slot, s.Archive)
+					continue
+				}
+				serves[c.Check(v)] = true
+			}
+			if !serves[true] || !serves[false] {
+				t.Errorf("toolchains/%s.toml: only %d: %q chooses none of the sources, or all", d.Name, i, o.Versions)
+			}
+			// Where others are asked for, it is for several platforms at once.
+			if d.Name != "clang" {
+				t.Errorf("toolchains/%s.toml: only is asked of compilers alone", d.Name)
+			}
+		}
 		for i, s := range d.Sources {
+			for name, flags := range s.Driver {
+				if p, err := platform.Parse(name); err != nil || p.Name != name || len(flags) == 0 {
+					t.Errorf("toolchains/%s.toml: source %d: driver of %q: %q (%v)", d.Name, i, name, flags, err)
+				}
+			}
 			if !slices.Contains(Archives, s.Archive) || s.Suite == "" {
 				t.Errorf("toolchains/%s.toml: source %d: archive %q, suite %q", d.Name, i, s.Archive, s.Suite)
 			}
@@ -107,7 +141,7 @@ func TestToolchains(t *testing.T) {
 			if (s.Runtime != "") != (len(d.In(s).Runtime) > 0) || s.Archive == Debian && s.Runtime != "" {
 				t.Errorf("toolchains/%s.toml: source %d: runtime %q, and the definition's runtime is %q: both or none, and none where the programs are Debian's", d.Name, i, s.Runtime, d.In(s).Runtime)
 			}
-			if slices.Contains(d.Sources[:i], s) {
+			if slices.ContainsFunc(d.Sources[:i], func(x Source) bool { return reflect.DeepEqual(x, s) }) {
 				t.Errorf("toolchains/%s.toml: source %d is there twice", d.Name, i)
 			}
 			host, err := platform.Parse("linux/arm64")
@@ -126,7 +160,7 @@ func TestToolchains(t *testing.T) {
 					}
 				}
 			}
-			if !slices.Equal(in.Sources, []Source{s}) {
+			if !reflect.DeepEqual(in.Sources, []Source{s}) {
 				t.Errorf("In: sources %v, want %v alone", in.Sources, s)
 			}
 		}

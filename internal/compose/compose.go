@@ -43,8 +43,9 @@ type Toolchain struct {
 	Name, Version string
 	Key, Dir      string // the tree's key, and its directory
 	Slot          string
-	compat        string   // of clang: the release whose names of C++ functions it is to use
-	Lenient       []string // of clang: the groups of errors that a lenient view has as warnings
+	compat        string              // of clang: the release whose names of C++ functions it is to use
+	driver        map[string][]string // of clang: flags that this release needs for a platform
+	Lenient       []string            // of clang: the groups of errors that a lenient view has as warnings
 	def           *catalog.Toolchain
 	files         []lock.File
 	host          platform.Platform
@@ -58,7 +59,7 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 	}
 	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host, Lenient: def.Lenient}
 	if len(def.Sources) == 1 {
-		t.Slot, t.compat = def.Sources[0].Slot, def.Sources[0].Compat
+		t.Slot, t.compat, t.driver = def.Sources[0].Slot, def.Sources[0].Compat, def.Sources[0].Driver
 	}
 	// The programs name their loader by an absolute path, so that a store at another place is another tree.
 	parts := append([]string{root, host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}, append(hashes(locked.Files), def.Relocate...)...)

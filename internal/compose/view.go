@@ -152,7 +152,7 @@ func (v View) base(target string) string {
 	for _, f := range v.Flags {
 		fmt.Fprintln(&b, f)
 	}
-	for _, f := range append(slices.Clone(v.Platform.Driver), v.Sysroot.In(tree(v.Sysroot.Key))...) {
+	for _, f := range slices.Concat(v.Platform.Driver, v.Clang.driver[v.Platform.Name], v.Sysroot.In(tree(v.Sysroot.Key))) {
 		fmt.Fprintln(&b, f)
 	}
 	// The same sources give the same bytes wherever the store lies.

@@ -35,6 +35,7 @@ type spec struct {
 	attributes []byte // of the section that the machine has for them
 	extra      map[string][]byte
 	symbols    bool // a table of its own symbols
+	ifunc      bool // with a function in it that a resolver chooses
 	noSections bool
 	align      uint64 // of the segment that is loaded; 0 for 64 KB
 	shift      uint64 // how far its address is from where that would fit its place in the file
@@ -159,8 +160,15 @@ func (s spec) bytes(t testing.TB) []byte {
 		w.section(name, elf.SHT_PROGBITS, elf.SHF_ALLOC, 0, 0, 0, s.extra[name])
 	}
 	if s.symbols {
-		w.section(".symtab", elf.SHT_SYMTAB, 0, uint32(len(w.sections)+1), 1, 24, make([]byte, 24))
-		w.section(".strtab", elf.SHT_STRTAB, 0, 0, 0, 0, []byte{0})
+		table, names := make([]byte, 24), []byte{0}
+		if s.ifunc {
+			own := make([]byte, 24)
+			w.order.PutUint32(own, 1)
+			own[4], own[6], own[7] = elf.ST_INFO(elf.STB_GLOBAL, elf.STT_GNU_IFUNC), 1, 1 // of Elf64_Sym
+			table, names = append(table, own...), []byte("\x00sum\x00")
+		}
+		w.section(".symtab", elf.SHT_SYMTAB, 0, uint32(len(w.sections)+1), 1, 24, table)
+		w.section(".strtab", elf.SHT_STRTAB, 0, 0, 0, 0, names)
 	}
 	if linked {
 		stack := elf.PF_R | elf.PF_W

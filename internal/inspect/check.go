@@ -62,7 +62,7 @@ func Check(r *Report, p platform.Platform, l Limits) []Fault {
 }
 
 // checks are what an ELF file of the right machine is held against.
-var checks = []func(*Report, platform.Platform, Limits) []Fault{pageSize, loader, libcFloor, libraries, scratch}
+var checks = []func(*Report, platform.Platform, Limits) []Fault{pageSize, indirect, loader, libcFloor, libraries, scratch}
 
 func (r *Report) fault(format string, args ...any) []Fault {
 	return []Fault{{File: r.Path, Text: fmt.Sprintf(format, args...)}}
@@ -154,6 +154,18 @@ func loader(r *Report, p platform.Platform, l Limits) []Fault {
 		return nil
 	}
 	return r.fault("asks for the loader %s, which %s does not have (its own is %s): link it with $CC and no -dynamic-linker of the build's own, or set static = true", r.Interp, p.Name, p.Interp)
+}
+
+// indirect sees that nothing is left to a resolver where no C library calls one: clang takes the attribute, and lld
+// links a call of an address that nobody fills in. GCC refuses the attribute on MIPS (ifunc is not supported on this
+// target).
+func indirect(r *Report, p platform.Platform, l Limits) []Fault {
+	if r.Indirect == "" {
+		return nil
+	}
+	return r.fault("has an indirect function, %s (__attribute__((ifunc)) or gnu_indirect_function), "+
+		"which no C library of %s resolves: its first call crashes. Leave the attribute out there, as GCC refuses it "+
+		"(most projects have a switch), and choose by a pointer to a function", r.Indirect, p.Name)
 }
 
 // pageSize sees that the file starts, or is loaded, on every kernel for the platform: segments share no page, however large pages are.

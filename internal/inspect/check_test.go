@@ -77,6 +77,10 @@ func TestCheck(t *testing.T) {
 
 		{"the first ABI of ppc64", spec{platform: "linux/ppc64le", kind: elf.ET_EXEC, noFlags: true, flags: 1}.bytes(t), "linux/ppc64le", Limits{}, []string{"is of another ABI than linux/ppc64le: its e_flags are 0x1 (ELFv1), and of those 0x3 have to be 0x2"}},
 		{"an object of ppc64 that depends on no ABI", object("linux/ppc64le", 0, true), "linux/ppc64le", Limits{}, nil},
+		{"an indirect function", spec{platform: "linux/mips64le", kind: elf.ET_EXEC, symbols: true, ifunc: true}.bytes(t), "linux/mips64le", Limits{}, []string{"has an indirect function, sum ("}},
+		{"an indirect function where there is a resolver", spec{platform: "linux/riscv64", kind: elf.ET_EXEC, symbols: true, ifunc: true}.bytes(t), "linux/riscv64", Limits{}, nil},
+		{"an indirect function of which nothing but its place is left", spec{platform: "linux/mips64le", kind: elf.ET_EXEC, extra: map[string][]byte{".iplt": nil}}.bytes(t), "linux/mips64le", Limits{}, []string{"has an indirect function, .iplt ("}},
+		{"none", spec{platform: "linux/mips64le", kind: elf.ET_EXEC, symbols: true}.bytes(t), "linux/mips64le", Limits{}, nil},
 		{"a soft-float object of riscv64", object("linux/riscv64", 0, true), "linux/riscv64", Limits{}, []string{"(float soft)"}},
 		{"a program of ARM's old ABI", spec{platform: "linux/arm/v5", kind: elf.ET_EXEC, noFlags: true}.bytes(t), "linux/arm/v5", Limits{}, []string{"(OABI)"}},
 		{"Go's program for mips64le", spec{platform: "linux/mips64le", kind: elf.ET_EXEC, flags: 0x20000004}.bytes(t), "linux/mips64le", Limits{}, nil},

@@ -62,6 +62,11 @@ func readELF(s *source, r *Report) error {
 	if err := e.symbols(r, d); err != nil {
 		return err
 	}
+	if r.Machine == elf.EM_MIPS.String() {
+		if err := e.indirect(r); err != nil {
+			return err
+		}
+	}
 	for i := range e.sections {
 		switch name := e.sections[i].Name; {
 		case strings.HasPrefix(name, ".debug_info"), strings.HasPrefix(name, ".zdebug_info"):

@@ -91,6 +91,8 @@ type Report struct {
 
 	Exported  []Symbol `json:"exported,omitempty"`
 	Undefined []Symbol `json:"undefined,omitempty"`
+	// Indirect is a function that a resolver is to choose (STT_GNU_IFUNC), on a machine whose C libraries call none.
+	Indirect string `json:"indirect,omitempty"`
 
 	Debug     bool     `json:"debug_info"`
 	Stripped  bool     `json:"stripped"` // no table of its own symbols

@@ -48,6 +48,27 @@ func (e *elfFile) symbols(r *Report, d *dynamic) error {
 	})
 }
 
+// indirect looks for a function that a resolver is to choose. Of a linked file its symbol is that of the place through
+// which it is called: lld puts those into a section of their own (.iplt, lld/ELF/SyntheticSections.cpp), which is empty
+// on a machine for which it writes none.
+func (e *elfFile) indirect(r *Report) error {
+	plt := slices.IndexFunc(e.sections, func(s elf.SectionHeader) bool { return s.Name == ".iplt" })
+	if plt >= 0 {
+		r.Indirect = ".iplt" // a stripped file says no more
+	}
+	for _, kind := range []elf.SectionType{elf.SHT_SYMTAB, elf.SHT_DYNSYM} {
+		if err := e.symbolTable(kind, func(s elfSymbol) {
+			is := elf.ST_TYPE(s.info) == elf.STT_GNU_IFUNC || plt >= 0 && int(s.section) == plt
+			if is && s.name != "" && (r.Indirect == "" || r.Indirect == ".iplt") {
+				r.Indirect = s.name
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 type elfSymbol struct {
 	name        string
 	info, other byte

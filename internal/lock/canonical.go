@@ -18,6 +18,7 @@ func canonical(text string) (*Lock, bool) {
 		case r.accept("\n[[toolchain]]\n"):
 			l.Toolchains = append(l.Toolchains, Toolchain{
 				Name:       r.text("name"),
+				Platform:   r.optional("platform"),
 				Version:    r.text("version"),
 				Host:       r.text("host"),
 				Constraint: r.text("constraint"),
@@ -84,6 +85,16 @@ func (r *reader) text(key string) string {
 	r.expect(" = ")
 	s := r.quoted()
 	r.expect("\n")
+	return s
+}
+
+// optional reads a text that is left out where it is empty.
+func (r *reader) optional(key string) string {
+	if !strings.HasPrefix(r.rest, key+" = ") {
+		return ""
+	}
+	s := r.text(key)
+	r.failed = r.failed || s == ""
 	return s
 }
 

@@ -37,6 +37,7 @@ type File struct {
 // A Toolchain is what one toolchain resolved to for one host.
 type Toolchain struct {
 	Name       string   `toml:"name"`
+	Platform   string   `toml:"platform"` // the one that it compiles for; "" for all that have no entry of their own
 	Version    string   `toml:"version"`
 	Host       string   `toml:"host"`       // the platform that it runs on, such as linux/amd64
 	Constraint string   `toml:"constraint"` // what the project asked for
@@ -63,7 +64,7 @@ type Sysroot struct {
 // another constraint or other roots does not answer it.
 func (l *Lock) FindToolchain(name, host, constraint string, roots []string) (Toolchain, bool) {
 	for _, t := range l.Toolchains {
-		if t.Name == name && t.Host == host {
+		if t.Name == name && t.Platform == "" && t.Host == host {
 			return t, t.Constraint == constraint && sameSet(t.Roots, roots)
 		}
 	}
@@ -73,7 +74,7 @@ func (l *Lock) FindToolchain(name, host, constraint string, roots []string) (Too
 // Toolchain finds what was locked for a toolchain, whatever was asked for.
 func (l *Lock) Toolchain(name, host string) (Toolchain, bool) {
 	for _, t := range l.Toolchains {
-		if t.Name == name && t.Host == host {
+		if t.Name == name && t.Platform == "" && t.Host == host {
 			return t, true
 		}
 	}
@@ -91,7 +92,7 @@ func (l *Lock) FindSysroot(name, arch, suite string, roots []string) (Sysroot, b
 	return Sysroot{}, false
 }
 
-// PutToolchain puts an entry in the place of the one with its name and host.
+// PutToolchain puts an entry in the place of the one with its name, platform and host.
 func (l *Lock) PutToolchain(t Toolchain) {
 	t = t.ordered()
 	l.Toolchains = put(l.Toolchains, t, compareToolchains)
@@ -172,7 +173,7 @@ func compareFiles(a, b File) int {
 }
 
 func compareToolchains(a, b Toolchain) int {
-	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Host, b.Host))
+	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Platform, b.Platform), cmp.Compare(a.Host, b.Host))
 }
 
 func compareSysroots(a, b Sysroot) int {

@@ -110,6 +110,37 @@ func TestWriteRefusesWhatReadWould(t *testing.T) {
 	}
 }
 
+// TestPlatform: a toolchain may be there once for all platforms and once for one of them; only that one says so.
+func TestPlatform(t *testing.T) {
+	l := small()
+	e, _ := l.Toolchain("clang", "linux/amd64")
+	before := len(l.Toolchains)
+	e.Version, e.Platform = "22.1.8", "linux/loong64"
+	l.PutToolchain(e)
+	if general, ok := l.Toolchain("clang", "linux/amd64"); len(l.Toolchains) != before+1 || !ok || general.Version != "19.1.7" {
+		t.Errorf("%d toolchains, and for all: %v", len(l.Toolchains), general.Version)
+	}
+	text := string(l.encode())
+	if strings.Count(text, "platform = ") != 1 || !strings.Contains(text, "name = \"clang\"\nplatform = \"linux/loong64\"\nversion = \"22.1.8\"\n") {
+		t.Errorf("one entry is of a platform:\n%s", text)
+	}
+	if got, ok := canonical(text); !ok || !got.Equal(l) {
+		t.Error("the quick reader gave up or read something else")
+	}
+	if got, err := decode(FileName, []byte(text)); err != nil || !got.Equal(l) {
+		t.Errorf("read something else: %v", err)
+	}
+	twice := strings.Replace(text, `host = "linux/arm64"`, `host = "linux/amd64"`, 1)
+	if _, err := parse(FileName, []byte(twice)); err == nil || !strings.Contains(err.Error(), "locked twice") {
+		t.Errorf("error %v", err)
+	}
+	e.Version = "22.1.9"
+	l.PutToolchain(e)
+	if len(l.Toolchains) != before+1 {
+		t.Error("an entry did not replace that of its platform")
+	}
+}
+
 func TestPutAndFind(t *testing.T) {
 	l := small()
 	roots := []string{"clang-19", "lld-19"}
@@ -278,7 +309,7 @@ func TestRoundTrip(t *testing.T) {
 	for range 300 {
 		var l Lock
 		for range random.IntN(4) {
-			l.PutToolchain(Toolchain{word(), word(), word(), word(), word(), word(), word(), words(), files()})
+			l.PutToolchain(Toolchain{word(), []string{"", word()}[random.IntN(2)], word(), word(), word(), word(), word(), word(), words(), files()})
 			l.PutSysroot(Sysroot{word(), word(), word(), word(), word(), word(), words(), files()})
 		}
 		text := l.encode()

@@ -141,11 +141,15 @@ func check(l Lock) (place, error) {
 		if t.Name == "" || t.Host == "" || t.Version == "" {
 			return nil, fmt.Errorf("toolchain %q for host %q, version %q: each of the three is needed", t.Name, t.Host, t.Version)
 		}
-		what := fmt.Sprintf("toolchain %s for host %s", t.Name, t.Host)
+		what := "toolchain " + t.Name
+		if t.Platform != "" {
+			what += " of " + t.Platform
+		}
+		what += " for host " + t.Host
 		if slices.ContainsFunc(l.Toolchains[:i], func(o Toolchain) bool { return compareToolchains(t, o) == 0 }) {
 			return nil, fmt.Errorf("%s is locked twice", what)
 		}
-		if where, err := checkFiles(what, t.Files, t.Roots, t.Constraint, t.Archive, t.Suite, t.Date, t.Version, t.Name, t.Host); err != nil {
+		if where, err := checkFiles(what, t.Files, t.Roots, t.Constraint, t.Archive, t.Suite, t.Date, t.Version, t.Name, t.Platform, t.Host); err != nil {
 			return where, err
 		}
 	}

@@ -62,6 +62,9 @@ func (l *Lock) encode() []byte {
 	for _, t := range c.Toolchains {
 		w.WriteString("\n[[toolchain]]\n")
 		w.text("name", t.Name)
+		if t.Platform != "" {
+			w.text("platform", t.Platform)
+		}
 		w.text("version", t.Version)
 		w.text("host", t.Host)
 		w.text("constraint", t.Constraint)

@@ -36,7 +36,7 @@ func (pl *Planner) Cargo(p platform.Platform, view compose.View) (Cargo, error) 
 	if c.Host, err = pl.HostView(p); err != nil || pl.Project.Toolchains["rust"].Source == "host" {
 		return c, err
 	}
-	rust, err := pl.Toolchain("rust")
+	rust, err := pl.Toolchain("rust", p)
 	if err != nil {
 		return c, err
 	}

@@ -87,7 +87,7 @@ func (m *making) tools() error {
 			if m.Project.Toolchains[name].Source == "host" {
 				continue
 			}
-			tc, err := m.Toolchain(name)
+			tc, err := m.Toolchain(name, m.p)
 			if err != nil {
 				return err
 			}
@@ -139,7 +139,7 @@ func (m *making) compilers() error {
 	var err error
 	switch {
 	case bringsLibc(m.needs, m.p):
-		clang, err := m.Toolchain("clang")
+		clang, err := m.Toolchain("clang", m.p)
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ import (
 	"xbuild/internal/lock"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
+	"xbuild/internal/resolve"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -81,12 +82,16 @@ func (pl *Planner) locked(t *testing.T, sel Selection) {
 		t.Fatal(err)
 	}
 	for _, r := range req.Toolchains {
-		in := r.Def.On(pl.Host).In(r.Def.Sources[0])
+		source := r.Def.Sources[0]
+		if r.Only != nil {
+			source = r.Def.Sources[len(r.Def.Sources)-1]
+		}
+		in := r.Def.On(pl.Host).In(source)
 		version := "1.2.3"
 		if slot := in.Sources[0].Slot; slot != "" {
 			version = slot + ".1"
 		}
-		pl.Lock.PutToolchain(lock.Toolchain{Name: r.Def.Name, Version: version, Host: pl.Host.Name, Archive: in.Sources[0].Archive, Suite: in.Sources[0].Suite, Roots: in.Packages,
+		pl.Lock.PutToolchain(lock.Toolchain{Name: r.Def.Name, Platform: r.For(), Version: version, Host: pl.Host.Name, Archive: in.Sources[0].Archive, Suite: in.Sources[0].Suite, Roots: in.Packages,
 			Files: []lock.File{{Name: in.Package, SHA256: strings.Repeat("1", 64)}}})
 	}
 	for _, r := range req.Sysroots {
@@ -408,8 +413,61 @@ platforms = ["windows/amd64"]
 	if got := p.Actions[0].Env.Lookup("GOTOOLCHAIN"); got != "go1.27.1" {
 		t.Errorf("GOTOOLCHAIN = %q, want the exact release", got)
 	}
-	if _, err := pl.RequireToolchain("gcc"); err == nil || !strings.Contains(err.Error(), `toolchain "gcc" is unknown`) {
+	if _, err := pl.RequireToolchain("gcc", pl.Host); err == nil || !strings.Contains(err.Error(), `toolchain "gcc" is unknown`) {
 		t.Errorf("an unknown toolchain: error %v", err)
+	}
+}
+
+// TestCompilerOfAPlatform: linux/loong64 is compiled for by a clang of its own, programs for the host among it, and a project of it alone wants no other.
+func TestCompilerOfAPlatform(t *testing.T) {
+	pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/amd64\", \"linux/loong64\"]\n[target.a]\nrecipe = \"autotools\"\ninstall = true\n[target.r]\nrecipe = \"rust\"\n-- Cargo.toml --\n-- configure --\n")
+	clangs := func(sel Selection) (out []string) {
+		t.Helper()
+		req, err := pl.Require(sel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range req.Toolchains {
+			if r.Def.Name == "clang" {
+				out = append(out, r.String())
+			}
+		}
+		return out
+	}
+	if got := clangs(Selection{}); !slices.Equal(got, []string{"toolchain clang", "toolchain clang of linux/loong64"}) {
+		t.Errorf("%q", got)
+	}
+	loong := platforms(t, "linux/loong64")
+	if got := clangs(Selection{Platforms: loong}); !slices.Equal(got, []string{"toolchain clang of linux/loong64"}) {
+		t.Errorf("linux/loong64 alone: %q", got)
+	}
+	if req, err := pl.RequireView(loong); err != nil || !slices.ContainsFunc(req.Toolchains, func(r resolve.ToolchainRequest) bool { return r.For() == "linux/loong64" }) {
+		t.Errorf("a view of it: %v, %v", req.Toolchains, err)
+	}
+	if _, err := pl.Toolchain("clang", loong[0]); !errors.Is(err, ErrNotLocked) || !strings.Contains(err.Error(), "toolchain clang of linux/loong64 for host linux/amd64") {
+		t.Errorf("error %v", err)
+	}
+	p := pl.plan(t, Selection{})
+	for _, a := range p.Actions {
+		is, not := "toolchain-clang-19.1-", "toolchain-clang-22.1-"
+		if a.OCI == "linux/loong64" {
+			is, not = not, is
+		}
+		path := strings.Join(a.Path, " ")
+		if !strings.Contains(path, is) || strings.Contains(path, not) {
+			t.Errorf("%s for %s: %s", a.Target, a.OCI, path)
+		}
+	}
+	for _, name := range []string{"linux/amd64", "linux/loong64"} {
+		q := platforms(t, name)[0]
+		v, err := pl.View(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := pl.HostView(q)
+		if err != nil || h.Clang.Key != v.Clang.Key {
+			t.Errorf("%s: host %s, platform %s: %v", name, h.Clang.Key, v.Clang.Key, err)
+		}
 	}
 }
 

@@ -63,7 +63,7 @@ func bringsLibc(need catalog.Need, p platform.Platform) bool {
 // requireNeed asks for all that a recipe needs for a platform.
 func (pl *Planner) requireNeed(req *resolve.Requests, need catalog.Need, p platform.Platform, vars catalog.Vars, where string) error {
 	for _, name := range need.Toolchains {
-		if err := pl.requireToolchain(req, name); err != nil {
+		if err := pl.requireToolchain(req, name, p); err != nil {
 			return err
 		}
 	}
@@ -191,12 +191,12 @@ func dependsOn(manifest []byte, crate string) bool {
 // RequireView says what the lock has to hold for the compiler view of platforms, and for further toolchains.
 func (pl *Planner) RequireView(platforms []platform.Platform, toolchains ...string) (resolve.Requests, error) {
 	var req resolve.Requests
-	for _, name := range append([]string{"clang", "pkgconf"}, toolchains...) {
-		if err := pl.requireToolchain(&req, name); err != nil {
-			return req, err
-		}
-	}
 	for _, p := range platforms {
+		for _, name := range append([]string{"clang", "pkgconf"}, toolchains...) {
+			if err := pl.requireToolchain(&req, name, p); err != nil {
+				return req, err
+			}
+		}
 		if err := pl.requireSysroot(&req, p); err != nil {
 			return req, err
 		}
@@ -204,32 +204,36 @@ func (pl *Planner) RequireView(platforms []platform.Platform, toolchains ...stri
 	return req, nil
 }
 
-// RequireToolchain says what the lock has to hold for one toolchain.
-func (pl *Planner) RequireToolchain(name string) (resolve.Requests, error) {
+// RequireToolchain says what the lock has to hold for one toolchain, which is used while something is made or run for p.
+func (pl *Planner) RequireToolchain(name string, p platform.Platform) (resolve.Requests, error) {
 	var req resolve.Requests
-	err := pl.requireToolchain(&req, name)
+	err := pl.requireToolchain(&req, name, p)
 	return req, err
 }
 
-func (pl *Planner) requireToolchain(req *resolve.Requests, name string) error {
-	if slices.ContainsFunc(req.Toolchains, func(r resolve.ToolchainRequest) bool { return r.Def.Name == name }) || pl.Project.Toolchains[name].Source == "host" {
+func (pl *Planner) requireToolchain(req *resolve.Requests, name string, p platform.Platform) error {
+	if pl.Project.Toolchains[name].Source == "host" {
 		return nil
 	}
-	r, err := pl.toolchainRequest(name)
+	r, err := pl.toolchainRequest(name, p)
 	if err != nil {
 		return err
 	}
-	req.Toolchains = append(req.Toolchains, r)
+	if !slices.ContainsFunc(req.Toolchains, func(x resolve.ToolchainRequest) bool {
+		return x.Def.Name == name && x.For() == r.For()
+	}) {
+		req.Toolchains = append(req.Toolchains, r)
+	}
 	return nil
 }
 
-func (pl *Planner) toolchainRequest(name string) (resolve.ToolchainRequest, error) {
+func (pl *Planner) toolchainRequest(name string, p platform.Platform) (resolve.ToolchainRequest, error) {
 	def := pl.Catalog.Toolchain(name)
 	if def == nil {
 		return resolve.ToolchainRequest{}, fmt.Errorf("toolchain %q is unknown (xbuild toolchains lists them)", name)
 	}
 	asked := pl.Project.Toolchains[name]
-	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint}
+	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint, Only: def.For(p)}
 	if asked.Line > 0 {
 		file := pl.Project.File
 		if asked.File != "" {
@@ -372,7 +376,8 @@ func (pl *Planner) requireHost(req *resolve.Requests, p platform.Platform) error
 	return nil
 }
 
-// HostView returns the host's compiler view for building for p, as the lock has it.
+// HostView returns the host's compiler view for building for p, as the lock has it. Its compiler is the one that builds
+// for p, so that a project of one platform fetches one.
 func (pl *Planner) HostView(p platform.Platform) (compose.View, error) {
 	b, err := pl.Host.Baseline("", nil)
 	if err != nil {
@@ -386,11 +391,11 @@ func (pl *Planner) HostView(p platform.Platform) (compose.View, error) {
 	if !ok {
 		return compose.View{}, fmt.Errorf("sysroot for %s: %w", r.Where, ErrNotLocked)
 	}
-	clang, err := pl.Toolchain("clang")
+	clang, err := pl.Toolchain("clang", p)
 	if err != nil {
 		return compose.View{}, err
 	}
-	pkgconf, err := pl.Toolchain("pkgconf")
+	pkgconf, err := pl.Toolchain("pkgconf", p)
 	if err != nil {
 		return compose.View{}, err
 	}
@@ -410,7 +415,7 @@ func (pl *Planner) partRequest(name string, p platform.Platform) (resolve.PartRe
 	if err != nil {
 		return resolve.PartRequest{}, err
 	}
-	of, err := pl.toolchainRequest(def.Of)
+	of, err := pl.toolchainRequest(def.Of, p)
 	return resolve.PartRequest{Def: def, From: pl.Catalog.Chain(def.From), Of: of, Target: p.Rust, Promised: b.Features(), Where: p.Name}, err
 }
 
@@ -439,7 +444,7 @@ func (pl *Planner) part(def *catalog.Sysroot, version string) (compose.Sysroot, 
 // RustView returns a platform's Rust view as the lock has it. Where its standard library is one that has to be built, host's compiler builds the library's build
 // scripts.
 func (pl *Planner) RustView(p platform.Platform, host compose.View) (compose.RustView, error) {
-	rust, err := pl.Toolchain("rust")
+	rust, err := pl.Toolchain("rust", p)
 	if err != nil {
 		return compose.RustView{}, err
 	}
@@ -481,10 +486,10 @@ func (pl *Planner) RustView(p platform.Platform, host compose.View) (compose.Rus
 // ErrNotLocked says that the lock lacks an entry that the plan needs.
 var ErrNotLocked = errors.New("xbuild.lock does not hold it")
 
-// Toolchain returns a toolchain for the host as the lock has it.
-func (pl *Planner) Toolchain(name string) (compose.Toolchain, error) {
+// Toolchain returns a toolchain for the host as the lock has it, the one that is used for p.
+func (pl *Planner) Toolchain(name string, p platform.Platform) (compose.Toolchain, error) {
 	var req resolve.Requests
-	if err := pl.requireToolchain(&req, name); err != nil {
+	if err := pl.requireToolchain(&req, name, p); err != nil {
 		return compose.Toolchain{}, err
 	}
 	if len(req.Toolchains) == 0 {
@@ -492,7 +497,7 @@ func (pl *Planner) Toolchain(name string) (compose.Toolchain, error) {
 	}
 	e, ok := resolve.FindToolchain(pl.Lock, req.Toolchains[0], pl.Host.Name)
 	if !ok {
-		return compose.Toolchain{}, fmt.Errorf("toolchain %s for host %s: %w", name, pl.Host.Name, ErrNotLocked)
+		return compose.Toolchain{}, fmt.Errorf("%s for host %s: %w", req.Toolchains[0], pl.Host.Name, ErrNotLocked)
 	}
 	def, _ := resolve.SourceOf(req.Toolchains[0].Def, e)
 	return compose.NewToolchain(pl.Store, def, e)
@@ -553,11 +558,11 @@ func (pl *Planner) View(p platform.Platform) (compose.View, error) {
 	if err != nil {
 		return compose.View{}, err
 	}
-	clang, err := pl.Toolchain("clang")
+	clang, err := pl.Toolchain("clang", p)
 	if err != nil {
 		return compose.View{}, err
 	}
-	pkgconf, err := pl.Toolchain("pkgconf")
+	pkgconf, err := pl.Toolchain("pkgconf", p)
 	if err != nil {
 		return compose.View{}, err
 	}

@@ -415,7 +415,7 @@ func TestBaseline(t *testing.T) {
 		{"linux/386", "", "", "-march=i686", "-C target-cpu=i686", "GO386=softfloat", "pentium2"},
 		{"linux/386", "", "sse2", "-march=i686 -msse2", "-C target-cpu=i686 -C target-feature=+sse2", "GO386=sse2", "coreduo"},
 		{"linux/arm/v5", "", "", "-march=armv5te -mfloat-abi=soft", "", "GOARM=5", "arm926"},
-		{"linux/arm/v6", "", "", "-march=armv6 -mfpu=vfp -mfloat-abi=softfp", "", "GOARM=6", "arm1176"},
+		{"linux/arm/v6", "", "", "-march=armv6k -mfpu=vfp -mfloat-abi=softfp", "", "GOARM=6", "arm1176"},
 		{"linux/arm/v7", "", "", "-march=armv7-a -mfpu=vfpv3-d16 -mfloat-abi=hard", "-C target-feature=-d32", "GOARM=7", "cortex-a9,neon=off,vfp-d32=off"},
 		{"linux/arm/v7", "", "neon", "-march=armv7-a -mfpu=neon -mfloat-abi=hard", "-C target-feature=+neon", "GOARM=7", "cortex-a8"},
 		{"linux/arm/v7", "", "vfpv4 neon", "-march=armv7-a -mfpu=neon-vfpv4 -mfloat-abi=hard", "-C target-feature=+neon,+vfp4", "GOARM=7", "cortex-a15"},
@@ -503,7 +503,8 @@ func TestBaselineErrors(t *testing.T) {
 		{"linux/s390x", "z17", "", `cpu "z17" is refused: clang 19 does not know it; the newest that it knows is z16`},
 		{"linux/s390x", "m68k", "", `(s390x has arch11, `},
 		{"linux/amd64/v3", "nehalem", "", `cpu "nehalem" has no xsave, avx, f16c, fma, avx2, bmi, bmi2, lzcnt, movbe, which linux/amd64/v3 promises`},
-		{"linux/arm/v6", "arm1136j-s", "", `cpu "arm1136j-s" has no vfp, which linux/arm/v6 promises`},
+		{"linux/arm/v6", "arm1176jz-s", "", `cpu "arm1176jz-s" has no vfp, which linux/arm/v6 promises`},
+		{"linux/arm/v6", "arm1136jf-s", "", `cpu "arm1136jf-s" has no v6k, which linux/arm/v6 promises`}, // no ldrexb before r1
 		{"linux/arm/v6", "cortex-a8", "", `cpu "cortex-a8" has v7, which linux/arm/v6 does not promise (linux/arm/v7 can have it)`},
 		{"linux/ppc64le", "power8", "power9", `feature "power9" is more than cpu "power8" has; leave one of them out`},
 		{"linux/arm64/v8.2", "cortex-a72", "", `which linux/arm64/v8.2 promises`},

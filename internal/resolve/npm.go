@@ -131,7 +131,7 @@ func (a *Archive) readSums() map[string]string {
 }
 
 // npm locks what the registry has of a toolchain in the range of its source, and the Debian packages that its programs run with.
-func (a *Archive) npm(ctx context.Context, def *catalog.Toolchain, constraint string, host platform.Platform) (e lock.Toolchain, has string, err error) {
+func (a *Archive) npm(ctx context.Context, def *catalog.Toolchain, r ToolchainRequest, host platform.Platform) (e lock.Toolchain, has string, err error) {
 	s := def.Sources[0]
 	releases, err := a.Releases(ctx, def.Package)
 	if err != nil {
@@ -142,7 +142,7 @@ func (a *Archive) npm(ctx context.Context, def *catalog.Toolchain, constraint st
 		return e, "", err
 	}
 	has = newest.Version.String()
-	chosen, ok, err := npm.Newest(releases, s.Suite, constraint)
+	chosen, ok, err := npm.Newest(releases, s.Suite, r.Constraint)
 	if err != nil || !ok {
 		return e, has, err
 	}

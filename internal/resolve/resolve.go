@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -49,8 +50,35 @@ const maxRelease = 8 << 20
 type ToolchainRequest struct {
 	Def        *catalog.Toolchain
 	Constraint string // semver; "" takes the definition's first source
-	Where      string // file:line of the constraint, for errors
-	Hint       string // what else can be done where nothing satisfies it
+	// Only is the platform that it is for, and which versions serve that; nil for all of which the definition says none.
+	Only  *catalog.Only
+	Where string // file:line of the constraint, for errors
+	Hint  string // what else can be done where nothing satisfies it
+}
+
+// For names the platform that the toolchain is asked for; "" where any that the definition says nothing of.
+func (r ToolchainRequest) For() string {
+	if r.Only == nil {
+		return ""
+	}
+	return r.Only.Platform
+}
+
+// String names what is asked for.
+func (r ToolchainRequest) String() string {
+	if r.Only == nil {
+		return "toolchain " + r.Def.Name
+	}
+	return "toolchain " + r.Def.Name + " of " + r.Only.Platform
+}
+
+// Admits tells whether a version satisfies the project's constraint and the platform's.
+func (r ToolchainRequest) Admits(version string) (bool, error) {
+	ok, err := Admits(r.Constraint, version)
+	if err != nil || !ok || r.Only == nil {
+		return ok, err
+	}
+	return Admits(r.Only.Versions, version)
 }
 
 // place is what goes in front of and behind an error about the request: where it was made, and what else can be done.
@@ -62,6 +90,30 @@ func (r ToolchainRequest) place() (where, hint string) {
 		hint = "\nhint: " + r.Hint
 	}
 	return where, hint
+}
+
+// without is what can be done where no version serves both the project and the platform.
+func (r ToolchainRequest) without() string {
+	if r.Only == nil {
+		return ""
+	}
+	hint := "\nhint: leave " + r.Only.Platform + " out of platforms"
+	if r.Constraint != "" {
+		hint += fmt.Sprintf(", or write %s = %q in [toolchains]: %s alone gets what comes second",
+			r.Def.Name, r.Constraint+" || "+r.Only.Versions, r.Only.Platform)
+	}
+	return hint
+}
+
+// wants is what a version has to satisfy.
+func (r ToolchainRequest) wants() string {
+	switch {
+	case r.Only == nil:
+		return strconv.Quote(r.Constraint)
+	case r.Constraint == "":
+		return fmt.Sprintf("%q, which %s needs: %s", r.Only.Versions, r.Only.Platform, r.Only.Why)
+	}
+	return fmt.Sprintf("both %q and %q, which %s needs: %s", r.Constraint, r.Only.Versions, r.Only.Platform, r.Only.Why)
 }
 
 // A SysrootRequest asks for a sysroot.
@@ -194,6 +246,9 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 	var mu sync.Mutex
 	for _, r := range req.Toolchains {
 		for _, host := range Hosts {
+			if r.Only != nil {
+				continue // below
+			}
 			if e, ok := FindToolchain(old, r, host); ok && !update {
 				mu.Lock()
 				out.PutToolchain(e)
@@ -233,6 +288,29 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
+	// What all other platforms have serves one with versions of its own too, where it is one of these.
+	for _, r := range req.Toolchains {
+		if r.Only == nil {
+			continue
+		}
+		general := slices.ContainsFunc(req.Toolchains, func(x ToolchainRequest) bool {
+			return x.Only == nil && x.Def.Name == r.Def.Name
+		})
+		for _, host := range Hosts {
+			if e, ok := FindToolchain(out, r, host); ok && e.Platform == "" && general {
+				continue
+			}
+			e, ok := FindToolchain(old, r, host)
+			if !ok || update {
+				var err error
+				if e, err = a.Toolchain(ctx, r, host); err != nil {
+					return nil, err
+				}
+			}
+			e.Platform = r.For()
+			out.PutToolchain(e)
+		}
+	}
 	// Parts follow the toolchains that they belong to.
 	for _, p := range req.Parts {
 		r, err := p.In(out)
@@ -250,22 +328,29 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 	return out, nil
 }
 
-// FindToolchain returns the lock's entry that answers a request: same definition, a version that the constraint admits, the packages of one of its sources.
+// FindToolchain returns the lock's entry that answers a request: same definition, a version that the constraint admits, the packages of one of its sources. An entry
+// of the platform itself comes before one that is for all.
 func FindToolchain(l *lock.Lock, r ToolchainRequest, host string) (lock.Toolchain, bool) {
-	for _, e := range l.Toolchains {
-		if e.Name != r.Def.Name || e.Host != host {
-			continue
+	found := func(of string) (lock.Toolchain, bool) {
+		for _, e := range l.Toolchains {
+			if e.Name != r.Def.Name || e.Platform != of || e.Host != host {
+				continue
+			}
+			if _, ok := SourceOf(r.Def, e); !ok {
+				continue
+			}
+			if ok, err := r.admits(e); err != nil || !ok {
+				continue
+			}
+			e.Constraint = r.Constraint
+			return e, true
 		}
-		if _, ok := SourceOf(r.Def, e); !ok {
-			continue
-		}
-		if ok, err := admits(r.Constraint, e); err != nil || !ok {
-			continue
-		}
-		e.Constraint = r.Constraint
-		return e, true
+		return lock.Toolchain{}, false
 	}
-	return lock.Toolchain{}, false
+	if e, ok := found(r.For()); ok || r.Only == nil {
+		return e, ok
+	}
+	return found("")
 }
 
 // SourceOf returns the definition filled in for the source that a locked toolchain came from.
@@ -361,13 +446,13 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 		case catalog.Rust:
 			from = a.rustDist
 		}
-		e, has, err := from(ctx, def, r.Constraint, on)
+		e, has, err := from(ctx, def, r, on)
 		if err != nil {
 			where, hint := r.place()
-			return lock.Toolchain{}, fmt.Errorf("%stoolchain %s for host %s%s: %w%s", where, r.Def.Name, host, lacks(r.Constraint, seen), err, hint)
+			return lock.Toolchain{}, fmt.Errorf("%s%s for host %s%s: %w%s", where, r, host, lacks(r, seen), err, hint)
 		}
 		if e.Files != nil {
-			e.Name, e.Host, e.Archive, e.Suite, e.Constraint = r.Def.Name, host, s.Archive, s.Suite, r.Constraint
+			e.Name, e.Platform, e.Host, e.Archive, e.Suite, e.Constraint = r.Def.Name, r.For(), host, s.Archive, s.Suite, r.Constraint
 			e.Roots = slices.Sorted(slices.Values(def.Packages))
 			return e, nil
 		}
@@ -376,12 +461,12 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 		}
 	}
 	where, hint := r.place()
-	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %q; there are %s%s", where, ErrNoVersion, r.Def.Name, host, r.Constraint, strings.Join(seen, ", "), hint)
+	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %s; there are %s%s", where, ErrNoVersion, r.Def.Name, host, r.wants(), strings.Join(seen, ", "), cmp.Or(hint, r.without()))
 }
 
 // debian locks what a suite has of a toolchain: its version, the date of the Release and the files. Where the constraint does not admit the version, that is all
 // that comes back; a suite without the package has none.
-func (a *Archive) debian(ctx context.Context, def *catalog.Toolchain, constraint string, host platform.Platform) (e lock.Toolchain, has string, err error) {
+func (a *Archive) debian(ctx context.Context, def *catalog.Toolchain, r ToolchainRequest, host platform.Platform) (e lock.Toolchain, has string, err error) {
 	suite := def.Sources[0].Suite
 	var version string
 	files, date, err := a.served(ctx, suite, host.Debian, func(ix *archive.Index) ([]lock.File, error) {
@@ -393,7 +478,7 @@ func (a *Archive) debian(ctx context.Context, def *catalog.Toolchain, constraint
 			return nil, err
 		}
 		version = Upstream(pkgs[0].Version)
-		if ok, err := Admits(constraint, version); err != nil || !ok {
+		if ok, err := r.Admits(version); err != nil || !ok {
 			return nil, err
 		}
 		return closure(ix, def.Packages, archive.ResolveOptions{Skip: def.Skip, Suite: suite, Arch: host.Debian})

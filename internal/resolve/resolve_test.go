@@ -205,6 +205,65 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// TestPlatformOfItsOwn: a platform that wants other versions than the rest gets them beside, and shares an entry that serves both.
+func TestPlatformOfItsOwn(t *testing.T) {
+	newer := archivetest.Suite{Name: "forky", Alias: "testing", Version: "14", Architectures: []string{"amd64", "arm64"}}
+	for _, arch := range newer.Architectures {
+		newer.Packages = append(newer.Packages, archivetest.Package{Name: "hello", Version: "2.0-1", Arch: arch, Files: []archivetest.File{{Name: "./usr/bin/hello", Body: "2", Mode: 0o755}}})
+	}
+	a, _ := open(t, archivetest.New(t, append(archivetest.Default(), newer)...))
+	def := *hello
+	def.Sources = []catalog.Source{{Archive: "debian", Suite: "trixie"}, {Archive: "debian", Suite: "forky"}}
+	only := &catalog.Only{Platform: "linux/loong64", Versions: ">=2", Why: "hello before 2 says goodbye"}
+	update := func(old *lock.Lock, anew, prune bool, r ...ToolchainRequest) string {
+		t.Helper()
+		l, err := again(a).Update(t.Context(), old, Requests{Toolchains: r}, anew, prune)
+		if err != nil {
+			return err.Error()
+		}
+		*old = *l
+		var out []string
+		for _, e := range l.Toolchains {
+			if e.Host == Hosts[0] {
+				out = append(out, strings.TrimSpace(e.Platform+" "+e.Version))
+			}
+		}
+		if len(l.Toolchains) != 2*len(out) {
+			t.Errorf("the hosts have not the same: %+v", l.Toolchains)
+		}
+		return strings.Join(out, ", ")
+	}
+	all := func(c string) ToolchainRequest {
+		return ToolchainRequest{Def: &def, Constraint: c, Where: "xbuild.toml:7"}
+	}
+	one := func(c string) ToolchainRequest {
+		r := all(c)
+		r.Only = only
+		return r
+	}
+	l := &lock.Lock{Version: 1}
+	for _, c := range []struct {
+		name        string
+		anew, prune bool
+		requests    []ToolchainRequest
+		want        string
+	}{
+		{"both", false, false, []ToolchainRequest{one(""), all("")}, "1.0, linux/loong64 2.0"},
+		{"what is there stays", false, true, []ToolchainRequest{all(""), one("")}, "1.0, linux/loong64 2.0"},
+		{"chosen anew", true, false, []ToolchainRequest{all(""), one("")}, "1.0, linux/loong64 2.0"},
+		{"a project of the platform alone", false, true, []ToolchainRequest{one("")}, "linux/loong64 2.0"},
+		{"the version that the project wants for all serves it too", false, true, []ToolchainRequest{one("^2"), all("^2")}, "2.0"},
+		{"and stays where the others go", false, true, []ToolchainRequest{one("^2")}, "linux/loong64 2.0"},
+		{"nothing satisfies both", false, true, []ToolchainRequest{all("^1"), one("^1")}, `xbuild.toml:7: no such version of hello for host linux/amd64 satisfies both "^1" and ">=2", which linux/loong64 needs: ` +
+			`hello before 2 says goodbye; there are 1.0 (trixie), 2.0 (forky)` + "\n" + `hint: leave linux/loong64 out of platforms, or write hello = "^1 || >=2" in [toolchains]: linux/loong64 alone gets what comes second`},
+		{"as the hint says", false, true, []ToolchainRequest{all("^1 || >=2"), one("^1 || >=2")}, "1.0, linux/loong64 2.0"},
+	} {
+		if got := update(l, c.anew, c.prune, c.requests...); got != c.want {
+			t.Errorf("%s:\n\t%s\nwant\n\t%s", c.name, got, c.want)
+		}
+	}
+}
+
 // TestParts locks a library that follows its toolchain: the suite that the toolchain is locked to, and its version or none.
 func TestParts(t *testing.T) {
 	a, _ := open(t, archivetest.New(t))

@@ -34,11 +34,11 @@ type manifestOnce struct {
 	err      error
 }
 
-// admits tells whether a locked toolchain satisfies a constraint, which may be the name of a channel where it came from Rust's distribution.
-func admits(constraint string, e lock.Toolchain) (bool, error) {
-	c, ok := rustdist.ParseChannel(constraint)
+// admits tells whether a locked toolchain satisfies what is asked for; a constraint may be the name of a channel where it came from Rust's distribution.
+func (r ToolchainRequest) admits(e lock.Toolchain) (bool, error) {
+	c, ok := rustdist.ParseChannel(r.Constraint)
 	if !ok || e.Archive != catalog.Rust {
-		return Admits(constraint, e.Version)
+		return r.Admits(e.Version)
 	}
 	return c.Name == e.Suite && (c.Date == "" || c.Date == releaseOf(e.Files)), nil
 }
@@ -102,17 +102,17 @@ func (a *Archive) part(ctx context.Context, p PartRequest, r SysrootRequest) (lo
 }
 
 // lacks says which versions were no choice before something failed.
-func lacks(constraint string, seen []string) string {
+func lacks(r ToolchainRequest, seen []string) string {
 	if len(seen) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%q admits none of %s)", constraint, strings.Join(seen, ", "))
+	return fmt.Sprintf(" (none of %s satisfies %s)", strings.Join(seen, ", "), r.wants())
 }
 
 // rustDist locks what Rust's distribution has of a toolchain in the channel of the definition's source, and the Debian packages that its programs run with. Where
 // the constraint admits nothing there, no files come back, and the version that there is, if one was looked at.
-func (a *Archive) rustDist(ctx context.Context, def *catalog.Toolchain, constraint string, host platform.Platform) (e lock.Toolchain, has string, err error) {
-	s := def.Sources[0]
+func (a *Archive) rustDist(ctx context.Context, def *catalog.Toolchain, r ToolchainRequest, host platform.Platform) (e lock.Toolchain, has string, err error) {
+	s, constraint := def.Sources[0], r.Constraint
 	var channels []rustdist.Channel
 	if c, ok := rustdist.ParseChannel(constraint); ok {
 		if c.Name == s.Suite {

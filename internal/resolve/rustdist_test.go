@@ -99,7 +99,7 @@ func TestRustChoice(t *testing.T) {
 		{"nightly", "", "rust", "nightly", "1.97.0-nightly", ""},
 		{"nightly-2026-05-20", "", "rust", "nightly", "1.97.0-nightly", ""},
 		{"1.90.0", "archive", "", "", "", "no such version of rust for host linux/amd64 satisfies \"1.90.0\"; there are 1.85.1 (trixie), 1.97.1 (forky), 1.63.0 (bookworm)"},
-		{"1.91.0", "", "", "", "", `("1.91.0" admits none of 1.85.1 (trixie), 1.97.1 (forky), 1.63.0 (bookworm)): no such release of Rust: ` + server.URL + `/dist/channel-rust-1.91.0.toml is not there`},
+		{"1.91.0", "", "", "", "", `(none of 1.85.1 (trixie), 1.97.1 (forky), 1.63.0 (bookworm) satisfies "1.91.0"): no such release of Rust: ` + server.URL + `/dist/channel-rust-1.91.0.toml is not there`},
 		{">=2", "official", "", "", "", "there are 1.95.0 (stable)"},
 		{"nightly-2026-05-21", "", "", "", "", "no such release of Rust: " + server.URL + "/dist/2026-05-21/channel-rust-nightly.toml is not there"},
 	} {

@@ -62,7 +62,7 @@ type Report struct {
 
 // also are features that others bring and that baseline.toml has no name for: parts of an architecture's version.
 var also = map[string]map[string][]string{
-	"arm": {"v6": {"v6k"}, "v5te": {"v5t"}, "v7": {"v6k", "v6t2"}, "idiv": {"v7mp"}, "v8": {"v7mp", "sb"}, "v8.2": {"v8.1"}},
+	"arm": {"v5te": {"v5t"}, "v7": {"v6t2"}, "idiv": {"v7mp"}, "v8": {"v7mp", "sb"}, "v8.2": {"v8.1"}},
 	"arm64": {
 		"v8.1": {"lor"}, "v8.3": {}, "v8.4": {"rcpc2"}, "v8.5": {"frint", "flagm2", "sb"}, "v8.7": {"wfxt", "xs"}, "v8.8": {"hbc"}, "v8.9": {"cssc"},
 		"sha3": {"sha3"}, "sve2": {"sve2"},

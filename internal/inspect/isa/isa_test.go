@@ -64,6 +64,8 @@ func TestNeeds(t *testing.T) {
 		{"arm movw", armEntry(0xe3000001), "v6t2"},
 		{"arm dmb ish", armEntry(0xf57ff05b), "v7"},
 		{"arm ldrex", armEntry(0xe1900f9f), "v6"},
+		{"arm ldrexb", armEntry(0xe1d00f9f), "v6k"},
+		{"arm ldrexd", armEntry(0xe1b00f9f), "v6k"},
 		{"arm mul", armEntry(0xe0000291), ""},
 		{"arm vadd.f64 d16", armEntry(0xee700ba0), "vfpv3"},
 		{"arm vadd.f64 d0", armEntry(0xee300b00), "vfp"},

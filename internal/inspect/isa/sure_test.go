@@ -4,7 +4,10 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"slices"
+	"strings"
 	"testing"
+
+	"xbuild/internal/platform"
 )
 
 // stripped is a program without symbols: it begins at the start of its code, at 0x10000, on Arm in T32 where thumb says so.
@@ -68,6 +71,42 @@ func TestStripped(t *testing.T) {
 				t.Errorf("%d unconditional, %d untold, %d bytes not read, want %d, %d and %d\n%+v", len(r.Unconditional), len(r.Untold), r.Unread, c.unconditional, c.untold, c.unread, r)
 			}
 		})
+	}
+}
+
+// TestExclusive: the exclusive loads of 1, 2 and 8 bytes are ARMv6K's, which linux/arm/v6 promises and a promise of v6 alone does not.
+func TestExclusive(t *testing.T) {
+	const ldrexb, ldrex, bxlr = 0xe1d00f9f, 0xe1900f9f, 0xe12fff1e
+	program := stripped(elf.EM_ARM, elf.ELFCLASS32, false, code(ldrex, ldrexb, bxlr))
+	for _, c := range []struct {
+		platform string
+		features []string
+		want     string
+	}{
+		{"linux/arm/v6", nil, ""},
+		{"linux/arm/v5", nil, "v6 v6k"},
+		{"linux/arm/v5", []string{"v6"}, "v6k"},
+		{"linux/arm/v5", []string{"v6k"}, ""},
+	} {
+		p, err := platform.Parse(c.platform)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := p.Baseline("", c.features)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Audit(program, b, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lacks []string
+		for _, f := range r.Unconditional {
+			lacks = append(lacks, f.Feature)
+		}
+		if slices.Sort(lacks); strings.Join(lacks, " ") != c.want {
+			t.Errorf("%s with %q lacks %q, want %q", c.platform, c.features, lacks, c.want)
+		}
 	}
 }
 
