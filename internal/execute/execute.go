@@ -210,7 +210,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 					return Result{Err: err}
 				}
 			}
-			return Result{Artifacts: arts, Cached: true, Notes: st.remarks}
+			return Result{Artifacts: arts, Cached: true}
 		}
 	}
 
@@ -258,7 +258,6 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	if errors.Is(err, errNoSymbols) && st != nil && st.ID == a.ID {
 		// An earlier run stripped what this one was the first to publish, and what was kept of it is gone.
-		next.remarks = nil
 		err = r.anew(ctx, a, next, log)
 		if werr := os.WriteFile(filepath.Join(dir, "log"), log.Bytes(), 0o644); werr != nil && err == nil {
 			err = werr
@@ -279,7 +278,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	res = Result{Artifacts: arts, Err: err, Log: log.String()}
 	r.mu.Lock()
-	res.Notes = append(r.notes[a], next.remarks...)
+	res.Notes = r.notes[a]
 	r.mu.Unlock()
 	if err != nil {
 		res.Hints = a.Hints(res.Log + "\n" + err.Error())
@@ -321,8 +320,8 @@ func wipe(a *plan.Action) error {
 func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed map[string]bool, log *bytes.Buffer) error {
 	run := &actionRun{again: map[string]bool{}}
 	for _, read := range st.Reads {
-		if changed[read.Path] {
-			for _, i := range read.By {
+		if kind, ok := changed[read.Path]; ok {
+			for _, i := range read.who(kind) {
 				run.again[st.Readers[i]] = true
 			}
 		}
@@ -331,9 +330,15 @@ func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed m
 	if run.record == nil || ctx.Err() != nil {
 		return err
 	}
-	if missed := stale(a, st, changed, run.record); err == nil && len(missed) > 0 {
+	missed := stale(a, st, changed, run.record)
+	// Where the commands failed, compilers that were not run again are those that it did not come to. Other programs may
+	// be why: what CMake listed is gone, and it was not asked again.
+	if err != nil && (a.Reread || !slices.ContainsFunc(missed, func(m miss) bool { return !m.compiler })) {
+		missed = nil
+	}
+	if len(missed) > 0 {
 		for _, m := range missed {
-			fmt.Fprintf(log, "xbuild: %s\n", m)
+			fmt.Fprintf(log, "xbuild: %s\n", m.text)
 		}
 		fmt.Fprintln(log, "xbuild: building anew")
 		return r.anew(ctx, a, st, log)
@@ -467,6 +472,13 @@ func (r *runner) step(ctx context.Context, a *plan.Action, s plan.Step, log *byt
 
 // command runs one command. Its processes are a group of their own, which ends with ctx and with this process.
 func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
+	if len(s.Forget) > 0 && r.running(a).again[reader(a.Readers, s.Command)] {
+		for _, f := range s.Forget {
+			if err := removeAll(f); err != nil {
+				return err
+			}
+		}
+	}
 	if s.WhenMissing != "" {
 		if _, err := os.Stat(s.WhenMissing); err == nil {
 			return nil

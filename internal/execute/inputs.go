@@ -37,7 +37,11 @@ type read struct {
 	Path string `json:"path"`           // a directory with a slash behind it is its names
 	Stat string `json:"stat,omitempty"` // size, time and mode; "" where these do not tell it from a change at the same moment
 	Sum  string `json:"sum"`            // what it was
-	By   []int  `json:"by"`             // who looked, as places in state.Readers
+	By   []int  `json:"by"`             // who read it, as places in state.Readers
+
+	// Build systems that asked no more than whether it is there, as CMake does of each source: its content is nothing
+	// to them.
+	Looked []int `json:"looked,omitempty"`
 }
 
 // changing is the sum of a file that was changed while the action ran: what was read of it nobody knows.
@@ -177,7 +181,8 @@ func (in *inputs) record(a *plan.Action) *trace.Record {
 			}
 			return within(path, a.Stage)
 		},
-		Reader: func(argv []string) string { return reader(a.Readers, argv) },
+		Reader:    func(argv []string) string { return reader(a.Readers, argv) },
+		Forgetful: slices.Sorted(maps.Keys(a.Forgetful)),
 	}
 }
 
@@ -287,7 +292,7 @@ func (in *inputs) stat(a *plan.Action, path string) seen {
 		mode := link + info.Mode().String()
 		return seen{mode, mode}
 	}
-	return seen{link + statOf(info), ""}
+	return seen{link + versionOf(info), ""}
 }
 
 // names is a digest of the names in a directory, but for those that are no inputs.
@@ -375,8 +380,8 @@ func (in *inputs) declared(a *plan.Action) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// changed are the paths that are not any more what the action read. What is the same by content alone gets its new
-// time, and touched says so.
+// changed are the paths that are not any more what the action read: true are those that came, went, or became a file
+// of another kind. What is the same by content alone gets its new time, and touched says so.
 func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
 	out := map[string]bool{}
 	for i := range st.Reads {
@@ -385,8 +390,8 @@ func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
 		if r.Stat != "" && s.stat == r.Stat {
 			continue
 		}
-		if in.content(a, r.Path, s) != r.Sum {
-			out[r.Path] = true
+		if sum := in.content(a, r.Path, s); sum != r.Sum {
+			out[r.Path] = kindOf(sum) != kindOf(r.Sum)
 			continue
 		}
 		if r.Stat != s.stat && settledAt(r.Path) {
@@ -396,10 +401,18 @@ func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
 	return out
 }
 
+// kindOf is what a sum says of a file beside its content: whether it is there, a directory, a link and to where.
+func kindOf(sum string) string {
+	if i := strings.LastIndexByte(sum, ' '); i >= 0 {
+		return sum[:i]
+	}
+	return sum
+}
+
 // settledAt tells whether a file is old enough for its time to tell it from a later version.
 func settledAt(path string) bool {
 	info, err := os.Stat(path)
-	return err != nil || info.IsDir() || time.Since(info.ModTime()) > settled
+	return err != nil || info.IsDir() || time.Since(info.ModTime()) > settled && time.Since(changedAt(info)) > settled
 }
 
 // remember puts what a record holds into the state. What other programs read in earlier runs in the same directory
@@ -411,7 +424,7 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 	}
 	type entry struct {
 		read
-		by map[string]bool
+		by map[string]bool // false for those that only looked whether it is there
 	}
 	all := map[string]*entry{}
 	for _, r := range st.Reads {
@@ -423,6 +436,11 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 				e.by[name] = true
 			}
 			again = again && ran[name]
+		}
+		for _, i := range r.Looked {
+			name := st.Readers[i]
+			e.by[name] = e.by[name]
+			again = again && (ran[name] || kindOf(in.content(a, r.Path, in.stat(a, r.Path))) == kindOf(r.Sum))
 		}
 		if again { // what it is now has been answered to
 			s := in.stat(a, r.Path)
@@ -443,7 +461,9 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 		}
 		s := in.stat(a, path)
 		e.read = read{Path: path, Stat: s.stat, Sum: in.content(a, path, s)}
-		maps.Copy(e.by, f.Readers)
+		for name, opened := range f.Readers {
+			e.by[name] = e.by[name] || opened || !driver(a, name)
+		}
 		switch {
 		case !f.Written && s.sum == "" && trace.StampOf(path) != f.Stamp,
 			!f.Written && e.Sum == "-" && f.Stamp != (trace.Stamp{}):
@@ -457,7 +477,7 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 	for _, path := range slices.Sorted(maps.Keys(all)) {
 		e := all[path]
 		r := e.read
-		r.By = nil
+		r.By, r.Looked = nil, nil
 		for _, name := range slices.Sorted(maps.Keys(e.by)) {
 			n, ok := number[name]
 			if !ok {
@@ -465,7 +485,11 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 				number[name] = n
 				st.Readers = append(st.Readers, name)
 			}
-			r.By = append(r.By, n)
+			if e.by[name] {
+				r.By = append(r.By, n)
+			} else {
+				r.Looked = append(r.Looked, n)
+			}
 		}
 		st.Reads = append(st.Reads, r)
 	}
@@ -526,7 +550,7 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 				if !copied {
 					continue // left out of the copy
 				}
-				if was != statOf(info) {
+				if was != versionOf(info) {
 					f.Stamp = trace.Stamp{Size: -1}
 				}
 			}
@@ -562,7 +586,9 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 			out[path] = f
 			continue
 		}
-		maps.Copy(have.Readers, f.Readers)
+		for name, opened := range f.Readers {
+			have.Readers[name] = have.Readers[name] || opened
+		}
 		have.Written = have.Written || f.Written
 		out[path] = have
 	}
@@ -617,29 +643,55 @@ func (in *inputs) skipped(path string) bool {
 	return path == os.TempDir() || within(path, in.skip[0]) || within(path, in.build)
 }
 
+// A miss is what the build system did not notice.
+type miss struct {
+	text     string
+	compiler bool // a compiler would have been run again
+}
+
 // stale says what the build system did not notice: programs that read what has changed and were not run again, or,
 // where it rereads what it goes by, files.
-func stale(a *plan.Action, st *state, changed map[string]bool, rec *trace.Record) []string {
+func stale(a *plan.Action, st *state, changed map[string]bool, rec *trace.Record) []miss {
 	files := rec.Files()
 	ran := map[string]bool{}
 	for _, name := range rec.Ran() {
 		ran[name] = true
 	}
-	var out []string
+	var out []miss
 	for _, r := range st.Reads {
-		if !changed[r.Path] {
+		kind, yes := changed[r.Path]
+		if !yes {
 			continue
 		}
-		if _, ok := files[r.Path]; a.Reread && !ok {
-			out = append(out, fmt.Sprintf("%s has changed, and was not looked at again", r.Path))
+		if a.Reread {
+			if _, ok := files[r.Path]; !ok {
+				out = append(out, miss{text: fmt.Sprintf("%s has changed, and was not looked at again", r.Path)})
+			}
+			continue
 		}
-		for _, i := range r.By {
-			if name := st.Readers[i]; !ran[name] && !a.Reread {
-				out = append(out, fmt.Sprintf("%s has changed, and %s, which read it, was not run again", r.Path, name))
+		for _, i := range r.who(kind) {
+			if name := st.Readers[i]; !ran[name] {
+				text := fmt.Sprintf("%s has changed, and %s, which read it, was not run again", r.Path, name)
+				out = append(out, miss{text, compiler(a, name)})
 			}
 		}
 	}
 	return out
+}
+
+// who are the readers to whom a change matters; kind is that of a file which came, went or became another kind.
+func (r read) who(kind bool) []int {
+	if kind {
+		return slices.Concat(r.By, r.Looked)
+	}
+	return r.By
+}
+
+// compiler tells programs that a recipe knows by what they make.
+func compiler(a *plan.Action, name string) bool {
+	first, _, _ := strings.Cut(name, " ")
+	_, known := a.Readers[first]
+	return known && !driver(a, name)
 }
 
 // self is the reader that xbuild is.

@@ -299,7 +299,7 @@ func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []
 		}
 	}
 	for _, s := range a.Steps[:last+1] {
-		s.Dir, s.WhenMissing = moved(s.Dir), moved(s.WhenMissing)
+		s.Dir, s.WhenMissing, s.Forget = moved(s.Dir), moved(s.WhenMissing), nil
 		s.Command, s.Env = slices.Clone(s.Command), slices.Clone(s.Env)
 		for i := range s.Command {
 			s.Command[i] = moved(s.Command[i])

@@ -112,6 +112,9 @@ func (r *Report) instructions() []string {
 	if len(i.Untold) > 0 {
 		out = append(out, count(functions(i.Untold), "of which the file does not tell whether the program asks first")+": "+features(i.Untold))
 	}
+	if len(i.Unused) > 0 {
+		out = append(out, count(functions(i.Unused), "that nothing in the file leads to")+": "+features(i.Unused))
+	}
 	if len(i.Allowed) > 0 {
 		out = append(out, count(functions(i.Allowed), "that the project says are dispatched")+": "+features(i.Allowed))
 	}
@@ -172,8 +175,11 @@ func orName(name string) string {
 
 func describe(f isa.Finding, p platform.Platform) string {
 	var b strings.Builder
-	b.WriteString("runs " + f.Instruction)
-	fmt.Fprintf(&b, " (%s) on every machine, which needs %s and %s has not", f.Bytes, f.Feature, p.Name)
+	where := "on every machine"
+	if f.Exported {
+		where = "for whoever calls a function that it exports"
+	}
+	fmt.Fprintf(&b, "runs %s (%s) %s, which needs %s and %s has not", f.Instruction, f.Bytes, where, f.Feature, p.Name)
 	if f.Function != "" {
 		fmt.Fprintf(&b, ": in %s", f.Function)
 	} else {
