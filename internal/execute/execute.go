@@ -41,7 +41,7 @@ type Options struct {
 	Host    hosttools.Host  // the programs of this machine: a build sees those that its action names, fetching and tests see all
 	XBuild  string          // the xbuild program, exported as XBUILD
 	Store   string          // the store's directory
-	Blind   bool            // what commands read is not looked at: every build system runs every time
+	Blind   bool            // what commands read is not looked at: all is built anew every time
 	Offline bool            // for Go's modules: GOPROXY=off
 	Tests   bool            // Fetch: what tests need is brought in too
 	Done    func(Result)    // called after each action, one at a time
@@ -66,7 +66,7 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 	}
 	blind := ""
 	if err := trace.Supported(); err != nil && !opt.Blind {
-		blind = fmt.Sprintf("what a build reads cannot be seen on this machine (%v): each build system runs every time", err)
+		blind = fmt.Sprintf("what a build reads cannot be seen on this machine (%v): all is built anew every time", err)
 		opt.Blind = true
 	}
 	r, jobs := newRunner(opt, len(p.Actions))
@@ -219,7 +219,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		next.Dist = st.Dist
 	}
 	// Of a directory whose files nobody saw come into being it is not known what they were made from.
-	if st != nil && st.ID == a.ID && (st.Seen || r.opt.Blind) {
+	if st != nil && st.ID == a.ID && st.Seen && !r.opt.Blind {
 		next.Reads, next.Readers, next.Steps, next.Copied = st.Reads, st.Readers, st.Steps, st.Copied
 	} else if err := wipe(a); err != nil {
 		return Result{Err: err}
@@ -318,7 +318,7 @@ func wipe(a *plan.Action) error {
 
 // build runs the action's commands, and remembers what they read. Where that shows that the build system did not notice what has changed, it builds anew.
 func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed map[string]bool, log *bytes.Buffer) error {
-	run := &actionRun{again: map[string]bool{}}
+	run := &actionRun{again: map[string]bool{}, anew: r.opt.Blind}
 	for _, read := range st.Reads {
 		if kind, ok := changed[read.Path]; ok {
 			for _, i := range read.who(kind) {
@@ -330,7 +330,7 @@ func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed m
 	if run.record == nil || ctx.Err() != nil {
 		return err
 	}
-	missed := stale(a, st, changed, run.record)
+	missed := r.inputs.stale(a, st, changed, run.record)
 	// Where the commands failed, compilers that were not run again are those that it did not come to. Other programs may
 	// be why: what CMake listed is gone, and it was not asked again.
 	if err != nil && (a.Reread || !slices.ContainsFunc(missed, func(m miss) bool { return !m.compiler })) {
@@ -430,7 +430,7 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *action
 		for _, s := range a.Steps[i:j] {
 			g.Go(func() error {
 				mu.Lock()
-				done := !r.opt.Blind && st.stepDone(s, run.again)
+				done := st.stepDone(s, run.again)
 				mu.Unlock()
 				if done {
 					return nil

@@ -196,17 +196,10 @@ func reader(known map[string][]string, argv []string) string {
 	name := filepath.Base(argv[0])
 	for i, arg := range argv { // python3 /…/meson, sh ./configure
 		base := filepath.Base(arg)
-		options, ok := known[base]
 		if i > 0 && (strings.HasPrefix(arg, "-") || i > 1) {
 			break
 		}
-		if !ok {
-			for n, o := range known {
-				if strings.HasSuffix(base, "-"+n) { // aarch64-linux-gnu-clang
-					options, ok = o, true
-				}
-			}
-		}
+		options, ok := optionsOf(known, base)
 		if !ok {
 			continue
 		}
@@ -214,16 +207,20 @@ func reader(known map[string][]string, argv []string) string {
 		if slices.ContainsFunc(options, whole) {
 			break
 		}
-		id := []string{base}
+		id, passing := []string{base}, false // what it makes is a temporary file: that tells nothing
 		for j := i + 1; j < len(argv); j++ {
 			for _, o := range options {
 				switch {
 				case argv[j] == o && j+1 < len(argv):
 					id = append(id, o, argv[j+1])
+					passing = passing || temporary(argv[j+1]) != argv[j+1]
 				case strings.HasPrefix(argv[j], o+"="):
 					id = append(id, argv[j])
 				}
 			}
+		}
+		if passing {
+			break
 		}
 		if len(options) == 0 || len(id) > 1 || slices.Contains(options, "") {
 			return strings.Join(id, " ")
@@ -234,6 +231,19 @@ func reader(known map[string][]string, argv []string) string {
 		fmt.Fprintf(h, "%s\x00", temporary(arg))
 	}
 	return name + " " + hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// optionsOf are the options by which a recipe tells the runs of a program apart.
+func optionsOf(known map[string][]string, name string) ([]string, bool) {
+	if o, ok := known[name]; ok {
+		return o, true
+	}
+	for n, o := range known {
+		if strings.HasSuffix(name, "-"+n) { // aarch64-linux-gnu-clang
+			return o, true
+		}
+	}
+	return nil, false
 }
 
 // temporary takes a temporary file's name out of an argument.
@@ -386,6 +396,9 @@ func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
 	out := map[string]bool{}
 	for i := range st.Reads {
 		r := &st.Reads[i]
+		if within(r.Path, a.Top) {
+			continue // the build made it
+		}
 		s := in.look(a, r.Path)
 		if r.Stat != "" && s.stat == r.Stat {
 			continue
@@ -539,6 +552,9 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 			}
 			if _, err := os.Lstat(source); err != nil {
 				if _, err := os.Lstat(path); err == nil || f.Written {
+					if by := compilers(a, f); len(by) > 0 && err == nil {
+						out[path] = trace.File{Readers: by, Written: true}
+					}
 					continue // the build made it
 				}
 			}
@@ -593,6 +609,18 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 		out[path] = have
 	}
 	return out
+}
+
+// compilers are those that opened a file, where the build system does not know by itself what they read: make. What the
+// build makes is no input, but a header that it made anew has to be read again.
+func compilers(a *plan.Action, f trace.File) map[string]bool {
+	by := map[string]bool{}
+	for name, opened := range f.Readers {
+		if opened && len(a.Forgetful) > 0 && compiler(a, name) {
+			by[name] = true
+		}
+	}
+	return by
 }
 
 // temporaryFile tells what is gone and was made by the build itself, or lay in a directory that was.
@@ -651,7 +679,7 @@ type miss struct {
 
 // stale says what the build system did not notice: programs that read what has changed and were not run again, or,
 // where it rereads what it goes by, files.
-func stale(a *plan.Action, st *state, changed map[string]bool, rec *trace.Record) []miss {
+func (in *inputs) stale(a *plan.Action, st *state, changed map[string]bool, rec *trace.Record) []miss {
 	files := rec.Files()
 	ran := map[string]bool{}
 	for _, name := range rec.Ran() {
@@ -660,6 +688,10 @@ func stale(a *plan.Action, st *state, changed map[string]bool, rec *trace.Record
 	var out []miss
 	for _, r := range st.Reads {
 		kind, yes := changed[r.Path]
+		if within(r.Path, a.Top) { // now that the commands have run
+			s := in.stat(a, r.Path)
+			yes = s.sum != "-" && s.stat != r.Stat && in.content(a, r.Path, s) != r.Sum
+		}
 		if !yes {
 			continue
 		}
@@ -690,7 +722,7 @@ func (r read) who(kind bool) []int {
 // compiler tells programs that a recipe knows by what they make.
 func compiler(a *plan.Action, name string) bool {
 	first, _, _ := strings.Cut(name, " ")
-	_, known := a.Readers[first]
+	_, known := optionsOf(a.Readers, first)
 	return known && !driver(a, name)
 }
 
@@ -754,9 +786,8 @@ func (in *inputs) outside(a *plan.Action, rec *trace.Record) (text string, certa
 		sure := false
 		for name := range f.Readers {
 			first, _, _ := strings.Cut(name, " ")
-			for known := range a.Readers {
-				sure = sure || first == known || strings.HasSuffix(first, "-"+known)
-			}
+			_, known := optionsOf(a.Readers, first)
+			sure = sure || known
 		}
 		if text == "" || sure && !certain {
 			up := strings.Count(relative(a.Build, path), "../")

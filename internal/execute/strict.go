@@ -15,6 +15,7 @@ import (
 
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
+	"xbuild/internal/inspect"
 	"xbuild/internal/plan"
 	"xbuild/internal/probe"
 )
@@ -110,13 +111,15 @@ func (r *runner) strict(ctx context.Context, a *plan.Action, last int, stepsFail
 		if err != nil {
 			return err
 		}
-		if there {
-			failed = append(failed, fmt.Sprintf("%s (%s:%d)", f, f.File, f.Line))
-		} else {
-			r.note(a, fmt.Sprintf("%s: %s: a test failed for C that GCC 13 let pass with a warning: %s (%s:%d); "+
-				"the C library has no %s, and whether another has is not known: lenient = true would tell",
-				a.Target, step.Name, f, f.File, f.Line, f.Function()))
+		if !there { // nor does GCC find what no library has
+			lib := inspect.Defines(a.Sysroot, f.Function())
+			if lib == "" {
+				continue
+			}
+			failed = append(failed, fmt.Sprintf("%s of %s (%s:%d)", f, filepath.Base(lib), f.File, f.Line))
+			continue
 		}
+		failed = append(failed, fmt.Sprintf("%s (%s:%d)", f, f.File, f.Line))
 	}
 	if len(failed) == 0 {
 		return nil

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"cmp"
+	"debug/elf"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -69,6 +70,36 @@ func archiveMembers(sysroot string) map[string]string {
 		}
 	}
 	return all
+}
+
+// Defines is the path of a library of a sysroot that defines a function, or "" where none does.
+func Defines(sysroot, function string) string {
+	for _, glob := range []string{"usr/lib/*/lib*.so*", "usr/lib/lib*.so*", "lib/*/lib*.so*", "usr/lib/*/lib*.a", "usr/lib/lib*.a"} {
+		files, _ := filepath.Glob(filepath.Join(sysroot, glob)) // the pattern is well-formed
+		for _, file := range files {
+			if defines(file, function) {
+				return file
+			}
+		}
+	}
+	return ""
+}
+
+// defines says of a library that it defines a function. A linker's script, which names others, does not.
+func defines(file, function string) bool {
+	if strings.HasSuffix(file, ".a") {
+		data, err := os.ReadFile(file)
+		return err == nil && isa.ArchiveIndex(data)[function] != ""
+	}
+	f, err := elf.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	symbols, err := f.DynamicSymbols()
+	return err == nil && slices.ContainsFunc(symbols, func(s elf.Symbol) bool {
+		return s.Name == function && s.Section != elf.SHN_UNDEF
+	})
 }
 
 // instructions are what the text of a report says of an audit.
@@ -153,7 +184,7 @@ func InstructionFaults(r *Report, p platform.Platform) []Fault {
 		out = append(out, Fault{File: r.Path, Text: describe(f, p)})
 	}
 	return append(out, Fault{File: r.Path, Text: fmt.Sprintf("would end with an illegal instruction on a machine that has just what %s promises: compile that code without the flag that allows it (-march, -mcpu, a target attribute), "+
-		"promise more (features = [%q] under [platform.%q], or a variant of the platform), or, where it asks the processor first in a way that the audit does not see, write dispatched = [%q] in the target", p.Name, list[0].Feature, p.Name, orName(list[0].Function))})
+		"promise more (features = [%q] under [platform.%q], or a variant of the platform), or, where it, or who calls what it exports, asks the processor first in a way that the audit does not see, write dispatched = [%q] in the target", p.Name, list[0].Feature, p.Name, orName(list[0].Function))})
 }
 
 // untoldRemark is the remark on findings of which a file does not tell whether the program asks first.
