@@ -34,10 +34,11 @@ import (
 
 // A read is a path that an action's commands looked for.
 type read struct {
-	Path string `json:"path"`           // a directory with a slash behind it is its names
-	Stat string `json:"stat,omitempty"` // size, time and mode; "" where these do not tell it from a change at the same moment
-	Sum  string `json:"sum"`            // what it was
-	By   []int  `json:"by"`             // who read it, as places in state.Readers
+	Path string `json:"path"` // a directory with a slash behind it is its names
+	// Size, times and mode; "" where these do not tell it from a change at the same moment.
+	Stat string `json:"stat,omitempty"`
+	Sum  string `json:"sum"` // what it was
+	By   []int  `json:"by"`  // who read it, as places in state.Readers
 
 	// Build systems that asked no more than whether it is there, as CMake does of each source: its content is nothing
 	// to them.
@@ -54,9 +55,10 @@ const settled = 2 * time.Second
 // inputs knows what files are. What it found out once holds for the whole run of xbuild, but for what commands may have
 // changed.
 type inputs struct {
-	build  string   // the project's build directory, links resolved
-	skip   []string // absolute directories that are never inputs
-	ignore []string // absolute paths below which nothing is an input: the store, the kernel's, caches of tools that check what they hold
+	build string   // the project's build directory, links resolved
+	skip  []string // absolute directories that are never inputs
+	// Absolute paths below which nothing is an input: the store, the kernel's, caches of tools that check what they hold.
+	ignore []string
 	mu     sync.Mutex
 	now    map[string]seen
 	sums   map[string]string // by path and stat

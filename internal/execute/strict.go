@@ -147,7 +147,9 @@ func dedupe(list []string) []string {
 
 // logged tries the tests again that logs tell of, and returns those that succeed now and the refusals that are of none
 // of them, or of one that cannot be tried.
-func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Refusal) (failed []string, rest []probe.Refusal, err error) {
+func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Refusal) (
+	failed []string, rest []probe.Refusal, err error,
+) {
 	rest = slices.Clone(refused)
 	for _, l := range a.Strict.Logs {
 		files, err := doublestar.Glob(os.DirFS(a.Build), l.Path, doublestar.WithFilesOnly(), doublestar.WithNoFollow())
@@ -274,7 +276,9 @@ func (r *runner) quiet(ctx context.Context, a *plan.Action, dir string, command 
 
 // again runs the steps up to a configuring one in another directory, with a compiler that takes C as GCC 13 did. It
 // tells whether they succeed there, and returns the lines that are in what they leave behind and not in what is there.
-func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []probe.Refusal) (ran bool, lines []string, err error) {
+func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []probe.Refusal) (
+	ran bool, lines []string, err error,
+) {
 	dir := filepath.Join(filepath.Dir(a.State), "again")
 	if err := removeAll(dir); err != nil {
 		return false, nil, err
@@ -297,7 +301,8 @@ func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []
 		return false, nil, err
 	}
 	if a.Copy {
-		if err := copyTree(a.Root, dir, func(path string) bool { return leftOut(a, path) }, r.inputs.skip, map[string]string{}); err != nil {
+		out := func(path string) bool { return leftOut(a, path) }
+		if err := copyTree(a.Root, dir, out, r.inputs.skip, map[string]string{}); err != nil {
 			return false, nil, err
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestLabels reads names of places within functions, as assemblers spell them, and of parts of functions that compilers make.
+// TestLabels reads names of places within functions, as assemblers spell them, and of parts of functions that
+// compilers make.
 func TestLabels(t *testing.T) {
 	for _, c := range []struct {
 		name, owner string
