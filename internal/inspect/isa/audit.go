@@ -3,8 +3,9 @@
 // machine, and those that only run where the program has asked the machine first.
 //
 // A finding is called dispatched only where the way to it is seen: a branch after a read of what the processor answered, a variant that an indirect function's
-// resolver names, a call from such a place. All else is unconditional, code that nothing refers to as well, but for what cannot be told: in a file without symbols
-// all that some branch may avoid, in others a function whose name says which machine it was written for.
+// resolver names, a call from such a place. All else is unconditional, what a library exports as well, but for what
+// nothing in the file leads to and nobody else is given, and for what cannot be told: in a file without symbols all that
+// some branch may avoid, in others a function whose name says which machine it was written for.
 package isa
 
 import (
