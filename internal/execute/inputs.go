@@ -454,7 +454,9 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 		}
 		for _, i := range r.Looked {
 			name := st.Readers[i]
-			e.by[name] = e.by[name]
+			if !e.by[name] {
+				e.by[name] = false
+			}
 			again = again && (ran[name] || kindOf(in.content(a, r.Path, in.stat(a, r.Path))) == kindOf(r.Sum))
 		}
 		if again { // what it is now has been answered to
