@@ -12,7 +12,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// abiTypes are types that go through calls between code of GCC and code of clang: a declaration, and the members that are given values, "" for the value itself;
+// abiTypes are types that go through calls between code of GCC and code of clang: a declaration, and the members that
+// are given values, "" for the value itself;
 // a member with a number behind it is a bit field of so many bits. A condition of the preprocessor may stand in front.
 var abiTypes = []struct{ decl, members string }{
 	{"char @", ""}, {"signed char @", ""}, {"unsigned char @", ""}, {"short @", ""}, {"unsigned short @", ""}, {"int @", ""}, {"unsigned @", ""},
@@ -46,7 +47,8 @@ var abiTypes = []struct{ decl, members string }{
 	{"#if defined __SSE2__ || defined __aarch64__ || defined __VSX__ || defined __loongarch_sx\nstruct { double __attribute__((vector_size(16))) a; } @", "a[0] a[1]"},
 }
 
-// Left out, because programs that hand it over by value do not exist: a struct that ends in a flexible array member, which clang passes in memory on x86-64.
+// Left out, because programs that hand it over by value do not exist: a struct that ends in a flexible array member,
+// which clang passes in memory on x86-64.
 
 // abiValues are constants that both compilers are asked for, with the headers of the platform.
 var abiValues = []string{
@@ -227,7 +229,8 @@ int main(void) {
 }
 `
 
-// abiHeaders are headers of clang's own for a machine and what flags they need, and those of the C++ library that ask macros of the compiler.
+// abiHeaders are headers of clang's own for a machine and what flags they need, and those of the C++ library that ask
+// macros of the compiler.
 var abiHeaders = []struct{ platform, lang, flags, headers string }{
 	{"linux/amd64", "c", "", "x86intrin.h immintrin.h cpuid.h"}, {"linux/386", "c", "", "x86intrin.h immintrin.h cpuid.h"},
 	{"linux/arm64", "c", "", "arm_neon.h arm_acle.h"}, {"linux/arm64", "c", "-march=armv8-a+sve", "arm_neon.h arm_sve.h arm_acle.h"},
@@ -240,13 +243,16 @@ var abiHeaders = []struct{ platform, lang, flags, headers string }{
 	{"", "assembler-with-cpp", "", "sys/syscall.h features.h"},
 }
 
-// abiKnown are the differences that are there and cannot be mended by flags; docs/platforms.md names them. Each line is the start of one that the program prints.
+// abiKnown are the differences that are there and cannot be mended by flags; docs/platforms.md names them. Each line
+// is the start of one that the program prints.
 var abiKnown = map[string][]string{
 	// GCC's <stddef.h> counts __float128 in on 32-bit x86, clang's does not.
 	"linux/386": {"sizeof(max_align_t): 48 of GCC, 24 of clang", "_Alignof(max_align_t): 16 of GCC, 8 of clang"},
-	// GCC (since 9.1, -Wpsabi says so) aligns it to a pair of registers because its bit field is of a type of 8 bytes, clang as the packed struct that it is.
+	// GCC (since 9.1, -Wpsabi says so) aligns it to a pair of registers because its bit field is of a type of 8
+	// bytes, clang as the packed struct that it is.
 	"linux/arm/v5": abiPacked, "linux/arm/v6": abiPacked, "linux/arm/v7": abiPacked,
-	// GCC begins an __int128 at an even register, and gives a _Complex float two words where it is on the stack; clang does neither. The struct is read wrong by GCC 12 itself,
+	// GCC begins an __int128 at an even register, and gives a _Complex float two words where it is on the stack;
+	// clang does neither. The struct is read wrong by GCC 12 itself,
 	// whoever made it.
 	"linux/mips64le": {
 		"GCC calls clang: _Complex float T: ", "clang calls GCC: _Complex float T: ",
@@ -271,14 +277,16 @@ extern "C" int twice_two() { return twice(2); }
 #endif
 `
 
-// notOfClang are lines of GCC's assembler output that clang's assembler does not know, and that say what it does anyway, and fieldOfCR is an instruction whose name is
+// notOfClang are lines of GCC's assembler output that clang's assembler does not know, and that say what it does
+// anyway, and fieldOfCR is an instruction whose name is
 // mfocrf where it has a second operand (Power ISA, "Move From One Condition Register Field").
 var (
 	notOfClang = regexp.MustCompile(`(?m)^\s*\.(?:machinemode|module\s+arch=).*\n`)
 	fieldOfCR  = regexp.MustCompile(`(?m)^\s*mfcr (\d+,\d+)`)
 )
 
-// TestABI links code of Debian's GCC and of the view's clang and runs it: sizes, alignments, offsets, signedness, enums, bit fields and what headers say are the same, and
+// TestABI links code of Debian's GCC and of the view's clang and runs it: sizes, alignments, offsets, signedness,
+// enums, bit fields and what headers say are the same, and
 // values of all these types go through calls in both directions, in registers and in memory.
 func TestABI(t *testing.T) {
 	needNetwork(t)

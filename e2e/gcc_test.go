@@ -22,7 +22,8 @@ import (
 	"xbuild/internal/resolve"
 )
 
-// A gcc is Debian's compiler for a platform: of the release whose packages are the platform's sysroot where nothing is said.
+// A gcc is Debian's compiler for a platform: of the release whose packages are the platform's sysroot where nothing
+// is said.
 type gcc struct {
 	triplet, version, suite string
 	flags                   []string // the platform's baseline, where GCC's own default is another
@@ -44,7 +45,8 @@ var gccs = map[string]gcc{
 	"linux/loong64":  {triplet: "loongarch64-linux-gnu", version: "15", suite: "forky", assembly: []string{"-mexplicit-relocs=none"}},
 }
 
-// program is the path of GCC's driver, fetched from the archive and made to run as xbuild's own toolchains are: the compilers proper and the libraries that they are
+// program is the path of GCC's driver, fetched from the archive and made to run as xbuild's own toolchains are: the
+// compilers proper and the libraries that they are
 // linked with, no assembler, no linker and no headers.
 func (g gcc) program(t *testing.T) string {
 	t.Helper()
@@ -146,7 +148,8 @@ func macroDefs(text string) map[string]string {
 	return defs
 }
 
-// viewMacros are the predefined macros of the view's clang, and of the same clang with nothing but the baseline, by language.
+// viewMacros are the predefined macros of the view's clang, and of the same clang with nothing but the baseline, by
+// language.
 func viewMacros(t *testing.T, dir string, p platform.Platform, b platform.Baseline) (view, plain map[string]map[string]string) {
 	t.Helper()
 	var script strings.Builder
@@ -252,7 +255,8 @@ func differences(clang, gcc map[string]string) map[string]string {
 	return out
 }
 
-// TestMacros dumps the predefined macros of Debian's GCC and of the view's clang, for each platform, in C, C++ and assembler, and holds the difference against
+// TestMacros dumps the predefined macros of Debian's GCC and of the view's clang, for each platform, in C, C++ and
+// assembler, and holds the difference against
 // internal/platform/macros.toml: what differs has a row there with a reason, and what has a row differs.
 func TestMacros(t *testing.T) {
 	needNetwork(t)
@@ -383,7 +387,8 @@ func TestGCCOnly(t *testing.T) {
 	}
 }
 
-// TestConstPointer: a store through a cast to a pointer that is declared const is dropped by clang. What ends so is explained, and what the explanation advises helps.
+// TestConstPointer: a store through a cast to a pointer that is declared const is dropped by clang. What ends so is
+// explained, and what the explanation advises helps.
 func TestConstPointer(t *testing.T) {
 	needNetwork(t)
 	dir := write(t, map[string]string{
@@ -447,7 +452,8 @@ var macroVariants = []struct {
 	{"linux/loong64", "la664", "", "-march=la664"}, {"linux/loong64", "", "lasx", "-mlasx"}, {"linux/loong64", "", "la64v1.1", "-march=la64v1.1"}, {"linux/mips64le", "octeon", "", "-march=octeon"},
 }
 
-// TestMacrosOfVariants: above a platform's baseline, too, what the view undefines is not defined by GCC at that level, and what it defines has GCC's value. A row with a
+// TestMacrosOfVariants: above a platform's baseline, too, what the view undefines is not defined by GCC at that
+// level, and what it defines has GCC's value. A row with a
 // condition is needed where the condition holds.
 func TestMacrosOfVariants(t *testing.T) {
 	needNetwork(t)
@@ -508,11 +514,13 @@ func TestMacrosOfVariants(t *testing.T) {
 	}
 }
 
-// TestMacroInputs: a library that tells the byte order by names of compilers is right on every machine, and nothing is compiled to transactions unasked.
+// TestMacroInputs: a library that tells the byte order by names of compilers is right on every machine, and nothing
+// is compiled to transactions unasked.
 func TestMacroInputs(t *testing.T) {
 	needNetwork(t)
 	dir := write(t, map[string]string{
-		// As a database engine has it: the file's pages are big-endian, and where the machine is too nothing is swapped.
+		// As a database engine has it: the file's pages are big-endian, and where the machine is too nothing is
+		// swapped.
 		"order.c": `#include <stdio.h>
 #include <string.h>
 #if defined(i386) || defined(__i386__) || defined(__x86_64__) || defined(__arm__) || defined(__aarch64__) || defined(__riscv)

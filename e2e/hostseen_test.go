@@ -347,7 +347,8 @@ func on(t *testing.T, dir string, host []string) map[string]string {
 	return sums
 }
 
-// TestHostSeen builds a project that looks for programs of the host in every recipe's ways, on a host that has all of them, first on PATH and with variables that lead to
+// TestHostSeen builds a project that looks for programs of the host in every recipe's ways, on a host that has all of
+// them, first on PATH and with variables that lead to
 // them, and on one that has none: the bytes are the same, and none of the programs was called.
 func TestHostSeen(t *testing.T) {
 	needNetwork(t)

@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"golang.org/x/sync/errgroup"
+
+	"xbuild/internal/inspect/isa"
+	"xbuild/internal/platform"
 )
 
 // Kinds of idioms.c.
@@ -72,8 +75,9 @@ func (v variation) name() string {
 }
 func (v variation) asks() bool { return v.kind >= 150 }
 
-// variations are the programs of a platform: all kinds, each in four of the twenty ways, and each way has a fifth of the kinds. Without XBUILD_E2E=full it is a third of the kinds, each in one
-// way; both differ from platform to platform.
+// variations are the programs of a platform: all kinds, each in four of the twenty ways, and each way has a fifth of
+// the
+// kinds. Without XBUILD_E2E=full it is a sixth of the kinds, each in one way; both differ from platform to platform.
 func variations(t *testing.T, name string) (list []variation) {
 	t.Helper()
 	place := slices.Index(idiomsPlatforms, name)
@@ -83,7 +87,7 @@ func variations(t *testing.T, name string) (list []variation) {
 		}
 		for j, w := range makings {
 			at := (7*i + 3*place + j) % len(makings)
-			if full() && at%5 == 0 || !full() && at == 0 && (i+place)%3 == 0 {
+			if full() && at%5 == 0 || !full() && at == 0 && (i+place)%6 == 0 {
 				list = append(list, variation{kind, w})
 			}
 		}
@@ -91,7 +95,8 @@ func variations(t *testing.T, name string) (list []variation) {
 	return list
 }
 
-// TestInstructionsOptions builds what idioms.c has in all ways in which compilers are told to make the same program, runs each where there is just the baseline, and holds the audit against
+// TestInstructionsOptions builds what idioms.c has in all ways in which compilers are told to make the same program,
+// runs each where there is just the baseline, and holds the audit against
 // what that shows: what runs on every machine ends with an illegal instruction, and what asks first does not.
 func TestInstructionsOptions(t *testing.T) {
 	needNetwork(t)
@@ -174,6 +179,11 @@ func idioms(t *testing.T, name string) tally {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if v.kind == offeredKind && v.shared && strip == "" {
+				offered(t, v.name(), data, base)
+				row.count(t, v.name(), data, base, true, false, "fast", offeredFunction)
+				continue
+			}
 			row.count(t, v.name()+strip, data, base, v.asks(), strip != "", "fast")
 		}
 	}
@@ -182,6 +192,22 @@ func idioms(t *testing.T, name string) tally {
 		t.Errorf("%d false alarms on programs that ask first, %d on such that were stripped", row.falseAlarms, row.strippedAlarms)
 	}
 	return row
+}
+
+// A library of this kind offers a function for newer machines, and calls it nowhere.
+const offeredKind, offeredFunction = 167, "only_where_it_is"
+
+// offered: whoever loads the library may call what it exports, which a build refuses; dispatched = […] is the answer.
+func offered(t *testing.T, name string, data []byte, base platform.Baseline) {
+	t.Helper()
+	r, err := isa.Audit(data, base, isa.Options{})
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	is := func(f isa.Finding) bool { return f.Exported && f.Function == offeredFunction }
+	if len(r.Unconditional) == 0 || slices.ContainsFunc(r.Unconditional, func(f isa.Finding) bool { return !is(f) }) {
+		t.Errorf("%s: the audit condemns %v, want %s alone, as exported", name, r.Unconditional, offeredFunction)
+	}
 }
 
 const optionsStart, optionsEnd = "<!-- options: written by go test ./e2e -run TestInstructionsOptions -update -->\n", "<!-- end of the options -->\n"

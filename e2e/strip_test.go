@@ -83,12 +83,12 @@ func TestStrippedByItsBuild(t *testing.T) {
 			t.Errorf("%s for %s: the audit does not name the function beyond:\n%s", o.way, o.platform, of)
 		}
 	}
-	if r.code != 1 || strings.Contains(r.stderr, "remark") {
-		t.Errorf("what is beyond the baselines: exit code %d, and remarks: %v", r.code, strings.Contains(r.stderr, "remark"))
+	if r.code != 1 {
+		t.Errorf("what is beyond the baselines: exit code %d", r.code)
 	}
 
 	edit(t, filepath.Join(dir, "xbuild.toml"), "-DBEYOND", "")
-	if r = xbuild(t, dir, "build"); r.code != 0 || strings.Contains(r.stderr, "remark") {
+	if r = xbuild(t, dir, "build"); r.code != 0 {
 		t.Fatalf("what is not beyond them: %v", r)
 	}
 	for _, p := range platforms {
@@ -287,11 +287,11 @@ func TestStrippedByBuildSystems(t *testing.T) {
 			}
 		}
 	}
-	if r.code != 1 || strings.Contains(r.stderr, "remark") {
-		t.Errorf("what is beyond the baselines: exit code %d, and remarks: %v", r.code, strings.Contains(r.stderr, "remark"))
+	if r.code != 1 {
+		t.Errorf("what is beyond the baselines: exit code %d", r.code)
 	}
 	dir = write(t, with("-DNOTHING", "", ""))
-	if r := xbuild(t, dir, "build"); r.code != 0 || strings.Contains(r.stderr, "remark") {
+	if r := xbuild(t, dir, "build"); r.code != 0 {
 		t.Fatalf("what is not beyond them: %v", r)
 	}
 	stripped := 0
@@ -337,7 +337,7 @@ func TestStrippedBefore(t *testing.T) {
 	}
 	again := func(what, prints string, want int) {
 		t.Helper()
-		if r := xbuild(t, dir, "build"); r.code != 0 || strings.Contains(r.stderr, "remark") || len(kept()) != want {
+		if r := xbuild(t, dir, "build"); r.code != 0 || len(kept()) != want {
 			t.Fatalf("%s: %d files are kept, want %d; %v", what, len(kept()), want, r)
 		}
 		if r := underQEMU(t, dir, p, built(dir, p, "p.bin")); r.stdout != prints {
@@ -383,7 +383,7 @@ func TestStrippedBefore(t *testing.T) {
 		t.Fatalf("a program without symbols: %v", r)
 	}
 	edit(t, filepath.Join(dir, "xbuild.toml"), "source = ", advice+"\nsource = ")
-	if r := xbuild(t, dir, "build"); r.code != 0 || strings.Contains(r.stderr, "remark") {
+	if r := xbuild(t, dir, "build"); r.code != 0 {
 		t.Errorf("vouched for: %v", r)
 	}
 }

@@ -455,7 +455,7 @@ func TestRecipes(t *testing.T) {
 				t.Errorf("recipes/%s.toml: %s: ran: %v", r.Name, what, err)
 			}
 			holds(what, s.When)
-			for _, f := range append([]string{s.Name, s.Dir, s.Stdout, s.Output, s.WhenMissing}, s.Remove...) {
+			for _, f := range append([]string{s.Name, s.Dir, s.Stdout, s.Output, s.WhenMissing}, slices.Concat(s.Remove, s.Forget)...) {
 				one(what, f)
 			}
 			for _, vars := range []map[string]string{s.Env, s.Anew} {

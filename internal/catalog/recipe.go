@@ -76,13 +76,16 @@ type Step struct {
 	Dir         string            `toml:"dir"`
 	Env         map[string]string `toml:"env"`
 	Command     []Arg             `toml:"command"`
-	Stdout      string            `toml:"stdout"`     // the file that takes standard output
-	Output      string            `toml:"output"`     // the file that the command makes: it runs only where what it read has changed
-	Anew        map[string]string `toml:"anew"`       // variables with which it makes everything again
-	Remove      []string          `toml:"remove"`     // files deleted first
-	Node        bool              `toml:"node"`       // no command: native modules of Node are found and each is compiled by its own tool (package node)
-	Configures  bool              `toml:"configures"` // it tests what the platform has, and what it leaves behind tells what it found: run again, it can be compared
-	Ran         string            `toml:"ran"`        // of a test: a regular expression for what it prints where it ran any test at all
+	Stdout      string            `toml:"stdout"` // the file that takes standard output
+	Output      string            `toml:"output"` // the file that the command makes: it runs only where what it read has changed
+	Anew        map[string]string `toml:"anew"`   // variables with which it makes everything again
+	Remove      []string          `toml:"remove"` // files deleted first
+	// Forget is what its program remembers of an earlier run, which wins over what its files say: deleted first, where
+	// one of those has changed.
+	Forget     []string `toml:"forget"`
+	Node       bool     `toml:"node"`       // no command: native modules of Node are found and each is compiled by its own tool (package node)
+	Configures bool     `toml:"configures"` // it tests what the platform has, and what it leaves behind tells what it found: run again, it can be compared
+	Ran        string   `toml:"ran"`        // of a test: a regular expression for what it prints where it ran any test at all
 }
 
 // An Output is a file that the recipe promises where the target names none: a path in the build directory, or all that was installed into the stage.

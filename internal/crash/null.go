@@ -10,8 +10,10 @@ import (
 // maxNull is how many variables are named.
 const maxNull = 3
 
-// nullVariables are the program's own variables, seen in all of it, that have a pointer's size and hold 0, by name. A core has their values where they stand in
-// memory that the program may write. Names of the implementation (a static program has the C library's) are left out, and those of a library whose variables the
+// nullVariables are the program's own variables, seen in all of it, that have a pointer's size and hold 0, by name. A
+// core has their values where they stand in
+// memory that the program may write. Names of the implementation (a static program has the C library's) are left out,
+// and those of a library whose variables the
 // program has a copy of (optarg).
 func nullVariables(c *core, m *module, libraries []*module) []string {
 	syms, err := m.elf.Symbols()
@@ -29,7 +31,8 @@ func nullVariables(c *core, m *module, libraries []*module) []string {
 	}
 	var out []string
 	for _, s := range syms {
-		if elf.ST_TYPE(s.Info) != elf.STT_OBJECT || elf.ST_BIND(s.Info) != elf.STB_GLOBAL || s.Size != uint64(c.word()) || strings.HasPrefix(s.Name, "_") || theirs[s.Name] || !m.writable(s.Value) {
+		pointer := elf.ST_TYPE(s.Info) == elf.STT_OBJECT && elf.ST_BIND(s.Info) == elf.STB_GLOBAL && s.Size == uint64(c.word())
+		if !pointer || strings.HasPrefix(s.Name, "_") || theirs[s.Name] || !m.writable(s.Value) {
 			continue
 		}
 		if value, err := c.readWord(m.base + s.Value); err == nil && value == 0 {
@@ -47,7 +50,8 @@ func (m *module) writable(addr uint64) bool {
 	})
 }
 
-// constAdvice is about a pointer that stayed 0 because the compiler left out the store to it. That a program does so cannot be seen in it, so it is told as what it may be.
+// constAdvice is about a pointer that stayed 0 because the compiler left out the store to it. That a program does so
+// cannot be seen in it, so it is told as what it may be.
 func constAdvice(names []string) string {
 	if len(names) == 0 {
 		return ""

@@ -55,9 +55,7 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 			return nil, false, err
 		}
 		if r != nil {
-			remarks, err := audit(a, r, o)
-			st.remarks = append(st.remarks, remarks...)
-			if err != nil {
+			if err := audit(a, r, o); err != nil {
 				return nil, false, err
 			}
 		}
@@ -145,31 +143,30 @@ func keptBy(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State),
 // errNoSymbols says that an artifact has too few symbols for its audit.
 var errNoSymbols = errors.New("let the build's own strip, objcopy and linker take its symbols away, which xbuild keeps for the audit, or leave that to xbuild (strip = true)")
 
-// audit refuses a file whose code needs more than its platform promises, and remarks on code of which that cannot be told. It reads the file as it was linked: what the
-// build's strip took away, or the target's takes away later, tells what the code is for.
-func audit(a *plan.Action, r *inspect.Report, o output) (remarks []string, err error) {
+// audit refuses a file whose code needs more than its platform promises. It reads the file as it was linked: what the
+// build's strip took away, or the target's takes away later, tells what the code is for. Where symbols tell that code is
+// for machines that have what it uses, that is no fault, although what chooses it was not seen: xbuild inspect lists it.
+func audit(a *plan.Action, r *inspect.Report, o output) error {
 	linked, err := unstripped.Find(keptBy(a), o.Path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if linked == "" {
 		linked = o.Path
 	}
 	if err := r.Audit(linked, a.Baseline, inspect.AuditOptions{Dispatched: a.Dispatched, Sysroot: a.Sysroot}); err != nil {
-		return nil, err
+		return err
 	}
 	found := inspect.InstructionFaults(r, a.Platform)
 	err = faults(found)
 	for _, f := range found {
-		switch {
-		case f.Stripped && !matches(a.Unaudited, o.Dist):
-			err = errors.Join(err, fmt.Errorf("%s: %w; where it came without symbols, and those who made it say that it runs on every machine of %s, write unaudited = [%q] in [target.%s]",
+		if f.Stripped && !matches(a.Unaudited, o.Dist) {
+			err = errors.Join(err, fmt.Errorf("%s: %w; where it came without symbols, and those who made it say "+
+				"that it runs on every machine of %s, write unaudited = [%q] in [target.%s]",
 				f, errNoSymbols, a.OCI, o.Dist, a.Target))
-		case f.Remark && !f.Stripped:
-			remarks = append(remarks, "remark: "+f.String())
 		}
 	}
-	return remarks, err
+	return err
 }
 
 // prune deletes what is kept of files that the action no longer publishes.
@@ -391,7 +388,7 @@ func copyTree(from, to string, left func(path string) bool, skip []string, copie
 			return placeLink(target, dst)
 		case info.Mode().IsRegular():
 			seen[rel] = true
-			if _, err := os.Lstat(dst); err == nil && copied[rel] == statOf(info) {
+			if _, err := os.Lstat(dst); err == nil && copied[rel] == versionOf(info) {
 				return nil
 			}
 			os.Remove(dst)
@@ -411,7 +408,7 @@ func copyTree(from, to string, left func(path string) bool, skip []string, copie
 			if err := out.Close(); err != nil {
 				return err
 			}
-			copied[rel] = statOf(info)
+			copied[rel] = versionOf(info)
 			return os.Chtimes(dst, info.ModTime(), info.ModTime())
 		}
 		return fmt.Errorf("%s: neither file, directory nor link", path)

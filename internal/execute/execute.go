@@ -41,7 +41,7 @@ type Options struct {
 	Host    hosttools.Host  // the programs of this machine: a build sees those that its action names, fetching and tests see all
 	XBuild  string          // the xbuild program, exported as XBUILD
 	Store   string          // the store's directory
-	Blind   bool            // what commands read is not looked at: every build system runs every time
+	Blind   bool            // what commands read is not looked at: all is built anew every time
 	Offline bool            // for Go's modules: GOPROXY=off
 	Tests   bool            // Fetch: what tests need is brought in too
 	Done    func(Result)    // called after each action, one at a time
@@ -66,7 +66,7 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 	}
 	blind := ""
 	if err := trace.Supported(); err != nil && !opt.Blind {
-		blind = fmt.Sprintf("what a build reads cannot be seen on this machine (%v): each build system runs every time", err)
+		blind = fmt.Sprintf("what a build reads cannot be seen on this machine (%v): all is built anew every time", err)
 		opt.Blind = true
 	}
 	r, jobs := newRunner(opt, len(p.Actions))
@@ -210,7 +210,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 					return Result{Err: err}
 				}
 			}
-			return Result{Artifacts: arts, Cached: true, Notes: st.remarks}
+			return Result{Artifacts: arts, Cached: true}
 		}
 	}
 
@@ -219,7 +219,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		next.Dist = st.Dist
 	}
 	// Of a directory whose files nobody saw come into being it is not known what they were made from.
-	if st != nil && st.ID == a.ID && (st.Seen || r.opt.Blind) {
+	if st != nil && st.ID == a.ID && st.Seen && !r.opt.Blind {
 		next.Reads, next.Readers, next.Steps, next.Copied = st.Reads, st.Readers, st.Steps, st.Copied
 	} else if err := wipe(a); err != nil {
 		return Result{Err: err}
@@ -258,7 +258,6 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	if errors.Is(err, errNoSymbols) && st != nil && st.ID == a.ID {
 		// An earlier run stripped what this one was the first to publish, and what was kept of it is gone.
-		next.remarks = nil
 		err = r.anew(ctx, a, next, log)
 		if werr := os.WriteFile(filepath.Join(dir, "log"), log.Bytes(), 0o644); werr != nil && err == nil {
 			err = werr
@@ -279,7 +278,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	res = Result{Artifacts: arts, Err: err, Log: log.String()}
 	r.mu.Lock()
-	res.Notes = append(r.notes[a], next.remarks...)
+	res.Notes = r.notes[a]
 	r.mu.Unlock()
 	if err != nil {
 		res.Hints = a.Hints(res.Log + "\n" + err.Error())
@@ -319,10 +318,10 @@ func wipe(a *plan.Action) error {
 
 // build runs the action's commands, and remembers what they read. Where that shows that the build system did not notice what has changed, it builds anew.
 func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed map[string]bool, log *bytes.Buffer) error {
-	run := &actionRun{again: map[string]bool{}}
+	run := &actionRun{again: map[string]bool{}, anew: r.opt.Blind}
 	for _, read := range st.Reads {
-		if changed[read.Path] {
-			for _, i := range read.By {
+		if kind, ok := changed[read.Path]; ok {
+			for _, i := range read.who(kind) {
 				run.again[st.Readers[i]] = true
 			}
 		}
@@ -331,9 +330,15 @@ func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed m
 	if run.record == nil || ctx.Err() != nil {
 		return err
 	}
-	if missed := stale(a, st, changed, run.record); err == nil && len(missed) > 0 {
+	missed := r.inputs.stale(a, st, changed, run.record)
+	// Where the commands failed, compilers that were not run again are those that it did not come to. Other programs may
+	// be why: what CMake listed is gone, and it was not asked again.
+	if err != nil && (a.Reread || !slices.ContainsFunc(missed, func(m miss) bool { return !m.compiler })) {
+		missed = nil
+	}
+	if len(missed) > 0 {
 		for _, m := range missed {
-			fmt.Fprintf(log, "xbuild: %s\n", m)
+			fmt.Fprintf(log, "xbuild: %s\n", m.text)
 		}
 		fmt.Fprintln(log, "xbuild: building anew")
 		return r.anew(ctx, a, st, log)
@@ -425,7 +430,7 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *action
 		for _, s := range a.Steps[i:j] {
 			g.Go(func() error {
 				mu.Lock()
-				done := !r.opt.Blind && st.stepDone(s, run.again)
+				done := st.stepDone(s, run.again)
 				mu.Unlock()
 				if done {
 					return nil
@@ -467,6 +472,13 @@ func (r *runner) step(ctx context.Context, a *plan.Action, s plan.Step, log *byt
 
 // command runs one command. Its processes are a group of their own, which ends with ctx and with this process.
 func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
+	if len(s.Forget) > 0 && r.running(a).again[reader(a.Readers, s.Command)] {
+		for _, f := range s.Forget {
+			if err := removeAll(f); err != nil {
+				return err
+			}
+		}
+	}
 	if s.WhenMissing != "" {
 		if _, err := os.Stat(s.WhenMissing); err == nil {
 			return nil

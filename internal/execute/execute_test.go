@@ -326,7 +326,7 @@ func TestOutput(t *testing.T) {
 // all leaves nothing out.
 func all(string) bool { return false }
 
-// needTrace skips on machines where what commands read cannot be seen: there every build system runs every time.
+// needTrace skips on machines where what commands read cannot be seen: there all is built anew every time.
 func needTrace(t *testing.T) {
 	t.Helper()
 	if err := trace.Supported(); err != nil {

@@ -34,10 +34,15 @@ import (
 
 // A read is a path that an action's commands looked for.
 type read struct {
-	Path string `json:"path"`           // a directory with a slash behind it is its names
-	Stat string `json:"stat,omitempty"` // size, time and mode; "" where these do not tell it from a change at the same moment
-	Sum  string `json:"sum"`            // what it was
-	By   []int  `json:"by"`             // who looked, as places in state.Readers
+	Path string `json:"path"` // a directory with a slash behind it is its names
+	// Size, times and mode; "" where these do not tell it from a change at the same moment.
+	Stat string `json:"stat,omitempty"`
+	Sum  string `json:"sum"` // what it was
+	By   []int  `json:"by"`  // who read it, as places in state.Readers
+
+	// Build systems that asked no more than whether it is there, as CMake does of each source: its content is nothing
+	// to them.
+	Looked []int `json:"looked,omitempty"`
 }
 
 // changing is the sum of a file that was changed while the action ran: what was read of it nobody knows.
@@ -50,9 +55,10 @@ const settled = 2 * time.Second
 // inputs knows what files are. What it found out once holds for the whole run of xbuild, but for what commands may have
 // changed.
 type inputs struct {
-	build  string   // the project's build directory, links resolved
-	skip   []string // absolute directories that are never inputs
-	ignore []string // absolute paths below which nothing is an input: the store, the kernel's, caches of tools that check what they hold
+	build string   // the project's build directory, links resolved
+	skip  []string // absolute directories that are never inputs
+	// Absolute paths below which nothing is an input: the store, the kernel's, caches of tools that check what they hold.
+	ignore []string
 	mu     sync.Mutex
 	now    map[string]seen
 	sums   map[string]string // by path and stat
@@ -177,7 +183,8 @@ func (in *inputs) record(a *plan.Action) *trace.Record {
 			}
 			return within(path, a.Stage)
 		},
-		Reader: func(argv []string) string { return reader(a.Readers, argv) },
+		Reader:    func(argv []string) string { return reader(a.Readers, argv) },
+		Forgetful: slices.Sorted(maps.Keys(a.Forgetful)),
 	}
 }
 
@@ -191,17 +198,10 @@ func reader(known map[string][]string, argv []string) string {
 	name := filepath.Base(argv[0])
 	for i, arg := range argv { // python3 /…/meson, sh ./configure
 		base := filepath.Base(arg)
-		options, ok := known[base]
 		if i > 0 && (strings.HasPrefix(arg, "-") || i > 1) {
 			break
 		}
-		if !ok {
-			for n, o := range known {
-				if strings.HasSuffix(base, "-"+n) { // aarch64-linux-gnu-clang
-					options, ok = o, true
-				}
-			}
-		}
+		options, ok := optionsOf(known, base)
 		if !ok {
 			continue
 		}
@@ -209,16 +209,20 @@ func reader(known map[string][]string, argv []string) string {
 		if slices.ContainsFunc(options, whole) {
 			break
 		}
-		id := []string{base}
+		id, passing := []string{base}, false // what it makes is a temporary file: that tells nothing
 		for j := i + 1; j < len(argv); j++ {
 			for _, o := range options {
 				switch {
 				case argv[j] == o && j+1 < len(argv):
 					id = append(id, o, argv[j+1])
+					passing = passing || temporary(argv[j+1]) != argv[j+1]
 				case strings.HasPrefix(argv[j], o+"="):
 					id = append(id, argv[j])
 				}
 			}
+		}
+		if passing {
+			break
 		}
 		if len(options) == 0 || len(id) > 1 || slices.Contains(options, "") {
 			return strings.Join(id, " ")
@@ -229,6 +233,19 @@ func reader(known map[string][]string, argv []string) string {
 		fmt.Fprintf(h, "%s\x00", temporary(arg))
 	}
 	return name + " " + hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// optionsOf are the options by which a recipe tells the runs of a program apart.
+func optionsOf(known map[string][]string, name string) ([]string, bool) {
+	if o, ok := known[name]; ok {
+		return o, true
+	}
+	for n, o := range known {
+		if strings.HasSuffix(name, "-"+n) { // aarch64-linux-gnu-clang
+			return o, true
+		}
+	}
+	return nil, false
 }
 
 // temporary takes a temporary file's name out of an argument.
@@ -287,7 +304,7 @@ func (in *inputs) stat(a *plan.Action, path string) seen {
 		mode := link + info.Mode().String()
 		return seen{mode, mode}
 	}
-	return seen{link + statOf(info), ""}
+	return seen{link + versionOf(info), ""}
 }
 
 // names is a digest of the names in a directory, but for those that are no inputs.
@@ -375,18 +392,21 @@ func (in *inputs) declared(a *plan.Action) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// changed are the paths that are not any more what the action read. What is the same by content alone gets its new
-// time, and touched says so.
+// changed are the paths that are not any more what the action read: true are those that came, went, or became a file
+// of another kind. What is the same by content alone gets its new time, and touched says so.
 func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
 	out := map[string]bool{}
 	for i := range st.Reads {
 		r := &st.Reads[i]
+		if within(r.Path, a.Top) {
+			continue // the build made it
+		}
 		s := in.look(a, r.Path)
 		if r.Stat != "" && s.stat == r.Stat {
 			continue
 		}
-		if in.content(a, r.Path, s) != r.Sum {
-			out[r.Path] = true
+		if sum := in.content(a, r.Path, s); sum != r.Sum {
+			out[r.Path] = kindOf(sum) != kindOf(r.Sum)
 			continue
 		}
 		if r.Stat != s.stat && settledAt(r.Path) {
@@ -396,10 +416,18 @@ func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
 	return out
 }
 
+// kindOf is what a sum says of a file beside its content: whether it is there, a directory, a link and to where.
+func kindOf(sum string) string {
+	if i := strings.LastIndexByte(sum, ' '); i >= 0 {
+		return sum[:i]
+	}
+	return sum
+}
+
 // settledAt tells whether a file is old enough for its time to tell it from a later version.
 func settledAt(path string) bool {
 	info, err := os.Stat(path)
-	return err != nil || info.IsDir() || time.Since(info.ModTime()) > settled
+	return err != nil || info.IsDir() || time.Since(info.ModTime()) > settled && time.Since(changedAt(info)) > settled
 }
 
 // remember puts what a record holds into the state. What other programs read in earlier runs in the same directory
@@ -411,7 +439,7 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 	}
 	type entry struct {
 		read
-		by map[string]bool
+		by map[string]bool // false for those that only looked whether it is there
 	}
 	all := map[string]*entry{}
 	for _, r := range st.Reads {
@@ -423,6 +451,13 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 				e.by[name] = true
 			}
 			again = again && ran[name]
+		}
+		for _, i := range r.Looked {
+			name := st.Readers[i]
+			if !e.by[name] {
+				e.by[name] = false
+			}
+			again = again && (ran[name] || kindOf(in.content(a, r.Path, in.stat(a, r.Path))) == kindOf(r.Sum))
 		}
 		if again { // what it is now has been answered to
 			s := in.stat(a, r.Path)
@@ -443,7 +478,9 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 		}
 		s := in.stat(a, path)
 		e.read = read{Path: path, Stat: s.stat, Sum: in.content(a, path, s)}
-		maps.Copy(e.by, f.Readers)
+		for name, opened := range f.Readers {
+			e.by[name] = e.by[name] || opened || !driver(a, name)
+		}
 		switch {
 		case !f.Written && s.sum == "" && trace.StampOf(path) != f.Stamp,
 			!f.Written && e.Sum == "-" && f.Stamp != (trace.Stamp{}):
@@ -457,7 +494,7 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 	for _, path := range slices.Sorted(maps.Keys(all)) {
 		e := all[path]
 		r := e.read
-		r.By = nil
+		r.By, r.Looked = nil, nil
 		for _, name := range slices.Sorted(maps.Keys(e.by)) {
 			n, ok := number[name]
 			if !ok {
@@ -465,7 +502,11 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 				number[name] = n
 				st.Readers = append(st.Readers, name)
 			}
-			r.By = append(r.By, n)
+			if e.by[name] {
+				r.By = append(r.By, n)
+			} else {
+				r.Looked = append(r.Looked, n)
+			}
 		}
 		st.Reads = append(st.Reads, r)
 	}
@@ -515,6 +556,9 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 			}
 			if _, err := os.Lstat(source); err != nil {
 				if _, err := os.Lstat(path); err == nil || f.Written {
+					if by := compilers(a, f); len(by) > 0 && err == nil {
+						out[path] = trace.File{Readers: by, Written: true}
+					}
 					continue // the build made it
 				}
 			}
@@ -526,7 +570,7 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 				if !copied {
 					continue // left out of the copy
 				}
-				if was != statOf(info) {
+				if was != versionOf(info) {
 					f.Stamp = trace.Stamp{Size: -1}
 				}
 			}
@@ -562,11 +606,25 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 			out[path] = f
 			continue
 		}
-		maps.Copy(have.Readers, f.Readers)
+		for name, opened := range f.Readers {
+			have.Readers[name] = have.Readers[name] || opened
+		}
 		have.Written = have.Written || f.Written
 		out[path] = have
 	}
 	return out
+}
+
+// compilers are those that opened a file, where the build system does not know by itself what they read: make. What the
+// build makes is no input, but a header that it made anew has to be read again.
+func compilers(a *plan.Action, f trace.File) map[string]bool {
+	by := map[string]bool{}
+	for name, opened := range f.Readers {
+		if opened && len(a.Forgetful) > 0 && compiler(a, name) {
+			by[name] = true
+		}
+	}
+	return by
 }
 
 // temporaryFile tells what is gone and was made by the build itself, or lay in a directory that was.
@@ -617,29 +675,59 @@ func (in *inputs) skipped(path string) bool {
 	return path == os.TempDir() || within(path, in.skip[0]) || within(path, in.build)
 }
 
+// A miss is what the build system did not notice.
+type miss struct {
+	text     string
+	compiler bool // a compiler would have been run again
+}
+
 // stale says what the build system did not notice: programs that read what has changed and were not run again, or,
 // where it rereads what it goes by, files.
-func stale(a *plan.Action, st *state, changed map[string]bool, rec *trace.Record) []string {
+func (in *inputs) stale(a *plan.Action, st *state, changed map[string]bool, rec *trace.Record) []miss {
 	files := rec.Files()
 	ran := map[string]bool{}
 	for _, name := range rec.Ran() {
 		ran[name] = true
 	}
-	var out []string
+	var out []miss
 	for _, r := range st.Reads {
-		if !changed[r.Path] {
+		kind, yes := changed[r.Path]
+		if within(r.Path, a.Top) { // now that the commands have run
+			s := in.stat(a, r.Path)
+			yes = s.sum != "-" && s.stat != r.Stat && in.content(a, r.Path, s) != r.Sum
+		}
+		if !yes {
 			continue
 		}
-		if _, ok := files[r.Path]; a.Reread && !ok {
-			out = append(out, fmt.Sprintf("%s has changed, and was not looked at again", r.Path))
+		if a.Reread {
+			if _, ok := files[r.Path]; !ok {
+				out = append(out, miss{text: fmt.Sprintf("%s has changed, and was not looked at again", r.Path)})
+			}
+			continue
 		}
-		for _, i := range r.By {
-			if name := st.Readers[i]; !ran[name] && !a.Reread {
-				out = append(out, fmt.Sprintf("%s has changed, and %s, which read it, was not run again", r.Path, name))
+		for _, i := range r.who(kind) {
+			if name := st.Readers[i]; !ran[name] {
+				text := fmt.Sprintf("%s has changed, and %s, which read it, was not run again", r.Path, name)
+				out = append(out, miss{text, compiler(a, name)})
 			}
 		}
 	}
 	return out
+}
+
+// who are the readers to whom a change matters; kind is that of a file which came, went or became another kind.
+func (r read) who(kind bool) []int {
+	if kind {
+		return slices.Concat(r.By, r.Looked)
+	}
+	return r.By
+}
+
+// compiler tells programs that a recipe knows by what they make.
+func compiler(a *plan.Action, name string) bool {
+	first, _, _ := strings.Cut(name, " ")
+	_, known := optionsOf(a.Readers, first)
+	return known && !driver(a, name)
 }
 
 // self is the reader that xbuild is.
@@ -702,9 +790,8 @@ func (in *inputs) outside(a *plan.Action, rec *trace.Record) (text string, certa
 		sure := false
 		for name := range f.Readers {
 			first, _, _ := strings.Cut(name, " ")
-			for known := range a.Readers {
-				sure = sure || first == known || strings.HasSuffix(first, "-"+known)
-			}
+			_, known := optionsOf(a.Readers, first)
+			sure = sure || known
 		}
 		if text == "" || sure && !certain {
 			up := strings.Count(relative(a.Build, path), "../")

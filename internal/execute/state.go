@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -29,8 +31,7 @@ type state struct {
 	Steps   map[string]string `json:"steps,omitempty"`  // by output: the command that made it
 	Copied  map[string]string `json:"copied,omitempty"` // by name: the size and time of each file of the source as it was copied
 
-	touched bool     // times in Reads were brought up to date
-	remarks []string // on what this run put into dist
+	touched bool // times in Reads were brought up to date
 }
 
 // An output is a file that the commands made.
@@ -92,6 +93,20 @@ func writeAtomic(path string, data []byte) error {
 
 func statOf(info fs.FileInfo) string {
 	return fmt.Sprintf("%d:%d:%o", info.Size(), info.ModTime().UnixNano(), info.Mode())
+}
+
+// versionOf tells versions of an input apart. A file that is replaced may be given the size and the time of the one
+// before; when its inode was changed last nobody can set.
+func versionOf(info fs.FileInfo) string {
+	return fmt.Sprintf("%s:%d", statOf(info), changedAt(info).UnixNano())
+}
+
+func changedAt(info fs.FileInfo) time.Time {
+	sys, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return info.ModTime()
+	}
+	return time.Unix(sys.Ctim.Unix())
 }
 
 func (st *state) outputsThere() bool {

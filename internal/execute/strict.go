@@ -15,6 +15,7 @@ import (
 
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
+	"xbuild/internal/inspect"
 	"xbuild/internal/plan"
 	"xbuild/internal/probe"
 )
@@ -110,13 +111,15 @@ func (r *runner) strict(ctx context.Context, a *plan.Action, last int, stepsFail
 		if err != nil {
 			return err
 		}
-		if there {
-			failed = append(failed, fmt.Sprintf("%s (%s:%d)", f, f.File, f.Line))
-		} else {
-			r.note(a, fmt.Sprintf("%s: %s: a test failed for C that GCC 13 let pass with a warning: %s (%s:%d); "+
-				"the C library has no %s, and whether another has is not known: lenient = true would tell",
-				a.Target, step.Name, f, f.File, f.Line, f.Function()))
+		if !there { // nor does GCC find what no library has
+			lib := inspect.Defines(a.Sysroot, f.Function())
+			if lib == "" {
+				continue
+			}
+			failed = append(failed, fmt.Sprintf("%s of %s (%s:%d)", f, filepath.Base(lib), f.File, f.Line))
+			continue
 		}
+		failed = append(failed, fmt.Sprintf("%s (%s:%d)", f, f.File, f.Line))
 	}
 	if len(failed) == 0 {
 		return nil
@@ -144,7 +147,9 @@ func dedupe(list []string) []string {
 
 // logged tries the tests again that logs tell of, and returns those that succeed now and the refusals that are of none
 // of them, or of one that cannot be tried.
-func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Refusal) (failed []string, rest []probe.Refusal, err error) {
+func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Refusal) (
+	failed []string, rest []probe.Refusal, err error,
+) {
 	rest = slices.Clone(refused)
 	for _, l := range a.Strict.Logs {
 		files, err := doublestar.Glob(os.DirFS(a.Build), l.Path, doublestar.WithFilesOnly(), doublestar.WithNoFollow())
@@ -271,7 +276,9 @@ func (r *runner) quiet(ctx context.Context, a *plan.Action, dir string, command 
 
 // again runs the steps up to a configuring one in another directory, with a compiler that takes C as GCC 13 did. It
 // tells whether they succeed there, and returns the lines that are in what they leave behind and not in what is there.
-func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []probe.Refusal) (ran bool, lines []string, err error) {
+func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []probe.Refusal) (
+	ran bool, lines []string, err error,
+) {
 	dir := filepath.Join(filepath.Dir(a.State), "again")
 	if err := removeAll(dir); err != nil {
 		return false, nil, err
@@ -294,12 +301,13 @@ func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []
 		return false, nil, err
 	}
 	if a.Copy {
-		if err := copyTree(a.Root, dir, func(path string) bool { return leftOut(a, path) }, r.inputs.skip, map[string]string{}); err != nil {
+		out := func(path string) bool { return leftOut(a, path) }
+		if err := copyTree(a.Root, dir, out, r.inputs.skip, map[string]string{}); err != nil {
 			return false, nil, err
 		}
 	}
 	for _, s := range a.Steps[:last+1] {
-		s.Dir, s.WhenMissing = moved(s.Dir), moved(s.WhenMissing)
+		s.Dir, s.WhenMissing, s.Forget = moved(s.Dir), moved(s.WhenMissing), nil
 		s.Command, s.Env = slices.Clone(s.Command), slices.Clone(s.Env)
 		for i := range s.Command {
 			s.Command[i] = moved(s.Command[i])

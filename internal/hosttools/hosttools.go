@@ -1,5 +1,6 @@
 // Package hosttools says which programs of the host a build sees: those of a list, which any machine has and whose
-// answers do not hang on what else is installed there, and those that a target names. A host's PATH goes in, a directory
+// answers do not hang on what else is installed there, and those that a target names. A host's PATH goes in, a
+// directory
 // of links comes out. What is in the list is data; nothing here runs a program.
 package hosttools
 

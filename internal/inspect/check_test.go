@@ -230,3 +230,24 @@ func TestPageSettled(t *testing.T) {
 		}
 	}
 }
+
+// TestDefines finds what a library has, and not what it needs.
+func TestDefines(t *testing.T) {
+	root := t.TempDir()
+	lib := filepath.Join(root, "usr/lib/aarch64-linux-gnu")
+	if err := os.MkdirAll(lib, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	has := spec{platform: "linux/arm64", kind: elf.ET_DYN, exported: []Symbol{{Name: "crypt", Version: "XCRYPT_2.0"}},
+		undefined: []Symbol{{Name: "malloc", Version: "GLIBC_2.17", Library: "libc.so.6"}}, needed: []string{"libc.so.6"}}
+	for name, data := range map[string][]byte{"libcrypt.so.1": has.bytes(t), "libm.so": []byte("GROUP ( libm.so.6 )\n")} {
+		if err := os.WriteFile(filepath.Join(lib, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for function, want := range map[string]string{"crypt": filepath.Join(lib, "libcrypt.so.1"), "malloc": "", "no": ""} {
+		if got := Defines(root, function); got != want {
+			t.Errorf("%s: %q, want %q", function, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"cmp"
+	"debug/elf"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -71,6 +72,36 @@ func archiveMembers(sysroot string) map[string]string {
 	return all
 }
 
+// Defines is the path of a library of a sysroot that defines a function, or "" where none does.
+func Defines(sysroot, function string) string {
+	for _, glob := range []string{"usr/lib/*/lib*.so*", "usr/lib/lib*.so*", "lib/*/lib*.so*", "usr/lib/*/lib*.a", "usr/lib/lib*.a"} {
+		files, _ := filepath.Glob(filepath.Join(sysroot, glob)) // the pattern is well-formed
+		for _, file := range files {
+			if defines(file, function) {
+				return file
+			}
+		}
+	}
+	return ""
+}
+
+// defines says of a library that it defines a function. A linker's script, which names others, does not.
+func defines(file, function string) bool {
+	if strings.HasSuffix(file, ".a") {
+		data, err := os.ReadFile(file)
+		return err == nil && isa.ArchiveIndex(data)[function] != ""
+	}
+	f, err := elf.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	symbols, err := f.DynamicSymbols()
+	return err == nil && slices.ContainsFunc(symbols, func(s elf.Symbol) bool {
+		return s.Name == function && s.Section != elf.SHN_UNDEF
+	})
+}
+
 // instructions are what the text of a report says of an audit.
 func (r *Report) instructions() []string {
 	i := r.Instructions
@@ -112,6 +143,9 @@ func (r *Report) instructions() []string {
 	if len(i.Untold) > 0 {
 		out = append(out, count(functions(i.Untold), "of which the file does not tell whether the program asks first")+": "+features(i.Untold))
 	}
+	if len(i.Unused) > 0 {
+		out = append(out, count(functions(i.Unused), "that nothing in the file leads to")+": "+features(i.Unused))
+	}
 	if len(i.Allowed) > 0 {
 		out = append(out, count(functions(i.Allowed), "that the project says are dispatched")+": "+features(i.Allowed))
 	}
@@ -150,7 +184,7 @@ func InstructionFaults(r *Report, p platform.Platform) []Fault {
 		out = append(out, Fault{File: r.Path, Text: describe(f, p)})
 	}
 	return append(out, Fault{File: r.Path, Text: fmt.Sprintf("would end with an illegal instruction on a machine that has just what %s promises: compile that code without the flag that allows it (-march, -mcpu, a target attribute), "+
-		"promise more (features = [%q] under [platform.%q], or a variant of the platform), or, where it asks the processor first in a way that the audit does not see, write dispatched = [%q] in the target", p.Name, list[0].Feature, p.Name, orName(list[0].Function))})
+		"promise more (features = [%q] under [platform.%q], or a variant of the platform), or, where it, or who calls what it exports, asks the processor first in a way that the audit does not see, write dispatched = [%q] in the target", p.Name, list[0].Feature, p.Name, orName(list[0].Function))})
 }
 
 // untoldRemark is the remark on findings of which a file does not tell whether the program asks first.
@@ -172,8 +206,11 @@ func orName(name string) string {
 
 func describe(f isa.Finding, p platform.Platform) string {
 	var b strings.Builder
-	b.WriteString("runs " + f.Instruction)
-	fmt.Fprintf(&b, " (%s) on every machine, which needs %s and %s has not", f.Bytes, f.Feature, p.Name)
+	where := "on every machine"
+	if f.Exported {
+		where = "for whoever calls a function that it exports"
+	}
+	fmt.Fprintf(&b, "runs %s (%s) %s, which needs %s and %s has not", f.Instruction, f.Bytes, where, f.Feature, p.Name)
 	if f.Function != "" {
 		fmt.Fprintf(&b, ": in %s", f.Function)
 	} else {

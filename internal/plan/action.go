@@ -350,12 +350,16 @@ func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
 			return s, err
 		}
 	}
-	for _, r := range def.Remove {
-		r, err := vars.ExpandOne(r)
-		if err != nil {
-			return s, err
+	for _, f := range []struct {
+		to   *[]string
+		from []string
+	}{{&s.Remove, def.Remove}, {&s.Forget, def.Forget}} {
+		for _, name := range f.from {
+			if name, err = vars.ExpandOne(name); err != nil {
+				return s, err
+			}
+			*f.to = append(*f.to, name)
 		}
-		s.Remove = append(s.Remove, r)
 	}
 	if def.Node {
 		s.Node = &node.Build{} // filled in by action

@@ -129,6 +129,7 @@ type Step struct {
 	Anew        env.Environment `json:"-"` // with which it makes everything again
 	WhenMissing string          `json:"when_missing,omitempty"`
 	Remove      []string        `json:"remove,omitempty"`
+	Forget      []string        `json:"-"`              // catalog.Step
 	Node        *node.Build     `json:"node,omitempty"` // in the place of a command
 	Ran         string          `json:"ran,omitempty"`
 	Configures  bool            `json:"-"`

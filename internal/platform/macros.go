@@ -11,7 +11,8 @@ import (
 //go:embed macros.toml
 var macrosTOML string
 
-// A MacroRow is a table of macros.toml: a difference between clang's predefined macros and those of Debian's GCC, and what is done about it.
+// A MacroRow is a table of macros.toml: a difference between clang's predefined macros and those of Debian's GCC, and
+// what is done about it.
 type MacroRow struct {
 	Kind   string   `json:"kind"` // undefine, define, flags, leave
 	ID     string   `json:"id"`
@@ -30,7 +31,8 @@ func (r MacroRow) Concerns(p Platform) bool {
 	return p.OS == "linux" && p.HasSysroot() && slices.ContainsFunc(r.On, func(name string) bool { return name == "linux/*" || name == p.Name || name == p.base })
 }
 
-// args are the arguments for clang that the row stands for. What is defined is undefined first: another release of clang may have it, and warns of another value.
+// args are the arguments for clang that the row stands for. What is defined is undefined first: another release of
+// clang may have it, and warns of another value.
 func (r MacroRow) args() []string {
 	flags := slices.Clone(r.Flags)
 	for _, n := range r.Names {
@@ -71,7 +73,8 @@ func loadMacros(data string) ([]MacroRow, error) {
 // Macros is the table of the differences between clang's predefined macros and GCC's, in the file's order.
 func Macros() []MacroRow { return slices.Clone(macroRows()) }
 
-// Macros are clang's flags that make its predefined macros say of the machine what Debian's GCC says, for its configuration file. A platform that no GCC of
+// Macros are clang's flags that make its predefined macros say of the machine what Debian's GCC says, for its
+// configuration file. A platform that no GCC of
 // Debian's compiles for, and Windows, have none.
 func (b Baseline) Macros() []string {
 	var flags []string

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestMacroTable: every row says what it must, of platforms and features that there are, and no name is undefined by one row and defined by another.
+// TestMacroTable: every row says what it must, of platforms and features that there are, and no name is undefined by
+// one row and defined by another.
 func TestMacroTable(t *testing.T) {
 	seen, kinds := map[string]bool{}, map[string]string{}
 	for _, r := range Macros() {
@@ -44,7 +45,8 @@ func TestMacroTable(t *testing.T) {
 					}
 					continue
 				}
-				// The configuration file is read as a response file and bindgen's variable as a shell would: what both take as it stands.
+				// The configuration file is read as a response file and bindgen's variable as a shell would: what
+				// both take as it stands.
 				if isDefine != (r.Kind == "define") || regexp.MustCompile(`[^A-Za-z0-9_$]`).MatchString(macro+value) {
 					t.Errorf("[%s]: %q", where, n)
 				}

@@ -27,8 +27,10 @@ func install() (listener int, err error) {
 	prog := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
 	// Where the kernel knows it (5.19), a signal does not break off a call that is being answered, and no program sees
 	// an EINTR that it does not expect.
-	for _, flags := range []uintptr{unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER} {
-		fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&prog)))
+	const listen, killable = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+	for _, flags := range []uintptr{listen | killable, listen} {
+		fd, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags,
+			uintptr(unsafe.Pointer(&prog)))
 		if e == 0 {
 			return int(fd), nil
 		}
@@ -56,7 +58,8 @@ func filter() []unix.SockFilter {
 		// A stat of a descriptor alone names no path (stat(2), AT_EMPTY_PATH).
 		ask := []unix.SockFilter{ret(unix.SECCOMP_RET_USER_NOTIF)}
 		empty := func(arg int) []unix.SockFilter {
-			return []unix.SockFilter{load(uint32(offArgs + 8*arg)), {Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: unix.AT_EMPTY_PATH, Jt: 0, Jf: 1}, ret(unix.SECCOMP_RET_ALLOW)}
+			test := unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: unix.AT_EMPTY_PATH, Jt: 0, Jf: 1}
+			return []unix.SockFilter{load(uint32(offArgs + 8*arg)), test, ret(unix.SECCOMP_RET_ALLOW)}
 		}
 		numbers := slices.Sorted(maps.Keys(a.calls))
 		n := len(numbers) + 1 // comparisons

@@ -20,6 +20,9 @@ type Record struct {
 	// name stand for each other. Both are called with nothing locked, by several commands at once.
 	Ignore func(path string) bool
 	Reader func(argv []string) string
+	// Forgetful names programs that do not remember what they were answered: what such a program starts and reads from,
+	// by a pipe, is another reader (Answers), which is never among those that ran.
+	Forgetful []string
 
 	mu      sync.Mutex
 	files   map[string]*File
@@ -70,6 +73,9 @@ func (r *Record) Ran() []string {
 	defer r.mu.Unlock()
 	return slices.Sorted(maps.Keys(r.ran))
 }
+
+// Answers is the name of a reader that a forgetful program asked.
+func Answers(reader, asker string) string { return reader + " for " + asker + "," }
 
 // Read records that a reader read a path, or listed it, for what this process reads itself.
 func (r *Record) Read(path, reader string, list bool) {

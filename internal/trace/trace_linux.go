@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -171,20 +172,62 @@ func (w *watch) ask(pid int) string {
 		}
 		unix.Close(fd)
 	}
-	if reader, ok := w.readers[string(w.args[:n])]; ok {
+	args := string(w.args[:n])
+	asker := w.asker(pid)
+	key := asker + "\x00" + args
+	if reader, ok := w.readers[key]; ok {
 		return reader
 	}
-	args := string(w.args[:n])
 	reader := w.name
 	if reader == "" {
 		reader = w.record.Reader(strings.Split(strings.TrimSuffix(args, "\x00"), "\x00"))
-		w.record.started(reader)
+		if asker == "" {
+			w.record.started(reader)
+		} else {
+			reader = Answers(reader, asker)
+		}
 	}
-	w.readers[args] = reader
+	w.readers[key] = reader
 	if file := readLink(fmt.Sprintf("/proc/%d/exe", pid)); file != "" && !w.record.Ignore(file) {
 		w.record.use(file, reader, true, false)
 	}
 	return reader
+}
+
+// asker is the forgetful program, one of those that a process was started by, which reads what it says, or "".
+func (w *watch) asker(pid int) string {
+	if len(w.record.Forgetful) == 0 || w.name != "" {
+		return ""
+	}
+	for pid != int(w.self) {
+		parent := parentOf(pid)
+		if parent <= 1 {
+			return ""
+		}
+		name := filepath.Base(readLink(fmt.Sprintf("/proc/%d/exe", parent)))
+		if slices.Contains(w.record.Forgetful, name) {
+			// What runs a rule's commands writes where the program itself does, or to where they say.
+			out := readLink(fmt.Sprintf("/proc/%d/fd/1", pid))
+			if strings.HasPrefix(out, "pipe:") && out != readLink(fmt.Sprintf("/proc/%d/fd/1", parent)) {
+				return name
+			}
+		}
+		pid = parent
+	}
+	return ""
+}
+
+// parentOf is 0 where there is no such process any more.
+func parentOf(pid int) int {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	var state string
+	var parent int
+	// Its name may hold anything (proc_pid_stat(5)).
+	fmt.Sscan(string(stat[bytes.LastIndexByte(stat, ')')+1:]), &state, &parent)
+	return parent
 }
 
 // call records one system call, before the kernel does it.

@@ -18,7 +18,8 @@ func Tool(ctx context.Context, dir, tool string, args []string) (int, error) {
 	if filepath.Base(tool) == "ld.lld" {
 		return link(ctx, dir, tool, args)
 	}
-	// Of a command line of strip or objcopy every word that names a program is one to keep: which are options, and which
+	// Of a command line of strip or objcopy every word that names a program is one to keep: which are options, and
+	// which
 	// of those have a value, need not be known.
 	for _, a := range expand(args, 0) {
 		if err := Keep(dir, a); err != nil {

@@ -75,7 +75,8 @@ func read(path string) (content, error) {
 			if s.Type == elf.SHT_SYMTAB && s.Entsize > 0 {
 				c.symbols = int64(s.Size / s.Entsize)
 			}
-			// What is edited after the link is no part of what the program does: paths by an installation (.interp, .dynstr,
+			// What is edited after the link is no part of what the program does: paths by an installation (.interp,
+			// .dynstr,
 			// .dynamic), the hash of its code by Go (cmd/link/internal/ld/fips140.go).
 			edited := !slices.Contains(lasting, s.Type) || s.Name == ".interp" || s.Name == ".go.fipsinfo"
 			if s.Flags&elf.SHF_ALLOC == 0 || s.Size == 0 || edited {

@@ -311,7 +311,7 @@ static int run(int n)
 	ask();
 	return known ? fast(n) : plain(n);
 }
-#elif KIND == 167 /* exported, and called by nobody; the file asks elsewhere */
+#elif KIND == 167 /* exported of a library, and called by nobody; the file asks elsewhere */
 int only_where_it_is(int n) { __asm__ volatile(NEWER TOUCHES); return n; }
 int is_it(void) { return has(); }
 static int run(int n) { return plain(n); }

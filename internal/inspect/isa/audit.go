@@ -3,8 +3,9 @@
 // machine, and those that only run where the program has asked the machine first.
 //
 // A finding is called dispatched only where the way to it is seen: a branch after a read of what the processor answered, a variant that an indirect function's
-// resolver names, a call from such a place. All else is unconditional, code that nothing refers to as well, but for what cannot be told: in a file without symbols
-// all that some branch may avoid, in others a function whose name says which machine it was written for.
+// resolver names, a call from such a place. All else is unconditional, what a library exports as well, but for what
+// nothing in the file leads to and nobody else is given, and for what cannot be told: in a file without symbols all that
+// some branch may avoid, in others a function whose name says which machine it was written for.
 package isa
 
 import (
@@ -36,7 +37,9 @@ type Finding struct {
 	Bytes       string `json:"bytes"`
 	Feature     string `json:"feature"`       // that the baseline lacks
 	Count       int    `json:"count"`         // instructions of the function that lack it
-	Why         string `json:"why,omitempty"` // of dispatched code: what stands before it; of untold code: why it cannot be told
+	Why         string `json:"why,omitempty"` // of dispatched code: what stands before it; of untold and unused code: why it is that
+
+	Exported bool `json:"exported,omitempty"` // unconditional: nothing in the file leads to it, but who loads the file may call it
 }
 
 // A Declaration is what a file says of itself: build attributes and property notes.
@@ -55,6 +58,7 @@ type Report struct {
 	Unconditional []Finding     `json:"unconditional,omitempty"`
 	Dispatched    []Finding     `json:"dispatched,omitempty"`
 	Untold        []Finding     `json:"untold,omitempty"` // the file does not tell whether the program asks first
+	Unused        []Finding     `json:"unused,omitempty"` // nothing in the file leads to it, and nobody else is given it
 	Allowed       []Finding     `json:"allowed,omitempty"`
 	Declared      []Declaration `json:"declared,omitempty"`
 	Limits        []string      `json:"limits,omitempty"` // what could not be seen in this file
@@ -177,13 +181,13 @@ func audit(img *image, set map[string]bool, o Options) Report {
 				k.state = allowed
 			}
 			if index[k] == nil {
-				index[k] = &Finding{Function: name, Object: object, Address: h.pc - base, Instruction: h.entry.mnemonic, Bytes: fmt.Sprintf("% x", img.code(h.pc, h.length)), Feature: h.feature, Why: why}
+				index[k] = &Finding{Function: name, Object: object, Address: h.pc - base, Instruction: h.entry.mnemonic, Bytes: fmt.Sprintf("% x", img.code(h.pc, h.length)), Feature: h.feature, Why: why,
+					Exported: state == unconditional && img.linked && p.uncalled[f] && !p.surely(f)}
 				order = append(order, k)
 			}
 		}
 		index[k].Count++
 	}
-	var offers []Finding
 	for _, k := range order {
 		switch k.state {
 		case unconditional:
@@ -192,18 +196,10 @@ func audit(img *image, set map[string]bool, o Options) Report {
 			r.Dispatched = append(r.Dispatched, *index[k])
 		case untold:
 			r.Untold = append(r.Untold, *index[k])
-		case onOffer:
-			offers = append(offers, *index[k])
+		case unused:
+			r.Unused = append(r.Unused, *index[k])
 		case allowed:
 			r.Allowed = append(r.Allowed, *index[k])
-		}
-	}
-	if whole := len(r.Unconditional) > 0; !whole {
-		r.Untold = append(r.Untold, offers...)
-	} else {
-		for _, f := range offers {
-			f.Why = ""
-			r.Unconditional = append(r.Unconditional, f)
 		}
 	}
 	for _, a := range img.attrs {
@@ -224,7 +220,7 @@ const (
 	dispatched
 	untold
 	allowed
-	onOffer // in an exported function that nothing leads to: a fault where anything else of the file is, else not told
+	unused
 	notCode
 )
 

@@ -1062,11 +1062,11 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 	if p.onlyAsks(f, h) && !(p.surely(f) && p.always(f, pc)) {
 		return dispatched, "it only asks the machine what it has"
 	}
+	if why := p.unused(f, pc); why != "" {
+		return unused, why
+	}
 	if why := p.cannotTell(f, pc); why != "" {
 		return untold, why
-	}
-	if why := p.unused(f); why != "" {
-		return onOffer, why
 	}
 	return unconditional, ""
 }
@@ -1095,23 +1095,30 @@ func (p *program) onlyAsks(f int, h hit) bool {
 	})
 }
 
-// unused says why a function is none that the file runs by itself: nothing in it leads there. One that is exported is called by who loads the file, who may ask first if the file is a
-// program, or asks elsewhere; so does not who uses a library that was compiled for a newer machine as a whole, and never asks.
-func (p *program) unused(f int) string {
+// unused says why a function is none that anybody runs, where the symbols tell: nothing in the file leads to it, and
+// nobody else is given it. A shared library's exported functions are there to be called. A program's are, too, where its
+// libraries refer to it, which is why the linker exports them; one that exports main exports all that it has.
+func (p *program) unused(f int, pc uint64) string {
+	start := p.funcs[f].start
 	switch {
-	case !p.uncalled[f] && !(p.dead[f] && p.img.named && !p.img.exported[p.funcs[f].start]), p.looking[f] != nil, p.isGo(f), p.surely(f), !p.few():
+	case !p.img.linked || !p.img.named || p.isGo(f):
 		return ""
-	case !p.uncalled[f]:
-		return "nothing in the file is seen to lead to it, and the file does not export it"
-	case p.img.program:
-		return "the program exports it, and nothing in the program leads to it"
-	}
-	for i, looks := range p.looking { // what the compiler brings, such as libgcc's atomic operations, says nothing of the file
-		if looks != nil && !slices.ContainsFunc(p.names(i), func(n string) bool { return strings.HasPrefix(n, "__") }) {
-			return "the file exports it and nothing in the file leads to it; who calls it may ask first, as the file itself does elsewhere"
-		}
+	case p.dead[f] && len(p.namesAt(f, pc)) == 0:
+		return "no symbol names it and nothing leads to it: it may be data between functions"
+	case p.looking[f] != nil, p.surely(f), !p.few():
+		return ""
+	case p.dead[f] && !p.img.exported[start]:
+		return "nothing in the file leads to it, and the file does not export it"
+	case p.uncalled[f] && p.exportsAll():
+		return "nothing in the program leads to it, and the program exports all that it has"
 	}
 	return ""
+}
+
+// exportsAll says that a program was linked with -rdynamic: nothing but that exports main.
+func (p *program) exportsAll() bool {
+	main, ok := p.img.globals["main"]
+	return ok && p.img.program && p.img.exported[main]
 }
 
 // leadingTo are the edges from other functions to one.

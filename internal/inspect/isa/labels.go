@@ -7,11 +7,14 @@ import (
 	"strings"
 )
 
-// Labels are places within functions, as those who write assembly name them: without type and size. ELF's symbols tell functions from labels by their type where the author gives one; Mach-O's do
-// not at all, and names have to: nasm and yasm write .label within fn as fn.label, and a label of a macro as ..@7.label; gas drops .Lname and numbers, but keeps what was written for
+// Labels are places within functions, as those who write assembly name them: without type and size. ELF's symbols
+// tell functions from labels by their type where the author gives one; Mach-O's do
+// not at all, and names have to: nasm and yasm write .label within fn as fn.label, and a label of a macro as
+// ..@7.label; gas drops .Lname and numbers, but keeps what was written for
 // another assembler; MASM has $Lname; Apple's linker keeps l_name in objects.
 
-// parts are what compilers add to a function's name for what is a function of its own: the cold half, clones by constants, by a link, by a machine.
+// parts are what compilers add to a function's name for what is a function of its own: the cold half, clones by
+// constants, by a link, by a machine.
 var parts = []string{"cold", "part", "constprop", "isra", "llvm", "lto_priv", "resolver", "default", "ifunc", "arch_", "specialized", "__uniq", "_M", "warm", "unlikely", "localalias", "clone"}
 
 // isLabel says that a name without a type is that of a place in a function that begins before it.
@@ -31,7 +34,8 @@ func isLabel(arch, name, owner string) bool {
 	return !slices.ContainsFunc(parts, func(p string) bool { return strings.HasPrefix(rest, p) })
 }
 
-// findLabels takes the labels out of what was taken for functions: names that other files may see, within a function whose size is known, and those whose name says it.
+// findLabels takes the labels out of what was taken for functions: names that other files may see, within a function
+// whose size is known, and those whose name says it.
 func (img *image) findLabels() {
 	img.inner = map[uint64]bool{}
 	if img.format == peFormat { // its own symbols tell
@@ -45,7 +49,8 @@ func (img *image) findLabels() {
 		}
 		typed := img.format == elfFormat && y.typ != elf.STT_NOTYPE
 		if !typed && !img.exported[y.addr] && slices.ContainsFunc(owners, func(o symbol) bool {
-			return img.section(y.addr) == img.section(o.addr) && (img.format == elfFormat && y.addr-o.addr < o.size || isLabel(img.arch.name, y.name, o.name))
+			inside := img.format == elfFormat && y.addr-o.addr < o.size
+			return img.section(y.addr) == img.section(o.addr) && (inside || isLabel(img.arch.name, y.name, o.name))
 		}) {
 			img.labels = append(img.labels, y)
 			img.inner[y.addr] = true
@@ -68,7 +73,8 @@ func (img *image) labelAt(addr uint64) (symbol, bool) {
 	return img.labels[i], true
 }
 
-// foreign are the labels that code of another function calls, and those within functions that anything else leads to: they begin functions of their own.
+// foreign are the labels that code of another function calls, and those within functions that anything else leads to:
+// they begin functions of their own.
 func (p *program) foreign() map[uint64]bool {
 	all := map[uint64]bool{}
 	if len(p.img.labels) == 0 {

@@ -3,10 +3,12 @@ package isa
 import (
 	"debug/elf"
 	"slices"
+	"strings"
 	"testing"
 )
 
-// TestLabels reads names of places within functions, as assemblers spell them, and of parts of functions that compilers make.
+// TestLabels reads names of places within functions, as assemblers spell them, and of parts of functions that
+// compilers make.
 func TestLabels(t *testing.T) {
 	for _, c := range []struct {
 		name, owner string
@@ -44,19 +46,29 @@ func TestExported(t *testing.T) {
 	ask := []byte{0xb8, 0x01, 0x00, 0x00, 0x00, 0x0f, 0xa2, 0x85, 0xc9} // mov eax, 1; cpuid; test ecx, ecx
 	work := []byte{0xf3, 0x48, 0x0f, 0xb8, 0xc7, 0xc3}                  // popcnt rax, rdi; ret
 	ret := []byte{0xc3}
+	asks := append(slices.Clone(ask), 0xc3)
+	calls := []byte{0xe8, 0x0b, 0x00, 0x00, 0x00, 0xc3} // the next function
+	either := append(slices.Clone(ask), 0x74, 0x05, 0xf3, 0x0f, 0xb8, 0xc7, 0xc3, 0xc3)
+	question := []byte{0x0f, 0x01, 0xd0, 0xc3} // xgetbv; ret
 	for _, c := range []struct {
-		name                              string
-		functions                         [][]byte // 16 bytes apart; all but the first are exported
-		program                           bool
-		unconditional, dispatched, untold int
+		name      string
+		functions [][]byte // 16 bytes apart, a, b and so on
+		exports   string
+		program   bool // one starts at a, which is main
+
+		unconditional, exported, dispatched, unused int
 	}{
-		{"a question alone", [][]byte{ret, {0x0f, 0x01, 0xd0, 0xc3}, ret, ret, ret, ret}, false, 0, 1, 0},
-		{"where the file asks elsewhere", [][]byte{ret, append(slices.Clone(ask), 0xc3), work, ret, ret, ret}, false, 0, 0, 1},
-		{"of a library that never asks", [][]byte{ret, ret, work, ret, ret, ret}, false, 1, 0, 0},
-		{"of a program", [][]byte{ret, ret, work, ret, ret, ret}, true, 0, 0, 1},
-		{"half of all functions", [][]byte{ret, append(slices.Clone(ask), 0xc3), work, work, work, ret}, false, 3, 0, 0},
-		{"what an exported function calls", [][]byte{ret, append(slices.Clone(ask), 0xc3), {0xe8, 0x0b, 0x00, 0x00, 0x00, 0xc3}, work, ret, ret}, false, 1, 0, 0},
-		{"on one way", [][]byte{ret, append(slices.Clone(ask), 0x74, 0x05, 0xf3, 0x0f, 0xb8, 0xc7, 0xc3, 0xc3), ret, ret, ret, ret}, false, 0, 1, 0},
+		{"a question alone", [][]byte{ret, question, ret, ret, ret, ret}, "bcdef", false, 0, 0, 1, 0},
+		{"of a library that asks elsewhere", [][]byte{ret, asks, work, ret, ret, ret}, "bcdef", false, 1, 1, 0, 0},
+		{"of a library that never asks", [][]byte{ret, ret, work, ret, ret, ret}, "bcdef", false, 1, 1, 0, 0},
+		{"half of all functions", [][]byte{ret, asks, work, work, work, ret}, "bcdef", false, 3, 3, 0, 0},
+		{"what an exported function calls", [][]byte{ret, asks, calls, work, ret, ret}, "bcdef", false, 1, 0, 0, 0},
+		{"not exported", [][]byte{ret, ret, work, ret, ret, ret}, "bdef", false, 0, 0, 0, 1},
+		{"not exported, half of all functions", [][]byte{ret, ret, work, work, work, ret}, "bf", false, 3, 0, 0, 0},
+		{"of a program", [][]byte{ret, ret, work, ret, ret, ret}, "", true, 0, 0, 0, 1},
+		{"of a program that exports all", [][]byte{ret, ret, work, ret, ret, ret}, "abcdef", true, 0, 0, 0, 1},
+		{"of a program whose library refers to it", [][]byte{ret, ret, work, ret, ret, ret}, "c", true, 1, 1, 0, 0},
+		{"on one way", [][]byte{ret, either, ret, ret, ret, ret}, "bcdef", false, 0, 0, 1, 0},
 	} {
 		var code []byte
 		img := newImage()
@@ -71,14 +83,26 @@ func TestExported(t *testing.T) {
 		}
 		for i, f := range c.functions {
 			at := uint64(0x10000 + 16*i)
-			img.byAddr = append(img.byAddr, symbol{name: string(rune('a' + i)), addr: at, size: uint64(len(f)), typ: elf.STT_FUNC})
-			img.exported[at] = i > 0
+			name := string(rune('a' + i))
+			img.exported[at] = strings.Contains(c.exports, name)
+			if c.program && i == 0 {
+				name = "main"
+				img.globals[name] = at
+			}
+			img.byAddr = append(img.byAddr, symbol{name: name, addr: at, size: uint64(len(f)), typ: elf.STT_FUNC})
 		}
 		img.named, img.program = true, c.program
 		img.finish()
 		r := audit(img, features(baseline(t, "linux/amd64"), img), Options{})
-		if len(r.Unconditional) != c.unconditional || len(r.Dispatched) != c.dispatched || len(r.Untold) != c.untold {
-			t.Errorf("%s: %d unconditional, %d dispatched, %d untold, want %d, %d, %d\n%+v", c.name, len(r.Unconditional), len(r.Dispatched), len(r.Untold), c.unconditional, c.dispatched, c.untold, r)
+		exported := 0
+		for _, f := range r.Unconditional {
+			if f.Exported {
+				exported++
+			}
+		}
+		got := [...]int{len(r.Unconditional), exported, len(r.Dispatched), len(r.Unused), len(r.Untold)}
+		if want := [...]int{c.unconditional, c.exported, c.dispatched, c.unused, 0}; got != want {
+			t.Errorf("%s: unconditional, exported of these, dispatched, unused, untold: %v, want %v\n%+v", c.name, got, want, r)
 		}
 	}
 }

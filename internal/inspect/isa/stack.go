@@ -5,7 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// A stackUse says what an instruction does with a word of the stack that it names by a distance from the stack's or the frame's register.
+// A stackUse says what an instruction does with a word of the stack that it names by a distance from the stack's or
+// the frame's register.
 type stackUse uint8
 
 const (
@@ -15,7 +16,8 @@ const (
 	changes
 )
 
-// stackWord says which word of the stack an instruction uses, and how. Words are told apart by their register and distance, which holds as long as the function moves neither.
+// stackWord says which word of the stack an instruction uses, and how. Words are told apart by their register and
+// distance, which holds as long as the function moves neither.
 func (p *program) stackWord(pc uint64, length int) (word int64, use stackUse) {
 	b := p.img.code(pc, length)
 	if len(b) < length || length < 2 {
@@ -172,13 +174,15 @@ func (p *program) stackWord(pc uint64, length int) (word int64, use stackUse) {
 	return 0, noUse
 }
 
-// Distances, in instructions, from a look to where its answer is put onto the stack, and from where it is read again to the branch.
+// Distances, in instructions, from a look to where its answer is put onto the stack, and from where it is read again
+// to the branch.
 const (
 	kept  = near
 	again = 8
 )
 
-// spilled marks where a function reads again what it put onto the stack right after it looked. Such a word is written once: others hold more than an answer.
+// spilled marks where a function reads again what it put onto the stack right after it looked. Such a word is written
+// once: others hold more than an answer.
 func (p *program) spilled(g *guard, code []inst) (more []int32) {
 	type word struct {
 		stores int

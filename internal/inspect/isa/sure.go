@@ -19,17 +19,13 @@ func (p *program) cannotTell(f int, pc uint64) string {
 	if !p.img.linked && p.mixed() {
 		return "it lies in an archive or object part of which is for newer machines, and which asks the machine; who calls it is seen where a program is linked"
 	}
-	names := p.namesAt(f, pc)
-	if len(names) == 0 && p.dead[f] {
-		return "no symbol names it and nothing leads to it: it may be data between functions"
-	}
 	if p.surely(f) {
 		return ""
 	}
 	if p.takenByLookers(f) {
 		return "a function that looks at what the processor can do takes its address; how it chooses could not be followed"
 	}
-	for _, n := range names {
+	for _, n := range p.namesAt(f, pc) {
 		if part := variantOf(p.img.arch.name, n); part != "" {
 			return "the " + part + " in its name says that it was written for machines which have that; what chooses it is not seen"
 		}

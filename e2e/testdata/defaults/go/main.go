@@ -1,4 +1,5 @@
-// What Go's compiler makes of code that leaves it a choice of instructions. Only exact numbers come out, so that all platforms and releases print the same.
+// What Go's compiler makes of code that leaves it a choice of instructions. Only exact numbers come out, so that all
+// platforms and releases print the same.
 package main
 
 import (
