@@ -279,11 +279,8 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 	if !update && !prune && s.holds(req) {
 		return nil
 	}
-	if s.Locked {
-		return fmt.Errorf("%s does not hold all that is needed (%s) and --locked forbids to change it\nhint: run \"xbuild lock\" and commit the file", relative(s.lockPath), s.lacking(req))
-	}
-	if s.Offline {
-		return fmt.Errorf("%s does not hold all that is needed (%s) and --offline forbids to look it up\nhint: run \"xbuild fetch\" while there is a network", relative(s.lockPath), s.lacking(req))
+	if s.Locked || s.Offline {
+		return s.lackError(req)
 	}
 	// Two builds of one project may resolve at once: one after the other, on what the first wrote.
 	sum := sha256.Sum256([]byte(s.lockPath))
@@ -308,6 +305,19 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 	}
 	s.Planner.Lock = next
 	return nil
+}
+
+// A lackError says that the lock lacks what is needed, and may not be changed.
+type lackError struct{ text string }
+
+func (e *lackError) Error() string { return e.text }
+
+func (s *session) lackError(req resolve.Requests) error {
+	flag, hint := "--locked forbids to change it", `run "xbuild lock" and commit the file`
+	if !s.Locked {
+		flag, hint = "--offline forbids to look it up", `run "xbuild fetch" while there is a network`
+	}
+	return &lackError{fmt.Sprintf("%s does not hold all that is needed (%s) and %s\nhint: %s", relative(s.lockPath), s.lacking(req), flag, hint)}
 }
 
 func (s *session) archive() (*resolve.Archive, error) {

@@ -62,7 +62,7 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	return vars
 }
 
-func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[string][]string, t project.Target, p platform.Platform) (*Action, error) {
+func (pl *Planner) action(views map[string]compose.View, globbed map[string][]string, t project.Target, p platform.Platform) (*Action, error) {
 	recipe := pl.Catalog.Recipe(t.Recipe)
 	cfg := pl.Project.Config(p)
 	vars := pl.vars(t, p)
@@ -104,7 +104,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	if a.Baseline, err = pl.Baseline(p); err != nil {
 		return nil, err
 	}
-	m := &making{Planner: pl, set: &out.Set, views: views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: settings}
+	m := &making{Planner: pl, set: &a.Set, views: views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: settings}
 	if err := m.environment(); err != nil {
 		return nil, err
 	}
