@@ -82,6 +82,8 @@ type Step struct {
 	Remove      []string          `toml:"remove"`     // files deleted first
 	Node        bool              `toml:"node"`       // no command: native modules of Node are found and each is compiled by its own tool (package node)
 	Configures  bool              `toml:"configures"` // it tests what the platform has, and what it leaves behind tells what it found: run again, it can be compared
+	Ahead       bool              `toml:"ahead"`      // of a fetch: made once before the first build, because builds side by side would wait for each other's
+	Each        []Arg             `toml:"each"`       // of a fetch: arguments that each platform adds to a command that is one for all
 	Ran         string            `toml:"ran"`        // of a test: a regular expression for what it prints where it ran any test at all
 }
 

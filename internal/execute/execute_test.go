@@ -879,3 +879,46 @@ func TestUnlinked(t *testing.T) {
 		t.Error("it is in dist all the same")
 	}
 }
+
+// TestFetchAhead: what the builds of several platforms would wait for each other for is fetched once before the first of them, for all of them.
+func TestFetchAhead(t *testing.T) {
+	b := newBench(t)
+	log := filepath.Join(b.dir, "log")
+	var actions []*plan.Action
+	for _, name := range []string{"linux/amd64", "linux/arm64", "linux/s390x"} {
+		a := b.action("hello", name, "hello", "echo build >>"+log+"; cp "+b.dir+"/src/input hello")
+		a.Fetch = []plan.Step{{Name: "fetch", Dir: b.dir, Ahead: true, Each: []string{"for-" + a.Platform.Arch}, Command: []string{"sh", "-c", `sleep 0.2; echo "fetch $*" >>` + log, "sh", "for-amd64"}}}
+		actions = append(actions, a)
+	}
+	want := "fetch for-amd64 for-arm64 for-s390x\nbuild\nbuild\nbuild\n"
+	for _, r := range b.run(actions...) {
+		if r.Err != nil {
+			t.Fatalf("%v\n%s", r.Err, r.Log)
+		}
+	}
+	if got := b.read("log"); got != want {
+		t.Errorf("first build:\n%swant\n%s", got, want)
+	}
+	// What is up to date fetches nothing, and neither does a build without a network.
+	b.run(actions...)
+	b.opt.Offline = true
+	b.write("src/input", "two")
+	b.run(actions...)
+	if got := b.read("log"); got != want+"build\nbuild\nbuild\n" {
+		t.Errorf("later builds:\n%s", got)
+	}
+	// Where it fails, the build says itself what it lacks: here nothing.
+	b.opt.Offline = false
+	b.write("src/input", "three")
+	for _, a := range actions {
+		a.Fetch[0].Command = []string{"sh", "-c", "echo no answer; exit 3"}
+	}
+	for _, r := range b.run(actions...) {
+		if r.Err != nil {
+			t.Errorf("a fetch that failed failed the build: %v", r.Err)
+		}
+	}
+	if !strings.Contains(b.read(".xbuild/linux/amd64/hello/log")+b.read(".xbuild/linux/arm64/hello/log")+b.read(".xbuild/linux/s390x/hello/log"), "no answer\nxbuild: fetch: sh ended with exit status 3") {
+		t.Error("no log has the fetch's own words")
+	}
+}

@@ -47,7 +47,7 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	}
 	vars["name"], vars["static"], vars["strip"], vars["opt"] = t.Name, static, t.Strip, cmp.Or(t.Opt, "2")
 	vars["platform"], vars["triplet"] = p.Name, p.Triplet
-	vars["host_machine"] = pl.Host.LLVM
+	vars["host_machine"], vars["host_rust"] = pl.Host.LLVM, pl.Host.Rust
 	vars["xbuild"], vars["test"] = pl.XBuild, t.Test.On
 	for _, need := range pl.Catalog.Recipe(t.Recipe).Needs {
 		for _, name := range need.Toolchains {
@@ -337,7 +337,7 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *Action) ([]Step, error) {
 }
 
 func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
-	s := Step{Dir: a.Build, Ran: def.Ran, Configures: def.Configures}
+	s := Step{Dir: a.Build, Ran: def.Ran, Configures: def.Configures, Ahead: def.Ahead}
 	var err error
 	for _, f := range []struct {
 		to   *string
@@ -368,6 +368,9 @@ func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
 			}
 		}
 		*to = env.Environment{}.With(more)
+	}
+	if s.Each, err = vars.ExpandAll(def.Each); err != nil {
+		return s, err
 	}
 	s.Command, err = vars.ExpandAll(def.Command)
 	return s, err

@@ -142,7 +142,9 @@ type Step struct {
 	Node        *node.Build     `json:"node,omitempty"` // in the place of a command
 	Ran         string          `json:"ran,omitempty"`
 	Configures  bool            `json:"-"`
-	In          *NodeTest       `json:"in,omitempty"` // the Node that a test of Node runs in; the command then is one of npm's host
+	Ahead       bool            `json:"-"`              // of a fetch: once, before the first build
+	Each        []string        `json:"each,omitempty"` // of a fetch: what the platform adds to a command that is one for all
+	In          *NodeTest       `json:"in,omitempty"`   // the Node that a test of Node runs in; the command then is one of npm's host
 }
 
 // An Output is files that become artifacts.
