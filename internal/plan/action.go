@@ -254,7 +254,8 @@ func sourceVars(vars catalog.Vars, t project.Target, source string, s env.Settin
 	if !ok {
 		return nil
 	}
-	files, done := globbed[t.Name]
+	key := source + "\x00" + strings.Join(globs, "\x00")
+	files, done := globbed[key]
 	if !done {
 		for _, g := range globs {
 			base, pattern := doublestar.SplitPattern(path.Clean(g))
@@ -272,7 +273,7 @@ func sourceVars(vars catalog.Vars, t project.Target, source string, s env.Settin
 			files = append(files, found...)
 		}
 		files = dedupe(files)
-		globbed[t.Name] = files
+		globbed[key] = files
 	}
 	vars["sources"] = files
 	objects := make([]string, len(files))

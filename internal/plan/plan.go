@@ -241,6 +241,7 @@ func (pl *Planner) Possible(sel Selection, known []Requirement) (*Plan, error) {
 
 // planned is the action of one target for one platform.
 func (pl *Planner) planned(views map[string]compose.View, sources map[string][]string, t project.Target, p platform.Platform) (*Action, error) {
+	t = t.For(p)
 	p, err := pl.withLibc(p)
 	if err != nil {
 		return nil, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)

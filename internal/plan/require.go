@@ -86,6 +86,7 @@ func Merged(all []Requirement) resolve.Requests {
 
 // require asks for what one target needs for one platform.
 func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.Platform) error {
+	t = t.For(p)
 	p, err := pl.withLibc(p)
 	if err != nil {
 		return err
