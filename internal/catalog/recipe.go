@@ -9,15 +9,17 @@ import (
 // A Recipe defines how one kind of project is built: what it needs, the options that a target may set, and the commands.
 // Words in braces are placeholders that package plan fills in.
 type Recipe struct {
-	Name       string            `toml:"name" json:"name"`
-	Summary    string            `toml:"summary" json:"summary"`
-	CopySource bool              `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
-	OwnOpt     bool              `toml:"own_opt" json:"-"`     // the build system optimises by itself, and opt is passed on only where a target sets it
-	Skip       []Arg             `toml:"skip" json:"-"`        // globs below the source that are neither copied nor watched: what a build there left behind
-	Uname      string            `toml:"uname" json:"-"`       // for whom uname answers (compose.View.Answers): "makefile", or the host where it does not say
-	CXX        bool              `toml:"cxx" json:"-"`         // it wants a C++ compiler that works, whatever the sources are
-	Refuse     map[string]string `toml:"refuse" json:"-"`      // platforms that it cannot build for, and why
-	Root       []string          `toml:"root" json:"-"`        // the nearest directory upwards that holds one of these files is the source that is watched for changes
+	Name       string `toml:"name" json:"name"`
+	Summary    string `toml:"summary" json:"summary"`
+	CopySource bool   `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
+	OwnOpt     bool   `toml:"own_opt" json:"-"`     // the build system optimises by itself, and opt is passed on only where a target sets it
+	// Optimise are keys of options, by the option's name, which say how much is optimised: where a target sets one and not opt, opt has no say.
+	Optimise map[string][]string `toml:"optimise" json:"-"`
+	Skip     []Arg               `toml:"skip" json:"-"`   // globs below the source that are neither copied nor watched: what a build there left behind
+	Uname    string              `toml:"uname" json:"-"`  // for whom uname answers (compose.View.Answers): "makefile", or the host where it does not say
+	CXX      bool                `toml:"cxx" json:"-"`    // it wants a C++ compiler that works, whatever the sources are
+	Refuse   map[string]string   `toml:"refuse" json:"-"` // platforms that it cannot build for, and why
+	Root     []string            `toml:"root" json:"-"`   // the nearest directory upwards that holds one of these files is the source that is watched for changes
 	// Readers are programs of the build system, each with the options whose values tell one run of it from another: with none where it is one program that does it all, and
 	// the compilers by what they make. Where "" is among the options, runs without any of them are one too; where "!-E" is, those with -E are told by all arguments. All other programs are told by all of their arguments. What a run read that did not run again after a change was missed.
 	Readers map[string][]string `toml:"readers" json:"-"`

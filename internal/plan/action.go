@@ -94,7 +94,7 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 		mapped = []string{"-ffile-prefix-map=" + a.Top + "=."}
 	}
 	common := append([]string{"-O" + vars["opt"].(string)}, mapped...)
-	if recipe.OwnOpt && t.Opt == "" {
+	if t.Opt == "" && (recipe.OwnOpt || optimises(recipe, t)) {
 		common = common[1:]
 	}
 	settings := env.Settings{
@@ -167,6 +167,20 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	a.Bench = t.Bench
 	a.ID = a.id()
 	return a, nil
+}
+
+// optimises tells whether a target says by an option of its build system how much is optimised.
+func optimises(recipe *catalog.Recipe, t project.Target) bool {
+	for option, keys := range recipe.Optimise {
+		given, _ := t.Options[option].(map[string]string)
+		for key := range given {
+			key, _, _ = strings.Cut(key, ":") // CMake's may have a type behind
+			if slices.Contains(keys, key) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // copied says what is copied and where to: the source, or what root names, in which the source lies as it does there.
