@@ -313,7 +313,7 @@ func programs(t *testing.T, c *Catalog, d *Sysroot) {
 
 // filled are the placeholders and conditions that package plan has values for beside the options.
 var filled = []string{
-	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.CFLAGS", "env.LDFLAGS", "lenient", "lenient_header", "host.cmake", "cmake_toolchain", "meson_cross", "meson_native", "host_machine",
+	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.CFLAGS", "env.LDFLAGS", "lenient", "lenient_header", "host.cmake", "cmake_toolchain", "meson_cross", "meson_native", "host_machine", "host_rust",
 	"rust", "rust.flags", "binding.gyp", "xbuild", "test", "sources.objects", "link.driver", "item", "item.object", "item.driver", "item.flags", "item.options",
 }
 
@@ -365,6 +365,11 @@ func TestRecipes(t *testing.T) {
 			}
 			if s, isString := o.Default.(string); len(o.Choices) > 0 && isString && !slices.Contains(o.Choices, s) {
 				t.Errorf("recipes/%s.toml: the default of %q is none of its choices", r.Name, o.Name)
+			}
+		}
+		for option := range r.Optimise {
+			if !slices.ContainsFunc(r.Options, func(o Option) bool { return o.Name == option && o.Type == "table" }) {
+				t.Errorf("recipes/%s.toml: optimise names %q, which is no option that is a table", r.Name, option)
 			}
 		}
 		for _, l := range r.Logs {
@@ -429,7 +434,7 @@ func TestRecipes(t *testing.T) {
 					one(what+": "+name, v)
 				}
 			}
-			for _, a := range s.Command {
+			for _, a := range slices.Concat(s.Command, s.Each) {
 				holds(what, a.When)
 				for _, arg := range a.Args {
 					one(what, arg)

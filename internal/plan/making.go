@@ -250,7 +250,8 @@ func (m *making) rust() error {
 	if err != nil {
 		return err
 	}
-	flags = append(env.RustFlags(m.view, c.Baseline, c.Rust.Rust.Version, m.settings), flags...)
+	// In front of xbuild's own, where cargo puts those of [target.…]: a linker among them is this machine's.
+	flags = append(flags, env.RustFlags(m.view, c.Baseline, c.Rust.Rust.Version, m.settings)...)
 	m.vars["rust.flags"] = m.rustFlags(m.t, flags, root, m.a.Build)
 	return nil
 }

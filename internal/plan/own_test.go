@@ -69,7 +69,7 @@ rustflags = ["--cfg", "target"]
 		"meson":     {{"-Ddefault_library=static", "-Ddefault_library=shared"}, {"-Dbuildtype=plain", "-Dbuildtype=minsize"}, {"-Dprefix=/usr", "-Dprefix=/opt"}},
 		"cmake":     {{"-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_BUILD_TYPE:STRING=Debug"}, {"-DCMAKE_INSTALL_PREFIX=/usr", "-DCMAKE_INSTALL_PREFIX=/opt"}, {"-DBUILD_SHARED_LIBS=OFF", "-DBUILD_SHARED_LIBS=ON"}},
 		"autotools": {{"--prefix=/usr", "--prefix=/opt"}, {"--disable-shared", "--enable-shared"}, {"--enable-static", "--disable-static"}},
-		"rust":      {{"-Clinker=", `"-Cforce-frame-pointers=yes", "--cfg", "above", "--cfg", "tokio_unstable"`}, {`"tokio_unstable"`, `"--cfg", "mine"`}},
+		"rust":      {{`"-Cforce-frame-pointers=yes", "--cfg", "above", "--cfg", "tokio_unstable"`, "-Clinker="}, {"-Clinker=", `"--cfg", "mine"`}},
 	} {
 		for _, order := range orders {
 			own, user := strings.Index(commands[target], order[0]), strings.LastIndex(commands[target], order[1])
