@@ -540,15 +540,15 @@ func TestPublish(t *testing.T) {
 
 	// Another link under the same name, fewer outputs; somebody else's file stays.
 	b.write("dist/linux/arm64/mine", "mine")
-	next := b.action("hello", "linux/arm64", "lib/libb.so", "mkdir -p lib; echo b >lib/libb.so.2; ln -sf libb.so.2 lib/libb.so")
+	next := b.action("hello", "linux/arm64", "lib/libb*", "mkdir -p lib; echo b >lib/libb.so.2; ln -sf libb.so.2 lib/libb.so")
 	b.one(next)
 	if to, _ := os.Readlink(filepath.Join(b.dir, "dist/linux/arm64/libb.so")); to != "libb.so.2" {
 		t.Errorf("libb.so leads to %q", to)
 	}
-	if got, want := b.names("dist/linux/arm64"), []string{"libb.so", "mine", "share"}; !slices.Equal(got, want) {
+	if got, want := b.names("dist/linux/arm64"), []string{"libb.so", "libb.so.2", "mine", "share"}; !slices.Equal(got, want) {
 		t.Errorf("dist has %q, want %q", got, want)
 	}
-	if got := b.artifacts(); !slices.Equal(got, []string{"linux/arm64/libb.so"}) {
+	if got := b.artifacts(); !slices.Equal(got, []string{"linux/arm64/libb.so", "linux/arm64/libb.so.2"}) {
 		t.Errorf("artifacts.json lists %q", got)
 	}
 }
