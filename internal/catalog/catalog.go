@@ -66,6 +66,8 @@ type Explain struct {
 	// Hint may have {1} and so on for what the expression's groups matched, and what Explanation fills in.
 	Hint string `toml:"hint"`
 	Last bool   `toml:"last"` // of several messages the last is meant, not the first: those before it were no errors
+	// Find is a regular expression of what has to be in a build file of the source, or in the log; {where} in the hint says where it is.
+	Find string `toml:"find"`
 	Fail bool   `toml:"fail"` // the command counts as failed even where it says that it succeeded
 }
 

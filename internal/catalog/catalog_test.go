@@ -621,7 +621,7 @@ func TestSecondDefinition(t *testing.T) {
 // TestExplain: every expression compiles, and every placeholder of a hint is a group of it or a word that package plan fills in.
 func TestExplain(t *testing.T) {
 	words := []string{"platform", "package", "sysroot", "target", "toolchains"}
-	placeholder := regexp.MustCompile(`\{([^}]*)\}`)
+	placeholder := regexp.MustCompile(`\{([^} ]*)\}`)
 	count := 0
 	all := map[string][]Explain{}
 	for _, d := range load(t).Toolchains {
@@ -641,7 +641,10 @@ func TestExplain(t *testing.T) {
 			if re.MatchString("") || e.Hint == "" {
 				t.Errorf("%s.toml: %q matches anything, or has no hint", name, e.Match)
 			}
-			for _, m := range placeholder.FindAllStringSubmatch(e.Hint, -1) {
+			if _, err := regexp.Compile("(?m)" + e.Find); err != nil || strings.Contains(e.Hint, "{where}") != (e.Find != "") {
+				t.Errorf("%s.toml: find %q: %v; the hint says {where} where there is a find", name, e.Find, err)
+			}
+			for _, m := range placeholder.FindAllStringSubmatch(strings.ReplaceAll(e.Hint, "{where}", ""), -1) {
 				group := m[1] == "1" || m[1] == "package" || m[1] == "bring"
 				if !slices.Contains(words, m[1]) && !group || group && re.NumSubexp() == 0 {
 					t.Errorf("%s.toml: hint %q: nothing fills in %s", name, e.Hint, m[0])

@@ -17,7 +17,8 @@ import (
 // An Explanation tells what a message of a command means for this project.
 type Explanation struct {
 	catalog.Explain
-	words func(name string) string // of the placeholders that are no groups
+	words  func(name string) string // of the placeholders that are no groups
+	source string                   // the directory in which Find is looked for
 }
 
 var (
@@ -25,15 +26,30 @@ var (
 	placeholder = regexp.MustCompile(`\{[a-z0-9]+\}`)
 )
 
+func expression(text string) *regexp.Regexp {
+	re, ok := compiled.Load(text)
+	if !ok {
+		re, _ = compiled.LoadOrStore(text, regexp.MustCompile("(?m)"+text)) // a test of package catalog compiles every one
+	}
+	return re.(*regexp.Regexp)
+}
+
 // Hint returns what the user can do, empty where the log holds no such message.
 func (e Explanation) Hint(log string) string {
-	re, ok := compiled.Load(e.Match)
-	if !ok {
-		re, _ = compiled.LoadOrStore(e.Match, regexp.MustCompile("(?m)"+e.Match)) // a test of package catalog compiles every one
-	}
-	found := re.(*regexp.Regexp).FindAllStringSubmatch(log, -1)
+	found := expression(e.Match).FindAllStringSubmatch(log, -1)
 	if len(found) == 0 {
 		return ""
+	}
+	where := ""
+	if e.Find != "" {
+		find := expression(e.Find)
+		places := placesOf(find, e.source)
+		if len(places) == 0 && !find.MatchString(log) {
+			return ""
+		}
+		if where = strings.Join(places, ", "); where == "" {
+			where = "a file that the build makes"
+		}
 	}
 	groups := found[0]
 	if e.Last {
@@ -45,6 +61,9 @@ func (e Explanation) Hint(log string) string {
 		name := strings.Trim(p, "{}")
 		if n, err := strconv.Atoi(name); err == nil && n < len(groups) {
 			return groups[n]
+		}
+		if name == "where" {
+			return where
 		}
 		if name == "package" && len(groups) > 1 {
 			return e.words("package " + groups[1])
@@ -127,18 +146,19 @@ func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchain
 		}
 		return "{" + name + "}"
 	}
+	source := pl.Watched(t)
 	var out []Explanation
 	for _, e := range pl.Catalog.Recipe(t.Recipe).Explain {
-		out = append(out, Explanation{e, words})
+		out = append(out, Explanation{e, words, source})
 	}
 	for _, e := range hosttools.Explain() {
-		out = append(out, Explanation{e, words})
+		out = append(out, Explanation{e, words, source})
 	}
 	seen := map[string]bool{}
 	for _, name := range toolchains {
 		if def := pl.Catalog.Toolchain(name); def != nil && !seen[name] {
 			for _, e := range def.Explain {
-				out = append(out, Explanation{e, words})
+				out = append(out, Explanation{e, words, source})
 			}
 		}
 		seen[name] = true

@@ -1,0 +1,73 @@
+package e2e
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestHints: what goes wrong is explained on the real message of the tool, and what the explanation advises mends the build.
+func TestHints(t *testing.T) {
+	needNetwork(t)
+	const picked = "#ifdef PIC\n#define LOAD call here; here: popl %eax; movl value-here(%eax), %eax\n#else\n#define LOAD movl value, %eax\n#endif\n" +
+		".globl get\nget: LOAD\n ret\n.data\nvalue: .long 7\n.section .note.GNU-stack,\"\",%progbits\n"
+	const caller = "int get(void);\nint main(void) { return get() != 7; }\n"
+	for _, c := range []struct {
+		name, platform, target string
+		files                  map[string]string
+		hint                   string
+		mend                   string            // what is written behind the target's table
+		mended                 map[string]string // files that are written anew
+		full                   bool
+	}{
+		{name: "native", platform: "linux/arm64", target: "recipe = \"make\"\noutputs = [\"app\"]\n",
+			files: map[string]string{"main.c": "int main(void) { return 0; }\n", "Makefile": "TUNE = -O2 \\\n  -march=native\napp: main.c\n\t$(CC) $(TUNE) -o app main.c\n"},
+			hint:  "ask for the processor of the machine that compiles: Makefile:2. xbuild compiles for what linux/arm64 promises",
+			mend:  "vars = { TUNE = \"\" }\n"},
+		{name: "native in CMake", platform: "linux/s390x", target: "recipe = \"cmake\"\noutputs = [\"app\"]\n", full: true,
+			files: map[string]string{"main.c": "int main(void) { return 0; }\n", "CMakeLists.txt": "cmake_minimum_required(VERSION 3.20)\nproject(app C)\nset(TUNE -mtune=native CACHE STRING \"\")\nadd_executable(app main.c)\ntarget_compile_options(app PRIVATE ${TUNE})\n"},
+			hint:  "ask for the processor of the machine that compiles: CMakeLists.txt:3.",
+			mend:  "defines = { TUNE = \"\" }\n"},
+		{name: "PIC", platform: "linux/386", target: "recipe = \"make\"\noutputs = [\"app\"]\n",
+			files: map[string]string{"get.S": picked, "main.c": caller, "Makefile": "app: get.o main.o\n\t$(CC) $(LDFLAGS) -o $@ $^\n"},
+			hint:  "an object is made for a fixed address",
+			mend:  "vars = { ASFLAGS = \"-fPIC -DPIC\" }\n"},
+		{name: "no PIC", platform: "linux/386", target: "recipe = \"make\"\noutputs = [\"app\"]\n",
+			files: map[string]string{"get.S": picked, "main.c": caller, "Makefile": "app: get.o main.o\n\t$(CC) $(LDFLAGS) -o $@ $^\n"},
+			hint:  "ldflags = [\"-no-pie\"] under [platform.\"linux/386\"]",
+			mend:  "[platform.\"linux/386\"]\nldflags = [\"-no-pie\"]\n"},
+		{name: "PIC in CMake", platform: "linux/386", target: "recipe = \"cmake\"\noutputs = [\"libapp.so\"]\n", full: true,
+			files: map[string]string{"get.S": strings.ReplaceAll(picked, "ifdef PIC", "ifdef __PIC__"), "main.c": caller,
+				"CMakeLists.txt": "cmake_minimum_required(VERSION 3.20)\nproject(app C ASM)\nadd_library(get STATIC get.S)\nset_property(TARGET get PROPERTY COMPILE_OPTIONS -fno-pic -fno-pie)\nif(CMAKE_POSITION_INDEPENDENT_CODE)\nset_property(TARGET get PROPERTY COMPILE_OPTIONS)\nendif()\nadd_library(app SHARED main.c)\ntarget_link_libraries(app get)\n"},
+			hint: "defines = { CMAKE_POSITION_INDEPENDENT_CODE = \"ON\" }",
+			mend: "defines = { CMAKE_POSITION_INDEPENDENT_CODE = \"ON\" }\n"},
+	} {
+		if c.full && !full() {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			toml := "[project]\nplatforms = [\"" + c.platform + "\"]\n[target.app]\n" + c.target
+			files := maps.Clone(c.files)
+			files["xbuild.toml"] = toml
+			dir := write(t, files)
+			if r := xbuild(t, dir, "build", "-q"); r.code != 1 || !strings.Contains(r.stderr, c.hint) {
+				t.Fatalf("want it to fail with a hint that says %q\n%v", c.hint, r)
+			}
+			mended := maps.Clone(c.mended)
+			if mended == nil {
+				mended = map[string]string{}
+			}
+			mended["xbuild.toml"] = toml + c.mend
+			for name, text := range mended {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if r := xbuild(t, dir, "build", "-q"); r.code != 0 {
+				t.Errorf("what is advised does not mend it: %v", r)
+			}
+		})
+	}
+}
