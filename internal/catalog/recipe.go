@@ -78,6 +78,7 @@ type Step struct {
 	Dir         string            `toml:"dir"`
 	Env         map[string]string `toml:"env"`
 	Command     []Arg             `toml:"command"`
+	Yields      []string          `toml:"yields"`     // options of the command, --NAME, of which the recipe's own goes where option "options" gives it: twice is an error of the program
 	Stdout      string            `toml:"stdout"`     // the file that takes standard output
 	Output      string            `toml:"output"`     // the file that the command makes: it runs only where what it read has changed
 	Anew        map[string]string `toml:"anew"`       // variables with which it makes everything again

@@ -387,8 +387,26 @@ func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
 	if s.Each, err = vars.ExpandAll(def.Each); err != nil {
 		return s, err
 	}
-	s.Command, err = vars.ExpandAll(def.Command)
-	return s, err
+	if s.Command, err = vars.ExpandAll(def.Command); err != nil {
+		return s, err
+	}
+	s.Command = yielding(s.Command, def.Yields, vars)
+	return s, nil
+}
+
+// yielding is a command without those of its own options that the target gives, which come after them.
+func yielding(command, options []string, vars catalog.Vars) []string {
+	given, _ := vars["options"].([]string)
+	name := func(arg string) string { n, _, _ := strings.Cut(arg, "="); return n }
+	for _, option := range options {
+		if !slices.ContainsFunc(given, func(arg string) bool { return name(arg) == option }) {
+			continue
+		}
+		if i := slices.IndexFunc(command, func(arg string) bool { return name(arg) == option }); i >= 0 {
+			command = slices.Delete(slices.Clone(command), i, i+1)
+		}
+	}
+	return command
 }
 
 // id hashes all that the action is made of. The path of xbuild itself is left out: it is not what decides the result.
