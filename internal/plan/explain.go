@@ -57,7 +57,11 @@ func (e Explanation) Hint(log string) string {
 	}
 	// Of alternatives one has matched.
 	groups = append(groups[:1], slices.DeleteFunc(groups[1:], func(g string) bool { return g == "" })...)
-	return placeholder.ReplaceAllStringFunc(e.Explain.Hint, func(p string) string {
+	text := e.Explain.Hint
+	if len(groups) > 1 && e.Listed != "" && e.words("listed "+groups[1]) != "" {
+		text = e.Listed
+	}
+	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
 		name := strings.Trim(p, "{}")
 		if n, err := strconv.Atoi(name); err == nil && n < len(groups) {
 			return groups[n]
@@ -98,6 +102,32 @@ func (a *Action) Refused(log string) string {
 	return ""
 }
 
+// listed is the package that has what is asked for, where the project has it in the platform's list already.
+func (pl *Planner) listed(asked string, p platform.Platform) string {
+	have := pl.Project.Config(p).Sysroot.Packages
+	if len(have) == 0 {
+		return ""
+	}
+	for name := range strings.SplitSeq(pl.devPackage(asked, p), " or ") {
+		if name, err := strconv.Unquote(name); err == nil && slices.Contains(have, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// holders are the quoted names of packages that have something.
+func (pl *Planner) holders(p platform.Platform, name string, program bool) []string {
+	if pl.Holders == nil {
+		return nil
+	}
+	var out []string
+	for _, found := range pl.Holders(p, name, program) {
+		out = append(out, strconv.Quote(found))
+	}
+	return out
+}
+
 // bring says how a program that a build misses comes to be there.
 func (pl *Planner) bring(program string, t project.Target) string {
 	// CMake's variables have it in capitals, in part or whole.
@@ -116,17 +146,24 @@ func (pl *Planner) bring(program string, t project.Target) string {
 	if library, ok := strings.CutSuffix(program, "-config"); ok && library != "pkg" {
 		return fmt.Sprintf("it says where a library of the host is; pkg-config says it of the platform's (CONFIG=\"pkg-config %s\", by the name that the build has for such a variable)", library)
 	}
-	if hosttools.Listed(program) {
-		return "xbuild does not bring it, install it on the host"
+	install := "xbuild does not bring it, install it on the host"
+	if found := pl.holders(pl.Host, program, true); len(found) > 0 {
+		install += " (of Debian's packages " + strings.Join(found, " or ") + " has it)"
 	}
-	return fmt.Sprintf("xbuild does not bring it, install it on the host; %s:%d: write host_tools = [%q] in [target.%s], because builds see of the host what is named (docs/environment.md)", pl.Project.File, t.Line, program, t.Name)
+	if hosttools.Listed(program) {
+		return install
+	}
+	return fmt.Sprintf("%s; %s:%d: write host_tools = [%q] in [target.%s], because builds see of the host what is named (docs/environment.md)", install, pl.Project.File, t.Line, program, t.Name)
 }
 
 // explanations are those of an action's recipe and toolchains.
 func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchains []string) []Explanation {
 	words := func(name string) string {
 		if asked, ok := strings.CutPrefix(name, "package "); ok {
-			return pl.devPackage(asked)
+			return pl.devPackage(asked, p)
+		}
+		if asked, ok := strings.CutPrefix(name, "listed "); ok {
+			return pl.listed(asked, p)
 		}
 		if program, ok := strings.CutPrefix(name, "bring "); ok {
 			return pl.bring(program, t)
@@ -167,13 +204,16 @@ func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchain
 }
 
 // devPackage says which package has what a compiler or pkg-config asks for.
-func (pl *Planner) devPackage(asked string) string {
+func (pl *Planner) devPackage(asked string, p platform.Platform) string {
 	def := pl.Catalog.Sysroot("gnu")
 	// A header may be named with its folders, a library with lib in front.
 	for _, name := range []string{asked, strings.TrimPrefix(asked, "lib"), asked[strings.LastIndex(asked, "/")+1:]} {
 		if pkg := def.Dev[name]; pkg != "" {
 			return strconv.Quote(pkg)
 		}
+	}
+	if found := pl.holders(p, asked, false); len(found) > 0 {
+		return strings.Join(found, " or ")
 	}
 	return "the -dev package that holds it (apt-file, or the search of package contents on packages.debian.org, finds its name)"
 }

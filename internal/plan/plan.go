@@ -34,6 +34,9 @@ type Planner struct {
 	Environ env.Environment
 	// HostTools are the programs of this machine, of which builds see some.
 	HostTools hosttools.Host
+	// Holders names the packages of a platform that have a header, a library or the like of a name, or of the host that have a program; nil where nobody looks.
+	// It is called for hints, several at once.
+	Holders func(p platform.Platform, name string, program bool) []string
 
 	cxx       map[string]bool // targets in which C++ was looked for
 	mentioned map[string]bool // sources in which words were looked for
