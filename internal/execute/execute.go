@@ -205,6 +205,9 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	for _, by := range answered {
 		os.Remove(asked(a) + "-" + by)
 	}
+	if text := a.Unlinkable(); text != "" {
+		return Result{Err: errors.New(text)}
+	}
 	r.ahead(ctx, a, log)
 	err = r.build(ctx, a, next, changed, log)
 	log.WriteString(whoAnswered(a))

@@ -163,6 +163,9 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	if a.Test, err = pl.tests(recipe, t, vars, m); err != nil {
 		return nil, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
 	}
+	if vars["kind"] != "static" { // an archive is linked by others
+		a.PkgConfig, _ = vars["pkg-config"].([]string)
+	}
 	a.Equal = t.Equal
 	a.Bench = t.Bench
 	a.ID = a.id()

@@ -82,6 +82,9 @@ func (e Explanation) Hint(log string) string {
 // Hints are what an action's log calls for, each once.
 func (a *Action) Hints(log string) []string {
 	var out []string
+	if p := a.Privates(log); p != "" && log != "" {
+		out = append(out, p)
+	}
 	for _, e := range a.Explain {
 		if h := e.Hint(log); h != "" && !slices.Contains(out, h) {
 			out = append(out, h)

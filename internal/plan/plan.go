@@ -117,7 +117,8 @@ type Action struct {
 	HostDir   string            `json:"-"`
 	Missing   string            `json:"-"`
 	// Explain is what messages of the commands mean.
-	Explain []Explanation `json:"-"`
+	Explain   []Explanation `json:"-"`
+	PkgConfig []string      `json:"-"` // the names that it asks pkg-config for, where the target says them
 	// Set is what has to be in the store for it.
 	Set compose.Set `json:"-"`
 }
