@@ -15,7 +15,9 @@ import (
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
 	"xbuild/internal/execute"
+	"xbuild/internal/fetch"
 	"xbuild/internal/plan"
+	"xbuild/internal/resolve"
 )
 
 // Selecting are the flags that choose targets and platforms.
@@ -46,19 +48,90 @@ func (c *Selecting) open(g *Globals) (*session, *plan.Plan, error) {
 	return s, p, err
 }
 
-// planned locks and plans a selection.
+// planned locks and plans a selection: what can be built of it. It is an error only where that is nothing.
 func (s *session) planned(sel plan.Selection) (*plan.Plan, error) {
-	req, err := s.Require(sel)
+	all, err := s.Requirements(sel)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.hostGo(); err != nil {
 		return nil, err
 	}
-	if err := s.resolved(req, false, false); err != nil {
+	if err := s.lockable(all, false); err != nil {
 		return nil, err
 	}
-	return s.New(sel)
+	p, err := s.Possible(sel, all)
+	if err == nil && len(p.Actions) == 0 {
+		err = faults(p.Faults, len(p.Faults))
+	}
+	return p, err
+}
+
+// lockable locks what is required. What nothing can answer becomes the error of those who require it, and the others are locked.
+func (s *session) lockable(all []plan.Requirement, update bool) error {
+	err := s.resolved(plan.Merged(all), update, false)
+	if err == nil {
+		return nil
+	}
+	var wrong *resolve.Faults
+	var lacks *lackError
+	switch {
+	case errors.As(err, &wrong):
+		for i := range all {
+			if all[i].Err == nil {
+				all[i].Err = wrong.Of(all[i].Requests)
+			}
+		}
+	case errors.As(err, &lacks):
+		if !slices.ContainsFunc(all, func(r plan.Requirement) bool { return r.Err == nil && s.holds(r.Requests) }) {
+			return err // of all that is missing at once
+		}
+		for i := range all {
+			if all[i].Err == nil && !s.holds(all[i].Requests) {
+				all[i].Err = s.lackError(all[i].Requests)
+			}
+		}
+	default:
+		return err
+	}
+	good := plan.Merged(all)
+	if len(good.Toolchains) == 0 && len(good.Sysroots) == 0 {
+		return nil
+	}
+	return s.resolved(good, update, false)
+}
+
+// faults is the error of so many targets for platforms, in which these are wrong; nil where nothing is. Where all are wrong in the same way, that is said once.
+func faults(list []plan.Fault, of int) error {
+	if len(list) == 0 {
+		return nil
+	}
+	same := !slices.ContainsFunc(list, func(f plan.Fault) bool { return f.Err.Error() != list[0].Err.Error() })
+	if len(list) == of && same {
+		return list[0].Err
+	}
+	var out, hints []string
+	for _, f := range list {
+		line, hint := failure(f)
+		out = append(out, line)
+		for _, h := range hint {
+			if !slices.Contains(hints, h) {
+				hints = append(hints, h)
+			}
+		}
+	}
+	return fmt.Errorf("%d of %d failed:\n%s", len(list), of, strings.Join(append(out, hints...), "\n"))
+}
+
+// failure is a fault in a line that names what it is of, and its hints apart.
+func failure(f plan.Fault) (line string, hints []string) {
+	line, hint, found := strings.Cut(f.Err.Error(), "\nhint: ")
+	if found {
+		for h := range strings.SplitSeq(hint, "\nhint: ") {
+			hints = append(hints, "hint: "+h)
+		}
+	}
+	return fmt.Sprintf("%s for %s: %s", f.Target, f.Platform, line), hints
 }
 
 // cargoLocks lets cargo write the Cargo.lock of projects that have none, before it is planned what is needed: it names the crates, and with them the tools that
@@ -133,7 +206,7 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 		return nil, err
 	}
 	defer release()
-	if err := s.composed(p.Set, opt); err != nil {
+	if err := s.composedEach(p, opt); err != nil {
 		return nil, err
 	}
 	start := time.Now()
@@ -164,6 +237,16 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 		s.note("%s", n)
 	}
 	var failed, hints []string
+	of := len(results) + len(p.Faults)
+	for _, f := range p.Faults {
+		line, more := failure(f)
+		failed = append(failed, line)
+		for _, h := range more {
+			if !slices.Contains(hints, h) {
+				hints = append(hints, h)
+			}
+		}
+	}
 	for _, r := range results {
 		if r.Err == nil {
 			continue
@@ -181,7 +264,7 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 	}
 	if len(failed) > 0 {
 		fmt.Fprintln(os.Stderr)
-		return results, fmt.Errorf("%d of %d failed:\n%s", len(failed), len(results), strings.Join(append(failed, hints...), "\n"))
+		return results, fmt.Errorf("%d of %d failed:\n%s", len(failed), of, strings.Join(append(failed, hints...), "\n"))
 	}
 	s.note("%d built, %d up to date in %.1f s, in %s", built, upToDate, time.Since(start).Seconds(), relative(opt.Dist))
 	return results, nil
@@ -193,6 +276,35 @@ func (s *session) composed(set compose.Set, opt execute.Options) error {
 		return err
 	}
 	return execute.Stds(s.ctx, s.store, set.Stds, opt, func(m string) { s.note("%s", m) })
+}
+
+// composedEach puts into the store what a plan stands on. What cannot be made for some actions (a library that has to be built first and does not compile) is their
+// fault, and the others are built.
+func (s *session) composedEach(p *plan.Plan, opt execute.Options) error {
+	err := s.composed(p.Set, opt)
+	var unfetched *fetch.Error
+	if err == nil || s.ctx.Err() != nil || errors.As(err, &unfetched) {
+		return err
+	}
+	var actions []*plan.Action
+	for _, a := range p.Actions {
+		if err := s.composed(a.Set, opt); err != nil {
+			p.Faults = append(p.Faults, plan.Fault{Target: a.Target, Platform: a.OCI, Err: err})
+		} else {
+			actions = append(actions, a)
+		}
+		if s.ctx.Err() != nil {
+			return s.ctx.Err()
+		}
+	}
+	rest := p.Set // what runs and tests them
+	for _, a := range p.Actions {
+		rest = rest.Without(a.Set)
+	}
+	if p.Actions = actions; len(actions) == 0 {
+		return faults(p.Faults, len(p.Faults))
+	}
+	return s.composed(rest, opt)
 }
 
 func (s *session) executeOptions(jobs int) execute.Options {
@@ -237,7 +349,7 @@ func (c *PlanCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	return printJSON(p)
+	return errors.Join(printJSON(p), faults(p.Faults, len(p.Faults)+len(p.Actions)))
 }
 
 func printJSON(v any) error {
@@ -258,7 +370,7 @@ func (c *LockCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	req, err := s.Require(plan.Selection{})
+	all, err := s.Requirements(plan.Selection{})
 	if err != nil {
 		return err
 	}
@@ -266,10 +378,21 @@ func (c *LockCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	req.Toolchains = append(req.Toolchains, qemu.Toolchains...)
-	if err := s.resolved(req, c.Update, false); err != nil {
+	// As one of its own: what is wrong with a target does not stop it.
+	all = append(all, plan.Requirement{Target: "xbuild run", Platform: s.Host.Name, Requests: qemu})
+	if err := s.lockable(all, c.Update); err != nil {
 		return err
 	}
+	var wrong []plan.Fault
+	for _, r := range all {
+		if r.Err != nil {
+			wrong = append(wrong, plan.Fault{Target: r.Target, Platform: r.Platform, Err: r.Err})
+		}
+	}
+	if len(wrong) > 0 {
+		return faults(wrong, len(all)) // what nobody asks for is not dropped: it may be what the others ask for once they are mended
+	}
+	req := plan.Merged(all)
 	nodes, err := s.lockedNodes()
 	if err != nil {
 		return err
@@ -345,12 +468,18 @@ func (c *FetchCmd) Run(g *Globals) error {
 	}
 	if s.Host.Name != native.Name {
 		// Another host's toolchains are composed there: a tree names its own place on that host.
-		return s.composer().DownloadAll(s.ctx, p.Set)
+		if err := s.composer().DownloadAll(s.ctx, p.Set); err != nil {
+			return err
+		}
+		return faults(p.Faults, len(p.Faults)+len(p.Actions))
 	}
-	if err := s.composed(p.Set, s.executeOptions(0)); err != nil {
+	if err := s.composedEach(p, s.executeOptions(0)); err != nil {
 		return err
 	}
 	opt := s.executeOptions(0)
 	opt.Tests = c.Node
-	return execute.Fetch(s.ctx, p, opt, func(m string) { s.note("%s", m) })
+	if err := execute.Fetch(s.ctx, p, opt, func(m string) { s.note("%s", m) }); err != nil {
+		return err
+	}
+	return faults(p.Faults, len(p.Faults)+len(p.Actions))
 }

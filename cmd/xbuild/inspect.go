@@ -133,7 +133,7 @@ func (s *session) audit(p platform.Platform, r *inspect.Report, sysroot string) 
 	}
 	o := inspect.AuditOptions{Sysroot: sysroot}
 	for _, t := range s.Project.Targets {
-		o.Dispatched = append(o.Dispatched, t.Dispatched...)
+		o.Dispatched = append(o.Dispatched, t.For(p).Dispatched...)
 	}
 	if err := s.audited(r, b, o); err != nil {
 		return err
@@ -219,7 +219,7 @@ func (s *session) limits(p platform.Platform, r *inspect.Report) (inspect.Limits
 		return l, err
 	}
 	for _, t := range s.Project.Targets {
-		l.Beside = append(l.Beside, t.External...)
+		l.Beside = append(l.Beside, t.For(p).External...)
 	}
 	return l, nil
 }

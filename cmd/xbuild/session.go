@@ -94,6 +94,7 @@ func (g *Globals) open(needProject bool) (*session, error) {
 	s.XBuild = s.self
 	s.Environ = callerEnv()
 	s.HostTools = hosttools.On(os.Getenv("PATH"))
+	s.Holders = s.holders()
 	start := dir
 	if g.Dir == "" {
 		start = "." // messages then name the file as seen from here
@@ -279,11 +280,8 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 	if !update && !prune && s.holds(req) {
 		return nil
 	}
-	if s.Locked {
-		return fmt.Errorf("%s does not hold all that is needed (%s) and --locked forbids to change it\nhint: run \"xbuild lock\" and commit the file", relative(s.lockPath), s.lacking(req))
-	}
-	if s.Offline {
-		return fmt.Errorf("%s does not hold all that is needed (%s) and --offline forbids to look it up\nhint: run \"xbuild fetch\" while there is a network", relative(s.lockPath), s.lacking(req))
+	if s.Locked || s.Offline {
+		return s.lackError(req)
 	}
 	// Two builds of one project may resolve at once: one after the other, on what the first wrote.
 	sum := sha256.Sum256([]byte(s.lockPath))
@@ -310,6 +308,19 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 	return nil
 }
 
+// A lackError says that the lock lacks what is needed, and may not be changed.
+type lackError struct{ text string }
+
+func (e *lackError) Error() string { return e.text }
+
+func (s *session) lackError(req resolve.Requests) error {
+	flag, hint := "--locked forbids to change it", `run "xbuild lock" and commit the file`
+	if !s.Locked {
+		flag, hint = "--offline forbids to look it up", `run "xbuild fetch" while there is a network`
+	}
+	return &lackError{fmt.Sprintf("%s does not hold all that is needed (%s) and %s\nhint: %s", relative(s.lockPath), s.lacking(req), flag, hint)}
+}
+
 func (s *session) archive() (*resolve.Archive, error) {
 	keys, err := archiveKeys()
 	if err != nil {
@@ -330,6 +341,45 @@ func (s *session) archive() (*resolve.Archive, error) {
 		}
 	}
 	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Snapshot: snapshot, NPM: s.registries(), Rust: s.rustMirrors(), Fetch: s.fetchOptions(), Keyring: keys, RustKeys: rust, Notice: notice}, nil
+}
+
+// holders looks up for hints which package has something, each name once. Where the archive cannot be asked, a hint does without.
+func (s *session) holders() func(platform.Platform, string, bool) []string {
+	var mu sync.Mutex
+	known := map[string][]string{}
+	var a *resolve.Archive
+	return func(p platform.Platform, name string, program bool) []string {
+		if s.Offline || s.ctx.Err() != nil {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		def := s.Catalog.Sysroot("gnu")
+		suite, arch := def.Prefer[0], p.Debian
+		if !program {
+			of, chosen, err := s.Suite(p)
+			if err != nil || of != def {
+				return nil // the archive's libraries are not for it
+			}
+			suite, arch = chosen.Name, p.Sysroot
+		}
+		key := fmt.Sprintf("%s %s %s %v", suite, arch, name, program)
+		if found, ok := known[key]; ok {
+			return found
+		}
+		var err error
+		if a == nil {
+			if a, err = s.archive(); err != nil {
+				return nil
+			}
+		}
+		found, err := a.PackagesWith(s.ctx, suite, arch, name, program)
+		if err != nil {
+			s.note("which package has %s could not be looked up: %v", name, err)
+		}
+		known[key] = found
+		return found
+	}
 }
 
 func (s *session) holds(req resolve.Requests) bool { return s.lacking(req) == "" }

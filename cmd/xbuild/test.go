@@ -62,6 +62,18 @@ func (c *TestCmd) Run(g *Globals) error {
 			}
 		}
 	}
+	for _, f := range p.Faults {
+		broken = true
+		of := func(t execute.Test) bool { return t.Action.Target == f.Target && t.Action.OCI == f.Platform }
+		if !slices.ContainsFunc(tests, of) { // it was not even planned
+			tests = append(tests, execute.Test{Action: &plan.Action{Target: f.Target, OCI: f.Platform}})
+		}
+		for i := range tests {
+			if of(tests[i]) {
+				tests[i].Broken = f.Err
+			}
+		}
+	}
 	if err != nil && (!broken || s.ctx.Err() != nil) {
 		return err
 	}

@@ -81,9 +81,15 @@ type Hide struct {
 // An Explain turns a message of a command that failed into what the user can do about it.
 type Explain struct {
 	Match string `toml:"match"` // a regular expression, multi-line
+	// Example is a message that it is for, as the command prints it.
+	Example string `toml:"example"`
 	// Hint may have {1} and so on for what the expression's groups matched, and what Explanation fills in.
 	Hint string `toml:"hint"`
-	Last bool   `toml:"last"` // of several messages the last is meant, not the first: those before it were no errors
+	// Listed is the hint where the project lists the package already that {package} stands for.
+	Listed string `toml:"listed"`
+	Last   bool   `toml:"last"` // of several messages the last is meant, not the first: those before it were no errors
+	// Find is a regular expression of what has to be in a build file of the source, or in the log; {where} in the hint says where it is.
+	Find string `toml:"find"`
 	Fail bool   `toml:"fail"` // the command counts as failed even where it says that it succeeded
 }
 

@@ -347,7 +347,7 @@ func programs(t *testing.T, c *Catalog, d *Sysroot) {
 
 // filled are the placeholders and conditions that package plan has values for beside the options.
 var filled = []string{
-	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.CFLAGS", "env.LDFLAGS", "lenient", "lenient_header", "host.cmake", "cmake_toolchain", "meson_cross", "meson_native", "host_machine",
+	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.CFLAGS", "env.LDFLAGS", "lenient", "lenient_header", "host.cmake", "cmake_toolchain", "meson_cross", "meson_native", "host_machine", "host_rust",
 	"rust", "rust.flags", "binding.gyp", "xbuild", "test", "sources.objects", "link.driver", "item", "item.object", "item.driver", "item.flags", "item.options",
 }
 
@@ -399,6 +399,11 @@ func TestRecipes(t *testing.T) {
 			}
 			if s, isString := o.Default.(string); len(o.Choices) > 0 && isString && !slices.Contains(o.Choices, s) {
 				t.Errorf("recipes/%s.toml: the default of %q is none of its choices", r.Name, o.Name)
+			}
+		}
+		for option := range r.Optimise {
+			if !slices.ContainsFunc(r.Options, func(o Option) bool { return o.Name == option && o.Type == "table" }) {
+				t.Errorf("recipes/%s.toml: optimise names %q, which is no option that is a table", r.Name, option)
 			}
 		}
 		for _, l := range r.Logs {
@@ -463,7 +468,7 @@ func TestRecipes(t *testing.T) {
 					one(what+": "+name, v)
 				}
 			}
-			for _, a := range s.Command {
+			for _, a := range slices.Concat(s.Command, s.Each) {
 				holds(what, a.When)
 				for _, arg := range a.Args {
 					one(what, arg)
@@ -650,7 +655,7 @@ func TestSecondDefinition(t *testing.T) {
 // TestExplain: every expression compiles, and every placeholder of a hint is a group of it or a word that package plan fills in.
 func TestExplain(t *testing.T) {
 	words := []string{"platform", "package", "sysroot", "target", "toolchains"}
-	placeholder := regexp.MustCompile(`\{([^}]*)\}`)
+	placeholder := regexp.MustCompile(`\{([^} ]*)\}`)
 	count := 0
 	all := map[string][]Explain{}
 	for _, d := range load(t).Toolchains {
@@ -670,8 +675,11 @@ func TestExplain(t *testing.T) {
 			if re.MatchString("") || e.Hint == "" {
 				t.Errorf("%s.toml: %q matches anything, or has no hint", name, e.Match)
 			}
-			for _, m := range placeholder.FindAllStringSubmatch(e.Hint, -1) {
-				group := m[1] == "1" || m[1] == "package" || m[1] == "bring"
+			if _, err := regexp.Compile("(?m)" + e.Find); err != nil || strings.Contains(e.Hint, "{where}") != (e.Find != "") {
+				t.Errorf("%s.toml: find %q: %v; the hint says {where} where there is a find", name, e.Find, err)
+			}
+			for _, m := range placeholder.FindAllStringSubmatch(strings.ReplaceAll(e.Hint+e.Listed, "{where}", ""), -1) {
+				group := m[1] == "1" || m[1] == "2" && re.NumSubexp() > 1 || m[1] == "package" || m[1] == "bring"
 				if !slices.Contains(words, m[1]) && !group || group && re.NumSubexp() == 0 {
 					t.Errorf("%s.toml: hint %q: nothing fills in %s", name, e.Hint, m[0])
 				}

@@ -9,15 +9,17 @@ import (
 // A Recipe defines how one kind of project is built: what it needs, the options that a target may set, and the commands.
 // Words in braces are placeholders that package plan fills in.
 type Recipe struct {
-	Name       string            `toml:"name" json:"name"`
-	Summary    string            `toml:"summary" json:"summary"`
-	CopySource bool              `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
-	OwnOpt     bool              `toml:"own_opt" json:"-"`     // the build system optimises by itself, and opt is passed on only where a target sets it
-	Skip       []Arg             `toml:"skip" json:"-"`        // globs below the source that are neither copied nor watched: what a build there left behind
-	Uname      string            `toml:"uname" json:"-"`       // for whom uname answers (compose.View.Answers): "makefile", or the host where it does not say
-	CXX        bool              `toml:"cxx" json:"-"`         // it wants a C++ compiler that works, whatever the sources are
-	Refuse     map[string]string `toml:"refuse" json:"-"`      // platforms that it cannot build for, and why
-	Root       []string          `toml:"root" json:"-"`        // the nearest directory upwards that holds one of these files is the source that is watched for changes
+	Name       string `toml:"name" json:"name"`
+	Summary    string `toml:"summary" json:"summary"`
+	CopySource bool   `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
+	OwnOpt     bool   `toml:"own_opt" json:"-"`     // the build system optimises by itself, and opt is passed on only where a target sets it
+	// Optimise are keys of options, by the option's name, which say how much is optimised: where a target sets one and not opt, opt has no say.
+	Optimise map[string][]string `toml:"optimise" json:"-"`
+	Skip     []Arg               `toml:"skip" json:"-"`   // globs below the source that are neither copied nor watched: what a build there left behind
+	Uname    string              `toml:"uname" json:"-"`  // for whom uname answers (compose.View.Answers): "makefile", or the host where it does not say
+	CXX      bool                `toml:"cxx" json:"-"`    // it wants a C++ compiler that works, whatever the sources are
+	Refuse   map[string]string   `toml:"refuse" json:"-"` // platforms that it cannot build for, and why
+	Root     []string            `toml:"root" json:"-"`   // the nearest directory upwards that holds one of these files is the source that is watched for changes
 	// Readers are programs of the build system, each with the options whose values tell one run of it from another: with none where it is one program that does it all, and
 	// the compilers by what they make. Where "" is among the options, runs without any of them are one too; where "!-E" is, those with -E are told by all arguments. All other programs are told by all of their arguments. What a run read that did not run again after a change was missed.
 	Readers map[string][]string `toml:"readers" json:"-"`
@@ -76,6 +78,7 @@ type Step struct {
 	Dir         string            `toml:"dir"`
 	Env         map[string]string `toml:"env"`
 	Command     []Arg             `toml:"command"`
+	Yields      []string          `toml:"yields"` // options of the command, --NAME, of which the recipe's own goes where option "options" gives it: twice is an error of the program
 	Stdout      string            `toml:"stdout"` // the file that takes standard output
 	Output      string            `toml:"output"` // the file that the command makes: it runs only where what it read has changed
 	Anew        map[string]string `toml:"anew"`   // variables with which it makes everything again
@@ -85,6 +88,8 @@ type Step struct {
 	Forget     []string `toml:"forget"`
 	Node       bool     `toml:"node"`       // no command: native modules of Node are found and each is compiled by its own tool (package node)
 	Configures bool     `toml:"configures"` // it tests what the platform has, and what it leaves behind tells what it found: run again, it can be compared
+	Ahead      bool     `toml:"ahead"`      // of a fetch: made once before the first build, because builds side by side would wait for each other's
+	Each       []Arg    `toml:"each"`       // of a fetch: arguments that each platform adds to a command that is one for all
 	Ran        string   `toml:"ran"`        // of a test: a regular expression for what it prints where it ran any test at all
 }
 

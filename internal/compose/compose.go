@@ -256,6 +256,38 @@ func (s *Set) RustView(v RustView) {
 	}
 }
 
+// Add adds all that another set holds.
+func (s *Set) Add(more Set) {
+	for _, t := range more.Toolchains {
+		s.Toolchain(t)
+	}
+	for _, r := range more.Sysroots {
+		s.Sysroot(r)
+	}
+	for _, v := range more.Views {
+		s.View(v)
+	}
+	for _, v := range more.RustViews {
+		s.RustView(v)
+	}
+}
+
+// Without returns the toolchains and sysroots that another set does not hold, and no views.
+func (s Set) Without(other Set) Set {
+	var out Set
+	for _, t := range s.Toolchains {
+		if !slices.ContainsFunc(other.Toolchains, func(x Toolchain) bool { return x.Key == t.Key }) {
+			out.Toolchain(t)
+		}
+	}
+	for _, r := range s.Sysroots {
+		if !slices.ContainsFunc(other.Sysroots, func(x Sysroot) bool { return x.Key == r.Key }) {
+			out.Sysroot(r)
+		}
+	}
+	return out
+}
+
 // All fetches and composes what is not in the store yet: every download first and side by side, then the trees.
 func (c *Composer) All(ctx context.Context, set Set) error {
 	var missing Set

@@ -70,6 +70,7 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 		opt.Blind = true
 	}
 	r, jobs := newRunner(opt, len(p.Actions))
+	r.fetches = fetches(p.Actions)
 	results := make([]Result, len(p.Actions))
 	var g errgroup.Group
 	g.SetLimit(jobs)
@@ -98,41 +99,14 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 	return results, writeArtifacts(opt.Dist, results)
 }
 
-// Fetch runs the commands that bring in the projects' own dependencies, each distinct one once.
-func Fetch(ctx context.Context, p *plan.Plan, opt Options, note func(string)) error {
-	r := &runner{opt: opt, slots: make(chan struct{}, 1), each: 1, whole: true}
-	seen := map[string]bool{}
-	for _, a := range p.Actions {
-		for _, s := range a.Fetch {
-			id := s.Dir + "\x00" + strings.Join(s.Command, "\x00")
-			fetch := r.command
-			if s.Node != nil {
-				id, fetch = a.ID, r.nodeFetch
-			}
-			if seen[id] {
-				continue
-			}
-			seen[id] = true
-			note(fmt.Sprintf("%s (%s)", s.Name, a.Target))
-			var log bytes.Buffer
-			if err := fetch(ctx, a, s, &log); err != nil {
-				err = fmt.Errorf("target %q: %s: %w\n%s", a.Target, s.Name, err, log.String())
-				for _, h := range a.Hints(log.String()) {
-					err = fmt.Errorf("%w\nhint: %s", err, h)
-				}
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 type runner struct {
 	opt    Options
 	inputs *inputs
 	slots  chan struct{} // one a process
 	each   int           // jobs that one command may run
 	whole  bool          // commands see the caller's whole PATH: what they do is in no artifact
+
+	fetches []*fetched
 
 	mu    sync.Mutex
 	notes map[*plan.Action][]string
@@ -231,6 +205,10 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	for _, by := range answered {
 		os.Remove(asked(a) + "-" + by)
 	}
+	if text := a.Unlinkable(); text != "" {
+		return Result{Err: errors.New(text)}
+	}
+	r.ahead(ctx, a, log)
 	err = r.build(ctx, a, next, changed, log)
 	log.WriteString(whoAnswered(a))
 	if werr := os.WriteFile(filepath.Join(dir, "log"), log.Bytes(), 0o644); werr != nil && err == nil {

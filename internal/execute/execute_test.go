@@ -540,15 +540,15 @@ func TestPublish(t *testing.T) {
 
 	// Another link under the same name, fewer outputs; somebody else's file stays.
 	b.write("dist/linux/arm64/mine", "mine")
-	next := b.action("hello", "linux/arm64", "lib/libb.so", "mkdir -p lib; echo b >lib/libb.so.2; ln -sf libb.so.2 lib/libb.so")
+	next := b.action("hello", "linux/arm64", "lib/libb*", "mkdir -p lib; echo b >lib/libb.so.2; ln -sf libb.so.2 lib/libb.so")
 	b.one(next)
 	if to, _ := os.Readlink(filepath.Join(b.dir, "dist/linux/arm64/libb.so")); to != "libb.so.2" {
 		t.Errorf("libb.so leads to %q", to)
 	}
-	if got, want := b.names("dist/linux/arm64"), []string{"libb.so", "mine", "share"}; !slices.Equal(got, want) {
+	if got, want := b.names("dist/linux/arm64"), []string{"libb.so", "libb.so.2", "mine", "share"}; !slices.Equal(got, want) {
 		t.Errorf("dist has %q, want %q", got, want)
 	}
-	if got := b.artifacts(); !slices.Equal(got, []string{"linux/arm64/libb.so"}) {
+	if got := b.artifacts(); !slices.Equal(got, []string{"linux/arm64/libb.so", "linux/arm64/libb.so.2"}) {
 		t.Errorf("artifacts.json lists %q", got)
 	}
 }
@@ -877,5 +877,48 @@ func TestUnlinked(t *testing.T) {
 	}
 	if b.exists("dist/linux/arm64/image.out") {
 		t.Error("it is in dist all the same")
+	}
+}
+
+// TestFetchAhead: what the builds of several platforms would wait for each other for is fetched once before the first of them, for all of them.
+func TestFetchAhead(t *testing.T) {
+	b := newBench(t)
+	log := filepath.Join(b.dir, "log")
+	var actions []*plan.Action
+	for _, name := range []string{"linux/amd64", "linux/arm64", "linux/s390x"} {
+		a := b.action("hello", name, "hello", "echo build >>"+log+"; cp "+b.dir+"/src/input hello")
+		a.Fetch = []plan.Step{{Name: "fetch", Dir: b.dir, Ahead: true, Each: []string{"for-" + a.Platform.Arch}, Command: []string{"sh", "-c", `sleep 0.2; echo "fetch $*" >>` + log, "sh", "for-amd64"}}}
+		actions = append(actions, a)
+	}
+	want := "fetch for-amd64 for-arm64 for-s390x\nbuild\nbuild\nbuild\n"
+	for _, r := range b.run(actions...) {
+		if r.Err != nil {
+			t.Fatalf("%v\n%s", r.Err, r.Log)
+		}
+	}
+	if got := b.read("log"); got != want {
+		t.Errorf("first build:\n%swant\n%s", got, want)
+	}
+	// What is up to date fetches nothing, and neither does a build without a network.
+	b.run(actions...)
+	b.opt.Offline = true
+	b.write("src/input", "two")
+	b.run(actions...)
+	if got := b.read("log"); got != want+"build\nbuild\nbuild\n" {
+		t.Errorf("later builds:\n%s", got)
+	}
+	// Where it fails, the build says itself what it lacks: here nothing.
+	b.opt.Offline = false
+	b.write("src/input", "three")
+	for _, a := range actions {
+		a.Fetch[0].Command = []string{"sh", "-c", "echo no answer; exit 3"}
+	}
+	for _, r := range b.run(actions...) {
+		if r.Err != nil {
+			t.Errorf("a fetch that failed failed the build: %v", r.Err)
+		}
+	}
+	if !strings.Contains(b.read(".xbuild/linux/amd64/hello/log")+b.read(".xbuild/linux/arm64/hello/log")+b.read(".xbuild/linux/s390x/hello/log"), "no answer\nxbuild: fetch: sh ended with exit status 3") {
+		t.Error("no log has the fetch's own words")
 	}
 }

@@ -172,6 +172,9 @@ func (st *state) collect(a *plan.Action) error {
 		if err != nil {
 			return fmt.Errorf("outputs: %q: %w", out.Path, err)
 		}
+		if info, err := os.Lstat(filepath.Join(a.Build, filepath.FromSlash(out.Path))); len(found) == 0 && err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			found = []string{filepath.ToSlash(filepath.Clean(out.Path))} // a glob follows it even so
+		}
 		if len(found) == 0 {
 			return fmt.Errorf("outputs: the commands succeeded, but made no %q in %s", out.Path, a.Build)
 		}
@@ -191,7 +194,7 @@ func (st *state) collect(a *plan.Action) error {
 	if len(st.Outputs) == 0 {
 		return fmt.Errorf("the commands succeeded, but installed nothing")
 	}
-	return nil
+	return st.settleLinks(a)
 }
 
 // stepDone tells whether a step that has an output has nothing to do: same command, its output there, and none of those

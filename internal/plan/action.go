@@ -47,7 +47,7 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	}
 	vars["name"], vars["static"], vars["strip"], vars["opt"] = t.Name, static, t.Strip, cmp.Or(t.Opt, "2")
 	vars["platform"], vars["triplet"] = p.Name, p.Triplet
-	vars["host_machine"] = pl.Host.LLVM
+	vars["host_machine"], vars["host_rust"] = pl.Host.LLVM, pl.Host.Rust
 	vars["xbuild"], vars["test"] = pl.XBuild, t.Test.On
 	for _, need := range pl.Catalog.Recipe(t.Recipe).Needs {
 		for _, name := range need.Toolchains {
@@ -62,7 +62,7 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	return vars
 }
 
-func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[string][]string, t project.Target, p platform.Platform) (*Action, error) {
+func (pl *Planner) action(views map[string]compose.View, globbed map[string][]string, t project.Target, p platform.Platform) (*Action, error) {
 	recipe := pl.Catalog.Recipe(t.Recipe)
 	cfg := pl.Project.Config(p)
 	vars := pl.vars(t, p)
@@ -94,7 +94,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 		mapped = []string{"-ffile-prefix-map=" + a.Top + "=."}
 	}
 	common := append([]string{"-O" + vars["opt"].(string)}, mapped...)
-	if recipe.OwnOpt && t.Opt == "" {
+	if t.Opt == "" && (recipe.OwnOpt || optimises(recipe, t)) {
 		common = common[1:]
 	}
 	settings := env.Settings{
@@ -104,7 +104,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	if a.Baseline, err = pl.Baseline(p); err != nil {
 		return nil, err
 	}
-	m := &making{Planner: pl, set: &out.Set, views: views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: settings}
+	m := &making{Planner: pl, set: &a.Set, views: views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: settings}
 	if err := m.environment(); err != nil {
 		return nil, err
 	}
@@ -163,10 +163,27 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	if a.Test, err = pl.tests(recipe, t, vars, m); err != nil {
 		return nil, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
 	}
+	if vars["kind"] != "static" { // an archive is linked by others
+		a.PkgConfig, _ = vars["pkg-config"].([]string)
+	}
 	a.Equal = t.Equal
 	a.Bench = t.Bench
 	a.ID = a.id()
 	return a, nil
+}
+
+// optimises tells whether a target says by an option of its build system how much is optimised.
+func optimises(recipe *catalog.Recipe, t project.Target) bool {
+	for option, keys := range recipe.Optimise {
+		given, _ := t.Options[option].(map[string]string)
+		for key := range given {
+			key, _, _ = strings.Cut(key, ":") // CMake's may have a type behind
+			if slices.Contains(keys, key) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // copied says what is copied and where to: the source, or what root names, in which the source lies as it does there.
@@ -254,7 +271,8 @@ func sourceVars(vars catalog.Vars, t project.Target, source string, s env.Settin
 	if !ok {
 		return nil
 	}
-	files, done := globbed[t.Name]
+	key := source + "\x00" + strings.Join(globs, "\x00")
+	files, done := globbed[key]
 	if !done {
 		for _, g := range globs {
 			base, pattern := doublestar.SplitPattern(path.Clean(g))
@@ -272,7 +290,7 @@ func sourceVars(vars catalog.Vars, t project.Target, source string, s env.Settin
 			files = append(files, found...)
 		}
 		files = dedupe(files)
-		globbed[t.Name] = files
+		globbed[key] = files
 	}
 	vars["sources"] = files
 	objects := make([]string, len(files))
@@ -337,7 +355,7 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *Action) ([]Step, error) {
 }
 
 func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
-	s := Step{Dir: a.Build, Ran: def.Ran, Configures: def.Configures}
+	s := Step{Dir: a.Build, Ran: def.Ran, Configures: def.Configures, Ahead: def.Ahead}
 	var err error
 	for _, f := range []struct {
 		to   *string
@@ -373,8 +391,29 @@ func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
 		}
 		*to = env.Environment{}.With(more)
 	}
-	s.Command, err = vars.ExpandAll(def.Command)
-	return s, err
+	if s.Each, err = vars.ExpandAll(def.Each); err != nil {
+		return s, err
+	}
+	if s.Command, err = vars.ExpandAll(def.Command); err != nil {
+		return s, err
+	}
+	s.Command = yielding(s.Command, def.Yields, vars)
+	return s, nil
+}
+
+// yielding is a command without those of its own options that the target gives, which come after them.
+func yielding(command, options []string, vars catalog.Vars) []string {
+	given, _ := vars["options"].([]string)
+	name := func(arg string) string { n, _, _ := strings.Cut(arg, "="); return n }
+	for _, option := range options {
+		if !slices.ContainsFunc(given, func(arg string) bool { return name(arg) == option }) {
+			continue
+		}
+		if i := slices.IndexFunc(command, func(arg string) bool { return name(arg) == option }); i >= 0 {
+			command = slices.Delete(slices.Clone(command), i, i+1)
+		}
+	}
+	return command
 }
 
 // id hashes all that the action is made of. The path of xbuild itself is left out: it is not what decides the result.

@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -34,7 +35,7 @@ func (pl *Planner) cxxRequest(p platform.Platform) (resolve.SysrootRequest, bool
 		if t.Only && !slices.ContainsFunc(t.Platforms, func(q platform.Platform) bool { return q.Name == p.Name }) {
 			continue
 		}
-		if wanted, err = pl.compilesCXX(t); err != nil {
+		if wanted, err = pl.compilesCXX(t.For(p)); err != nil {
 			return resolve.SysrootRequest{}, false, err
 		}
 	}
@@ -48,12 +49,13 @@ func (pl *Planner) compilesCXX(t project.Target) (bool, error) {
 	if recipe.CXX {
 		return true, nil
 	}
-	if found, known := pl.cxx[t.Name]; known {
-		return found, nil
-	}
 	globs, named := t.Options["sources"].([]string)
 	if !named {
 		globs = []string{"**"}
+	}
+	key := t.Source + "\x00" + strings.Join(globs, "\x00")
+	if found, known := pl.cxx[key]; known {
+		return found, nil
 	}
 	dir := filepath.Join(pl.Project.Dir, filepath.FromSlash(t.Source))
 	found := false
@@ -72,6 +74,6 @@ func (pl *Planner) compilesCXX(t project.Target) (bool, error) {
 	if pl.cxx == nil {
 		pl.cxx = map[string]bool{}
 	}
-	pl.cxx[t.Name] = found
+	pl.cxx[key] = found
 	return found, nil
 }

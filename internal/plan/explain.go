@@ -17,7 +17,8 @@ import (
 // An Explanation tells what a message of a command means for this project.
 type Explanation struct {
 	catalog.Explain
-	words func(name string) string // of the placeholders that are no groups
+	words  func(name string) string // of the placeholders that are no groups
+	source string                   // the directory in which Find is looked for
 }
 
 var (
@@ -25,15 +26,30 @@ var (
 	placeholder = regexp.MustCompile(`\{[a-z0-9]+\}`)
 )
 
+func expression(text string) *regexp.Regexp {
+	re, ok := compiled.Load(text)
+	if !ok {
+		re, _ = compiled.LoadOrStore(text, regexp.MustCompile("(?m)"+text)) // a test of package catalog compiles every one
+	}
+	return re.(*regexp.Regexp)
+}
+
 // Hint returns what the user can do, empty where the log holds no such message.
 func (e Explanation) Hint(log string) string {
-	re, ok := compiled.Load(e.Match)
-	if !ok {
-		re, _ = compiled.LoadOrStore(e.Match, regexp.MustCompile("(?m)"+e.Match)) // a test of package catalog compiles every one
-	}
-	found := re.(*regexp.Regexp).FindAllStringSubmatch(log, -1)
+	found := expression(e.Match).FindAllStringSubmatch(log, -1)
 	if len(found) == 0 {
 		return ""
+	}
+	where := ""
+	if e.Find != "" {
+		find := expression(e.Find)
+		places := placesOf(find, e.source)
+		if len(places) == 0 && !find.MatchString(log) {
+			return ""
+		}
+		if where = strings.Join(places, ", "); where == "" {
+			where = "a file that the build makes"
+		}
 	}
 	groups := found[0]
 	if e.Last {
@@ -41,10 +57,17 @@ func (e Explanation) Hint(log string) string {
 	}
 	// Of alternatives one has matched.
 	groups = append(groups[:1], slices.DeleteFunc(groups[1:], func(g string) bool { return g == "" })...)
-	return placeholder.ReplaceAllStringFunc(e.Explain.Hint, func(p string) string {
+	text := e.Explain.Hint
+	if len(groups) > 1 && e.Listed != "" && e.words("listed "+groups[1]) != "" {
+		text = e.Listed
+	}
+	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
 		name := strings.Trim(p, "{}")
 		if n, err := strconv.Atoi(name); err == nil && n < len(groups) {
 			return groups[n]
+		}
+		if name == "where" {
+			return where
 		}
 		if name == "package" && len(groups) > 1 {
 			return e.words("package " + groups[1])
@@ -59,6 +82,9 @@ func (e Explanation) Hint(log string) string {
 // Hints are what an action's log calls for, each once.
 func (a *Action) Hints(log string) []string {
 	var out []string
+	if p := a.Privates(log); p != "" && log != "" {
+		out = append(out, p)
+	}
 	for _, e := range a.Explain {
 		if h := e.Hint(log); h != "" && !slices.Contains(out, h) {
 			out = append(out, h)
@@ -79,6 +105,32 @@ func (a *Action) Refused(log string) string {
 	return ""
 }
 
+// listed is the package that has what is asked for, where the project has it in the platform's list already.
+func (pl *Planner) listed(asked string, p platform.Platform) string {
+	have := pl.Project.Config(p).Sysroot.Packages
+	if len(have) == 0 {
+		return ""
+	}
+	for name := range strings.SplitSeq(pl.devPackage(asked, p), " or ") {
+		if name, err := strconv.Unquote(name); err == nil && slices.Contains(have, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// holders are the quoted names of packages that have something.
+func (pl *Planner) holders(p platform.Platform, name string, program bool) []string {
+	if pl.Holders == nil {
+		return nil
+	}
+	var out []string
+	for _, found := range pl.Holders(p, name, program) {
+		out = append(out, strconv.Quote(found))
+	}
+	return out
+}
+
 // bring says how a program that a build misses comes to be there.
 func (pl *Planner) bring(program string, t project.Target) string {
 	// CMake's variables have it in capitals, in part or whole.
@@ -97,17 +149,24 @@ func (pl *Planner) bring(program string, t project.Target) string {
 	if library, ok := strings.CutSuffix(program, "-config"); ok && library != "pkg" {
 		return fmt.Sprintf("it says where a library of the host is; pkg-config says it of the platform's (CONFIG=\"pkg-config %s\", by the name that the build has for such a variable)", library)
 	}
-	if hosttools.Listed(program) {
-		return "xbuild does not bring it, install it on the host"
+	install := "xbuild does not bring it, install it on the host"
+	if found := pl.holders(pl.Host, program, true); len(found) > 0 {
+		install += " (of Debian's packages " + strings.Join(found, " or ") + " has it)"
 	}
-	return fmt.Sprintf("xbuild does not bring it, install it on the host; %s:%d: write host_tools = [%q] in [target.%s], because builds see of the host what is named (docs/environment.md)", pl.Project.File, t.Line, program, t.Name)
+	if hosttools.Listed(program) {
+		return install
+	}
+	return fmt.Sprintf("%s; %s:%d: write host_tools = [%q] in [target.%s], because builds see of the host what is named (docs/environment.md)", install, pl.Project.File, t.Line, program, t.Name)
 }
 
 // explanations are those of an action's recipe and toolchains.
 func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchains []string) []Explanation {
 	words := func(name string) string {
 		if asked, ok := strings.CutPrefix(name, "package "); ok {
-			return pl.devPackage(asked)
+			return pl.devPackage(asked, p)
+		}
+		if asked, ok := strings.CutPrefix(name, "listed "); ok {
+			return pl.listed(asked, p)
 		}
 		if program, ok := strings.CutPrefix(name, "bring "); ok {
 			return pl.bring(program, t)
@@ -127,18 +186,19 @@ func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchain
 		}
 		return "{" + name + "}"
 	}
+	source := pl.Watched(t)
 	var out []Explanation
 	for _, e := range pl.Catalog.Recipe(t.Recipe).Explain {
-		out = append(out, Explanation{e, words})
+		out = append(out, Explanation{e, words, source})
 	}
 	for _, e := range hosttools.Explain() {
-		out = append(out, Explanation{e, words})
+		out = append(out, Explanation{e, words, source})
 	}
 	seen := map[string]bool{}
 	for _, name := range toolchains {
 		if def := pl.Catalog.Toolchain(name); def != nil && !seen[name] {
 			for _, e := range def.Explain {
-				out = append(out, Explanation{e, words})
+				out = append(out, Explanation{e, words, source})
 			}
 		}
 		seen[name] = true
@@ -147,13 +207,16 @@ func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchain
 }
 
 // devPackage says which package has what a compiler or pkg-config asks for.
-func (pl *Planner) devPackage(asked string) string {
+func (pl *Planner) devPackage(asked string, p platform.Platform) string {
 	def := pl.Catalog.Sysroot("gnu")
 	// A header may be named with its folders, a library with lib in front.
 	for _, name := range []string{asked, strings.TrimPrefix(asked, "lib"), asked[strings.LastIndex(asked, "/")+1:]} {
 		if pkg := def.Dev[name]; pkg != "" {
 			return strconv.Quote(pkg)
 		}
+	}
+	if found := pl.holders(p, asked, false); len(found) > 0 {
+		return strings.Join(found, " or ")
 	}
 	return "the -dev package that holds it (apt-file, or the search of package contents on packages.debian.org, finds its name)"
 }

@@ -242,7 +242,17 @@ func (m *making) rust() error {
 	m.a.Env.Set("RUSTC_WORKSPACE_WRAPPER", "")
 	m.a.Path = append(c.Path(), m.a.Path...)
 	m.vars["rust"] = m.p.Rust
-	m.vars["rust.flags"] = m.rustFlags(m.t, env.RustFlags(m.view, c.Baseline, c.Rust.Rust.Version, m.settings), root, m.a.Build)
+	top := root
+	if rel, err := filepath.Rel(m.Project.Dir, root); err == nil && filepath.IsLocal(rel) {
+		top = m.Project.Dir
+	}
+	flags, err := cargoBuildFlags(m.a.Source, top, m.p.Rust)
+	if err != nil {
+		return err
+	}
+	// In front of xbuild's own, where cargo puts those of [target.…]: a linker among them is this machine's.
+	flags = append(flags, env.RustFlags(m.view, c.Baseline, c.Rust.Rust.Version, m.settings)...)
+	m.vars["rust.flags"] = m.rustFlags(m.t, flags, root, m.a.Build)
 	return nil
 }
 

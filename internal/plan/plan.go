@@ -34,6 +34,9 @@ type Planner struct {
 	Environ env.Environment
 	// HostTools are the programs of this machine, of which builds see some.
 	HostTools hosttools.Host
+	// Holders names the packages of a platform that have a header, a library or the like of a name, or of the host that have a program; nil where nobody looks.
+	// It is called for hints, several at once.
+	Holders func(p platform.Platform, name string, program bool) []string
 
 	cxx       map[string]bool // targets in which C++ was looked for
 	mentioned map[string]bool // sources in which words were looked for
@@ -49,6 +52,14 @@ type Selection struct {
 type Plan struct {
 	Actions []*Action   `json:"actions"`
 	Set     compose.Set `json:"-"`
+	Faults  []Fault     `json:"-"` // what is not built, because it cannot be
+}
+
+// A Fault is why a target is not built for a platform. It stops nothing else.
+type Fault struct {
+	Target   string
+	Platform string
+	Err      error
 }
 
 // An Action builds one target for one platform.
@@ -106,7 +117,10 @@ type Action struct {
 	HostDir   string            `json:"-"`
 	Missing   string            `json:"-"`
 	// Explain is what messages of the commands mean.
-	Explain []Explanation `json:"-"`
+	Explain   []Explanation `json:"-"`
+	PkgConfig []string      `json:"-"` // the names that it asks pkg-config for, where the target says them
+	// Set is what has to be in the store for it.
+	Set compose.Set `json:"-"`
 }
 
 // A Strict says how tests are found that fail because clang is stricter than GCC was.
@@ -133,7 +147,9 @@ type Step struct {
 	Node        *node.Build     `json:"node,omitempty"` // in the place of a command
 	Ran         string          `json:"ran,omitempty"`
 	Configures  bool            `json:"-"`
-	In          *NodeTest       `json:"in,omitempty"` // the Node that a test of Node runs in; the command then is one of npm's host
+	Ahead       bool            `json:"-"`              // of a fetch: once, before the first build
+	Each        []string        `json:"each,omitempty"` // of a fetch: what the platform adds to a command that is one for all
+	In          *NodeTest       `json:"in,omitempty"`   // the Node that a test of Node runs in; the command then is one of npm's host
 }
 
 // An Output is files that become artifacts.
@@ -191,8 +207,17 @@ func intersect(a, b []platform.Platform) []platform.Platform {
 	return out
 }
 
-// New plans a selection. The lock must hold all that Require named.
+// New plans a selection, in which nothing may be wrong. The lock must hold all that Require named.
 func (pl *Planner) New(sel Selection) (*Plan, error) {
+	out, err := pl.Possible(sel, nil)
+	if err == nil && len(out.Faults) > 0 {
+		return nil, out.Faults[0].Err
+	}
+	return out, err
+}
+
+// Possible plans what can be planned of a selection; what cannot are the plan's faults. Of requirements in which something is wrong that is known already.
+func (pl *Planner) Possible(sel Selection, known []Requirement) (*Plan, error) {
 	targets, err := pl.Choose(sel)
 	if err != nil {
 		return nil, err
@@ -202,16 +227,33 @@ func (pl *Planner) New(sel Selection) (*Plan, error) {
 	sources := map[string][]string{}
 	for _, t := range targets {
 		for _, p := range t.Platforms {
-			p, err := pl.withLibc(p)
-			if err != nil {
-				return nil, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
+			name := p.Name
+			if i := slices.IndexFunc(known, func(r Requirement) bool { return r.Err != nil && r.Target == t.Name && r.Platform == name }); i >= 0 {
+				out.Faults = append(out.Faults, Fault{t.Name, name, known[i].Err})
+				continue
 			}
-			a, err := pl.action(out, views, sources, t, p)
+			a, err := pl.planned(views, sources, t, p)
 			if err != nil {
-				return nil, fmt.Errorf("%s:%d: target %q for %s: %w", pl.Project.File, t.Line, t.Name, p.Name, err)
+				out.Faults = append(out.Faults, Fault{t.Name, name, err})
+				continue
 			}
 			out.Actions = append(out.Actions, a)
+			out.Set.Add(a.Set)
 		}
 	}
 	return out, nil
+}
+
+// planned is the action of one target for one platform.
+func (pl *Planner) planned(views map[string]compose.View, sources map[string][]string, t project.Target, p platform.Platform) (*Action, error) {
+	t = t.For(p)
+	p, err := pl.withLibc(p)
+	if err != nil {
+		return nil, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
+	}
+	a, err := pl.action(views, sources, t, p)
+	if err != nil {
+		return nil, fmt.Errorf("%s:%d: target %q for %s: %w", pl.Project.File, t.Line, t.Name, p.Name, err)
+	}
+	return a, nil
 }

@@ -21,38 +21,93 @@ import (
 	"xbuild/internal/resolve"
 )
 
-// Require says what the lock has to hold for a selection.
-func (pl *Planner) Require(sel Selection) (resolve.Requests, error) {
-	var req resolve.Requests
+// A Requirement is what the lock has to hold for one target on one platform, or why it cannot be built there.
+type Requirement struct {
+	Target   string
+	Platform string // the name
+	resolve.Requests
+	Err error
+}
+
+// Requirements says what the lock has to hold for a selection, one a target and platform. What is wrong with one stops no other.
+func (pl *Planner) Requirements(sel Selection) ([]Requirement, error) {
 	targets, err := pl.Choose(sel)
 	if err != nil {
-		return req, err
+		return nil, err
 	}
+	var out []Requirement
 	for _, t := range targets {
 		for _, p := range t.Platforms {
-			p, err := pl.withLibc(p)
-			if err != nil {
-				return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
+			r := Requirement{Target: t.Name, Platform: p.Name}
+			if r.Err = pl.require(&r.Requests, t, p); r.Err != nil {
+				r.Err = fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, r.Err)
 			}
-			if libc := pl.libc(p); libc == "musl" && t.Static != nil && !*t.Static {
-				return req, fmt.Errorf("%s:%d: target %q: static = false: programs for %s are always linked statically", pl.Project.File, t.Line, t.Name, libc)
-			}
-			if why, refused := pl.Catalog.Recipe(t.Recipe).Refuse[p.Name]; refused {
-				return req, fmt.Errorf("%s:%d: target %q: recipe %s does not build for %s: %s\nhint: name the target's platforms without it: platforms = […]", pl.Project.File, t.Line, t.Name, t.Recipe, p.Name, why)
-			}
-			vars := pl.vars(t, p)
-			needs, err := pl.needs(t, vars)
-			if err != nil {
-				return req, err
-			}
-			for _, need := range needs {
-				if err := pl.requireNeed(&req, need, p, vars, fmt.Sprintf("%s:%d: target %q", pl.Project.File, t.Line, t.Name)); err != nil {
-					return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
-				}
-			}
+			out = append(out, r)
 		}
 	}
-	return req, nil
+	return out, nil
+}
+
+// Require says what the lock has to hold for a selection, in which nothing may be wrong.
+func (pl *Planner) Require(sel Selection) (resolve.Requests, error) {
+	all, err := pl.Requirements(sel)
+	if err != nil {
+		return resolve.Requests{}, err
+	}
+	for _, r := range all {
+		if r.Err != nil {
+			return resolve.Requests{}, r.Err
+		}
+	}
+	return Merged(all), nil
+}
+
+// Merged is all that requirements in which nothing is wrong request, each request once.
+func Merged(all []Requirement) resolve.Requests {
+	var out resolve.Requests
+	for _, r := range all {
+		if r.Err != nil {
+			continue
+		}
+		for _, t := range r.Toolchains {
+			if !slices.ContainsFunc(out.Toolchains, func(x resolve.ToolchainRequest) bool { return x.Def.Name == t.Def.Name }) {
+				out.Toolchains = append(out.Toolchains, t)
+			}
+		}
+		for _, s := range r.Sysroots {
+			putSysroot(&out, s)
+		}
+		for _, p := range r.Parts {
+			putPart(&out, p)
+		}
+	}
+	return out
+}
+
+// require asks for what one target needs for one platform.
+func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.Platform) error {
+	t = t.For(p)
+	p, err := pl.withLibc(p)
+	if err != nil {
+		return err
+	}
+	if libc := pl.libc(p); libc == "musl" && t.Static != nil && !*t.Static {
+		return fmt.Errorf("static = false: programs for %s are always linked statically", libc)
+	}
+	if why, refused := pl.Catalog.Recipe(t.Recipe).Refuse[p.Name]; refused {
+		return fmt.Errorf("recipe %s does not build for %s: %s\nhint: name the target's platforms without it: platforms = […]", t.Recipe, p.Name, why)
+	}
+	vars := pl.vars(t, p)
+	needs, err := pl.needs(t, vars)
+	if err != nil {
+		return err
+	}
+	for _, need := range needs {
+		if err := pl.requireNeed(req, need, p, vars, fmt.Sprintf("%s:%d: target %q", pl.Project.File, t.Line, t.Name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // bringsLibc tells whether rustc links for a platform by itself, with the C library that its standard library holds: there is no C compiler then.
@@ -424,12 +479,16 @@ func (pl *Planner) requirePart(req *resolve.Requests, name string, p platform.Pl
 	if err != nil || pl.Project.Toolchains[r.Def.Of].Source == "host" {
 		return err
 	}
+	putPart(req, r)
+	return nil
+}
+
+func putPart(req *resolve.Requests, r resolve.PartRequest) {
 	if !slices.ContainsFunc(req.Parts, func(x resolve.PartRequest) bool {
 		return x.Def == r.Def && x.Target == r.Target && slices.Equal(x.Promised, r.Promised)
 	}) {
 		req.Parts = append(req.Parts, r)
 	}
-	return nil
 }
 
 // part returns a sysroot whose versions a project names, as the lock has it.

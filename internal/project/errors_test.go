@@ -211,7 +211,7 @@ var faults = []struct{ name, text, want string }{
 			"\n" + `xbuild.toml:3: target name ".." may have only letters, digits and _ . + -, and starts with a letter, a digit or _`},
 	{"unknown key of a target",
 		"[target.hello]\nrecipe = \"cc\"\nsources = []\nsorces = [\"a.c\"]\n",
-		`xbuild.toml:4: unknown key "sorces" in [target.hello]; did you mean "sources"? (recipe cc allows bench, dest, dispatched, env, equal, external, host_tools, includes, inputs, kind, lenient, libs, opt, outputs, platforms, recipe, source, sources, static, strip, test, tools, uname, unaudited)`},
+		`xbuild.toml:4: unknown key "sorces" in [target.hello]; did you mean "sources"? (recipe cc allows bench, dest, dispatched, env, equal, external, host_tools, includes, inputs, kind, lenient, libs, opt, outputs, platform, platforms, recipe, source, sources, static, strip, test, tools, uname, unaudited)`},
 	{"missing option",
 		"[target.hello]\nrecipe = \"cc\"\n",
 		`xbuild.toml:1: [target.hello] lacks "sources", which recipe cc needs: source files, as globs`},

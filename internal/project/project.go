@@ -117,6 +117,8 @@ type Target struct {
 	Equal      bool           // the test prints the same on all platforms
 	Options    map[string]any // string, bool, int64, []string or map[string]string
 	Line       int
+
+	variants map[string]Target // by the platform's printed name: as it is built for that; For finds it
 }
 
 // A Test is what the file says of how a target is tested. All empty, it is tested as the recipe tests by itself.

@@ -17,6 +17,7 @@ import (
 )
 
 func (r *reader) target(name string, t *table) Target {
+	before := len(r.report.errs)
 	if !targetName.MatchString(name) {
 		r.report.at(t.pos, "target name %q may have only letters, digits and _ . + -, and starts with a letter, a digit or _", name)
 	}
@@ -77,7 +78,11 @@ func (r *reader) target(name string, t *table) Target {
 			out.Options[o.Name] = v
 		}
 	}
+	own := t.sub("platform", strings.TrimSuffix(t.name, "]")+".platform]")
 	t.end("recipe " + out.Recipe + " allows")
+	if own != nil && len(r.report.errs) == before { // else each table would say again what is wrong with the target
+		out.variants = r.variants(out, t, own)
+	}
 	return out
 }
 
@@ -401,16 +406,17 @@ func (r *reader) sameOutput(targets *table) {
 	first := map[place]Target{}
 	for _, t := range r.project.Targets {
 		reported := map[string]bool{}
-		for _, o := range t.Outputs {
-			path := o.Dist
-			if path == "" {
-				if strings.ContainsAny(o.Path, `*?[{\`) {
-					continue // only the build knows what it will match
+		for _, pl := range t.Platforms {
+			t := t.For(pl)
+			for _, o := range t.Outputs {
+				path := o.Dist
+				if path == "" {
+					if strings.ContainsAny(o.Path, `*?[{\`) {
+						continue // only the build knows what it will match
+					}
+					path = filepath.Base(o.Path)
 				}
-				path = filepath.Base(o.Path)
-			}
-			path = filepath.Join(t.Dest, path)
-			for _, pl := range t.Platforms {
+				path = filepath.Join(t.Dest, path)
 				at := place{pl.String(), path}
 				if before, ok := first[at]; ok && !reported[path] {
 					reported[path] = true

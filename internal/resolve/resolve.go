@@ -234,7 +234,7 @@ type indexOnce struct {
 }
 
 // Update returns the lock with an entry for every request. Entries that are there stay; with update they are all chosen anew. Entries that no request
-// asks for are dropped where prune is set.
+// asks for are dropped where prune is set. Where there are requests that nothing can answer, the error is Faults, which tells them from the others.
 func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, update, prune bool) (*lock.Lock, error) {
 	out := &lock.Lock{Version: old.Version}
 	if !prune {
@@ -244,6 +244,12 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	var mu sync.Mutex
+	var faults Faults
+	fault := func(key string, err error) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return faults.put(key, err)
+	}
 	for _, r := range req.Toolchains {
 		for _, host := range Hosts {
 			if r.Only != nil {
@@ -258,7 +264,7 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 			g.Go(func() error {
 				e, err := a.Toolchain(gctx, r, host)
 				if err != nil {
-					return err
+					return fault(r.key(), err)
 				}
 				mu.Lock()
 				defer mu.Unlock()
@@ -277,7 +283,7 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 		g.Go(func() error {
 			e, err := a.Sysroot(gctx, r)
 			if err != nil {
-				return err
+				return fault(r.key(), err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -313,17 +319,27 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 	}
 	// Parts follow the toolchains that they belong to.
 	for _, p := range req.Parts {
+		if faults.of[p.Of.key()] != nil {
+			continue // there is no toolchain to follow
+		}
 		r, err := p.In(out)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.Where, err)
+			faults.add(p.key(), fmt.Errorf("%s: %w", p.Where, err))
+			continue
 		}
 		e, ok := FindSysroot(old, r)
 		if !ok || update {
 			if e, err = a.part(ctx, p, r); err != nil {
-				return nil, err
+				if err := fault(p.key(), err); err != nil {
+					return nil, err
+				}
+				continue
 			}
 		}
 		out.PutSysroot(e)
+	}
+	if len(faults.order) > 0 {
+		return nil, &faults
 	}
 	return out, nil
 }

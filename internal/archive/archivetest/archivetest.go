@@ -205,6 +205,19 @@ func (a *Archive) add(s Suite) error {
 	if err := put("main/source/Sources", sources.String()); err != nil {
 		return err
 	}
+	for _, arch := range append([]string{"all"}, s.Architectures...) {
+		text := ""
+		for _, p := range s.Packages {
+			if p = p.withDefaults(); p.Arch == arch {
+				for _, f := range p.Files {
+					text += fmt.Sprintf("%-40s devel/%s\n", strings.TrimPrefix(f.Name, "./"), p.Name)
+				}
+			}
+		}
+		if err := put("main/Contents-"+arch, text); err != nil {
+			return err
+		}
+	}
 	release := &strings.Builder{}
 	fmt.Fprintf(release, "Origin: archivetest\nSuite: %s\nVersion: %s\nCodename: %s\nDate: %s\n", s.Alias, s.Version, s.Name, date(s.Date))
 	if !s.ValidUntil.IsZero() {

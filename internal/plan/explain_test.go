@@ -1,0 +1,103 @@
+package plan
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"xbuild/internal/catalog"
+	"xbuild/internal/hosttools"
+	"xbuild/internal/platform"
+)
+
+// TestExplanations tries every explanation on a message that it is for: it answers, and nothing of its hint is left to be filled in.
+func TestExplanations(t *testing.T) {
+	pl := planner(t, `
+-- xbuild.toml --
+[target.app]
+recipe = "make"
+platforms = ["linux/arm64"]
+outputs = ["app"]
+-- Makefile --
+app: app.c
+	$(CC) -march=native -o app app.c
+-- build.sh --
+RUSTFLAGS=-Ctarget-cpu=native cargo build
+`)
+	a := pl.plan(t, Selection{}).Actions[0]
+	left := regexp.MustCompile(`\{[a-z0-9]+\}`)
+	all := map[string][]catalog.Explain{"hosttools": hosttools.Explain()}
+	for _, d := range pl.Catalog.Toolchains {
+		all["toolchains/"+d.Name] = d.Explain
+	}
+	for _, r := range pl.Catalog.Recipes {
+		all["recipes/"+r.Name] = r.Explain
+	}
+	count := 0
+	for name, list := range all {
+		for _, e := range list {
+			count++
+			if e.Example == "" {
+				t.Errorf("%s.toml: no example of a message that %q is for", name, e.Match)
+				continue
+			}
+			hint := Explanation{e, a.Explain[0].words, pl.Project.Dir}.Hint("+ make\n" + e.Example + "\nmake: *** [Makefile:1: app] Error 1\n")
+			if hint == "" || left.MatchString(hint) {
+				t.Errorf("%s.toml: %q\ngets the hint %q", name, e.Example, hint)
+			}
+		}
+	}
+	if count < 50 {
+		t.Errorf("%d explanations only", count)
+	}
+}
+
+// TestHintsAreTrue: what hints said wrongly.
+func TestHintsAreTrue(t *testing.T) {
+	archive := `
+-- xbuild.toml --
+[project]
+platforms = ["linux/arm64"]
+[sysroot]
+packages = ["libprotobuf-dev", "zlib1g-dev"]
+[target.rust]
+recipe = "rust"
+[target.cmake]
+recipe = "cmake"
+install = true
+[target.make]
+recipe = "make"
+outputs = ["x"]
+-- Cargo.toml --
+`
+	pl := planner(t, archive)
+	pl.Holders = func(p platform.Platform, name string, program bool) []string {
+		switch {
+		case name == "libsasl2" && !program && p.Name == "linux/arm64":
+			return []string{"libsasl2-dev"}
+		case name == "frobnicate" && program && p.Name == pl.Host.Name:
+			return []string{"frob-tools"}
+		}
+		return nil
+	}
+	actions := map[string]*Action{}
+	for _, a := range pl.plan(t, Selection{}).Actions {
+		actions[a.Target] = a
+	}
+	for _, c := range []struct{ target, log, want, not string }{
+		{"rust", "error: \"Could not find `protoc`. If `protoc` is installed, try setting the `PROTOC` environment variable\"", `write tools = ["protoc"] in [target.rust]`, "install it"},
+		{"rust", "Could not find `protoc` installation and this build crate cannot proceed without\n    this knowledge.", `write tools = ["protoc"] in [target.rust]`, "install it"},
+		{"cmake", "  Could NOT find Protobuf (missing: Protobuf_INCLUDE_DIR)", `no Protobuf for linux/arm64 although "libprotobuf-dev" is in`, "add "},
+		{"cmake", "  Could NOT find Protobuf (missing: Protobuf_PROTOC_EXECUTABLE)", `write tools = ["protoc"]`, "add "},
+		{"cmake", "  Could NOT find CURL (missing: CURL_LIBRARY CURL_INCLUDE_DIR)", `add "libcurl4-openssl-dev" to packages`, "although"},
+		{"cmake", "CMake Error at CMakeLists.txt:4 (find_package):\n  Found package configuration file:\n\n    /s/cmake/Qt6Core/Qt6CoreConfig.cmake\n\n  but it set Qt6Core_FOUND to FALSE so package \"Qt6Core\" is considered to be NOT\n  FOUND.", `/s/cmake/Qt6Core/Qt6CoreConfig.cmake is there, and refuses by itself`, "finds no"},
+		{"make", "Package libsasl2 was not found in the pkg-config search path.", `add "libsasl2-dev" to packages`, "apt-file"},
+		{"make", "Package libnothing was not found in the pkg-config search path.", `apt-file`, ""},
+		{"make", "/bin/sh: 1: frobnicate: not found", `(of Debian's packages "frob-tools" has it)`, ""},
+	} {
+		got := strings.Join(actions[c.target].Hints(c.log), "\n")
+		if !strings.Contains(got, c.want) || c.not != "" && strings.Contains(got, c.not) {
+			t.Errorf("%s\n got %q\nwant %q without %q", c.log, got, c.want, c.not)
+		}
+	}
+}
