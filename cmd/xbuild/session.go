@@ -48,8 +48,9 @@ type Globals struct {
 	Offline      bool     `help:"Use no network: what is not in the store is an error." env:"XBUILD_OFFLINE"`
 	Quiet        bool     `short:"q" help:"No progress on stderr." env:"XBUILD_QUIET"`
 
-	ctx context.Context
-	own string // the lock of commands outside of projects, once one has opened it
+	ctx      context.Context
+	handOver func() // from here on signals are another's: a program that this one waits for, or a debugger
+	own      string // the lock of commands outside of projects, once one has opened it
 }
 
 // A session is what a command works with: the project, or none, and the store.

@@ -431,6 +431,7 @@ func (s *session) run(p platform.Platform, program emulate.Program, sysroot stri
 	}
 	subject := crash.Subject{Program: program.Path, Sysroot: sysroot, Platform: p, Baseline: b, Emulated: emulated}
 	if !emulated {
+		s.handOver()
 		return watch(emulate.Direct(program, sysroot, p, args), subject)
 	}
 	qemu, err := s.toolchain("qemu")
@@ -441,6 +442,7 @@ func (s *session) run(p platform.Platform, program emulate.Program, sysroot stri
 	if err != nil {
 		return err
 	}
+	s.handOver()
 	return watch(argv, subject)
 }
 

@@ -8,6 +8,7 @@ package execute
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -25,6 +26,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"xbuild/internal/env"
+	"xbuild/internal/guard"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/plan"
 	"xbuild/internal/trace"
@@ -189,6 +191,9 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	defer lock.Unlock()
 
+	if err := endOf(dir); err != nil {
+		return Result{Err: err}
+	}
 	if a.Missing != "" {
 		return Result{Err: errors.New(a.Missing)}
 	}
@@ -227,6 +232,14 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	if err := os.Remove(a.State); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return Result{Err: err}
 	}
+	if err := os.WriteFile(begun(dir), []byte(rand.Text()), 0o644); err != nil {
+		return Result{Err: err}
+	}
+	defer func() {
+		if ctx.Err() == nil {
+			os.Remove(begun(dir))
+		}
+	}()
 	log := &bytes.Buffer{}
 	for _, by := range answered {
 		os.Remove(asked(a) + "-" + by)
@@ -288,6 +301,29 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		}
 	}
 	return res
+}
+
+// begun is a file that lies in an action's directory while its commands run. It holds a word that is in the environment
+// of each of their processes.
+func begun(dir string) string { return filepath.Join(dir, "begun") }
+
+// runVariable is the variable with that word.
+const runVariable = "XBUILD_RUN"
+
+// endOf ends what is left of a run that was killed together with all who wait for it: a rule of a Makefile that goes on
+// would write what it made of the old sources into this build.
+func endOf(dir string) error {
+	word, err := os.ReadFile(begun(dir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(word) > 0 {
+		guard.EndMarked(runVariable + "=" + string(word))
+	}
+	return os.Remove(begun(dir))
 }
 
 // asked is the beginning of the names of the files in which programs that are asked for the machine note it (compose.View.Answers).
@@ -505,6 +541,9 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 		e.Set("XBUILD_ASKED", asked(a))
 	}
 	e.Set(unstripped.Variable, keptBy(a))
+	if word, err := os.ReadFile(begun(filepath.Dir(a.State))); err == nil && !r.whole {
+		e.Set(runVariable, string(word))
+	}
 	listen(a, &e)
 	if a.HostDir != "" && !r.whole {
 		e.Set("XBUILD_HOST_TOOLS", a.HostDir)
@@ -542,14 +581,15 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	if run.record != nil {
 		start = func() error { return run.record.Run(cmd, made(s)) }
 	}
-	if err := start(); err != nil {
+	err = start()
+	if cmd.Process != nil {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left running would go on writing
+	}
+	if err != nil {
 		if s.WhenMissing != "" {
 			os.Remove(s.WhenMissing) // it may be there already (config.status is before what it makes), and the step is not done
 		}
 		if ctx.Err() != nil {
-			if cmd.Process != nil {
-				syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			}
 			return ctx.Err()
 		}
 		var exit *exec.ExitError
