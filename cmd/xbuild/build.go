@@ -302,6 +302,11 @@ func (c *FetchCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
+	release, err := s.store.Use(s.ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	sel, err := c.selection(s)
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ func slowProject(t *testing.T, rule string) (dir string, build func(more ...stri
 		"src/v.txt":   "old\n",
 		// go build -trimpath -p N -o FILE …
 		"bin/go":      "#!/bin/sh\nRULE=\"$PWD/../bin/go-rule\" OUT=\"$6\"\nexport RULE OUT\n" + rule + "\nwait\n",
-		"bin/go-rule": "#!/bin/sh\nread v <v.txt\nif test -e ../stop; then echo $$ >>../pids; sleep 0.7; fi\necho \"$v\" >\"$OUT\"\n",
+		"bin/go-rule": "#!/bin/sh\nread v <v.txt\nif test -e ../stop; then echo $$ >>../pids; sleep 1; fi\necho \"$v\" >\"$OUT\"\n",
 		"stop":        "",
 	} {
 		path := filepath.Join(dir, name)
@@ -149,6 +149,9 @@ func TestKilled(t *testing.T) {
 					}
 					if kill != "both" {
 						waitFor(t, "the end of the rule", func() bool { return !running(pid) })
+						if out, err := os.ReadFile(filepath.Join(dir, ".xbuild/linux/amd64/slow/build/slow")); err == nil {
+							t.Errorf("the rule went on and wrote %q", out)
+						}
 					}
 					if err := errors.Join(os.Remove(filepath.Join(dir, "stop")), os.WriteFile(filepath.Join(dir, "src/v.txt"), []byte("new\n"), 0o644)); err != nil {
 						t.Fatal(err)
@@ -163,7 +166,7 @@ func TestKilled(t *testing.T) {
 						if got, err := os.ReadFile(filepath.Join(dir, "dist/linux/amd64/slow")); err != nil || string(got) != "new\n" {
 							t.Errorf("dist holds %q (%v), want what v.txt holds now", got, err)
 						}
-						time.Sleep(800 * time.Millisecond) // as long as the rule takes
+						time.Sleep(1100 * time.Millisecond) // as long as the rule takes
 					}
 				})
 			}

@@ -49,9 +49,32 @@ type Toolchain struct {
 	Explain  []Explain         `toml:"explain" json:"-"`         // what its messages mean for the user
 	Lenient  []string          `toml:"lenient" json:"-"`         // of clang: the groups of its errors in C that older compilers had as warnings
 
+	Absent []Absent `toml:"absent" json:"-"` // programs of the same name as the host's that it does not have
+
 	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a project says source = Choice.
 	Provides string `toml:"provides" json:"provides,omitempty"`
 	Choice   string `toml:"choice" json:"choice,omitempty"`
+}
+
+// An Absent says of programs that a toolchain stands in the place of what it lacks.
+type Absent struct {
+	Programs []string `toml:"programs"` // names, or names with {release}
+	Releases []string `toml:"releases"` // what stands for {release}
+	Why      string   `toml:"why"`
+}
+
+// Names are the names of the programs.
+func (a Absent) Names() (out []string) {
+	for _, p := range a.Programs {
+		if !strings.Contains(p, "{release}") {
+			out = append(out, p)
+			continue
+		}
+		for _, r := range a.Releases {
+			out = append(out, strings.ReplaceAll(p, "{release}", r))
+		}
+	}
+	return out
 }
 
 // A Hide is a directory of the host as a toolchain's texts name it: there they name one that is nowhere.

@@ -45,6 +45,7 @@ type Toolchain struct {
 	Slot          string
 	compat        string   // of clang: the release whose names of C++ functions it is to use
 	Lenient       []string // of clang: the groups of errors that a lenient view has as warnings
+	absent        []catalog.Absent
 	def           *catalog.Toolchain
 	files         []lock.File
 	host          platform.Platform
@@ -56,7 +57,7 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 	if err != nil {
 		return Toolchain{}, err
 	}
-	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host, Lenient: def.Lenient}
+	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host, Lenient: def.Lenient, absent: def.Absent}
 	if len(def.Sources) == 1 {
 		t.Slot, t.compat = def.Sources[0].Slot, def.Sources[0].Compat
 	}

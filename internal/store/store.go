@@ -52,7 +52,8 @@ var (
 
 // A Store is an opened store. Its methods may be called from many goroutines.
 type Store struct {
-	dir string
+	dir  string
+	kept []*os.File // see Keep
 
 	// OnWait, if set before the first use, is called once for each lock that
 	// was waited for longer than a second: the lock's name and who holds it.
