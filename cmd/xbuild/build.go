@@ -156,16 +156,16 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 			}
 		}
 	}
-	results, err := execute.Run(s.ctx, p, opt)
-	if err != nil {
-		return results, err
+	results, rerr := execute.Run(s.ctx, p, opt)
+	if rerr != nil && s.ctx.Err() != nil {
+		return results, rerr
 	}
 	for _, n := range notes {
 		s.note("%s", n)
 	}
 	var failed, hints []string
 	for _, r := range results {
-		if r.Err == nil {
+		if r.Err == nil || r.Action == nil {
 			continue
 		}
 		failed = append(failed, fmt.Sprintf("%s for %s: %v", r.Action.Target, r.Action.OCI, r.Err))
@@ -181,7 +181,10 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 	}
 	if len(failed) > 0 {
 		fmt.Fprintln(os.Stderr)
-		return results, fmt.Errorf("%d of %d failed:\n%s", len(failed), len(results), strings.Join(append(failed, hints...), "\n"))
+		return results, errors.Join(fmt.Errorf("%d of %d failed:\n%s", len(failed), len(results), strings.Join(append(failed, hints...), "\n")), rerr)
+	}
+	if rerr != nil {
+		return results, rerr
 	}
 	s.note("%d built, %d up to date in %.1f s, in %s", built, upToDate, time.Since(start).Seconds(), relative(opt.Dist))
 	return results, nil
@@ -197,7 +200,7 @@ func (s *session) composed(set compose.Set, opt execute.Options) error {
 
 func (s *session) executeOptions(jobs int) execute.Options {
 	return execute.Options{
-		Jobs: jobs, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
+		Jobs: jobs, Project: s.Project.Dir, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
 	}
 }

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
+	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
 	"xbuild/internal/guard"
 	"xbuild/internal/unstripped"
@@ -95,6 +97,7 @@ func run(args []string) int {
 	}
 	if alone == nil && slices.Contains(working, strings.Fields(parsed.Command())[0]) {
 		if code, ok := guard.Work(); ok {
+			execute.SweepTemporary(os.TempDir())
 			return code
 		}
 	}
@@ -159,6 +162,7 @@ func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 		end := func(by interrupted) {
 			cancel(by)
 			guard.EndBelow()
+			time.Sleep(500 * time.Millisecond) // mostly all ends by itself then, and tidies up
 			os.Exit(by.code())
 		}
 		again := false
