@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,7 +84,7 @@ func TestUmask(t *testing.T) {
 // TestNothingElse: dist has the artifacts and no other file, TMPDIR none at all, after a build and after one that was
 // killed, also where dist lies on another file system.
 func TestNothingElse(t *testing.T) {
-	const litter = `echo x >"$TMPDIR/litter"; "$RULE" & `
+	const litter = `ls "$TMPDIR"; echo x >"$TMPDIR/litter"; "$RULE" & `
 	for _, kill := range []bool{false, true} {
 		dir, build := slowProject(t, litter)
 		tmp := t.TempDir()
@@ -105,6 +106,9 @@ func TestNothingElse(t *testing.T) {
 			}
 			return len(left) == 0
 		})
+		if out, err := build("TMPDIR=" + tmp).CombinedOutput(); err != nil || !strings.Contains(string(out), "0 built, 1 up to date") {
+			t.Errorf("once more: %v\n%s", err, out)
+		}
 		if got := list(t, filepath.Join(dir, "dist")); got != "artifacts.json linux linux/amd64 linux/amd64/slow" {
 			t.Errorf("dist holds %q", got)
 		}
@@ -194,5 +198,66 @@ func TestCompilerIsHeard(t *testing.T) {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("it says\n%s\nwant in it %q", out, want)
 		}
+	}
+}
+
+// TestOddNames: a project builds, and is up to date afterwards, in a folder of any name that its tools take; another is
+// refused before anything is built, with the character. So is a store whose path compilers cannot have.
+func TestOddNames(t *testing.T) {
+	for _, name := range []string{
+		"a b", "a\tb", "a\nb", `a"b`, "a'b", "a`b", "a$HOME", "a&b", "a;b", "a|b", "a<b", "a>b", "a(b)", "a*b", "a?b", "a[b]", "a{b}",
+		`a\b`, "a#b", "a!b", "a:b", "a=b", "a,b", "a%b", "a@b", "-a", "é", "a  b ", `it's "a" b`,
+	} {
+		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
+			t.Parallel()
+			plain, build := slowProject(t, quick)
+			started(t, plain)
+			dir := filepath.Join(t.TempDir(), name)
+			if err := os.Rename(plain, dir); err != nil {
+				t.Fatal(err)
+			}
+			in := func() *exec.Cmd {
+				cmd := build()
+				cmd.Dir = dir
+				for i, kv := range cmd.Env {
+					cmd.Env[i] = strings.ReplaceAll(kv, plain, dir)
+				}
+				if strings.Contains(name, ":") { // no directory of PATH can have one
+					if err := os.Symlink(filepath.Join(dir, "bin"), plain); err != nil && !errors.Is(err, fs.ErrExist) {
+						t.Fatal(err)
+					}
+					cmd.Env = append(cmd.Env, "PATH="+plain+":"+os.Getenv("PATH"))
+				}
+				return cmd
+			}
+			out, err := in().CombinedOutput()
+			if strings.Contains(name, "\n") || strings.Contains(name, "'") && strings.Contains(name, `"`) {
+				if err == nil || !strings.Contains(string(out), "[target.slow]: recipe go cannot build in") || !strings.Contains(string(out), "do not take") {
+					t.Errorf("%v\n%s", err, out)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if out, err := in().CombinedOutput(); err != nil || !strings.Contains(string(out), "0 built, 1 up to date") {
+				t.Errorf("once more: %v\n%s", err, out)
+			}
+			if got := list(t, filepath.Join(dir, "dist")); got != "artifacts.json linux linux/amd64 linux/amd64/slow" {
+				t.Errorf("dist holds %q", got)
+			}
+
+			cmd := exec.Command("xbuild", "exec", "-p", "linux/arm64", "--", "cc")
+			cmd.Dir = plain
+			if err := os.MkdirAll(plain, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			cmd.Env = append(os.Environ(), "XBUILD_STORE="+filepath.Join(t.TempDir(), name), "XBUILD_DEBIAN_MIRROR=http://127.0.0.1:1/debian", "TARGETPLATFORM=", "XBUILD_PLATFORM=")
+			said, err := cmd.CombinedOutput()
+			refused := strings.Contains(string(said), "in its path, which shells, make and linkers do not take")
+			if taken := slices.Contains([]string{"é", "a!b", "a%b", "a@b", "-a"}, name); err == nil || refused == taken {
+				t.Errorf("the store: %v\n%s", err, said)
+			}
+		})
 	}
 }

@@ -12,6 +12,7 @@ type Recipe struct {
 	Name       string            `toml:"name" json:"name"`
 	Summary    string            `toml:"summary" json:"summary"`
 	CopySource bool              `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
+	Refuses    string            `toml:"refuses" json:"-"`     // characters that its tools do not take in the path of the source
 	OwnOpt     bool              `toml:"own_opt" json:"-"`     // the build system optimises by itself, and opt is passed on only where a target sets it
 	Skip       []Arg             `toml:"skip" json:"-"`        // globs below the source that are neither copied nor watched: what a build there left behind
 	Uname      string            `toml:"uname" json:"-"`       // for whom uname answers (compose.View.Answers): "makefile", or the host where it does not say

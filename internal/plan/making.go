@@ -36,6 +36,7 @@ type making struct {
 	headers    []node.Headers
 	view, host compose.View
 	cargo      *node.Cargo
+	rustflags  []string // rustc's, where cargo is called
 }
 
 func (m *making) environment() error {
@@ -234,15 +235,20 @@ func (m *making) rust() error {
 	for _, p := range m.cargoPaths(root, m.a.Build) {
 		maps = append(maps, "-ffile-prefix-map="+p)
 	}
+	maps = quoted(maps)
 	crates := env.Settings{CFlags: append(slices.Clone(maps), m.cfg.CFlags...), CXXFlags: append(slices.Clone(maps), m.cfg.CXXFlags...), Static: m.settings.Static}
 	m.a.Env = env.ForCargo(m.a.Env, m.view, c.Host, crates).Merge(c.Env)
 	// The caller's configuration may name a program that starts rustc (The Cargo Book, build.rustc-wrapper): empty
 	// ones are none.
 	m.a.Env.Set("RUSTC_WRAPPER", "")
+	if !Plain(root) {
+		m.a.Env.Set("CC_SHELL_ESCAPED_FLAGS", "1") // the cc crate then reads quotes in CFLAGS
+	}
 	m.a.Env.Set("RUSTC_WORKSPACE_WRAPPER", "")
 	m.a.Path = append(c.Path(), m.a.Path...)
 	m.vars["rust"] = m.p.Rust
-	m.vars["rust.flags"] = m.rustFlags(m.t, env.RustFlags(m.view, c.Baseline, c.Rust.Rust.Version, m.settings), root, m.a.Build)
+	m.rustflags = m.rustFlags(m.t, env.RustFlags(m.view, c.Baseline, c.Rust.Rust.Version, m.settings), root, m.a.Build)
+	m.vars["rust.flags"] = inTOML(m.rustflags)
 	return nil
 }
 
@@ -250,7 +256,7 @@ func (m *making) rust() error {
 // from before cargo's came in.
 func (m *making) node(c env.Environment, path []string) error {
 	if m.vars["rust"] != nil {
-		m.cargo = &node.Cargo{Target: m.p.Rust, Env: map[string]string{"CARGO_ENCODED_RUSTFLAGS": strings.Join(m.vars["rust.flags"].([]string), "\x1f")}, Path: m.a.Path[:len(m.a.Path)-len(path)]}
+		m.cargo = &node.Cargo{Target: m.p.Rust, Env: map[string]string{"CARGO_ENCODED_RUSTFLAGS": strings.Join(m.rustflags, "\x1f")}, Path: m.a.Path[:len(m.a.Path)-len(path)]}
 		for _, v := range m.a.Env {
 			if c.Lookup(v.Name) != v.Value {
 				m.cargo.Env[v.Name] = v.Value
