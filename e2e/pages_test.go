@@ -219,7 +219,7 @@ func largePages(t *testing.T) func(dir, name, file string, page int, runs bool) 
 	if !ok {
 		t.Fatalf("%s is not in the store after it was fetched", p.Filename)
 	}
-	if err := archive.UnpackFile(file, qemu, archive.UnpackOptions{}); err != nil {
+	if err := archive.UnpackFile(t.Context(), file, qemu, archive.UnpackOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return func(dir, name, file string, page int, runs bool) {

@@ -126,7 +126,7 @@ func rustDistribution(t *testing.T, file string) (version string, server *rustdi
 			if !ok {
 				t.Fatalf("%s is not in the store", f.Name)
 			}
-			if err := archive.UnpackFile(path, raw, archive.UnpackOptions{UsrMerge: true, Keep: []string{"usr/bin/{rustc,rustdoc,cargo}", "usr/lib/**"}}); err != nil {
+			if err := archive.UnpackFile(t.Context(), path, raw, archive.UnpackOptions{UsrMerge: true, Keep: []string{"usr/bin/{rustc,rustdoc,cargo}", "usr/lib/**"}}); err != nil {
 				t.Fatalf("%s: %v", f.Name, err)
 			}
 		}
@@ -168,7 +168,7 @@ func rustDistribution(t *testing.T, file string) (version string, server *rustdi
 		if !ok {
 			t.Fatalf("%s is not in the store", s.Files[0].Name)
 		}
-		if err := archive.UnpackTarFile(path, src, archive.UnpackOptions{Strip: 1, Keep: []string{"library/**"}}); err != nil {
+		if err := archive.UnpackTarFile(t.Context(), path, src, archive.UnpackOptions{Strip: 1, Keep: []string{"library/**"}}); err != nil {
 			t.Fatal(err)
 		}
 		copyFiles(t, filepath.Join(src, "library"), filepath.Join(at, "lib/rustlib/src/rust/library"))

@@ -95,7 +95,7 @@ func upstream(t *testing.T, name string) (dir, version string) {
 			t.Fatal(err)
 		}
 		// Tarballs have one directory at the top.
-		if err := archive.UnpackTarFile(file, dir, archive.UnpackOptions{Strip: 1}); err != nil {
+		if err := archive.UnpackTarFile(t.Context(), file, dir, archive.UnpackOptions{Strip: 1}); err != nil {
 			t.Fatal(err)
 		}
 		return dir, resolve.Upstream(p.Version)

@@ -46,6 +46,11 @@ func (c *BenchCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
+	release, err := s.store.Use(s.ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	sel, err := c.selection(s)
 	if err != nil {
 		return err

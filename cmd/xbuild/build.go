@@ -229,9 +229,9 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 			}
 		}
 	}
-	results, err := execute.Run(s.ctx, p, opt)
-	if err != nil {
-		return results, err
+	results, rerr := execute.Run(s.ctx, p, opt)
+	if rerr != nil && s.ctx.Err() != nil {
+		return results, rerr
 	}
 	for _, n := range notes {
 		s.note("%s", n)
@@ -248,7 +248,7 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 		}
 	}
 	for _, r := range results {
-		if r.Err == nil {
+		if r.Err == nil || r.Action == nil {
 			continue
 		}
 		failed = append(failed, fmt.Sprintf("%s for %s: %v", r.Action.Target, r.Action.OCI, r.Err))
@@ -264,7 +264,10 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 	}
 	if len(failed) > 0 {
 		fmt.Fprintln(os.Stderr)
-		return results, fmt.Errorf("%d of %d failed:\n%s", len(failed), of, strings.Join(append(failed, hints...), "\n"))
+		return results, errors.Join(fmt.Errorf("%d of %d failed:\n%s", len(failed), of, strings.Join(append(failed, hints...), "\n")), rerr)
+	}
+	if rerr != nil {
+		return results, rerr
 	}
 	s.note("%d built, %d up to date in %.1f s, in %s", built, upToDate, time.Since(start).Seconds(), relative(opt.Dist))
 	return results, nil
@@ -309,7 +312,7 @@ func (s *session) composedEach(p *plan.Plan, opt execute.Options) error {
 
 func (s *session) executeOptions(jobs int) execute.Options {
 	return execute.Options{
-		Jobs: jobs, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
+		Jobs: jobs, Project: s.Project.Dir, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
 	}
 }
@@ -425,6 +428,11 @@ func (c *FetchCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
+	release, err := s.store.Use(s.ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	sel, err := c.selection(s)
 	if err != nil {
 		return err

@@ -63,6 +63,9 @@ func (c *DebugCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
+	if err := s.store.Keep(s.ctx); err != nil {
+		return err
+	}
 	program, p, sources, err := s.debugged(command[0], c.Platform)
 	if err != nil {
 		return err

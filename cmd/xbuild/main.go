@@ -7,12 +7,17 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
+	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
+	"xbuild/internal/guard"
 	"xbuild/internal/unstripped"
 )
 
@@ -58,6 +63,7 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	alone := guard.Worker()
 	if dir := os.Getenv(unstripped.Variable); dir != "" && len(args) > 1 && args[0] == "unstripped" {
 		return stripped(dir, args[1], args[2:]) // no command of a user's: the tools of a build call it
 	}
@@ -80,9 +86,6 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "xbuild:", err)
 		return exitFailed
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	cli.ctx = ctx
 	parsed, err := parser.Parse(args)
 	if code >= 0 {
 		return code // --help was answered
@@ -92,14 +95,27 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "xbuild: hint: run \"xbuild --help\"")
 		return exitUsage
 	}
+	if alone == nil && slices.Contains(working, strings.Fields(parsed.Command())[0]) {
+		if code, ok := guard.Work(); ok {
+			execute.SweepTemporary(os.TempDir())
+			return code
+		}
+	}
+	ctx, stop := interruptible(alone)
+	defer stop()
+	cli.ctx, cli.handOver = ctx, stop
 	err = parsed.Run(&cli.Globals)
 	if g := &cli.Globals; errors.Is(err, fetch.ErrNotFound) && g.own != "" && !g.Locked && os.Remove(g.own) == nil {
 		// Outside of projects nobody keeps a lock, and what the store's names may have left the archive since it was written.
 		g.note("what %s names is no longer in the archive: looking it up again", relative(g.own))
 		err = parsed.Run(g)
 	}
+	if alone != nil {
+		guard.EndBelow() // what a build leaves running would write into the next one
+	}
 	var exit exitError
 	var usage usageError
+	var by interrupted
 	switch {
 	case err == nil:
 		return 0
@@ -108,17 +124,73 @@ func run(args []string) int {
 	case errors.As(err, &usage):
 		report(err)
 		return exitUsage
-	case ctx.Err() != nil:
+	case errors.As(context.Cause(ctx), &by):
 		fmt.Fprintln(os.Stderr, "xbuild: interrupted")
-		return 128 + int(syscall.SIGINT)
+		return by.code()
 	}
 	report(err)
 	return exitFailed
 }
 
+// working are the commands that run build systems. They do so in a process of their own (package guard).
+var working = []string{"build", "test", "bench", "fetch"}
+
+// interrupted is why a context ended: a signal.
+type interrupted struct{ syscall.Signal }
+
+func (i interrupted) Error() string { return "interrupted: " + i.Signal.String() }
+
+func (interrupted) Unwrap() error { return context.Canceled }
+
+// code is the exit code that a shell has for what a signal ends.
+func (i interrupted) code() int { return 128 + int(i.Signal) }
+
+// interruptible returns a context that ends by the first signal that asks this process to end. By the second, and when
+// the process that waits for this one is gone, it ends at once, with all that it has started. stop gives the signals
+// back.
+func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // nohup(1), and what a shell without job control starts in the background
+			signal.Notify(signals, s)
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		// What has failed because it was ended is told from other failures by the context, which therefore ends first.
+		end := func(by interrupted) {
+			cancel(by)
+			guard.EndBelow()
+			time.Sleep(500 * time.Millisecond) // mostly all ends by itself then, and tidies up
+			os.Exit(by.code())
+		}
+		again := false
+		for {
+			select {
+			case s := <-signals:
+				by := interrupted{s.(syscall.Signal)}
+				if again {
+					end(by)
+				}
+				cancel(by)
+				again = true
+			case <-alone:
+				end(interrupted{syscall.SIGKILL})
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, sync.OnceFunc(func() {
+		signal.Stop(signals)
+		close(done)
+	})
+}
+
 // stripped runs a tool of a build that strips, after what it takes away was kept.
 func stripped(dir, tool string, args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(nil)
 	defer stop()
 	code, err := unstripped.Tool(ctx, dir, tool, args)
 	if err != nil {

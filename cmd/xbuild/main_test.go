@@ -283,7 +283,7 @@ func small() []archivetest.Suite {
 			p("clang-19", "1:19.1.7-3", "libc6, libc6-dev", script("usr/lib/llvm-19/bin/clang")),
 			p("lld-19", "1:19.1.7-3", "", script("usr/lib/llvm-19/bin/ld.lld")),
 			p("llvm-19", "1:19.1.7-3", "", func() (tools []archivetest.File) {
-				for _, t := range []string{"ar", "ranlib", "nm", "objcopy", "strip", "readelf", "size", "strings", "cxxfilt", "dwarfdump"} {
+				for _, t := range []string{"ar", "ranlib", "nm", "objcopy", "strip", "readelf", "size", "strings", "cxxfilt", "dwarfdump", "objdump", "addr2line", "dwp"} {
 					tools = append(tools, script("usr/lib/llvm-19/bin/llvm-"+t))
 				}
 				return tools

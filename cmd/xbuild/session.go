@@ -45,11 +45,13 @@ type Globals struct {
 	NPMMirror    []string `name:"npm-mirror" placeholder:"URL" help:"Registry of npm packages; before [mirrors], npm's own configuration and the public one." env:"XBUILD_NPM_MIRROR"`
 	RustMirror   []string `name:"rust-mirror" placeholder:"URL" help:"Server of Rust's official distribution; before [mirrors], RUSTUP_DIST_SERVER and the public one." env:"XBUILD_RUST_MIRROR"`
 	Locked       bool     `help:"Fail rather than write xbuild.lock." env:"XBUILD_LOCKED"`
+	AllowExpired bool     `name:"allow-expired" help:"Lock from an index whose time is over, as a mirror that is no longer updated has it." env:"XBUILD_ALLOW_EXPIRED"`
 	Offline      bool     `help:"Use no network: what is not in the store is an error." env:"XBUILD_OFFLINE"`
 	Quiet        bool     `short:"q" help:"No progress on stderr." env:"XBUILD_QUIET"`
 
-	ctx context.Context
-	own string // the lock of commands outside of projects, once one has opened it
+	ctx      context.Context
+	handOver func() // from here on signals are another's: a program that this one waits for, or a debugger
+	own      string // the lock of commands outside of projects, once one has opened it
 }
 
 // A session is what a command works with: the project, or none, and the store.
@@ -113,6 +115,10 @@ func (g *Globals) open(needProject bool) (*session, error) {
 		}
 		if err := s.Project.RustToolchain(sources...); err != nil {
 			return nil, err
+		}
+		if !plan.Plain(s.Project.Dir) {
+			// Make, configure scripts and lists of flags take few paths. A copy of the source lies in the build directory.
+			s.Project.Build = s.store.BuildDir(s.Project.Dir)
 		}
 		s.lockPath, s.inProject = filepath.Join(s.Project.Dir, lock.FileName), true
 	case needProject:
@@ -272,11 +278,16 @@ func (s *session) rustMirrors() []string {
 }
 
 func (s *session) fetchOptions() fetch.Options {
-	return fetch.Options{Progress: fetch.NewProgress(os.Stderr, s.Quiet), Offline: s.Offline, Authorization: s.npm.Authorization}
+	return fetch.Options{Progress: fetch.NewProgress(os.Stderr, s.Quiet), Offline: s.Offline, Authorization: s.npm.Authorization, Notice: func(m string) { s.note("%s", m) }}
 }
 
 // resolved makes sure that the lock holds what is requested, and writes it where that is new.
 func (s *session) resolved(req resolve.Requests, update, prune bool) error {
+	if len(req.Toolchains)+len(req.Sysroots)+len(req.Parts) > 0 {
+		if err := plan.StorePath(s.store.Dir()); err != nil {
+			return err
+		}
+	}
 	if !update && !prune && s.holds(req) {
 		return nil
 	}
@@ -340,7 +351,7 @@ func (s *session) archive() (*resolve.Archive, error) {
 			s.note("%s", m)
 		}
 	}
-	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Snapshot: snapshot, NPM: s.registries(), Rust: s.rustMirrors(), Fetch: s.fetchOptions(), Keyring: keys, RustKeys: rust, Notice: notice}, nil
+	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Snapshot: snapshot, NPM: s.registries(), Rust: s.rustMirrors(), Fetch: s.fetchOptions(), Keyring: keys, RustKeys: rust, AllowExpired: s.AllowExpired, Notice: notice}, nil
 }
 
 // holders looks up for hints which package has something, each name once. Where the archive cannot be asked, a hint does without.

@@ -36,9 +36,9 @@ func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e en
 	if err != nil {
 		return nil, nil, err
 	}
+	var v compose.View
 	if p.HasSysroot() {
-		v, err := s.view(p)
-		if err != nil {
+		if v, err = s.view(p); err != nil {
 			return nil, nil, err
 		}
 		settings := env.Settings{CFlags: cfg.CFlags, CXXFlags: cfg.CXXFlags, LDFlags: cfg.LDFlags, Static: p.Static}
@@ -72,6 +72,9 @@ func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e en
 		} else {
 			path = append(path, more...)
 		}
+	}
+	if v.Key != "" {
+		path = append(path, v.Absent())
 	}
 	if p.GOOS != "" {
 		e = e.Merge(env.ForGo(p, b))
@@ -201,6 +204,9 @@ func (c *ExecCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
+	if err := s.store.Keep(s.ctx); err != nil {
+		return err
+	}
 	p, err := s.one(c.Platform)
 	if err != nil {
 		return err
@@ -221,12 +227,11 @@ func (c *ExecCmd) Run(g *Globals) error {
 		path = append(path, t.Bin())
 	}
 	os.Setenv("PATH", strings.Join(append(path, os.Getenv("PATH")), ":"))
-	for _, v := range e {
-		os.Setenv(v.Name, v.Value)
-	}
-	// Variables by which a compiler of the host would be led astray lead the platform's astray too.
-	for _, name := range []string{"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "LIBRARY_PATH", "COMPILER_PATH", "GCC_EXEC_PREFIX"} {
+	for _, name := range env.Astray {
 		os.Unsetenv(name)
+	}
+	for _, v := range e { // after that: a project may set one of them
+		os.Setenv(v.Name, v.Value)
 	}
 	return replace(command)
 }
@@ -349,6 +354,9 @@ func (c *RunCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
+	if err := s.store.Keep(s.ctx); err != nil {
+		return err
+	}
 	var p platform.Platform
 	if c.Platform == "" {
 		p, err = program.Platform()
@@ -388,6 +396,9 @@ func projectOf(program string) string {
 func (c *RunCmd) node(g *Globals, args []string) error {
 	s, err := g.open(false)
 	if err != nil {
+		return err
+	}
+	if err := s.store.Keep(s.ctx); err != nil {
 		return err
 	}
 	p, err := s.one(c.Platform)
@@ -431,6 +442,7 @@ func (s *session) run(p platform.Platform, program emulate.Program, sysroot stri
 	}
 	subject := crash.Subject{Program: program.Path, Sysroot: sysroot, Platform: p, Baseline: b, Emulated: emulated}
 	if !emulated {
+		s.handOver()
 		return watch(emulate.Direct(program, sysroot, p, args), subject)
 	}
 	qemu, err := s.toolchain("qemu", p)
@@ -441,6 +453,7 @@ func (s *session) run(p platform.Platform, program emulate.Program, sysroot stri
 	if err != nil {
 		return err
 	}
+	s.handOver()
 	return watch(argv, subject)
 }
 

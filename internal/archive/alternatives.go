@@ -79,8 +79,11 @@ func scriptAlternatives(script []byte) []Alternative {
 	if !bytes.Contains(script, []byte("update-alternatives")) {
 		return nil
 	}
-	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(bytes.NewReader(script), "postinst")
-	if err != nil {
+	var file *syntax.File
+	if err := caught(func() (err error) {
+		file, err = syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(bytes.NewReader(script), "postinst")
+		return err
+	}); err != nil {
 		return nil
 	}
 	vars := variables{}
@@ -88,7 +91,11 @@ func scriptAlternatives(script []byte) []Alternative {
 		if w == nil {
 			return "", true
 		}
-		s, err := expand.Literal(&expand.Config{Env: vars, NoUnset: true}, w)
+		var s string
+		err := caught(func() (err error) {
+			s, err = expand.Literal(&expand.Config{Env: vars, NoUnset: true}, w)
+			return err
+		})
 		return s, err == nil && len(s) <= maxValue
 	}
 	var all []Alternative
@@ -125,6 +132,17 @@ func scriptAlternatives(script []byte) []Alternative {
 		return true
 	})
 	return all
+}
+
+// caught makes an error of a panic. The shell's expander has some for what it does not know, such as <( … ) and @( … ),
+// and a script is data.
+func caught(do func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	return do()
 }
 
 // parseAlternative reads the arguments of update-alternatives --install LINK NAME PATH PRIORITY [--slave LINK NAME PATH]…

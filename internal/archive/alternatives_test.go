@@ -31,6 +31,13 @@ fi`, "20 usr/lib/t/pkgconfig/hdf5.pc=usr/lib/t/pkgconfig/hdf5-serial.pc usr/incl
 		{"itself", "update-alternatives --install /usr/lib/l.so l /lib/l.so 1", ""},
 		{"no priority", "update-alternatives --install /usr/lib/l.so l /usr/lib/x/l.so high", ""},
 		{"no shell", "#!/usr/bin/perl\nsystem(\"update-alternatives --install /usr/lib/l.so l /usr/lib/x/l.so 1\") if ($x =~ /(/);", ""},
+		{"a process's output", `update-alternatives --install /usr/lib/l.so l <(echo /usr/lib/x/l.so) 1; update-alternatives --install /usr/lib/l.so l /usr/lib/x/l.so 1`, "1 usr/lib/l.so=usr/lib/x/l.so"},
+		{"a process's input", `cat >(update-alternatives --install /a a $(b) 1); update-alternatives --install /usr/lib/l.so l /usr/lib/x/l.so 1`, "1 usr/lib/l.so=usr/lib/x/l.so"},
+		{"a pattern of bash", `x=@(a|b); update-alternatives --install /usr/lib/l.so l $(x) 1; update-alternatives --install /usr/lib/$x l /y 1`, "1 usr/lib/@(a|b)=y"},
+		{"an operator of bash", `x=a; update-alternatives --install /usr/lib/${x@Q} l "$(x)" 1; update-alternatives --install /usr/lib/l.so l /usr/lib/x/l.so 1`, "1 usr/lib/l.so=usr/lib/x/l.so"},
+		{"a pattern that is none", `x=a; update-alternatives --install /usr/lib/${x/[[:foo:]]/b} l "$(x)" 1; update-alternatives --install /usr/lib/l.so l /usr/lib/x/l.so 1`, "1 usr/lib/l.so=usr/lib/x/l.so"},
+		{"arithmetic", `update-alternatives --install /usr/lib/$((1/0)) l /x 1; update-alternatives --install /y$[2**-1] l "$(x)" 1; update-alternatives --install /usr/lib/l.so l /usr/lib/x/l.so 1`, "1 usr/lib/l.so=usr/lib/x/l.so"},
+		{"a substring", `x=a; update-alternatives --install /usr/lib/${x:9:-8} l "$(x)" 1; update-alternatives --install /usr/lib/l.so l /usr/lib/x/l.so 1`, "1 usr/lib/l.so=usr/lib/x/l.so"},
 		{"a comment", "# update-alternatives --install /usr/lib/l.so l /usr/lib/x/l.so 1", ""},
 	} {
 		var got []string
@@ -85,7 +92,7 @@ func TestAlternatives(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := Unpack(bytes.NewReader(deb), int64(len(deb)), dir, UnpackOptions{UsrMerge: true}); err != nil {
+			if err := Unpack(t.Context(), bytes.NewReader(deb), int64(len(deb)), dir, UnpackOptions{UsrMerge: true}); err != nil {
 				t.Fatal(err)
 			}
 			list, err := Alternatives(bytes.NewReader(deb), int64(len(deb)))
@@ -114,6 +121,9 @@ func FuzzAlternatives(f *testing.F) {
 	f.Add([]byte("d=/usr/lib\nupdate-alternatives --install $d/l.so l $d/x/l.so 10 --slave /usr/include/h h /usr/include/x/h"))
 	f.Add([]byte("for x in a; do update-alternatives --install /$x x /${x%a}/b $((1+2)); done"))
 	f.Add([]byte("update-alternatives --install /a a /a/b 1 --slave /a/b b /a"))
+	for _, word := range []string{"<(cat)", ">(cat)", "@(a|b)", "${x@Q}", "${x/[[:a:]]/}", "$[1/0]", "${x:1:-1}", "{1..9}", "${!x}", "$\"a\"", "$'\\x41'", "~root", "${x^^}", "${#x[@]}", "((", "[[ a =~ ( ]]"} {
+		f.Add([]byte("x=a\nupdate-alternatives --install /usr/lib/" + word + " l /usr/lib/x/l.so 10"))
+	}
 	f.Fuzz(func(t *testing.T, script []byte) {
 		outer := t.TempDir()
 		dir := filepath.Join(outer, "in")

@@ -86,7 +86,7 @@ func BenchmarkUnpack(b *testing.B) {
 		for _, f := range files {
 			go func() {
 				slots <- struct{}{}
-				errs <- UnpackFile(f, dir, UnpackOptions{})
+				errs <- UnpackFile(b.Context(), f, dir, UnpackOptions{})
 				<-slots
 			}()
 		}

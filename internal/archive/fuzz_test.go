@@ -191,7 +191,7 @@ func FuzzUnpack(f *testing.F) {
 		}
 		// Twice: the second finds the first's links in its way.
 		for range 2 {
-			UnpackTar(bytes.NewReader(data), int64(len(data)), dir, UnpackOptions{UsrMerge: merge, Strip: strip & 3})
+			UnpackTar(t.Context(), bytes.NewReader(data), int64(len(data)), dir, UnpackOptions{UsrMerge: merge, Strip: strip & 3})
 		}
 		checkInside(t, outer)
 	})

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,12 @@ var ErrNoPackage = errors.New("no such package")
 // maxStanza bounds one paragraph of an index; the longest of Debian's (a Source
 // with hundreds of binaries) has about 100 kB.
 const maxStanza = 4 << 20
+
+// An index is a fifth to a tenth of its size when it is compressed, and Debian's largest has 60 MB.
+const (
+	indexRatio = 100
+	maxIndex   = 64 << 20 // bytes of one that is compressed
+)
 
 // A Package is a binary package as its stanza in Packages tells of it.
 type Package struct {
@@ -133,7 +140,8 @@ func readIndex[T any](file string, parse func(io.Reader) (T, error)) (ix T, err 
 		return ix, fmt.Errorf("%s: %w", file, err)
 	}
 	defer r.Close()
-	if ix, err = parse(r); err != nil {
+	limit := maxUnpacked + min(st.Size(), maxIndex)*indexRatio
+	if ix, err = parse(&bounded{ctx: context.Background(), from: r, left: limit, limit: limit}); err != nil {
 		return ix, fmt.Errorf("%s: %w", file, err)
 	}
 	return ix, nil

@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 var zeros = strings.Repeat("0", 64)
@@ -71,6 +76,37 @@ func TestParsePackages(t *testing.T) {
 		if len(p.PreDepends) != 1 || len(p.Provides) != 2 || p.Provides[0].String() != "foo-abi (= 2)" {
 			t.Errorf("%s: pre-depends %v, provides %v", name, p.PreDepends, p.Provides)
 		}
+	}
+}
+
+// TestHugeIndex: what an index would be decompressed does not go beyond what its size warrants.
+func TestHugeIndex(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "Packages.zst")
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := zstd.NewWriter(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := bytes.Repeat([]byte("Description: nothing of that is kept\n"), 1<<15)
+	text := append([]byte("Package: a\n"), line...)
+	text = append(text, '\n')
+	for range 400 { // 400 MB
+		if _, err := z.Write(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if _, err := ReadPackages(file); err == nil || !strings.Contains(err.Error(), "which its own size does not warrant") {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 

@@ -185,7 +185,7 @@ func TestArchiveBuilds(t *testing.T) {
 		if err := CheckFile(deb, p.Hash()); err != nil {
 			t.Error(err)
 		}
-		if err := UnpackFile(deb, dir, UnpackOptions{}); err != nil {
+		if err := UnpackFile(t.Context(), deb, dir, UnpackOptions{}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -210,7 +210,7 @@ func TestArchiveBuilds(t *testing.T) {
 	if err := CheckFile(orig, src[0].Files[0].FileHash); err != nil {
 		t.Error(err)
 	}
-	if err := UnpackTarFile(orig, dir, UnpackOptions{Strip: 1}); err != nil {
+	if err := UnpackTarFile(t.Context(), orig, dir, UnpackOptions{Strip: 1}); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "hello.c")); err != nil {

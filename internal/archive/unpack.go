@@ -2,6 +2,7 @@ package archive
 
 import (
 	"archive/tar"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -48,22 +49,23 @@ type UnpackOptions struct {
 // may be unpacked into one dir at once. Owners are ignored, setuid and the like
 // are dropped, absolute links become relative. Nothing is ever written outside
 // dir. After an error dir holds a part of the package: throw it away.
-func Unpack(deb io.ReaderAt, size int64, dir string, opt UnpackOptions) error {
+// It stops when ctx ends.
+func Unpack(ctx context.Context, deb io.ReaderAt, size int64, dir string, opt UnpackOptions) error {
 	data, err := member(deb, size, "data.tar")
 	if err != nil {
 		return err
 	}
-	return UnpackTar(data, data.Size(), dir, opt)
+	return UnpackTar(ctx, data, data.Size(), dir, opt)
 }
 
 // UnpackFile is Unpack of a file.
-func UnpackFile(file, dir string, opt UnpackOptions) error {
-	return withFile(file, func(f *os.File, size int64) error { return Unpack(f, size, dir, opt) })
+func UnpackFile(ctx context.Context, file, dir string, opt UnpackOptions) error {
+	return withFile(file, func(f *os.File, size int64) error { return Unpack(ctx, f, size, dir, opt) })
 }
 
 // UnpackTarFile is UnpackTar of a file.
-func UnpackTarFile(file, dir string, opt UnpackOptions) error {
-	return withFile(file, func(f *os.File, size int64) error { return UnpackTar(f, size, dir, opt) })
+func UnpackTarFile(ctx context.Context, file, dir string, opt UnpackOptions) error {
+	return withFile(file, func(f *os.File, size int64) error { return UnpackTar(ctx, f, size, dir, opt) })
 }
 
 func withFile(file string, do func(*os.File, int64) error) error {
@@ -83,7 +85,7 @@ func withFile(file string, do func(*os.File, int64) error) error {
 }
 
 // UnpackTar is Unpack of a tar in any compression, such as an upstream source.
-func UnpackTar(file io.ReaderAt, size int64, dir string, opt UnpackOptions) error {
+func UnpackTar(ctx context.Context, file io.ReaderAt, size int64, dir string, opt UnpackOptions) error {
 	keep, err := compile(opt.Keep)
 	if err != nil {
 		return err
@@ -97,7 +99,7 @@ func UnpackTar(file io.ReaderAt, size int64, dir string, opt UnpackOptions) erro
 		return err
 	}
 	defer t.close()
-	u := &unpacker{opt: opt, keep: keep, drop: drop, tree: t, written: map[string]bool{}, wanted: map[string][]string{},
+	u := &unpacker{ctx: ctx, opt: opt, keep: keep, drop: drop, tree: t, written: map[string]bool{}, wanted: map[string][]string{},
 		limit: maxUnpacked + min(size, 1<<40)*maxRatio}
 	if err := u.pass(file, size, u.entry); err != nil {
 		return err
@@ -116,6 +118,7 @@ func UnpackTar(file io.ReaderAt, size int64, dir string, opt UnpackOptions) erro
 }
 
 type unpacker struct {
+	ctx        context.Context
 	opt        UnpackOptions
 	keep, drop patterns
 	tree       *tree
@@ -134,7 +137,9 @@ func (u *unpacker) pass(file io.ReaderAt, size int64, entry func(*tar.Header, io
 	}
 	defer z.Close()
 	u.total = 0
-	tr := tar.NewReader(z)
+	// What is left out is decompressed too.
+	content := &bounded{ctx: u.ctx, from: z, left: u.limit, limit: u.limit}
+	tr := tar.NewReader(content)
 	for n := 0; ; n++ {
 		h, err := tr.Next()
 		if err == io.EOF {
@@ -150,10 +155,32 @@ func (u *unpacker) pass(file io.ReaderAt, size int64, entry func(*tar.Header, io
 			return fmt.Errorf("entry %q: %w", h.Name, err)
 		}
 	}
-	if _, err := io.CopyBuffer(onlyWriter{io.Discard}, z, u.buf[:]); err != nil {
+	if _, err := io.CopyBuffer(onlyWriter{io.Discard}, content, u.buf[:]); err != nil {
 		return fmt.Errorf("tar, at its end: %w", err)
 	}
 	return nil
+}
+
+// bounded is what is read of a tar: no more than its size warrants, and nothing more once ctx has ended.
+type bounded struct {
+	ctx         context.Context
+	from        io.Reader
+	left, limit int64 // bytes
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if err := b.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := b.from.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, tooLarge(b.limit)
+	}
+	return n, err
+}
+
+func tooLarge(limit int64) error {
+	return fmt.Errorf("the archive would unpack to more than %d bytes, which its own size does not warrant", limit)
 }
 
 // onlyWriter hides ReadFrom, which would bring a buffer of its own.
@@ -246,7 +273,7 @@ func (u *unpacker) entry(h *tar.Header, body io.Reader) error {
 
 func (u *unpacker) count(size int64) error {
 	if size < 0 || size > u.limit-u.total {
-		return fmt.Errorf("the archive would unpack to more than %d bytes, which its own size does not warrant", u.limit)
+		return tooLarge(u.limit)
 	}
 	u.total += size
 	return nil

@@ -3,9 +3,11 @@ package archive
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,7 +28,7 @@ func unpack(t testing.TB, dir string, opt UnpackOptions, files ...file) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Unpack(bytes.NewReader(deb), int64(len(deb)), dir, opt)
+	return Unpack(t.Context(), bytes.NewReader(deb), int64(len(deb)), dir, opt)
 }
 
 // listing shows a tree: one line an entry, with modes, contents and links.
@@ -288,7 +290,7 @@ func TestUnpackCompressions(t *testing.T) {
 			t.Fatal(err)
 		}
 		dir := t.TempDir()
-		if err := Unpack(bytes.NewReader(deb), int64(len(deb)), dir, UnpackOptions{}); err != nil {
+		if err := Unpack(t.Context(), bytes.NewReader(deb), int64(len(deb)), dir, UnpackOptions{}); err != nil {
 			t.Errorf("%s: %v", p.Compression, err)
 		}
 		if got, want := listing(t, dir), "big 644 "+body+"\nsmall 644 s"; got != want {
@@ -298,7 +300,7 @@ func TestUnpackCompressions(t *testing.T) {
 		if p.Compression != "none" {
 			bad := bytes.Clone(deb)
 			bad[len(bad)-2000] ^= 4
-			if err := Unpack(bytes.NewReader(bad), int64(len(bad)), t.TempDir(), UnpackOptions{}); err == nil {
+			if err := Unpack(t.Context(), bytes.NewReader(bad), int64(len(bad)), t.TempDir(), UnpackOptions{}); err == nil {
 				t.Errorf("%s: damaged data was unpacked", p.Compression)
 			}
 		}
@@ -323,7 +325,7 @@ func TestUnpackBadDeb(t *testing.T) {
 		"negative size":   bytes.Replace(good, []byte("4         `"), []byte("-4        `"), 1),
 		"many members":    archivetest.Ar(slices.Repeat([]file{member("debian-binary", "2.0\n")}, 100)),
 	} {
-		if err := Unpack(bytes.NewReader(deb), int64(len(deb)), t.TempDir(), UnpackOptions{}); !errors.Is(err, ErrDeb) {
+		if err := Unpack(t.Context(), bytes.NewReader(deb), int64(len(deb)), t.TempDir(), UnpackOptions{}); !errors.Is(err, ErrDeb) {
 			t.Errorf("%s: got %v, want ErrDeb", name, err)
 		}
 	}
@@ -342,7 +344,7 @@ func TestUnpackTogether(t *testing.T) {
 			t.Fatal(err)
 		}
 		wg.Go(func() {
-			if err := Unpack(bytes.NewReader(deb), int64(len(deb)), dir, UnpackOptions{UsrMerge: true}); err != nil {
+			if err := Unpack(t.Context(), bytes.NewReader(deb), int64(len(deb)), dir, UnpackOptions{UsrMerge: true}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -388,13 +390,13 @@ func TestUnpackAfterFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if err := UnpackTar(bytes.NewReader(data[:5000]), 5000, dir, UnpackOptions{}); err == nil {
+	if err := UnpackTar(t.Context(), bytes.NewReader(data[:5000]), 5000, dir, UnpackOptions{}); err == nil {
 		t.Fatal("a tar that is cut short was unpacked")
 	}
 	if got := listing(t, dir); got != "" {
 		t.Errorf("half a file is left: %.40s", got)
 	}
-	if err := UnpackTar(bytes.NewReader(data), int64(len(data)), dir, UnpackOptions{}); err != nil {
+	if err := UnpackTar(t.Context(), bytes.NewReader(data), int64(len(data)), dir, UnpackOptions{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -412,17 +414,57 @@ func TestUnpackBomb(t *testing.T) {
 		t.Fatal("no PAX record found")
 	}
 	bomb = append(bomb, make([]byte, 1024)...)
-	if err := UnpackTar(bytes.NewReader(bomb), int64(len(bomb)), t.TempDir(), UnpackOptions{}); err == nil {
+	if err := UnpackTar(t.Context(), bytes.NewReader(bomb), int64(len(bomb)), t.TempDir(), UnpackOptions{}); err == nil {
 		t.Error("a file that is cut short was unpacked")
 	}
 	zeros, err := archivetest.Deb(archivetest.Package{Name: "p", Compression: "zst", Files: []file{{Name: "./zeros", Body: string(make([]byte, 40<<20))}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Unpack(bytes.NewReader(zeros), int64(len(zeros)), t.TempDir(), UnpackOptions{}); err == nil || !strings.Contains(err.Error(), "more than") {
+	if err := Unpack(t.Context(), bytes.NewReader(zeros), int64(len(zeros)), t.TempDir(), UnpackOptions{}); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Errorf("40 MiB out of %d bytes: got %v", len(zeros), err)
 	}
+	// What is left out is decompressed all the same.
+	for name, opt := range map[string]UnpackOptions{"dropped": {Drop: []string{"zeros"}}, "not kept": {Keep: []string{"other"}}, "mapped away": {MapPath: func(string) string { return "" }}} {
+		if err := Unpack(t.Context(), bytes.NewReader(zeros), int64(len(zeros)), t.TempDir(), opt); err == nil || !strings.Contains(err.Error(), "more than") {
+			t.Errorf("40 MiB out of %d bytes, %s: got %v", len(zeros), name, err)
+		}
+	}
 }
+
+// TestUnpackStops ends the context in the middle of a package.
+func TestUnpackStops(t *testing.T) {
+	noise := make([]byte, 12<<20)
+	src := rand.NewChaCha8([32]byte{1})
+	src.Read(noise)
+	for _, compression := range []string{"none", "gz", "zst"} {
+		deb, err := archivetest.Deb(archivetest.Package{Name: "p", Compression: compression, Files: []file{{Name: "./noise", Body: string(noise)}, {Name: "./more", Body: string(noise)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, opt := range []UnpackOptions{{}, {Drop: []string{"**"}}} {
+			ctx, cancel := context.WithCancel(t.Context())
+			slow := readerAt(func(p []byte, off int64) (int, error) {
+				if off > 1<<20 {
+					cancel()
+				}
+				return bytes.NewReader(deb).ReadAt(p, off)
+			})
+			dir := t.TempDir()
+			err = Unpack(ctx, slow, int64(len(deb)), dir, opt)
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: got %v, want %v", compression, err, context.Canceled)
+			}
+			if info, err := os.Stat(filepath.Join(dir, "noise")); err == nil && info.Size() > 6<<20 {
+				t.Errorf("%s: it went on for %d bytes", compression, info.Size())
+			}
+		}
+	}
+}
+
+type readerAt func(p []byte, off int64) (int, error)
+
+func (r readerAt) ReadAt(p []byte, off int64) (int, error) { return r(p, off) }
 
 func TestUnpackKeepsTime(t *testing.T) {
 	dir := t.TempDir()

@@ -50,6 +50,8 @@ type Toolchain struct {
 	Lenient  []string          `toml:"lenient" json:"-"`         // of clang: the groups of its errors in C that older compilers had as warnings
 	Only     []Only            `toml:"only" json:"only,omitempty"`
 
+	Absent []Absent `toml:"absent" json:"-"` // programs of the same name as the host's that it does not have
+
 	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a project says source = Choice.
 	Provides string `toml:"provides" json:"provides,omitempty"`
 	Choice   string `toml:"choice" json:"choice,omitempty"`
@@ -70,6 +72,27 @@ func (t *Toolchain) For(p platform.Platform) *Only {
 		}
 	}
 	return nil
+}
+
+// An Absent says of programs that a toolchain stands in the place of what it lacks.
+type Absent struct {
+	Programs []string `toml:"programs"` // names, or names with {release}
+	Releases []string `toml:"releases"` // what stands for {release}
+	Why      string   `toml:"why"`
+}
+
+// Names are the names of the programs.
+func (a Absent) Names() (out []string) {
+	for _, p := range a.Programs {
+		if !strings.Contains(p, "{release}") {
+			out = append(out, p)
+			continue
+		}
+		for _, r := range a.Releases {
+			out = append(out, strings.ReplaceAll(p, "{release}", r))
+		}
+	}
+	return out
 }
 
 // A Hide is a directory of the host as a toolchain's texts name it: there they name one that is nowhere.

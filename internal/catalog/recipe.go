@@ -12,6 +12,7 @@ type Recipe struct {
 	Name       string `toml:"name" json:"name"`
 	Summary    string `toml:"summary" json:"summary"`
 	CopySource bool   `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
+	Refuses    string `toml:"refuses" json:"-"`     // characters that its tools do not take in the path of the source
 	OwnOpt     bool   `toml:"own_opt" json:"-"`     // the build system optimises by itself, and opt is passed on only where a target sets it
 	// Optimise are keys of options, by the option's name, which say how much is optimised: where a target sets one and not opt, opt has no say.
 	Optimise map[string][]string `toml:"optimise" json:"-"`

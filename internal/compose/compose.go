@@ -46,6 +46,7 @@ type Toolchain struct {
 	compat        string              // of clang: the release whose names of C++ functions it is to use
 	driver        map[string][]string // of clang: flags that this release needs for a platform
 	Lenient       []string            // of clang: the groups of errors that a lenient view has as warnings
+	absent        []catalog.Absent
 	def           *catalog.Toolchain
 	files         []lock.File
 	host          platform.Platform
@@ -57,7 +58,7 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 	if err != nil {
 		return Toolchain{}, err
 	}
-	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host, Lenient: def.Lenient}
+	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host, Lenient: def.Lenient, absent: def.Absent}
 	if len(def.Sources) == 1 {
 		t.Slot, t.compat, t.driver = def.Sources[0].Slot, def.Sources[0].Compat, def.Sources[0].Driver
 	}
@@ -359,7 +360,7 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain) error {
 		if err := c.unpack(ctx, tmp, t.files, archive.UnpackOptions{Keep: t.def.Keep, Drop: append(slices.Clone(t.def.Drop), "usr/share/doc/**", "usr/lib/*/gconv/**"), UsrMerge: true}); err != nil {
 			return err
 		}
-		if err := relocateTree(tmp, final, t.host.Multiarch, t.def.RPath); err != nil {
+		if err := relocateTree(ctx, tmp, final, t.host.Multiarch, t.def.RPath); err != nil {
 			return err
 		}
 		if err := rewrite(tmp, final, t.def.Relocate); err != nil {
@@ -483,16 +484,16 @@ func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, op
 			var err error
 			switch {
 			case f.Archive == catalog.NPM:
-				err = archive.UnpackTarFile(path, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1, MapPath: func(name string) string { return NodeModules(f.Name) + "/" + name }})
+				err = archive.UnpackTarFile(ctx, path, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1, MapPath: func(name string) string { return NodeModules(f.Name) + "/" + name }})
 			case f.Archive == catalog.Rust:
 				// rustc-1.95.0-x86_64-unknown-linux-gnu/rustc/bin/rustc (rust-lang/rust, src/tools/rust-installer)
 				opt := opt
 				opt.Strip += 2
-				err = archive.UnpackTarFile(path, dir, opt)
+				err = archive.UnpackTarFile(ctx, path, dir, opt)
 			case f.Arch == resolve.SourceArch: // an upstream source lies below one directory of its own
-				err = archive.UnpackTarFile(path, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1})
+				err = archive.UnpackTarFile(ctx, path, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1})
 			default:
-				err = archive.UnpackFile(path, dir, opt)
+				err = archive.UnpackFile(ctx, path, dir, opt)
 			}
 			if err != nil {
 				return fmt.Errorf("%s %s %s: %w", f.Name, f.Version, f.Arch, err)
@@ -597,7 +598,7 @@ func reinterpret(path, tmp, final string) error {
 }
 
 // relocateTree points every program and script below tmp at the loader, the libraries and the interpreter of the tree, which will lie at final.
-func relocateTree(tmp, final, multiarch string, more []string) error {
+func relocateTree(ctx context.Context, tmp, final, multiarch string, more []string) error {
 	libs := filepath.Join("usr/lib", multiarch)
 	rpath := filepath.Join(final, libs)
 	for _, dir := range more {
@@ -624,7 +625,7 @@ func relocateTree(tmp, final, multiarch string, more []string) error {
 		}
 	}
 	return filepath.WalkDir(tmp, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+		if err := cmp.Or(err, ctx.Err()); err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		if strings.HasPrefix(d.Name(), "ld-linux") {

@@ -146,7 +146,7 @@ func TestRelocateTree(t *testing.T) {
 	if err := os.Link(filepath.Join(tmp, "usr/bin/program"), filepath.Join(t.TempDir(), "other")); err != nil {
 		t.Fatal(err)
 	}
-	if err := relocateTree(tmp, final, multiarch, []string{"usr/lib/more"}); err != nil {
+	if err := relocateTree(t.Context(), tmp, final, multiarch, []string{"usr/lib/more"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(tmp, final); err != nil {
@@ -195,7 +195,7 @@ func TestRelocateTree(t *testing.T) {
 	}
 
 	// Once more is as good as once.
-	if err := relocateTree(final, final, multiarch, []string{"usr/lib/more"}); err != nil {
+	if err := relocateTree(t.Context(), final, final, multiarch, []string{"usr/lib/more"}); err != nil {
 		t.Errorf("a second time: %v", err)
 	}
 	run()

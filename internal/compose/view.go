@@ -59,9 +59,9 @@ func (v View) Leniently(root string) View {
 
 func (v View) keyed(root, name string) View {
 	p := v.Platform
-	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.configScript("config"), v.stripper("strip"), v.stripper("ld.lld"), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
+	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.configScript("config"), v.stripper("strip"), v.stripper("ld.lld"), v.assembler(), fmt.Sprint(v.Clang.absent), fmt.Sprint(tools), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
 	if len(v.Sysroot.Tools) > 0 {
-		parts = append(parts, fmt.Sprint(v.Sysroot.Tools)) // fmt sorts maps
+		parts = append(parts, fmt.Sprint(v.Sysroot.Tools), v.plain("tool")) // fmt sorts maps
 	}
 	if v.Sysroot.supplement != "" {
 		parts = append(parts, v.Sysroot.supplement)
@@ -89,6 +89,10 @@ func (v View) triples() []string {
 
 // Bin is the directory that goes first on PATH.
 func (v View) Bin() string { return filepath.Join(v.Dir, "bin") }
+
+// Absent is the directory of programs that say why they are not here. It goes on PATH between the view and the host's
+// own programs, where these follow. A build sees of the host what it is told to, so that it is missing there.
+func (v View) Absent() string { return filepath.Join(v.Dir, "absent") }
 
 // Tool is the path of <triplet>-NAME.
 func (v View) Tool(name string) string {
@@ -124,6 +128,7 @@ var drivers = []string{"clang", "gcc", "cc", "clang++", "g++", "c++", "cpp", "c8
 var tools = map[string]string{
 	"ar": "llvm-ar", "ranlib": "llvm-ranlib", "nm": "llvm-nm", "readelf": "llvm-readelf", "size": "llvm-size", "strings": "llvm-strings", "c++filt": "llvm-cxxfilt",
 	"gcc-ar": "llvm-ar", "gcc-ranlib": "llvm-ranlib", "gcc-nm": "llvm-nm", "llvm-ar": "llvm-ar", "llvm-ranlib": "llvm-ranlib", "llvm-nm": "llvm-nm",
+	"objdump": "llvm-objdump", "llvm-objdump": "llvm-objdump", "addr2line": "llvm-addr2line", "dwp": "llvm-dwp",
 }
 
 // tree is the directory of another tree of the store as the configuration file names it.
@@ -352,11 +357,23 @@ func (c *Composer) view(ctx context.Context, v View) error {
 			}
 		}
 		for name, program := range v.Sysroot.Tools {
-			if err := os.Symlink(filepath.Join("../..", v.Clang.Key, "usr/lib/llvm-"+v.Clang.Slot+"/bin", program), filepath.Join(bin, v.Platform.Triplet+"-"+name)); err != nil {
+			named := v.Platform.Triplet + "-" + name
+			if err := os.Symlink(filepath.Join("../..", v.Clang.Key, "usr/lib/llvm-"+v.Clang.Slot+"/bin", program), filepath.Join(bin, named)); err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(bin, name), []byte(v.plain(name)), 0o755); err != nil {
 				return err
 			}
 		}
-		for _, n := range []string{"pkg-config", "pkgconf", v.Platform.Triplet + "-pkg-config"} {
+		for _, n := range []string{"as", v.Platform.Triplet + "-as"} {
+			if err := os.WriteFile(filepath.Join(bin, n), []byte(v.assembler()), 0o755); err != nil {
+				return err
+			}
+		}
+		if err := v.writeAbsent(bin, filepath.Join(tmp, "absent")); err != nil {
+			return err
+		}
+		for _, n := range []string{"pkg-config", "pkgconf", v.Platform.Triplet + "-pkg-config", v.Platform.Triplet + "-pkgconf"} {
 			if err := os.Symlink(filepath.Join("../..", v.Pkgconf.Key, "programs/pkg-config"), filepath.Join(bin, n)); err != nil {
 				return err
 			}

@@ -125,7 +125,7 @@ func TestReinterpret(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := relocateTree(tmp, "/store/trees/x", "x86_64-linux-gnu", nil); err != nil {
+	if err := relocateTree(t.Context(), tmp, "/store/trees/x", "x86_64-linux-gnu", nil); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{

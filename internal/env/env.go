@@ -110,6 +110,20 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 	return e.Merge(ForPages(p))
 }
 
+// Astray are variables of a caller by which the platform's tools would do what is not asked of them, or by which tools
+// of the host would be called in their place: what the drivers of clang (Driver.cpp, Clang's manual, "Environment
+// variables") and GCC read, lld's, and the words of make (its manual, "Implicit variables"), Automake, libtool and CMake
+// for tools.
+var Astray = []string{
+	"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH", "LIBRARY_PATH",
+	"COMPILER_PATH", "GCC_EXEC_PREFIX", "GCC_COMPARE_DEBUG", "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES",
+	"CLANG_NO_DEFAULT_CONFIG", "CCC_OVERRIDE_OPTIONS", "CCC_ADD_ARGS", "QA_OVERRIDE_GCC3_OPTIONS", "CL", "_CL_",
+	"CC_PRINT_OPTIONS", "CC_PRINT_HEADERS", "CC_PRINT_INTERNAL_STAT", "CC_PRINT_PROC_STAT", "SDKROOT",
+	"LLD_VERSION", "LLD_REPRODUCE", "LINK", "_LINK_", "LD_RUN_PATH", "LDEMULATION", "GNUTARGET",
+	"AS", "CCAS", "CXXCPP", "OBJC", "OBJCXX", "CCLD", "CXXLD", "FC", "F77", "F90", "OBJDUMP", "ADDR2LINE", "CXXFILT",
+	"DWP", "DLLTOOL", "WINDRES", "RC", "GCOV", "GPROF", "ELFEDIT", "LIPO", "ASM",
+}
+
 // ForPages returns the variables that say how large a page of memory is to those who compile that in: the largest that the platform's kernels have. A memory allocator that was
 // compiled for a larger page than it meets works, for a smaller one it does not (jemalloc's INSTALL.md, --with-lg-page). The crates tikv-jemalloc-sys and jemalloc-sys read this one.
 func ForPages(p platform.Platform) Environment {

@@ -16,7 +16,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"xbuild/internal/hosttools"
 	"xbuild/internal/inspect"
@@ -37,6 +42,10 @@ type Artifact struct {
 
 // publish puts the action's outputs into dist, each whole or not at all, and removes what an earlier run put there and this one did not.
 func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
+	if err := cleared(a, st); err != nil {
+		return nil, false, err
+	}
+	defer removeAll(placing(a))
 	changed := false
 	old := st.Dist
 	now := map[string]placed{}
@@ -77,7 +86,7 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 		}
 		changed = true
 		if o.Link != "" {
-			if err := placeLink(o.Link, path); err != nil {
+			if err := publishLink(a, o.Link, path); err != nil {
 				return nil, false, err
 			}
 		} else {
@@ -200,11 +209,9 @@ func shipped(a *plan.Action, st *state) []string {
 	return names
 }
 
-// place copies a file to dist under a temporary name, strips it where the target asks for that, and renames it.
+// place copies a file to dist, stripped where the target asks for that. It is made in a directory beside the build, so
+// that a run that is killed leaves nothing in dist, and renamed.
 func place(a *plan.Action, from, to string) (size int64, sum string, err error) {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return 0, "", err
-	}
 	src, err := os.Open(from)
 	if err != nil {
 		return 0, "", err
@@ -214,7 +221,7 @@ func place(a *plan.Action, from, to string) (size int64, sum string, err error) 
 	if err != nil {
 		return 0, "", err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(to), ".xbuild-*")
+	tmp, err := os.CreateTemp(placing(a), "file-*")
 	if err != nil {
 		return 0, "", err
 	}
@@ -251,7 +258,113 @@ func place(a *plan.Action, from, to string) (size int64, sum string, err error) 
 		h.Write(data)
 		size = int64(len(data))
 	}
-	return size, hex.EncodeToString(h.Sum(nil)), os.Rename(tmp.Name(), to)
+	return size, hex.EncodeToString(h.Sum(nil)), moved(a, tmp.Name(), to)
+}
+
+// placing is the directory in which an action's artifacts are made.
+func placing(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "placing") }
+
+// moved renames a whole file into dist. Where that is on another file system, it is copied there under another name
+// first.
+func moved(a *plan.Action, from, to string) error {
+	dist, rel, err := inDist(a, to)
+	if err != nil {
+		return err
+	}
+	defer dist.Close()
+	if dir := filepath.Dir(rel); dir != "." {
+		if err := dist.MkdirAll(dir, 0o755); err != nil {
+			return escaped(to, err)
+		}
+	}
+	if _, err := dist.Stat(filepath.Dir(rel)); err != nil { // a link that leads out of dist
+		return escaped(to, err)
+	}
+	if err = os.Rename(from, to); !errors.Is(err, syscall.EXDEV) {
+		return err
+	}
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	info, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(filepath.Dir(rel), fmt.Sprintf("%s%d-%s", halfway, os.Getpid(), filepath.Base(rel)))
+	dst, err := dist.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer dist.Remove(tmp)
+	_, err = io.Copy(dst, src)
+	if err == nil {
+		err = dst.Chmod(info.Mode().Perm())
+	}
+	if cerr := dst.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return dist.Rename(tmp, rel)
+}
+
+// halfway begins the names of files that are copied to dist from another file system.
+const halfway = ".xbuild-"
+
+// cleared removes from an action's directories what a run that was killed was making there.
+func cleared(a *plan.Action, st *state) error {
+	if err := errors.Join(removeAll(placing(a)), os.MkdirAll(placing(a), 0o755)); err != nil {
+		return err
+	}
+	dirs := map[string]bool{}
+	for _, o := range st.Outputs {
+		dirs[filepath.Dir(filepath.Join(a.Dist, o.Dist))] = true
+	}
+	for dir := range dirs {
+		left, err := filepath.Glob(filepath.Join(escapeGlob(dir), halfway+"[0-9]*-*"))
+		if err != nil {
+			return err
+		}
+		for _, f := range left {
+			pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(f), halfway), "-")
+			if n, err := strconv.Atoi(pid); err == nil && errors.Is(syscall.Kill(n, 0), syscall.ESRCH) {
+				os.Remove(f)
+			}
+		}
+	}
+	return nil
+}
+
+// escapeGlob is a pattern for one path (path/filepath.Match).
+func escapeGlob(path string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+}
+
+// inDist opens dist, which no path that is opened by it leaves, and says where in it a file is.
+func inDist(a *plan.Action, path string) (*os.Root, string, error) {
+	top := distRoot(a)
+	if err := os.MkdirAll(top, 0o755); err != nil {
+		return nil, "", err
+	}
+	rel, err := filepath.Rel(top, path)
+	if err != nil {
+		return nil, "", err
+	}
+	root, err := os.OpenRoot(top)
+	return root, rel, err
+}
+
+// escaped says of an error of a root what it means.
+func escaped(path string, err error) error {
+	for dir := filepath.Dir(path); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if target, lerr := os.Readlink(dir); lerr == nil {
+			return fmt.Errorf("%s is a link to %s, outside of dist: xbuild writes nothing there; remove the link, or name another directory with --output", dir, target)
+		}
+	}
+	return err
 }
 
 // unlinked returns a text in which the build has written where its links to programs of the host are, as configure scripts do for the scripts that they make, with the
@@ -284,6 +397,22 @@ func linked(path string) bool {
 	return err == nil && (h.Type == elf.ET_EXEC || h.Type == elf.ET_DYN)
 }
 
+// publishLink is place of a link.
+func publishLink(a *plan.Action, target, to string) error {
+	dist, rel, err := inDist(a, to)
+	if err != nil {
+		return err
+	}
+	defer dist.Close()
+	if err := dist.MkdirAll(filepath.Dir(rel), 0o755); err != nil {
+		return escaped(to, err)
+	}
+	if err := dist.Remove(rel); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return escaped(to, err)
+	}
+	return dist.Symlink(target, rel)
+}
+
 func placeLink(target, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
@@ -301,7 +430,16 @@ func placeLink(target, to string) error {
 }
 
 // writeArtifacts writes dist/artifacts.json: what this run made, and of earlier runs what still lies in dist.
-func writeArtifacts(dist string, results []Result) error {
+func writeArtifacts(ctx context.Context, scratch, dist string, results []Result) error {
+	if err := os.MkdirAll(dist, 0o755); err != nil {
+		return err
+	}
+	// Builds of single targets go on side by side: each adds to what is there.
+	lock := flock.New(dist, flock.SetFlag(os.O_RDONLY))
+	if ok, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil || !ok {
+		return fmt.Errorf("%s: %w", dist, err)
+	}
+	defer lock.Unlock()
 	file := filepath.Join(dist, "artifacts.json")
 	ran := map[[2]string]bool{}
 	arts := []Artifact{}
@@ -341,10 +479,7 @@ func writeArtifacts(dist string, results []Result) error {
 	if bytes.Equal(text, data) {
 		return nil
 	}
-	if err := os.MkdirAll(dist, 0o755); err != nil {
-		return err
-	}
-	return writeAtomic(file, text)
+	return writeWhole(scratch, file, text)
 }
 
 // copyTree brings a copy of a source up to date: files that are new, or other ones than those that were copied before, are copied with their times, so that make sees

@@ -7,7 +7,9 @@ package execute
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -25,6 +27,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"xbuild/internal/env"
+	"xbuild/internal/guard"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/plan"
 	"xbuild/internal/trace"
@@ -34,6 +37,7 @@ import (
 // Options say how a plan is run.
 type Options struct {
 	Jobs    int             // processes at once; 0 means one a core
+	Project string          // the project's directory
 	Build   string          // the project's build directory
 	Dist    string          // the project's dist directory
 	Skip    []string        // further directories that hold no sources
@@ -61,9 +65,19 @@ type Result struct {
 
 // Run runs the actions and writes artifacts.json. Actions that fail do not stop others; the results are in the plan's order.
 func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
-	if err := prepareBuildDir(opt.Build); err != nil {
+	// What is made is the same whoever makes it: modes of files too. The process has no other work meanwhile.
+	defer syscall.Umask(syscall.Umask(0o022))
+	if err := prepareBuildDir(opt.Project, opt.Build); err != nil {
 		return nil, err
 	}
+	if err := ownPath(opt.Project, opt.Dist); err != nil {
+		return nil, err
+	}
+	done, err := opt.temporary()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	blind := ""
 	if err := trace.Supported(); err != nil && !opt.Blind {
 		blind = fmt.Sprintf("what a build reads cannot be seen on this machine (%v): all is built anew every time", err)
@@ -96,7 +110,7 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 	if err := ctx.Err(); err != nil {
 		return results, err
 	}
-	return results, writeArtifacts(opt.Dist, results)
+	return results, writeArtifacts(ctx, opt.Build, opt.Dist, results)
 }
 
 type runner struct {
@@ -154,6 +168,9 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		return Result{Err: err}
 	}
 	dir := filepath.Dir(a.State)
+	if err := ownPath(r.opt.Build, dir); err != nil {
+		return Result{Err: err}
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Result{Err: err}
 	}
@@ -163,6 +180,9 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	defer lock.Unlock()
 
+	if err := endOf(dir); err != nil {
+		return Result{Err: err}
+	}
 	if a.Missing != "" {
 		return Result{Err: errors.New(a.Missing)}
 	}
@@ -201,6 +221,14 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	if err := os.Remove(a.State); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return Result{Err: err}
 	}
+	if err := os.WriteFile(begun(dir), []byte(rand.Text()), 0o644); err != nil {
+		return Result{Err: err}
+	}
+	defer func() {
+		if ctx.Err() == nil {
+			os.Remove(begun(dir))
+		}
+	}()
 	log := &bytes.Buffer{}
 	for _, by := range answered {
 		os.Remove(asked(a) + "-" + by)
@@ -265,6 +293,29 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		}
 	}
 	return res
+}
+
+// begun is a file that lies in an action's directory while its commands run. It holds a word that is in the environment
+// of each of their processes.
+func begun(dir string) string { return filepath.Join(dir, "begun") }
+
+// runVariable is the variable with that word.
+const runVariable = "XBUILD_RUN"
+
+// endOf ends what is left of a run that was killed together with all who wait for it: a rule of a Makefile that goes on
+// would write what it made of the old sources into this build.
+func endOf(dir string) error {
+	word, err := os.ReadFile(begun(dir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(word) > 0 {
+		guard.EndMarked(runVariable + "=" + string(word))
+	}
+	return os.Remove(begun(dir))
 }
 
 // asked is the beginning of the names of the files in which programs that are asked for the machine note it (compose.View.Answers).
@@ -495,6 +546,9 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 		e.Set("XBUILD_ASKED", asked(a))
 	}
 	e.Set(unstripped.Variable, keptBy(a))
+	if word, err := os.ReadFile(begun(filepath.Dir(a.State))); err == nil && !r.whole {
+		e.Set(runVariable, string(word))
+	}
 	listen(a, &e)
 	if a.HostDir != "" && !r.whole {
 		e.Set("XBUILD_HOST_TOOLS", a.HostDir)
@@ -532,14 +586,15 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	if run.record != nil {
 		start = func() error { return run.record.Run(cmd, made(s)) }
 	}
-	if err := start(); err != nil {
+	err = start()
+	if cmd.Process != nil {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left running would go on writing
+	}
+	if err != nil {
 		if s.WhenMissing != "" {
 			os.Remove(s.WhenMissing) // it may be there already (config.status is before what it makes), and the step is not done
 		}
 		if ctx.Err() != nil {
-			if cmd.Process != nil {
-				syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			}
 			return ctx.Err()
 		}
 		var exit *exec.ExitError
@@ -577,8 +632,13 @@ func lookPath(name, path string) (string, error) {
 	return "", fmt.Errorf("program %q is neither in xbuild's toolchains for this target nor among the host's that it sees", name)
 }
 
-func prepareBuildDir(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "CACHEDIR.TAG")); err == nil {
+func prepareBuildDir(project, dir string) error {
+	if err := ownPath(project, dir); err != nil {
+		return err
+	}
+	tag := filepath.Join(dir, "CACHEDIR.TAG")
+	if _, err := os.Stat(tag); err == nil {
+		os.Chtimes(tag, time.Time{}, time.Now()) // the time of last use
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -587,7 +647,76 @@ func prepareBuildDir(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "CACHEDIR.TAG"), []byte("Signature: 8a477f597d28d172789f06886806bc55\n# xbuild's build directory; see https://bford.info/cachedir/\n"), 0o644)
+	return os.WriteFile(tag, []byte("Signature: 8a477f597d28d172789f06886806bc55\n# xbuild's build directory; see https://bford.info/cachedir/\n"), 0o644)
+}
+
+// ownPath refuses a directory below another one to which a link leads on the way, or which is one: a project that
+// somebody else made would have this user's files written through it. What the caller named outside is the caller's.
+func ownPath(top, dir string) error {
+	rel, err := filepath.Rel(top, dir)
+	if err != nil || !filepath.IsLocal(rel) {
+		return nil
+	}
+	path := top
+	for part := range strings.SplitSeq(filepath.Clean(rel), string(filepath.Separator)) {
+		path = filepath.Join(path, part)
+		if target, err := os.Readlink(path); err == nil {
+			return fmt.Errorf("%s is a link to %s, and xbuild writes through none: remove it, or name the directory itself (--output; build in [project])", path, target)
+		}
+	}
+	return nil
+}
+
+// temporaryPrefix begins the names of directories for temporary files of commands.
+const temporaryPrefix = "xbuild-commands-"
+
+// temporary gives the commands a directory of their own for temporary files, which is removed with all that they leave
+// in it, and what runs that were killed have left.
+func (opt *Options) temporary() (done func(), err error) {
+	base := cmp.Or(opt.Environ.Lookup("TMPDIR"), os.TempDir())
+	SweepTemporary(base)
+	dir, done, err := temporaryIn(base)
+	if err == nil {
+		opt.Environ = opt.Environ.Merge(env.Environment{{Name: "TMPDIR", Value: dir}})
+	}
+	return done, err
+}
+
+// temporaryIn makes a directory that a sweep leaves alone until done, which removes it.
+func temporaryIn(base string) (dir string, done func(), err error) {
+	for range 100 {
+		if dir, err = os.MkdirTemp(base, temporaryPrefix); err != nil {
+			return "", nil, err
+		}
+		lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
+		ok, err := lock.TryLock()
+		if _, gone := os.Lstat(dir); err == nil && ok && gone == nil {
+			return dir, func() {
+				removeAll(dir)
+				lock.Unlock()
+			}, nil
+		}
+		lock.Close() // a sweep came between the two
+	}
+	return "", nil, fmt.Errorf("no temporary directory can be kept in %s: something removes them", base)
+}
+
+// SweepTemporary removes the directories for temporary files that nobody has locked: those of runs that were killed.
+func SweepTemporary(base string) {
+	left, err := filepath.Glob(filepath.Join(escapeGlob(base), temporaryPrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, dir := range left {
+		if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+			continue
+		}
+		lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
+		if ok, err := lock.TryLock(); err == nil && ok {
+			removeAll(dir)
+		}
+		lock.Close()
+	}
 }
 
 // removeAll deletes a tree whose directories may be read-only, as installed ones sometimes are.

@@ -86,8 +86,9 @@ var caches = []string{
 func newInputs(opt Options) *inputs {
 	in := &inputs{build: real(opt.Build), now: map[string]seen{}, sums: map[string]string{}}
 	in.skip = append([]string{opt.Build, opt.Dist}, opt.Skip...)
+	project := cmp.Or(opt.Project, opt.Build)
 	add := func(path string) {
-		if path == "" || path == "/" || within(opt.Build, path) || within(real(opt.Build), path) {
+		if path == "" || path == "/" || within(project, path) || within(real(project), path) {
 			return // a project may lie in a cache
 		}
 		in.ignore = append(in.ignore, path)
@@ -97,6 +98,9 @@ func newInputs(opt Options) *inputs {
 	}
 	for _, p := range machine {
 		add(p)
+	}
+	if tmp := opt.Environ.Lookup("TMPDIR"); strings.HasPrefix(filepath.Base(tmp), temporaryPrefix) {
+		in.ignore = append(in.ignore, tmp, real(tmp))
 	}
 	add(opt.Store)
 	add(opt.XBuild)

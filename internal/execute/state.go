@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -71,8 +72,11 @@ func (st *state) write(path string) error {
 }
 
 // writeAtomic replaces a file whole; a reader sees the old content or the new.
-func writeAtomic(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+func writeAtomic(path string, data []byte) error { return writeWhole(filepath.Dir(path), path, data) }
+
+// writeWhole is writeAtomic that makes the file in another directory, where that is on the same file system.
+func writeWhole(scratch, path string, data []byte) error {
+	f, err := os.CreateTemp(scratch, "."+filepath.Base(path)+".*")
 	if err != nil {
 		return err
 	}
@@ -88,7 +92,11 @@ func writeAtomic(path string, data []byte) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	err = os.Rename(f.Name(), path)
+	if errors.Is(err, syscall.EXDEV) && scratch != filepath.Dir(path) {
+		return writeAtomic(path, data)
+	}
+	return err
 }
 
 func statOf(info fs.FileInfo) string {

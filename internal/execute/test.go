@@ -122,11 +122,11 @@ func (r *runner) test(ctx context.Context, t Test, opt TestOptions, start *time.
 		defer lock.Unlock()
 		*start = time.Now()
 	}
-	tmp, note, err := scratch(t)
+	tmp, done, note, err := scratch(t)
 	if err != nil {
 		return failed(err)
 	}
-	defer removeAll(tmp)
+	defer done()
 	if opt.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, opt.Timeout)
@@ -215,18 +215,19 @@ const overflow = "Value too large for defined data type"
 // scratch makes a directory for a test's temporary files. For a 32-bit program under QEMU it is on a tmpfs where there is one: a program that was not built with
 // -D_FILE_OFFSET_BITS=64 reads no directory of ext4, overlayfs and the like there (EOVERFLOW), because the offsets are the 64-bit host's. note says what a test that
 // failed by that should know.
-func scratch(t Test) (dir, note string, err error) {
+func scratch(t Test) (dir string, done func(), note string, err error) {
 	if t.Emulated && t.Action.Platform.Bits == 32 {
 		note = "A 32-bit program under QEMU gets EOVERFLOW from readdir on this machine's file systems unless it is built with -D_FILE_OFFSET_BITS=64\n(cflags in [platform.\"" + t.Action.OCI + "\"]); on a tmpfs it does not"
 		if onTmpfs("/dev/shm") {
-			if dir, err := os.MkdirTemp("/dev/shm", "xbuild-test-"); err == nil {
-				return dir, note + ", and $TMPDIR was on one.", nil
+			SweepTemporary("/dev/shm")
+			if dir, done, err := temporaryIn("/dev/shm"); err == nil {
+				return dir, done, note + ", and $TMPDIR was on one.", nil
 			}
 		}
 		note += ", and there is none to write to at /dev/shm."
 	}
-	dir, err = os.MkdirTemp("", "xbuild-test-")
-	return dir, note, err
+	dir, done, err = temporaryIn(os.TempDir())
+	return dir, done, note, err
 }
 
 // compare fails the tests that print something else than most of those that are to print the same.

@@ -52,6 +52,9 @@ type Options struct {
 	Retries  int           // further attempts after passing faults, for each URL; 0 is 4, negative none
 	Backoff  time.Duration // pause before the first of them, doubled each time; 0 is half a second
 	Stall    time.Duration // time without a byte after which a connection is given up; 0 is 30 seconds
+	Slow     time.Duration // time of less than 10 kB/s after which the next mirror is asked, where there is one; 0 is a minute
+	Patience time.Duration // the longest that a server can make one wait (Retry-After); 0 is a minute
+	Notice   func(string)  // hears of slow and busy servers; nil: nobody
 	// Authorization, where it is set, says what header of that name a URL is asked with; "" for none.
 	Authorization func(*url.URL) string
 }
@@ -68,6 +71,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Stall == 0 {
 		o.Stall = 30 * time.Second
+	}
+	if o.Slow == 0 {
+		o.Slow = time.Minute
+	}
+	if o.Patience == 0 {
+		o.Patience = time.Minute
 	}
 	return o
 }
@@ -143,18 +152,13 @@ func missing(st *store.Store, items []Item) ([]Item, error) {
 // InRelease, from the first URL that has it. More than max bytes are an error.
 // errors.Is(err, ErrNotFound) says that some mirror answered that it does not
 // exist.
-func Bytes(ctx context.Context, urls []string, max int64) (data []byte, usedURL string, err error) {
-	return Options{}.Bytes(ctx, urls, max)
-}
-
-// Bytes is Bytes with the credentials of these options.
-func (o Options) Bytes(ctx context.Context, urls []string, max int64) (data []byte, usedURL string, err error) {
+func (o Options) Bytes(ctx context.Context, st *store.Store, urls []string, max int64) (data []byte, usedURL string, err error) {
 	if len(urls) == 0 {
 		return nil, "", errors.New("there is no URL to fetch from")
 	}
-	opt := Options{Authorization: o.Authorization}.withDefaults()
+	opt := Options{Authorization: o.Authorization, Notice: o.Notice}.withDefaults()
 	opt.Retries = 2
-	return newFetcher(opt).bytes(ctx, urls, max)
+	return newFetcher(opt).bytes(ctx, st, urls, max)
 }
 
 // Checked fetches a file of which no SHA-256 is known: check says whether it is the right one, by another checksum. What passes comes into the store; its SHA-256
@@ -177,7 +181,7 @@ func Checked(ctx context.Context, st *store.Store, name string, urls []string, m
 	track := batch.add(it)
 	defer track.end()
 	dst := filepath.Join(tmp, "file")
-	_, err = f.mirrors(ctx, name, urls, func(u string) error {
+	_, err = f.mirrors(ctx, name, urls, func(u string, last bool) error {
 		if err := f.download(ctx, u, dst, &transfer{max: max, track: track}); err != nil {
 			return err
 		}
@@ -207,18 +211,18 @@ func Checked(ctx context.Context, st *store.Store, name string, urls []string, m
 	return sum, bytes, err
 }
 
-func (f *fetcher) bytes(ctx context.Context, urls []string, max int64) ([]byte, string, error) {
+func (f *fetcher) bytes(ctx context.Context, st *store.Store, urls []string, max int64) ([]byte, string, error) {
 	defer f.base.CloseIdleConnections()
-	dir, err := os.MkdirTemp("", "xbuild-")
+	dir, done, err := st.TempDir("bytes")
 	if err != nil {
 		return nil, "", err
 	}
-	defer os.RemoveAll(dir)
+	defer done()
 	var data []byte
-	used, err := f.mirrors(ctx, urls[0], urls, func(u string) error {
+	used, err := f.mirrors(ctx, urls[0], urls, func(u string, last bool) error {
 		dst := filepath.Join(dir, "file")
 		defer os.Remove(dst)
-		if err := f.download(ctx, u, dst, &transfer{max: max}); err != nil {
+		if err := f.download(ctx, u, dst, &transfer{max: max, patient: last}); err != nil {
 			return err
 		}
 		file, err := os.Open(dst)
@@ -269,11 +273,11 @@ func newFetcher(opt Options) *fetcher {
 func (f *fetcher) item(ctx context.Context, st *store.Store, it Item, b *batch) error {
 	t := b.add(it)
 	defer t.end()
-	_, err := f.mirrors(ctx, it.Name, it.URLs, func(u string) error {
+	_, err := f.mirrors(ctx, it.Name, it.URLs, func(u string, last bool) error {
 		for again := false; ; again = true {
 			resumed := false
 			_, err := st.AddFile(ctx, it.SHA256, it.Size, func(tmp string) error {
-				tr := &transfer{size: it.Size, track: t}
+				tr := &transfer{size: it.Size, track: t, patient: last}
 				err := f.download(ctx, u, tmp, tr)
 				resumed = tr.resumed
 				return err
@@ -293,24 +297,33 @@ func (f *fetcher) item(ctx context.Context, st *store.Store, it Item, b *batch) 
 }
 
 // mirrors tries one URL after the other, those of unreachable hosts last.
-func (f *fetcher) mirrors(ctx context.Context, name string, urls []string, get func(u string) error) (used string, err error) {
+func (f *fetcher) mirrors(ctx context.Context, name string, urls []string, get func(u string, last bool) error) (used string, err error) {
 	urls = slices.Clone(urls)
 	slices.SortStableFunc(urls, func(a, b string) int { return f.rank(a) - f.rank(b) })
 	failed := &Error{Name: name}
-	for _, u := range urls {
-		err := get(u)
+	for i, u := range urls {
+		err := get(u, i == len(urls)-1)
 		if err == nil {
 			return u, nil
 		}
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		if local(err) {
+		if Local(err) {
 			return "", fmt.Errorf("%s: %w", name, err)
+		}
+		if errors.Is(err, errSlow) {
+			f.say("%s: %v: asking the next mirror", redact(u), err)
 		}
 		failed.Attempts = append(failed.Attempts, Attempt{URL: redact(u), Err: err})
 	}
 	return "", failed
+}
+
+func (f *fetcher) say(format string, args ...any) {
+	if f.opt.Notice != nil {
+		f.opt.Notice(fmt.Sprintf(format, args...))
+	}
 }
 
 func (f *fetcher) rank(u string) int {
@@ -325,7 +338,7 @@ func (f *fetcher) rank(u string) int {
 // download gets one URL, over passing faults. The file at dst is complete as
 // far as the server said, and not verified.
 func (f *fetcher) download(ctx context.Context, u, dst string, t *transfer) error {
-	t.base, t.stall, t.authorization = f.base, f.opt.Stall, f.opt.Authorization
+	t.base, t.stall, t.slow, t.authorization = f.base, f.opt.Stall, f.opt.Slow, f.opt.Authorization
 	pause, left, tries := f.opt.Backoff, f.opt.Retries, 0
 	for {
 		had := size(dst)
@@ -336,7 +349,7 @@ func (f *fetcher) download(ctx context.Context, u, dst string, t *transfer) erro
 		}
 		var status *StatusError
 		switch {
-		case local(err):
+		case Local(err):
 			return err
 		case had > 0 && (errors.Is(err, errNoRange) || errors.As(err, &status) && status.Code == http.StatusRequestedRangeNotSatisfiable):
 			// The server cannot resume: from the start, at once.
@@ -368,7 +381,8 @@ func (f *fetcher) download(ctx context.Context, u, dst string, t *transfer) erro
 		left--
 		wait := pause
 		if errors.As(err, &status) && status.RetryAfter > wait {
-			wait = min(status.RetryAfter, time.Minute)
+			wait = min(status.RetryAfter, f.opt.Patience)
+			f.say("%s: %v: it asks to wait %s, trying again in %s", redact(u), err, status.RetryAfter, wait)
 		}
 		select {
 		case <-ctx.Done():
@@ -379,8 +393,8 @@ func (f *fetcher) download(ctx context.Context, u, dst string, t *transfer) erro
 	}
 }
 
-// local faults are those of this machine: no mirror helps.
-func local(err error) bool {
+// Local faults are those of this machine: no mirror helps.
+func Local(err error) bool {
 	var full *store.FullError
 	return errors.As(err, &full) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
 }

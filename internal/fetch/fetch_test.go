@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -205,7 +206,7 @@ func TestFileURL(t *testing.T) {
 	if st, err := os.Lstat(p); err != nil || st.Mode() != 0o644 {
 		t.Errorf("the source's mode is now %v (%v)", st.Mode(), err)
 	}
-	if got, _, err := Bytes(t.Context(), []string{u}, 5000); err != nil || !bytes.Equal(got, data) {
+	if got, _, err := (Options{}).Bytes(t.Context(), open(t), []string{u}, 5000); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("Bytes has %d bytes, %v", len(got), err)
 	}
 }
@@ -496,6 +497,84 @@ func TestRetry(t *testing.T) {
 	})
 }
 
+// TestSlowMirror: a mirror that sends too little is left for the next one, and kept where there is none.
+func TestSlowMirror(t *testing.T) {
+	data := random(40_000)
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+		for part := range slices.Chunk(data, 500) { // 5 kB/s
+			if _, err := w.Write(part); err != nil {
+				return
+			}
+			w.(http.Flusher).Flush()
+			select {
+			case <-r.Context().Done():
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}))
+	defer slow.Close()
+	quick := serve(t, map[string][]byte{"/f": data})
+	var said []string
+	opt := Options{Slow: 500 * time.Millisecond, Notice: func(m string) { said = append(said, m) }}
+	st := open(t)
+	start := time.Now()
+	if err := Files(t.Context(), st, []Item{item("f", data, slow.URL+"/f", quick.URL+"/f")}, opt); err != nil {
+		t.Fatal(err)
+	}
+	have(t, st, data)
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if len(said) != 1 || !strings.Contains(said[0], slow.URL) || !strings.Contains(said[0], "less than 10 kB/s for 500ms: asking the next mirror") {
+		t.Errorf("said %q", said)
+	}
+	st, said = open(t), nil
+	if err := Files(t.Context(), st, []Item{item("f", data, slow.URL+"/f")}, opt); err != nil || len(said) > 0 {
+		t.Errorf("alone: %v, said %q", err, said)
+	}
+}
+
+// TestRetryAfter: a server that asks for patience gets some, and it is said.
+func TestRetryAfter(t *testing.T) {
+	data := random(1000)
+	for value, want := range map[string]string{
+		"120":        "it asks to wait 2m0s, trying again in 300ms",
+		"86400":      "it asks to wait 24h0m0s, trying again in 300ms",
+		"4294967295": "trying again in 300ms",
+		"0":          "",
+		"-5":         "",
+		"soon":       "",
+		time.Now().Add(10 * time.Hour).UTC().Format(http.TimeFormat): "trying again in 300ms",
+		time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat):     "",
+	} {
+		asked := 0
+		busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if asked++; asked == 1 {
+				w.Header().Set("Retry-After", value)
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			w.Write(data)
+		}))
+		defer busy.Close()
+		var said []string
+		st := open(t)
+		start := time.Now()
+		err := Files(t.Context(), st, []Item{item("f", data, busy.URL+"/f")}, Options{Backoff: time.Millisecond, Patience: 300 * time.Millisecond, Notice: func(m string) { said = append(said, m) }})
+		if err != nil {
+			t.Errorf("%s: %v", value, err)
+		}
+		if took := time.Since(start); took > 10*time.Second || want != "" && took < 300*time.Millisecond {
+			t.Errorf("%s: it took %v", value, took)
+		}
+		if got := strings.Join(said, " "); !strings.Contains(got, want) || want == "" && got != "" {
+			t.Errorf("%s: said %q, want %q", value, got, want)
+		}
+	}
+}
+
 func TestStall(t *testing.T) {
 	data := random(100_000)
 	st, s := open(t), serve(t, map[string][]byte{"/f": data})
@@ -688,14 +767,14 @@ func TestBytes(t *testing.T) {
 	empty, s := serve(t, nil), serve(t, map[string][]byte{"/InRelease": data})
 	s.fail("/InRelease", status(503))
 	f := newFetcher(fast.withDefaults())
-	got, used, err := f.bytes(t.Context(), []string{empty.URL + "/InRelease", s.URL + "/InRelease"}, 1000)
+	got, used, err := f.bytes(t.Context(), open(t), []string{empty.URL + "/InRelease", s.URL + "/InRelease"}, 1000)
 	if err != nil || !bytes.Equal(got, data) || used != s.URL+"/InRelease" {
 		t.Errorf("%d bytes from %s, %v", len(got), used, err)
 	}
-	if _, _, err := Bytes(t.Context(), []string{empty.URL + "/x"}, 1000); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), empty.URL+"/x") {
+	if _, _, err := (Options{}).Bytes(t.Context(), open(t), []string{empty.URL + "/x"}, 1000); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), empty.URL+"/x") {
 		t.Errorf("error is %v, want ErrNotFound and the URL", err)
 	}
-	if _, _, err := Bytes(t.Context(), []string{s.URL + "/InRelease"}, 999); err == nil || !strings.Contains(err.Error(), "larger than the 999 bytes allowed") {
+	if _, _, err := (Options{}).Bytes(t.Context(), open(t), []string{s.URL + "/InRelease"}, 999); err == nil || !strings.Contains(err.Error(), "larger than the 999 bytes allowed") {
 		t.Errorf("error is %v", err)
 	}
 	chunked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -705,10 +784,10 @@ func TestBytes(t *testing.T) {
 		}
 	}))
 	defer chunked.Close()
-	if _, _, err := Bytes(t.Context(), []string{chunked.URL}, 2500); err == nil || !strings.Contains(err.Error(), "larger than the 2500 bytes allowed") {
+	if _, _, err := (Options{}).Bytes(t.Context(), open(t), []string{chunked.URL}, 2500); err == nil || !strings.Contains(err.Error(), "larger than the 2500 bytes allowed") {
 		t.Errorf("error is %v", err)
 	}
-	if _, _, err := Bytes(t.Context(), nil, 1); err == nil {
+	if _, _, err := (Options{}).Bytes(t.Context(), open(t), nil, 1); err == nil {
 		t.Error("no URL is no error")
 	}
 }
@@ -718,7 +797,7 @@ func TestBytes(t *testing.T) {
 func TestProxy(t *testing.T) {
 	const u = "http://mirror.example/f"
 	if os.Getenv("FETCH_BY_PROXY") != "" {
-		data, _, err := Bytes(t.Context(), []string{u}, 100)
+		data, _, err := (Options{}).Bytes(t.Context(), open(t), []string{u}, 100)
 		if err != nil || string(data) != "by proxy" {
 			t.Errorf("got %q, %v", data, err)
 		}
@@ -844,7 +923,7 @@ func TestAuthorization(t *testing.T) {
 		}
 		return ""
 	}
-	got, _, err := opt.Bytes(t.Context(), []string{registry.URL + "/file"}, 1000)
+	got, _, err := opt.Bytes(t.Context(), open(t), []string{registry.URL + "/file"}, 1000)
 	if err != nil || !bytes.Equal(got, data) {
 		t.Fatalf("%d bytes, %v", len(got), err)
 	}

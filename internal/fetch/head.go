@@ -25,7 +25,7 @@ func Size(ctx context.Context, urls []string) (int64, error) {
 	f := newFetcher(opt)
 	defer f.base.CloseIdleConnections()
 	var n int64
-	_, err := f.mirrors(ctx, urls[0], urls, func(u string) error {
+	_, err := f.mirrors(ctx, urls[0], urls, func(u string, _ bool) error {
 		var err error
 		n, err = f.head(ctx, u)
 		return err

@@ -18,6 +18,7 @@ var (
 	errStalled = errors.New("no byte came")
 	errNoRange = errors.New("the server does not resume")
 	errBody    = errors.New("the connection was cut")
+	errSlow    = errors.New("it sends less than 10 kB/s")
 )
 
 // A transfer is one URL on its way to one file. To go-getter it is the
@@ -26,12 +27,14 @@ var (
 type transfer struct {
 	base  http.RoundTripper
 	stall time.Duration
-	size  int64  // expected; 0 if not known
-	max   int64  // allowed; 0 is any
-	track *track // may be nil
+	slow  time.Duration // see Options.Slow
+	size  int64         // expected; 0 if not known
+	max   int64         // allowed; 0 is any
+	track *track        // may be nil
 
 	authorization func(*url.URL) string
 
+	patient  bool // there is no other mirror: a slow one is better than none
 	resumed  bool // a part was fetched by range
 	noResume bool // the server said no to that
 }
@@ -136,13 +139,20 @@ func offset(req *http.Request) int64 {
 	return n
 }
 
+// retryAfter is how long the server asks to wait: in seconds, or until a time (RFC 9110, 10.2.3).
 func retryAfter(resp *http.Response) time.Duration {
-	n, err := strconv.Atoi(resp.Header.Get("Retry-After"))
-	if err != nil || n < 0 || n > 3600 {
-		return 0
+	value := resp.Header.Get("Retry-After")
+	if n, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return time.Duration(n) * time.Second
 	}
-	return time.Duration(n) * time.Second
+	if at, err := http.ParseTime(value); err == nil {
+		return max(time.Until(at).Round(time.Second), 0)
+	}
+	return 0
 }
+
+// minRate is what a mirror that is not slow sends, in bytes a second.
+const minRate = 10_000
 
 // A body counts what comes, and notices when nothing does.
 type body struct {
@@ -152,13 +162,23 @@ type body struct {
 	timer *time.Timer
 	end   func()
 	at    int64
+
+	waited time.Duration // for got bytes, since the rate was last looked at
+	got    int64
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	b.timer.Reset(b.t.stall)
+	start := time.Now()
 	n, err := b.ReadCloser.Read(p)
 	b.timer.Stop() // writing to a slow disk is no stall
 	b.at += int64(n)
+	if b.waited, b.got = b.waited+time.Since(start), b.got+int64(n); b.waited >= b.t.slow && b.t.slow > 0 {
+		if float64(b.got) < minRate*b.waited.Seconds() && !b.t.patient && err == nil {
+			return n, fmt.Errorf("%w for %s", errSlow, b.t.slow)
+		}
+		b.waited, b.got = 0, 0
+	}
 	b.t.track.add(n)
 	switch limit := max(b.t.size, b.t.max); {
 	case limit > 0 && b.at > limit && b.t.size > 0:

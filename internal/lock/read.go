@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
+
+	"xbuild/internal/project"
 )
 
 // maxSize bounds what is read: a lock of every platform has 100 kB.
@@ -55,6 +57,9 @@ func parse(file string, text []byte) (*Lock, error) {
 
 // decode reads any TOML that is a lock.
 func decode(file string, text []byte) (*Lock, error) {
+	if err := project.Shallow(file, string(text)); err != nil {
+		return nil, err
+	}
 	var l Lock
 	md, err := toml.Decode(string(text), &l)
 	if err != nil {

@@ -89,28 +89,40 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	if err := a.copied(vars); err != nil {
 		return nil, err
 	}
-	mapped := []string{"-ffile-prefix-map=" + source + "=."}
+	if err := pl.takes(recipe, t, source); err != nil {
+		return nil, err
+	}
+	from := []string{source}
 	if recipe.CopySource {
-		mapped = []string{"-ffile-prefix-map=" + a.Top + "=."}
+		from = []string{a.Top}
+	} else if rel, err := filepath.Rel(a.Build, source); err == nil && pl.Project.BuildsAside() {
+		from = append(from, rel) // as Meson names it
 	}
-	common := append([]string{"-O" + vars["opt"].(string)}, mapped...)
-	if t.Opt == "" && (recipe.OwnOpt || optimises(recipe, t)) {
-		common = common[1:]
+	var mapped []string
+	for _, dir := range from {
+		mapped = append(mapped, "-ffile-prefix-map="+dir+"=.")
 	}
-	settings := env.Settings{
-		CFlags: append(slices.Clone(common), cfg.CFlags...), CXXFlags: append(slices.Clone(common), cfg.CXXFlags...), LDFlags: cfg.LDFlags, Static: vars["static"].(bool),
+	settings := func(mapped []string) env.Settings {
+		common := append([]string{"-O" + vars["opt"].(string)}, mapped...)
+		if t.Opt == "" && (recipe.OwnOpt || optimises(recipe, t)) {
+			common = common[1:]
+		}
+		return env.Settings{
+			CFlags: append(slices.Clone(common), cfg.CFlags...), CXXFlags: append(slices.Clone(common), cfg.CXXFlags...), LDFlags: cfg.LDFlags, Static: vars["static"].(bool),
+		}
 	}
+	arguments, variables := settings(mapped), settings(quoted(mapped)) // of commands that are run without a shell, and for all that are lists of words
 
 	if a.Baseline, err = pl.Baseline(p); err != nil {
 		return nil, err
 	}
-	m := &making{Planner: pl, set: &a.Set, views: views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: settings}
+	m := &making{Planner: pl, set: &a.Set, views: views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: variables}
 	if err := m.environment(); err != nil {
 		return nil, err
 	}
 
 	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, Jobs
-	vars["env.CFLAGS"], vars["env.LDFLAGS"] = settings.CFlags, settings.LDFlags
+	vars["env.CFLAGS"], vars["env.LDFLAGS"] = variables.CFlags, variables.LDFlags
 	vars["lenient_header"] = m.view.LenientHeader()
 	for _, l := range recipe.Lists {
 		items, err := vars.ExpandAll(l.Items)
@@ -142,7 +154,7 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	if err := pl.outputs(a, recipe, t, vars); err != nil {
 		return nil, err
 	}
-	if err := sourceVars(vars, t, source, settings, p, globbed); err != nil {
+	if err := sourceVars(vars, t, source, arguments, p, globbed); err != nil {
 		return nil, err
 	}
 	if a.Fetch, err = steps(recipe.Fetch, vars, a); err != nil {

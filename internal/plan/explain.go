@@ -137,6 +137,11 @@ func (pl *Planner) bring(program string, t project.Target) string {
 	if lower := strings.ToLower(program); program == strings.ToUpper(program) || hosttools.Listed(lower) {
 		program = lower
 	}
+	for _, a := range pl.Catalog.Toolchain("clang").Absent {
+		if slices.Contains(a.Names(), program) {
+			return a.Why
+		}
+	}
 	defs := pl.Catalog.Toolchains
 	if def := pl.Catalog.Toolchain(program); def != nil { // others bring it too, for themselves
 		defs = []*catalog.Toolchain{def}

@@ -36,6 +36,7 @@ type making struct {
 	headers    []node.Headers
 	view, host compose.View
 	cargo      *node.Cargo
+	rustflags  []string // rustc's, where cargo is called
 }
 
 func (m *making) environment() error {
@@ -234,11 +235,15 @@ func (m *making) rust() error {
 	for _, p := range m.cargoPaths(root, m.a.Build) {
 		maps = append(maps, "-ffile-prefix-map="+p)
 	}
+	maps = quoted(maps)
 	crates := env.Settings{CFlags: append(slices.Clone(maps), m.cfg.CFlags...), CXXFlags: append(slices.Clone(maps), m.cfg.CXXFlags...), Static: m.settings.Static}
 	m.a.Env = env.ForCargo(m.a.Env, m.view, c.Host, crates).Merge(c.Env)
 	// The caller's configuration may name a program that starts rustc (The Cargo Book, build.rustc-wrapper): empty
 	// ones are none.
 	m.a.Env.Set("RUSTC_WRAPPER", "")
+	if !Plain(root) {
+		m.a.Env.Set("CC_SHELL_ESCAPED_FLAGS", "1") // the cc crate then reads quotes in CFLAGS
+	}
 	m.a.Env.Set("RUSTC_WORKSPACE_WRAPPER", "")
 	m.a.Path = append(c.Path(), m.a.Path...)
 	m.vars["rust"] = m.p.Rust
@@ -252,7 +257,8 @@ func (m *making) rust() error {
 	}
 	// In front of xbuild's own, where cargo puts those of [target.…]: a linker among them is this machine's.
 	flags = append(flags, env.RustFlags(m.view, c.Baseline, c.Rust.Rust.Version, m.settings)...)
-	m.vars["rust.flags"] = m.rustFlags(m.t, flags, root, m.a.Build)
+	m.rustflags = m.rustFlags(m.t, flags, root, m.a.Build)
+	m.vars["rust.flags"] = inTOML(m.rustflags)
 	return nil
 }
 
@@ -260,7 +266,7 @@ func (m *making) rust() error {
 // from before cargo's came in.
 func (m *making) node(c env.Environment, path []string) error {
 	if m.vars["rust"] != nil {
-		m.cargo = &node.Cargo{Target: m.p.Rust, Env: map[string]string{"CARGO_ENCODED_RUSTFLAGS": strings.Join(m.vars["rust.flags"].([]string), "\x1f")}, Path: m.a.Path[:len(m.a.Path)-len(path)]}
+		m.cargo = &node.Cargo{Target: m.p.Rust, Env: map[string]string{"CARGO_ENCODED_RUSTFLAGS": strings.Join(m.rustflags, "\x1f")}, Path: m.a.Path[:len(m.a.Path)-len(path)]}
 		for _, v := range m.a.Env {
 			if c.Lookup(v.Name) != v.Value {
 				m.cargo.Env[v.Name] = v.Value

@@ -51,6 +51,9 @@ func read(path string) (string, error) {
 }
 
 func parse(file, dir, text string, schema Schema) (*Project, error) {
+	if err := Shallow(file, text); err != nil {
+		return nil, err
+	}
 	var values map[string]any
 	if _, err := toml.Decode(text, &values); err != nil {
 		var syntax toml.ParseError

@@ -138,8 +138,16 @@ type Output struct {
 // DistDir is the absolute path of the folder that artifacts go to.
 func (p *Project) DistDir() string { return filepath.Join(p.Dir, filepath.FromSlash(p.Dist)) }
 
+// BuildsAside tells whether the build directory is none of the project's own.
+func (p *Project) BuildsAside() bool { return filepath.IsAbs(p.Build) }
+
 // BuildDir is the absolute path of the scratch folder.
-func (p *Project) BuildDir() string { return filepath.Join(p.Dir, filepath.FromSlash(p.Build)) }
+func (p *Project) BuildDir() string {
+	if p.BuildsAside() {
+		return p.Build
+	}
+	return filepath.Join(p.Dir, filepath.FromSlash(p.Build))
+}
 
 // SourceDir is the absolute path of a target's source.
 func (p *Project) SourceDir(t Target) string {

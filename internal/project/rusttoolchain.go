@@ -89,6 +89,9 @@ func parseRustToolchain(file, text string) (ToolchainRequest, error) {
 	}
 	name := strings.TrimSpace(text)
 	if strings.ContainsAny(name, "\n=[") {
+		if err := Shallow(file, text); err != nil {
+			return ToolchainRequest{}, err
+		}
 		meta, err := toml.Decode(text, &doc)
 		if err != nil {
 			var parse toml.ParseError

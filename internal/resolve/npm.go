@@ -47,7 +47,7 @@ func (a *Archive) Releases(ctx context.Context, name string) ([]npm.Release, err
 			o.err = errors.New("no registry of npm is configured; set XBUILD_NPM_MIRROR or [mirrors] npm")
 			return
 		}
-		data, url, err := a.Fetch.Bytes(ctx, a.urls(npm.Path(name)), maxPackument)
+		data, url, err := a.Fetch.Bytes(ctx, a.Store, a.urls(npm.Path(name)), maxPackument)
 		if err != nil {
 			o.err = fmt.Errorf("npm package %s: no registry serves its document; name another with XBUILD_NPM_MIRROR, [mirrors] npm or npm's own configuration: %w", name, err)
 			return

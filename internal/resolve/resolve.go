@@ -217,7 +217,9 @@ type Archive struct {
 	Fetch    fetch.Options
 	Keyring  openpgp.EntityList // nil: the embedded keys
 	RustKeys openpgp.EntityList // nil: the embedded key
-	Notice   func(string)       // takes remarks for the user, several at once
+	// AllowExpired takes Releases whose time is over (Valid-Until), and says so.
+	AllowExpired bool
+	Notice       func(string) // takes remarks for the user, several at once
 
 	mu         sync.Mutex
 	indexes    map[string]*indexOnce
@@ -638,6 +640,9 @@ func (a *Archive) served(ctx context.Context, suite, arch string, choose func(*a
 		if ctx.Err() != nil {
 			return nil, date, ctx.Err()
 		}
+		if fetch.Local(err) {
+			return nil, date, err
+		}
 		if err != nil {
 			a.say("%s, and there is no older one with all files", what)
 			return files, date, nil
@@ -793,6 +798,9 @@ func (a *Archive) file(ctx context.Context, suite string, before time.Time, pick
 		}
 		path = "dists/" + name + "/" + path
 		if err := fetch.Files(ctx, a.Store, []fetch.Item{{Name: suite + " index", URLs: []string{base + "/" + path}, SHA256: hash.SHA256, Size: hash.Size}}, a.Fetch); err != nil {
+			if fetch.Local(err) {
+				return "", err
+			}
 			return "", fmt.Errorf("%s/dists/%s: its Release of %s names %s, which is not to be had (the mirror is in the middle of an update?): %w",
 				base, name, r.Date.UTC().Format(time.RFC3339), path, err)
 		}
@@ -803,31 +811,47 @@ func (a *Archive) file(ctx context.Context, suite string, before time.Time, pick
 		a.remember(suite, r.Date)
 		return file, nil
 	}
+	// What is wrong with one mirror is told, and the next is asked. In the end all of it is said anyway.
+	fault := func(err error) {
+		faults = append(faults, err)
+	}
+	told := func() {
+		for _, err := range faults {
+			if before.IsZero() && !errors.Is(err, fetch.ErrNotFound) {
+				a.say("%v; another mirror serves", err)
+			}
+		}
+	}
 	for _, base := range a.Mirrors {
 		for _, name := range append([]string{suite}, aliases...) {
 			if err := ctx.Err(); err != nil {
 				return "", time.Time{}, err
 			}
-			data, url, err := fetch.Bytes(ctx, []string{base + "/dists/" + name + "/InRelease"}, maxRelease)
+			data, url, err := a.Fetch.Bytes(ctx, a.Store, []string{base + "/dists/" + name + "/InRelease"}, maxRelease)
+			if fetch.Local(err) {
+				return "", time.Time{}, err
+			}
 			if err != nil {
-				faults = append(faults, err)
+				fault(err)
 				if !errors.Is(err, fetch.ErrNotFound) {
 					break // the mirror itself does not answer: another name on it would not either
 				}
 				continue
 			}
-			text, err := archive.VerifyInRelease(keyring, data)
+			r, err := release(keyring, data)
 			if err != nil {
-				return "", time.Time{}, fmt.Errorf("%s: %w", url, err)
-			}
-			r, err := archive.ParseRelease(text)
-			if err != nil {
-				return "", time.Time{}, fmt.Errorf("%s: %w", url, err)
+				fault(fmt.Errorf("%s: %w", url, err))
+				break // a mirror that is not what it says is asked for nothing else
 			}
 			if r.Codename != suite {
 				if name == suite {
-					return "", time.Time{}, fmt.Errorf("%s: codename is %q, want %q", url, r.Codename, suite)
+					fault(fmt.Errorf("%s: codename is %q, want %q", url, r.Codename, suite))
+					break
 				}
+				continue
+			}
+			if err := a.current(base, r); err != nil {
+				fault(fmt.Errorf("%s: %w", url, err))
 				continue
 			}
 			if !before.IsZero() && !r.Date.Before(before) {
@@ -839,9 +863,13 @@ func (a *Archive) file(ctx context.Context, suite string, before time.Time, pick
 			}
 			path, err := use(base, name, r)
 			if err == nil {
+				told()
 				return path, r.Date, nil
 			}
-			faults = append(faults, err)
+			if fetch.Local(err) {
+				return "", time.Time{}, err
+			}
+			fault(err)
 		}
 	}
 	// A Release older than one seen before may be a replayed one: taken only where no newer one can be used, and said.
@@ -852,14 +880,52 @@ func (a *Archive) file(ctx context.Context, suite string, before time.Time, pick
 				a.say("%s/dists/%s: Release of %s is older than one seen before (%s), and no newer one can be used", o.base, o.name,
 					o.release.Date.UTC().Format(time.RFC3339), newest.UTC().Format(time.RFC3339))
 			}
+			told()
 			return path, o.release.Date, nil
 		}
-		faults = append(faults, err)
+		if fetch.Local(err) {
+			return "", time.Time{}, err
+		}
+		fault(err)
 	}
 	if len(a.Mirrors) == 0 {
 		return "", time.Time{}, errors.New("no mirror of the debian archive is configured; set XBUILD_DEBIAN_MIRROR or [mirrors] debian")
 	}
 	return "", time.Time{}, fmt.Errorf("suite %s: no mirror serves a usable index; name another with XBUILD_DEBIAN_MIRROR or [mirrors] debian, or try later:\n%w", suite, errors.Join(faults...))
+}
+
+// release reads an InRelease that is signed by one of the keys.
+func release(keyring openpgp.EntityList, data []byte) (*archive.Release, error) {
+	text, err := archive.VerifyInRelease(keyring, data)
+	if err != nil {
+		return nil, err
+	}
+	return archive.ParseRelease(text)
+}
+
+// dated is the date in the address of a mirror that has the archive as it was (snapshot.debian.org/archive/debian/…).
+var dated = regexp.MustCompile(`/(\d{8}T\d{6}Z)(?:/|$)`)
+
+// current refuses a Release whose time is over (Valid-Until), which hides what came after it, and one whose time has not
+// come, beside which all honest ones would look old. On a mirror of a certain day it is that day.
+func (a *Archive) current(base string, r *archive.Release) error {
+	now := time.Now()
+	if r.Date.After(now.Add(24 * time.Hour)) {
+		return fmt.Errorf("its Release is of %s, and today is %s: is this machine's clock right?", r.Date.UTC().Format(time.RFC3339), now.UTC().Format(time.DateOnly))
+	}
+	if m := dated.FindStringSubmatch(base); m != nil {
+		if day, err := time.Parse("20060102T150405Z", m[1]); err == nil {
+			now = day
+		}
+	}
+	if r.ValidUntil.IsZero() || !now.After(r.ValidUntil) {
+		return nil
+	}
+	if a.AllowExpired {
+		a.say("%s: the Release of %s expired on %s", base, r.Codename, r.ValidUntil.UTC().Format(time.RFC3339))
+		return nil
+	}
+	return fmt.Errorf("its Release of %s expired on %s: the mirror is not kept up to date, or somebody withholds newer ones; --allow-expired takes it all the same", r.Date.UTC().Format(time.RFC3339), r.ValidUntil.UTC().Format(time.RFC3339))
 }
 
 // The newest Release seen of each suite is kept in the store, beside the trees: it is what tells a downgrade.
@@ -868,7 +934,11 @@ func (a *Archive) seenFile() string { return filepath.Join(a.Store.Dir(), "relea
 func (a *Archive) seen(suite string) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.readSeen()[suite]
+	date := a.readSeen()[suite]
+	if date.After(time.Now().Add(24 * time.Hour)) {
+		return time.Time{} // of a clock that was wrong: see current
+	}
+	return date
 }
 
 func (a *Archive) readSeen() map[string]time.Time {
@@ -884,7 +954,7 @@ func (a *Archive) remember(suite string, date time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	m := a.readSeen()
-	if !date.After(m[suite]) {
+	if !date.After(m[suite]) && !m[suite].After(time.Now().Add(24*time.Hour)) {
 		return
 	}
 	m[suite] = date

@@ -441,7 +441,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestTrust: what is not signed by a key that is trusted, or is not what the Release says, is refused at once, not passed over for another mirror.
+// TestTrust: what is not signed by a key that is trusted, or is not what the Release says, is refused.
 func TestTrust(t *testing.T) {
 	for name, spoil := range map[string]func(*archivetest.Archive) error{
 		"a changed Release": func(x *archivetest.Archive) error { return x.BreakSignature("trixie") },

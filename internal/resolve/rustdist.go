@@ -321,11 +321,11 @@ func (a *Archive) manifest(ctx context.Context, c rustdist.Channel) (*rustdist.M
 
 // verified fetches a manifest with the signature beside it.
 func (a *Archive) verified(ctx context.Context, keys openpgp.EntityList, url string) (*rustdist.Manifest, error) {
-	text, _, err := fetch.Bytes(ctx, []string{url}, rustdist.MaxManifest)
+	text, _, err := a.Fetch.Bytes(ctx, a.Store, []string{url}, rustdist.MaxManifest)
 	if err != nil {
 		return nil, err
 	}
-	signature, _, err := fetch.Bytes(ctx, []string{url + ".asc"}, maxSignature)
+	signature, _, err := a.Fetch.Bytes(ctx, a.Store, []string{url + ".asc"}, maxSignature)
 	if err != nil {
 		// Not wrapped: that a signature is not there does not mean that the manifest is not.
 		return nil, fmt.Errorf("%s: a manifest without its signature is not used: %v", url, err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -47,6 +48,38 @@ func (s *Store) Use(ctx context.Context) (release func(), err error) {
 		return nil, s.explain(err, 0)
 	}
 	return func() { _ = l.Unlock() }, nil
+}
+
+// Keep is Use for as long as this process lives, and the program that it becomes by execve(2), and those that this
+// starts: they have the lock's descriptor.
+func (s *Store) Keep(ctx context.Context) error {
+	path := s.path("locks", "use")
+	f, err := os.Open(path)
+	if err != nil {
+		return s.explain(err, 0)
+	}
+	fd := int(f.Fd())
+	err = s.wait(ctx, "use", path, func() (bool, error) {
+		err := syscall.Flock(fd, syscall.LOCK_SH|syscall.LOCK_NB)
+		return err == nil, ignore(err, syscall.EWOULDBLOCK, syscall.EINTR)
+	})
+	if err != nil {
+		f.Close()
+		return s.explain(err, 0)
+	}
+	s.kept = append(s.kept, f) // or it would be closed when nothing holds it
+	_, _, e := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_SETFD, 0)
+	return ignore(e, 0)
+}
+
+// ignore is an error that is none of these.
+func ignore(err error, these ...syscall.Errno) error {
+	for _, e := range these {
+		if errors.Is(err, e) {
+			return nil
+		}
+	}
+	return err
 }
 
 // exclusive is the other side of Use.

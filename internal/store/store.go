@@ -22,11 +22,14 @@
 //	trees/<key>/  trees/<key>.manifest
 //	locks/<name>  locks/use
 //	tmp/<anything>/
+//	builds/<project>/  what a build may do with as it likes
 package store
 
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -52,7 +55,8 @@ var (
 
 // A Store is an opened store. Its methods may be called from many goroutines.
 type Store struct {
-	dir string
+	dir  string
+	kept []*os.File // see Keep
 
 	// OnWait, if set before the first use, is called once for each lock that
 	// was waited for longer than a second: the lock's name and who holds it.
@@ -116,7 +120,7 @@ func (s *Store) create() error {
 		// Creation may have been cut short; anything else is somebody's
 		// folder, which a CACHEDIR.TAG would hide from their backups.
 		switch e.Name() {
-		case "files", "trees", "locks", "tmp", "CACHEDIR.TAG", "version":
+		case "files", "trees", "locks", "tmp", "builds", "CACHEDIR.TAG", "version":
 		default:
 			return fmt.Errorf("%s is no store and is not empty (%s); set XBUILD_STORE to a folder of its own", s.dir, e.Name())
 		}
@@ -150,6 +154,13 @@ func (s *Store) create() error {
 
 // Dir is the absolute path of the store.
 func (s *Store) Dir() string { return s.dir }
+
+// BuildDir is the directory for the builds of a project whose own path their tools do not take. GC removes it as it
+// removes a tree: by its time, which is that of its CACHEDIR.TAG.
+func (s *Store) BuildDir(project string) string {
+	sum := sha256.Sum256([]byte(project))
+	return s.path("builds", hex.EncodeToString(sum[:8]))
+}
 
 func (s *Store) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)

@@ -686,6 +686,60 @@ func TestGCWaitsForUse(t *testing.T) {
 	}
 }
 
+// TestGCOfBuilds: a build directory in the store goes when it was not used for a time, and is another for each project.
+func TestGCOfBuilds(t *testing.T) {
+	s := open(t)
+	old, used := s.BuildDir("/home/a b"), s.BuildDir("/home/a\tb")
+	for _, dir := range []string{old, used} {
+		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "linux"), 0o755), os.WriteFile(filepath.Join(dir, "CACHEDIR.TAG"), nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	long := time.Now().Add(-30 * 24 * time.Hour)
+	if err := os.Chtimes(filepath.Join(old, "CACHEDIR.TAG"), long, long); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.GC(t.Context(), nil, 7*24*time.Hour); err != nil || exists(old) || !exists(used) {
+		t.Errorf("%v; the old one is there: %v, the other: %v", err, exists(old), exists(used))
+	}
+	reopen(t, s.Dir()) // builds/ is part of a store
+}
+
+// TestKeep: what holds the store for its process's life holds it against GC, and not against others that use it.
+func TestKeep(t *testing.T) {
+	s := open(t)
+	p := add(t, s, "in use")
+	if err := s.Keep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := reopen(t, s.Dir()).GC(ctx, nil, -time.Minute); !errors.Is(err, context.DeadlineExceeded) || !exists(p) {
+		t.Errorf("GC: %v", err)
+	}
+	release, err := s.Use(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	// A program that this one starts has the lock too.
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.kept[0].Close()
+	ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := reopen(t, s.Dir()).GC(ctx, nil, -time.Minute); !errors.Is(err, context.DeadlineExceeded) || !exists(p) {
+		t.Errorf("GC beside the program: %v", err)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	if _, err := reopen(t, s.Dir()).GC(t.Context(), nil, -time.Minute); err != nil || exists(p) {
+		t.Errorf("GC afterwards: %v", err)
+	}
+}
+
 func TestInfo(t *testing.T) {
 	s := open(t)
 	add(t, s, "12345")

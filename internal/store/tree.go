@@ -30,11 +30,11 @@ func (s *Store) HasTree(key string) (path string, ok bool) {
 	return path, true
 }
 
-// Tree makes sure that the store has the tree: make is called to fill the
+// Tree makes sure that the store has the tree: fill is called to fill the
 // empty folder tmp, unless the tree is there already. The tree is then renamed
 // to final, so what in it names itself must name final. Of all processes one
-// makes it, the others wait. If make fails, nothing of it stays.
-func (s *Store) Tree(ctx context.Context, key string, make func(tmp, final string) error) (path string, err error) {
+// makes it, the others wait. If fill fails, nothing of it stays.
+func (s *Store) Tree(ctx context.Context, key string, fill func(tmp, final string) error) (path string, err error) {
 	if err := checkKey(key); err != nil {
 		return "", err
 	}
@@ -66,7 +66,7 @@ func (s *Store) Tree(ctx context.Context, key string, make func(tmp, final strin
 	if err := os.Mkdir(tmp, 0o755); err != nil {
 		return fail(err)
 	}
-	if err := make(tmp, path); err != nil {
+	if err := fill(tmp, path); err != nil {
 		return fail(err)
 	}
 	list, err := scan(ctx, tmp)
@@ -77,8 +77,14 @@ func (s *Store) Tree(ctx context.Context, key string, make func(tmp, final strin
 	if err := writeSynced(manifest, list.encode()); err != nil {
 		return fail(err)
 	}
-	if err := syncTree(tmp, list); err != nil {
-		return fail(err)
+	synced := make(chan error, 1)
+	go func() { synced <- syncTree(tmp, list) }() // seconds on a slow disk
+	select {
+	case err := <-synced:
+		if err != nil {
+			return fail(err)
+		}
+	case <-ctx.Done():
 	}
 	if err := ctxErr(ctx); err != nil {
 		return "", err

@@ -277,6 +277,18 @@ func (s *Store) GC(ctx context.Context, keep func(kind, key string) bool, olderT
 			c.Trees.Bytes += n
 		}
 	}
+	builds, err := filepath.Glob(s.path("builds", "*", "CACHEDIR.TAG"))
+	if err != nil {
+		return c, err
+	}
+	for _, tag := range builds {
+		if st, err := os.Stat(tag); err != nil || st.ModTime().After(limit) {
+			continue
+		}
+		if err := removeAll(filepath.Dir(tag)); err != nil {
+			return c, err
+		}
+	}
 	return c, nil
 }
 
