@@ -70,9 +70,7 @@ func Merged(all []Requirement) resolve.Requests {
 			continue
 		}
 		for _, t := range r.Toolchains {
-			if !slices.ContainsFunc(out.Toolchains, func(x resolve.ToolchainRequest) bool { return x.Def.Name == t.Def.Name }) {
-				out.Toolchains = append(out.Toolchains, t)
-			}
+			putToolchain(&out, t)
 		}
 		for _, s := range r.Sysroots {
 			putSysroot(&out, s)
@@ -274,12 +272,16 @@ func (pl *Planner) requireToolchain(req *resolve.Requests, name string, p platfo
 	if err != nil {
 		return err
 	}
+	putToolchain(req, r)
+	return nil
+}
+
+func putToolchain(req *resolve.Requests, r resolve.ToolchainRequest) {
 	if !slices.ContainsFunc(req.Toolchains, func(x resolve.ToolchainRequest) bool {
-		return x.Def.Name == name && x.For() == r.For()
+		return x.Def.Name == r.Def.Name && x.For() == r.For()
 	}) {
 		req.Toolchains = append(req.Toolchains, r)
 	}
-	return nil
 }
 
 func (pl *Planner) toolchainRequest(name string, p platform.Platform) (resolve.ToolchainRequest, error) {
