@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"xbuild/internal/catalog"
+	"xbuild/internal/platform"
 )
 
 // A release is a compiler that the toolchains offer, and the programs of testdata/defaults that are built with it: name
@@ -20,7 +23,6 @@ type release struct {
 	output                      string
 	lacks                       map[string]string // a platform -> why the release makes no program for it
 	wrong                       map[string]string // "platform program" -> what the table says of programs that are built, or refused, as they should not be
-	untried                     []string          // platforms whose standard library would be built from source for this alone
 	lean                        []string          // the platforms that CI builds for
 }
 
@@ -48,7 +50,7 @@ const (
 )
 
 // above are the variants of platforms, which full looks at too, with the releases that are taken without a word.
-var above = []string{"linux/amd64/v2", "linux/amd64/v3", "linux/amd64/v4", "linux/arm64/v8.2", "linux/arm64/v9"}
+var above = []string{"linux/amd64/v2", "linux/amd64/v3", "linux/amd64/v4", "linux/arm64/v8.2", "linux/arm64/v9", "linux/386/387"}
 
 // none is why a release makes no program for platforms.
 func none(why string, platforms ...string) map[string]string {
@@ -62,7 +64,6 @@ func none(why string, platforms ...string) map[string]string {
 const (
 	// rust-std.toml and rust-src.toml
 	noLibrary = "no library for the target"
-	needsSSE2 = "uses sse2, which linux/386 does not promise, and cannot be built without it"
 	// clang.toml
 	execStack = "requires an executable stack"
 	// Go's issue of min and max of floats, docs/instructions.md
@@ -73,10 +74,10 @@ const (
 	mipsPIC = "relocation R_MIPS_64 cannot be used against local symbol"
 )
 
-// go119: its atomics take MMX for granted on 386. The others are false alarms: Arm's 64-bit atomics read runtime.goarm
+// go119: its atomics take MMX for granted on 386, which linux/386/387 does not promise. The others are false alarms: Arm's 64-bit atomics read runtime.goarm
 // first, and indexbytebody is told by its caller.
 var go119 = map[string]string{
-	"linux/386 defaults": "refused: mmx", "linux/arm/v5 defaults": "refused: v6k", "linux/arm/v6 defaults": "refused: v7", "linux/ppc64le defaults": "refused: power9",
+	"linux/386/387 defaults": "refused: mmx", "linux/arm/v5 defaults": "refused: v6k", "linux/arm/v6 defaults": "refused: v7", "linux/ppc64le defaults": "refused: power9",
 }
 
 var releases = []release{
@@ -90,9 +91,8 @@ var releases = []release{
 	{name: "go 1.27", toolchain: "go", constraint: "~1.27", source: "go", programs: goDefaults, output: goOutput},
 	{name: "rust 1.63", toolchain: "rust", constraint: "~1.63", source: "rust", programs: rustDefaults, output: rustOutput,
 		lacks: map[string]string{"linux/arm/v6": noLibrary, "linux/riscv64": noLibrary, "linux/loong64": noLibrary, "linux/mips64le": mipsPIC}},
-	{name: "rust 1.85", toolchain: "rust", constraint: "~1.85", source: "rust", programs: rustDefaults, output: rustOutput, lean: eleven},
-	{name: "rust 1.97", toolchain: "rust", constraint: "~1.97", source: "rust", programs: rustDefaults, output: rustOutput, lean: []string{"linux/arm/v7"},
-		lacks: none(needsSSE2, "linux/386"), untried: []string{"linux/arm/v5", "linux/mips64le"}},
+	{name: "rust 1.85", toolchain: "rust", constraint: "~1.85", source: "rust", programs: rustDefaults, output: rustOutput},
+	{name: "rust 1.97", toolchain: "rust", constraint: "~1.97", source: "rust", programs: rustDefaults, output: rustOutput, lean: eleven},
 }
 
 // TestDefaults: what each release of each compiler makes by itself, for each platform, of code that leaves it a choice
@@ -111,6 +111,71 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestGoNeeds holds the table of toolchains/go.toml, what each release of Go needs beyond what a platform promises, against a program of each. The release is refused,
+// or its program asks the machine as it starts; with what it needs promised, it is built and runs; and on a machine that has all but that, it does not. What no line of
+// the table names is TestDefaults': there the releases are built for the platforms as they are. XBUILD_E2E=full looks at every line.
+func TestGoNeeds(t *testing.T) {
+	needNetwork(t)
+	c, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The least machine but for a feature, for QEMU; empty where that does not stop it: QEMU 11 runs WFMAXDB on its z13.
+	machines := map[string]string{"linux/386/387 mmx": "pentium2,mmx=off", "linux/s390x z14": ""}
+	files := map[string]string{}
+	for _, name := range []string{"go.mod", "main.go", "least.go", "least119.go"} {
+		data, err := os.ReadFile(filepath.Join("testdata/defaults/go", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = string(data)
+	}
+	for _, s := range c.Toolchain("go").Sources {
+		for name, features := range s.Needs {
+			if !full() && name+" "+s.Slot != "linux/s390x 1.26" && name+" "+s.Slot != "linux/386/387 1.24" {
+				continue
+			}
+			t.Run(s.Slot+" "+name, func(t *testing.T) {
+				plain := fmt.Sprintf("[project]\nplatforms = [%q]\n[toolchains]\nqemu = \">=10\"\ngo = \"~%s\"\n[target.defaults]\nrecipe = \"go\"\n", name, s.Slot)
+				files["xbuild.toml"] = plain
+				dir := write(t, files)
+				refused := false
+				if r := xbuild(t, dir, "build", "-q"); r.code != 0 {
+					if refused = strings.Contains(r.stderr, "which needs "+features[0]+" and "+name+" has not"); !refused {
+						t.Errorf("not refused for %q: %v", features, r)
+					}
+				}
+				edit(t, filepath.Join(dir, "xbuild.toml"), "[target.", fmt.Sprintf("[platform.%q]\nfeatures = %s\n[target.", name, quoted(features)))
+				build(t, dir)
+				file := built(dir, name, "defaults")
+				if r := underQEMU(t, dir, name, file); r.code != 0 || !regexp.MustCompile("^"+goOutput+"$").MatchString(r.stdout) {
+					t.Errorf("with %q: %v", features, r)
+				}
+				for _, f := range features {
+					cpu, known := machines[name+" "+f]
+					if cpu == "" && known {
+						if !refused {
+							t.Errorf("neither the audit nor a machine says that %s needs %s on %s", s.Slot, f, name)
+						}
+						continue
+					}
+					if !known {
+						t.Fatalf("no machine is known that is %s without %s", name, f)
+					}
+					p, err := platform.Parse(name)
+					if err != nil {
+						t.Fatal(err)
+					}
+					r := xbuild(t, dir, "exec", "-q", "-p", name, "--", "sh", "-c", p.QEMU+" -cpu "+cpu+" "+file)
+					if r.code == 0 || strings.Contains(r.stderr, "not found") || strings.Contains(r.stdout, "least ") {
+						t.Errorf("on a machine without %s: %v", f, r)
+					}
+				}
+			})
+		}
+	}
+}
+
 // TestDefaultsTable holds docs/defaults.md against what TestDefaults expects; -update writes it.
 func TestDefaultsTable(t *testing.T) {
 	compareTables(t, "../docs/defaults.md", map[string]string{"defaults": defaultsTable(eleven), "variants": defaultsTable(above)})
@@ -118,7 +183,7 @@ func TestDefaultsTable(t *testing.T) {
 
 // tried tells whether full looks at a platform: of the variants, with the releases that are taken without a word.
 func (r release) tried(p string) bool {
-	return !slices.Contains(r.untried, p) && (slices.Contains(eleven, p) || len(r.lean) == len(eleven))
+	return slices.Contains(eleven, p) || len(r.lean) == len(eleven)
 }
 
 // cell is what the table says.

@@ -33,7 +33,7 @@ type gcc struct {
 
 var gccs = map[string]gcc{
 	"linux/amd64":    {triplet: "x86_64-linux-gnu", version: "14", suite: "trixie"},
-	"linux/386":      {triplet: "i686-linux-gnu", version: "14", suite: "trixie"},
+	"linux/386":      {triplet: "i686-linux-gnu", version: "14", suite: "trixie", flags: []string{"-msse2", "-mfpmath=sse"}},
 	"linux/arm64":    {triplet: "aarch64-linux-gnu", version: "14", suite: "trixie"},
 	"linux/arm/v5":   {triplet: "arm-linux-gnueabi", version: "14", suite: "trixie"},
 	"linux/arm/v6":   {triplet: "arm-linux-gnueabi", version: "14", suite: "trixie", flags: []string{"-march=armv6k+fp", "-mfloat-abi=softfp"}},
@@ -441,7 +441,7 @@ var macroVariants = []struct {
 	gcc                     string
 }{
 	{"linux/amd64/v2", "", "", "-march=x86-64-v2"}, {"linux/amd64/v3", "", "", "-march=x86-64-v3"}, {"linux/amd64/v4", "", "", "-march=x86-64-v4"}, {"linux/amd64", "znver3", "", "-march=znver3"},
-	{"linux/386", "", "sse2", "-msse2"}, {"linux/386", "pentium-m", "", "-march=pentium-m"},
+	{"linux/386/387", "", "", ""}, {"linux/386/387", "", "sse2", "-msse2"}, {"linux/386", "pentium-m", "", "-march=pentium-m -mfpmath=sse"},
 	{"linux/arm64/v8.1", "", "", "-march=armv8.1-a"}, {"linux/arm64/v8.2", "", "sve", "-march=armv8.2-a+sve"}, {"linux/arm64/v8.4", "", "", "-march=armv8.4-a"}, {"linux/arm64/v9", "", "", "-march=armv9-a"},
 	{"linux/arm64", "cortex-a72", "", "-mcpu=cortex-a72"}, {"linux/arm64", "neoverse-n1", "", "-mcpu=neoverse-n1"},
 	{"linux/arm/v7", "", "neon vfpv4", "-march=armv7-a -mfpu=neon-vfpv4"}, {"linux/arm/v7", "", "neon", "-march=armv7-a -mfpu=neon"}, {"linux/arm/v7", "", "fp16", "-march=armv8.2-a+fp16 -mfpu=auto"},

@@ -30,7 +30,7 @@ var levels = []level{
 	{"linux/amd64", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f", 0, ""},
 	{"linux/amd64/v2", "x86-64-v3", "-march=x86-64-v3", "avx2", 0, ""},
 	{"linux/amd64/v3", "x86-64-v4", "-march=x86-64-v4 -mprefer-vector-width=512", "avx512f", 0, ""},
-	{"linux/386", "SSE2", "-msse2 -mfpmath=sse", "sse2", 0, ""},
+	{"linux/386/387", "SSE2", "-msse2 -mfpmath=sse", "sse2", 0, ""},
 	{"linux/386", "AVX2", "-mavx2", "avx2", 0, ""},
 	{"linux/arm64", "v8.1 (LSE)", "-march=armv8.1-a -mno-outline-atomics", "", 0, ""},
 	{"linux/arm64", "SVE", "-march=armv8.2-a+sve", "", 0, ""},

@@ -262,13 +262,14 @@ func archiveCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// small is an archive with all that xbuild locks for C and Go on two architectures. Its programs are scripts that say what they are.
+// small is an archive with all that xbuild locks for C, Go and Rust on two architectures. Its programs are scripts that say what they are.
 func small() []archivetest.Suite {
 	script := func(path string) archivetest.File {
 		return archivetest.File{Name: "./" + path, Body: "#!/bin/sh\necho \"$(basename \"$0\") of the small archive:\" \"$@\"\n", Mode: 0o755}
 	}
 	trixie := archivetest.Suite{Name: "trixie", Alias: "trixie", Version: "13.1"}
 	forky := archivetest.Suite{Name: "forky", Alias: "testing", Version: "14"}
+	bullseye := archivetest.Suite{Name: "bullseye", Version: "11"} // of programs that run while a project is built
 	for arch, triplet := range map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"} {
 		p := func(name, version, depends string, files ...archivetest.File) archivetest.Package {
 			return archivetest.Package{Name: name, Version: version, Arch: arch, Depends: depends, Files: files}
@@ -300,6 +301,12 @@ func small() []archivetest.Suite {
 			p("zlib1g", "1:1.3.1-1", "libc6", file(lib+"libz.so.1")),
 			p("zlib1g-dev", "1:1.3.1-1", "zlib1g (= 1:1.3.1-1)", file("usr/include/zlib.h")),
 		)
+		for _, name := range []string{"libc6", "libc6-dev", "linux-libc-dev", "libgcc-10-dev", "libgcc-s1", "libstdc++-10-dev", "libstdc++6", "libatomic1"} {
+			bullseye.Packages = append(bullseye.Packages, p(name, "1.0-1", ""))
+		}
+		for suite, version := range map[*archivetest.Suite]string{&trixie: "1.85.1+dfsg1-1", &forky: "1.97.1+dfsg1-1"} {
+			suite.Packages = append(suite.Packages, p("rustc", version, "", script("usr/bin/rustc")), p("cargo", version, "", script("usr/bin/cargo")), p("libstd-rust-dev", version, ""))
+		}
 		qemu := p("qemu-user", "1:11.1.0+ds-1", "")
 		for _, m := range []string{"i386", "x86_64", "aarch64", "arm", "mips64el", "ppc64le", "s390x", "riscv64", "loongarch64"} {
 			qemu.Files = append(qemu.Files, script("usr/bin/qemu-"+m))
@@ -314,7 +321,7 @@ func small() []archivetest.Suite {
 	// A mirror has the suite under its codename and under an alias; the two may be out of step.
 	stable := trixie
 	stable.Path, stable.Alias = "stable", "stable"
-	return []archivetest.Suite{trixie, stable, forky}
+	return []archivetest.Suite{trixie, stable, forky, bullseye}
 }
 
 // TestHelp holds the help of every command against testdata/help.

@@ -17,6 +17,7 @@ import (
 	"xbuild/internal/archive"
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
+	"xbuild/internal/crates"
 	"xbuild/internal/env"
 	"xbuild/internal/fetch"
 	"xbuild/internal/hosttools"
@@ -63,6 +64,8 @@ type session struct {
 	self      string
 	inProject bool       // there is an xbuild.toml
 	npm       npm.Config // how the machine's npm is configured
+	crateDirs []string   // the sources that cargo builds
+	unread    []string   // those that had no Cargo.lock when Rust's release was chosen
 }
 
 // open loads the project that lies in the directory or above. Without one, where the command can do without, the lock lies in the store.
@@ -107,13 +110,12 @@ func (g *Globals) open(needProject bool) (*session, error) {
 		if s.Project, err = project.Load(file, schema(s.Catalog)); err != nil {
 			return nil, err
 		}
-		var sources []string
 		for _, t := range s.Project.Targets {
 			if t.Recipe == "rust" {
-				sources = append(sources, s.Project.SourceDir(t))
+				s.crateDirs = append(s.crateDirs, s.Project.SourceDir(t))
 			}
 		}
-		if err := s.Project.RustToolchain(sources...); err != nil {
+		if err := s.Project.RustToolchain(s.crateDirs...); err != nil {
 			return nil, err
 		}
 		if !plan.Plain(s.Project.Dir) {
@@ -288,7 +290,11 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 			return err
 		}
 	}
-	if !update && !prune && s.holds(req) {
+	written := slices.ContainsFunc(s.unread, func(dir string) bool {
+		_, there, err := crates.Locked(dir)
+		return there || err != nil
+	})
+	if !update && !prune && s.holds(req) && !written {
 		return nil
 	}
 	if s.Locked || s.Offline {
@@ -304,6 +310,10 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 	if s.Planner.Lock, err = lock.Read(s.lockPath); err != nil {
 		return err
 	}
+	why, err := s.leastRust(&req, update)
+	if err != nil {
+		return err
+	}
 	a, err := s.archive()
 	if err != nil {
 		return err
@@ -314,6 +324,13 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 	}
 	if err := next.Write(s.lockPath); err != nil {
 		return err
+	}
+	if why != "" {
+		for _, t := range next.Toolchains {
+			if t.Name == "rust" && t.Host == s.Host.Name && !slices.ContainsFunc(s.Planner.Lock.Toolchains, func(o lock.Toolchain) bool { return o.Name == t.Name && o.Host == t.Host && o.Version == t.Version }) {
+				s.note("rust %s (%s): %s", t.Version, t.Suite, why)
+			}
+		}
 	}
 	s.Planner.Lock = next
 	return nil
@@ -331,6 +348,66 @@ func (s *session) lackError(req resolve.Requests) error {
 	}
 	return &lackError{fmt.Sprintf("%s does not hold all that is needed (%s) and %s\nhint: %s", relative(s.lockPath), s.lacking(req), flag, hint)}
 }
+
+// leastRust raises what is requested of Rust to what the crates want that are locked, where its release is xbuild's choice and about to be made; once made, it stays.
+// It returns what the choice was made by, empty where there is none to make.
+func (s *session) leastRust(req *resolve.Requests, update bool) (why string, err error) {
+	i := slices.IndexFunc(req.Toolchains, func(r resolve.ToolchainRequest) bool { return r.Def.Name == "rust" && r.Open })
+	if i < 0 {
+		return "", nil
+	}
+	r := req.Toolchains[i]
+	if _, held := resolve.FindToolchain(s.Planner.Lock, r, s.Host.Name); held && !update && len(s.unread) == 0 {
+		return "", nil
+	}
+	s.unread = nil
+	why = "the newest that has a standard library for each platform"
+	if r.Constraint != "" {
+		why = fmt.Sprintf("%s asks for %s", r.Where, r.Constraint)
+	}
+	least := crates.Want{Release: s.Project.Toolchains["rust"].Least}
+	for _, dir := range s.crateDirs {
+		locked, there, err := crates.Locked(dir)
+		if err != nil {
+			return "", err
+		}
+		if !there {
+			s.unread = append(s.unread, dir)
+		}
+		if len(locked) == 0 {
+			continue
+		}
+		sources, err := crates.ReadSources(os.Getenv, dir)
+		if err != nil {
+			return "", err
+		}
+		opt := s.fetchOptions()
+		w, unknown, err := sources.Least(s.ctx, locked, func(ctx context.Context, url string) ([]byte, error) {
+			data, _, err := opt.Bytes(ctx, s.store, []string{url}, maxCrateIndex)
+			return data, err
+		})
+		if err != nil {
+			return "", err
+		}
+		for _, c := range locked {
+			if err := unknown[c]; err != nil {
+				s.note("which Rust %d of the crates in Cargo.lock want is not known: %s: %v", len(unknown), c, err)
+				break
+			}
+		}
+		if later := least.Later(w); later.Crate != "" {
+			least = later
+			why = fmt.Sprintf("crate %s in Cargo.lock asks for >=%s", w.Crate, w.Release)
+			r.Constraint, r.Where = ">="+w.Release, "Cargo.lock: crate "+w.Crate
+		}
+	}
+	req.Toolchains = slices.Clone(req.Toolchains)
+	req.Toolchains[i] = r
+	return why, nil
+}
+
+// maxCrateIndex bounds a crate's file of a registry's index; those of crates with thousands of releases have a few megabytes.
+const maxCrateIndex = 64 << 20
 
 func (s *session) archive() (*resolve.Archive, error) {
 	keys, err := archiveKeys()

@@ -99,6 +99,9 @@ func (s *session) cargoEnvironment(p platform.Platform, v compose.View, settings
 	if err := s.Project.RustToolchain(dir); err != nil {
 		return nil, nil, err
 	}
+	if !slices.Contains(s.crateDirs, dir) {
+		s.crateDirs = append(s.crateDirs, dir)
+	}
 	req, names, err := s.RequireRecipe("rust", dir, p)
 	if err != nil {
 		return nil, nil, err

@@ -122,7 +122,10 @@ type Source struct {
 	Suite   string `toml:"suite" json:"suite"`         // of npm, whose packages have no suites, a range of versions: the newest in it is taken; of rust, a channel
 	Slot    string `toml:"slot" json:"slot,omitempty"` // what the archive writes into the package names: 19, 1.24
 	Runtime string `toml:"runtime" json:"-"`           // the Debian suite of the definition's runtime
-	Compat  string `toml:"compat" json:"-"`            // of clang: the release of clang whose names of C++ functions are those of GCC, which made the platforms' libraries
+	// Needs are the features that each of its programs needs although the platform does not promise them, because the compiler or its runtime takes them for granted: by
+	// platform. Where the project promises them, all is well.
+	Needs  map[string][]string `toml:"needs" json:"needs,omitempty"`
+	Compat string              `toml:"compat" json:"-"` // of clang: the release of clang whose names of C++ functions are those of GCC, which made the platforms' libraries
 
 	// Driver are flags that this release of clang needs for a platform beside the platform's own.
 	Driver map[string][]string `toml:"driver" json:"-"`

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -137,15 +138,39 @@ func TestMuslRefused(t *testing.T) {
 	}
 }
 
-// TestBeyond: where the prebuilt library of Rust uses more than the platform promises, it is built at the platform's baseline.
+// TestBeyond: where the prebuilt library of Rust uses more than the platform promises, it is built at the platform's baseline; and where SSE2 is taken away, for rustc's
+// target without it, whether the platform is spelled so or the feature has a minus.
 func TestBeyond(t *testing.T) {
-	const files = "[target.hello]\nrecipe = \"rust\"\n-- Cargo.toml --\n[package]\nname = \"hello\"\nversion = \"0.1.0\"\n"
-	p := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/386\"]\n"+files).plan(t, Selection{})
-	if len(p.Set.Stds) != 1 || p.Set.Stds[0].Target != "i686-unknown-linux-gnu" || strings.Join(p.Set.Stds[0].Flags, " ") != "-C target-cpu=i686" {
-		t.Errorf("libraries to build: %+v", p.Set.Stds)
-	}
-	p = planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/386\"]\n[platform.\"linux/386\"]\nfeatures = [\"ssse3\"]\n"+files).plan(t, Selection{})
-	if len(p.Set.Stds) != 0 || p.Set.RustViews[len(p.Set.RustViews)-1].Std.Arch != "i386" {
-		t.Errorf("SSE2 is promised, and still something is built: %+v", p.Set.Stds)
+	for _, c := range []struct {
+		platform, settings string
+		target, flags      string // of the library that is built; empty where the archive's is taken
+		arch               string
+	}{
+		{"linux/386", "", "", "", "i386"},
+		{"linux/386", "features = [\"ssse3\"]", "", "", "i386"},
+		{"linux/386", "features = [\"-sse2\"]", "i586-unknown-linux-gnu", "-C target-cpu=i686", ""},
+		{"linux/386", "features = [\"-sse2\"]\nlibc = \"musl\"", "i586-unknown-linux-musl", "-C target-cpu=i686", ""},
+		{"linux/386", "features = [\"-avx\"]", "", "", "i386"},
+		{"linux/386/387", "", "i586-unknown-linux-gnu", "-C target-cpu=i686", ""},
+		{"linux/386/387", "libc = \"musl\"", "i586-unknown-linux-musl", "-C target-cpu=i686", ""},
+		{"linux/arm/v7", "", "armv7-unknown-linux-gnueabihf", "", ""},
+		{"linux/arm/v7", "features = [\"neon\"]", "", "", "armhf"},
+	} {
+		const files = "[target.hello]\nrecipe = \"rust\"\n-- Cargo.toml --\n[package]\nname = \"hello\"\nversion = \"0.1.0\"\n"
+		p := planner(t, fmt.Sprintf("-- xbuild.toml --\n[project]\nplatforms = [%q]\n[platform.%[1]q]\n%s\n%s", c.platform, c.settings, files)).plan(t, Selection{})
+		a := p.Actions[0]
+		command := strings.Join(a.Steps[len(a.Steps)-1].Command, " ")
+		if a.OCI != c.platform {
+			t.Errorf("%s with %q goes to dist/%s", c.platform, c.settings, a.OCI)
+		}
+		if c.target == "" {
+			if len(p.Set.Stds) != 0 || p.Set.RustViews[len(p.Set.RustViews)-1].Std.Arch != c.arch {
+				t.Errorf("%s with %q: want the archive's library: %+v", c.platform, c.settings, p.Set.Stds)
+			}
+			continue
+		}
+		if len(p.Set.Stds) != 1 || p.Set.Stds[0].Target != c.target || c.flags != "" && strings.Join(p.Set.Stds[0].Flags, " ") != c.flags || !strings.Contains(command, "--target="+c.target+" ") {
+			t.Errorf("%s with %q: libraries to build %+v, %s; want %s with %s", c.platform, c.settings, p.Set.Stds, command, c.target, c.flags)
+		}
 	}
 }

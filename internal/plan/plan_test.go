@@ -107,7 +107,8 @@ func (pl *Planner) locked(t *testing.T, sel Selection) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pl.Lock.PutSysroot(lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Version: r.Version, Roots: r.Def.Packages,
+		suite, _ := r.Def.Suite(r.Suite)
+		pl.Lock.PutSysroot(lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Version: r.Version, Roots: r.Def.Roots(suite),
 			Files: []lock.File{{Name: "std", SHA256: strings.Repeat("3", 64)}}})
 	}
 }

@@ -290,7 +290,7 @@ func (pl *Planner) toolchainRequest(name string, p platform.Platform) (resolve.T
 		return resolve.ToolchainRequest{}, fmt.Errorf("toolchain %q is unknown (xbuild toolchains lists them)", name)
 	}
 	asked := pl.Project.Toolchains[name]
-	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint, Only: def.For(p)}
+	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint, Only: def.For(p), Open: asked.Constraint == "" || asked.Least != ""}
 	if asked.Line > 0 {
 		file := pl.Project.File
 		if asked.File != "" {
@@ -594,6 +594,11 @@ func (pl *Planner) withLibc(p platform.Platform) (platform.Platform, error) {
 	if cut, ok := p.WithPage(pl.Project.Config(p).Page); ok {
 		p = cut
 	}
+	b, err := pl.Baseline(p)
+	if err != nil {
+		return p, err
+	}
+	p = p.Reduced(b)
 	if pl.libc(p) != "musl" {
 		return p, nil
 	}

@@ -21,8 +21,8 @@ type Baseline struct {
 	noQEMU   string
 }
 
-// Baseline adds the user's CPU ("" for none) and features to what p promises. The error says what does not fit and
-// what would.
+// Baseline adds the user's CPU ("" for none) and features to what p promises; a feature with a minus in front is taken away, and what needs it. The error says what
+// does not fit and what would.
 func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 	t := baselines()
 	l := t.levels[p.level]
@@ -30,7 +30,19 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 	promised := t.promised(p)
 	b := Baseline{platform: p, cpu: cpu, set: maps.Clone(promised)}
 
-	asked, err := t.asked(p, a, features)
+	var more, fewer []string
+	for _, name := range features {
+		if n, minus := strings.CutPrefix(strings.TrimSpace(name), "-"); minus {
+			fewer = append(fewer, n)
+		} else {
+			more = append(more, name)
+		}
+	}
+	asked, err := t.asked(p, a, more)
+	if err != nil {
+		return Baseline{}, err
+	}
+	fewer, err = t.asked(p, a, fewer)
 	if err != nil {
 		return Baseline{}, err
 	}
@@ -42,7 +54,7 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 		b.set = map[string]bool{}
 		a.close(b.set, c.features...)
 		if lacks := a.lacks(promised, b.set); len(lacks) > 0 {
-			return Baseline{}, fmt.Errorf("cpu %q has no %s, which %s promises", cpu, strings.Join(lacks, ", "), p)
+			return Baseline{}, fmt.Errorf("cpu %q has no %s, which %s promises%s", cpu, strings.Join(lacks, ", "), p, t.variantFor(p, a, b.set))
 		}
 	}
 	has := maps.Clone(b.set) // what the -march or -mcpu already means
@@ -56,7 +68,17 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 			return Baseline{}, fmt.Errorf("%s, which %s does not promise (%s can have it)", whatNeeds(f, a, asked, cpu), p, strings.Join(f.on, ", "))
 		}
 	}
-	if cpu != "" {
+	if slices.ContainsFunc(fewer, func(f string) bool { return b.set[f] }) {
+		// No flag that stands for more than what is left can be given, a cpu's neither: the flags add to the least level, feature by feature.
+		of := append(slices.Clone(l.features), c.features...)
+		if l, has, err = t.without(p, a, asked, fewer); err != nil {
+			return Baseline{}, err
+		}
+		b.set, promised = maps.Clone(has), maps.Clone(has)
+		a.keep(b.set, fewer, of...)
+		a.close(b.set, asked...)
+		c, b.cpu, asked = cpuModel{}, "", a.rest(has, b.set)
+	} else if cpu != "" {
 		// A cpu is one -mcpu; what would need another one is a contradiction, unless its parts can be named.
 		if asked, err = a.parts(asked, has, cpu); err != nil {
 			return Baseline{}, err
@@ -72,8 +94,65 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 		}
 	}
 	b.env = a.goEnv(l, b.set)
-	b.qemu, b.noQEMU = t.model(p, a, promised, b.set)
+	b.qemu, b.noQEMU = t.model(p, a, b.set)
 	return b, nil
+}
+
+// keep adds to set what is left of names without the features that are taken away: what they stand for beside these and what needs these.
+func (a *arch) keep(set map[string]bool, fewer []string, names ...string) {
+	for _, n := range names {
+		if slices.Contains(fewer, n) {
+			continue
+		}
+		of := map[string]bool{}
+		a.close(of, n)
+		if slices.ContainsFunc(fewer, func(f string) bool { return of[f] }) {
+			a.keep(set, fewer, a.feature[n].implies...)
+			continue
+		}
+		a.close(set, n)
+	}
+}
+
+// without returns the least level of p's machine and what it promises, which features can be taken away down to.
+func (t *baselineTable) without(p Platform, a *arch, asked, fewer []string) (level, map[string]bool, error) {
+	l := t.levels[p.level]
+	name := l.floor
+	if name == "" {
+		name = p.Base().level
+	}
+	floor := t.levels[name]
+	has := map[string]bool{}
+	a.close(has, floor.features...)
+	a.close(has, floor.machines...)
+	for _, f := range fewer {
+		if has[f] {
+			return level{}, nil, fmt.Errorf("feature %q: %s cannot do without it: all code for the platform is compiled for it, its libraries too", "-"+f, p)
+		}
+		for _, m := range asked {
+			of := map[string]bool{}
+			if a.close(of, m); of[f] {
+				return level{}, nil, fmt.Errorf("feature %q needs %s, which %q takes away", m, f, "-"+f)
+			}
+		}
+	}
+	return floor, has, nil
+}
+
+// rest are the features of a set, in the table's order, that a level and the greatest -march above it do not mean already.
+func (a *arch) rest(has, set map[string]bool) []string {
+	best := a.most(has, set)
+	covered := maps.Clone(has)
+	if best != nil {
+		a.close(covered, best.implies...)
+	}
+	var out []string
+	for _, f := range a.features {
+		if set[f.name] && !covered[f.name] && (f.base == "" || f == best) {
+			out = append(out, f.name)
+		}
+	}
+	return out
 }
 
 // Platform is the platform that the baseline is of.
@@ -196,6 +275,16 @@ func (t *baselineTable) platformsWhere(ok func(Platform, *arch) bool) []string {
 		}
 	}
 	return names
+}
+
+// variantFor names a variant of p that promises no more than a cpu has, as the end of an error; "" where there is none.
+func (t *baselineTable) variantFor(p Platform, a *arch, set map[string]bool) string {
+	for _, q := range platforms().all {
+		if q.base == p.Name && subset(t.promised(q), set) && a.allow(set, q) {
+			return "; " + q.Name + " does not"
+		}
+	}
+	return ""
 }
 
 func haveIt(names []string) string {
@@ -545,12 +634,12 @@ func (a *arch) goEnv(l level, set map[string]bool) []string {
 }
 
 // model is the least CPU model of QEMU that has the whole set.
-func (t *baselineTable) model(p Platform, a *arch, promised, set map[string]bool) (model, reason string) {
+func (t *baselineTable) model(p Platform, a *arch, set map[string]bool) (model, reason string) {
 	q, ok := t.qemu[p.Arch]
 	switch {
 	case p.QEMU == "" || !ok:
 		return "", fmt.Sprintf("QEMU runs no programs of %s", p)
-	case len(promised) == len(set) && p.QEMUCPU != "":
+	case maps.Equal(t.promised(p), set) && p.QEMUCPU != "":
 		return p.QEMUCPU, ""
 	}
 	for _, m := range q.models {

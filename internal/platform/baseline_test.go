@@ -157,6 +157,11 @@ func combinations(t *testing.T) []combination {
 		add(p, "")
 		a := table.arches[table.levels[p.level].arch]
 		if p.base != "" && !p.Static { // its additions are those of its base
+			for _, n := range slices.Sorted(maps.Keys(cpus[a.id])) {
+				if !accepted[a.id+" "+n] { // of a variant that promises less than its base
+					add(p, n)
+				}
+			}
 			continue
 		}
 		for _, n := range slices.Sorted(maps.Keys(cpus[a.id])) {
@@ -412,8 +417,24 @@ func TestBaseline(t *testing.T) {
 		{"linux/amd64", "", "avx2 fma", "-march=x86-64 -mfma -mavx2", "-C target-cpu=x86-64 -C target-feature=+fma,+avx2", "GOAMD64=v1", "Haswell"},
 		{"linux/amd64", "", "x86-64-v3", "-march=x86-64-v3", "-C target-cpu=x86-64-v3", "GOAMD64=v3", "Haswell"},
 		{"linux/amd64", "", "avx512f", "-march=x86-64 -mavx512f", "-C target-cpu=x86-64 -C target-feature=+avx512f", "GOAMD64=v1", ""},
-		{"linux/386", "", "", "-march=i686", "-C target-cpu=i686", "GO386=softfloat", "pentium2"},
-		{"linux/386", "", "sse2", "-march=i686 -msse2", "-C target-cpu=i686 -C target-feature=+sse2", "GO386=sse2", "coreduo"},
+		{"linux/386", "", "", "-march=i686 -msse2 -mfpmath=sse", "-C target-cpu=pentium4 -C target-feature=+sse2", "GO386=sse2", "pentium3,sse2=on"},
+		{"linux/386", "", "sse2", "-march=i686 -msse2 -mfpmath=sse", "-C target-cpu=pentium4 -C target-feature=+sse2", "GO386=sse2", "pentium3,sse2=on"},
+		{"linux/386", "", "sse3", "-march=i686 -msse2 -mfpmath=sse -msse3", "-C target-cpu=pentium4 -C target-feature=+sse2,+sse3", "GO386=sse2", "coreduo"},
+		{"linux/386", "", "-sse2", "-march=i686", "-C target-cpu=i686", "GO386=softfloat", "pentium2"},
+		{"linux/386", "", "-SSE", "-march=i686", "-C target-cpu=i686", "GO386=softfloat", "pentium2"},
+		{"linux/386", "", "-sse2 sse", "-march=i686 -msse", "-C target-cpu=i686 -C target-feature=+sse", "GO386=softfloat", "pentium3"},
+		{"linux/386", "", "-avx", "-march=i686 -msse2 -mfpmath=sse", "-C target-cpu=pentium4 -C target-feature=+sse2", "GO386=sse2", "pentium3,sse2=on"},
+		{"linux/386/387", "", "", "-march=i686", "-C target-cpu=i686", "GO386=softfloat", "pentium2"},
+		{"linux/386/387", "pentium3", "", "-march=pentium3", "-C target-cpu=pentium3", "GO386=softfloat", "pentium3"},
+		{"linux/386/387", "", "sse2", "-march=i686 -msse2", "-C target-cpu=i686 -C target-feature=+sse2", "GO386=sse2", "pentium3,sse2=on"},
+		{"linux/amd64/v3", "", "-avx2", "-march=x86-64-v2 -mxsave -mavx -mf16c -mfma -mbmi -mbmi2 -mlzcnt -mmovbe",
+			"-C target-cpu=x86-64-v2 -C target-feature=+xsave,+avx,+f16c,+fma,+bmi1,+bmi2,+lzcnt,+movbe", "GOAMD64=v2", "Haswell"},
+		{"linux/amd64/v3", "", "-x86-64-v3", "-march=x86-64", "-C target-cpu=x86-64", "GOAMD64=v1", "qemu64-v1,sse3=off"},
+		{"linux/amd64", "haswell", "-avx2 -rdrnd", "-march=x86-64-v2 -mxsave -mavx -mf16c -mfma -mbmi -mbmi2 -mlzcnt -mmovbe -mpclmul -mfsgsbase",
+			"-C target-cpu=x86-64-v2 -C target-feature=+xsave,+avx,+f16c,+fma,+bmi1,+bmi2,+lzcnt,+movbe,+pclmulqdq", "GOAMD64=v2", "Haswell"},
+		{"linux/amd64", "", "-avx512f", "-march=x86-64", "-C target-cpu=x86-64", "GOAMD64=v1", "qemu64-v1,sse3=off"},
+		{"linux/arm64/v8.2", "", "-lse", "-march=armv8-a+crc+rdm", "-C target-feature=+crc,+rdm", "GOARM64=v8.0", "neoverse-n1"},
+		{"linux/arm64", "cortex-a72", "-crc", "-march=armv8-a", "", "GOARM64=v8.0", "cortex-a53"},
 		{"linux/arm/v5", "", "", "-march=armv5te -mfloat-abi=soft", "", "GOARM=5", "arm926"},
 		{"linux/arm/v6", "", "", "-march=armv6k -mfpu=vfp -mfloat-abi=softfp", "", "GOARM=6", "arm1176"},
 		{"linux/arm/v7", "", "", "-march=armv7-a -mfpu=vfpv3-d16 -mfloat-abi=hard", "-C target-feature=-d32", "GOARM=7", "cortex-a9,neon=off,vfp-d32=off"},
@@ -490,6 +511,15 @@ func TestRustFlagsOfReleases(t *testing.T) {
 func TestBaselineErrors(t *testing.T) {
 	for _, test := range []struct{ platform, cpu, feature, want string }{
 		{"linux/amd64", "", "neon", `feature "neon" is not one of linux/amd64: linux/arm64 and linux/arm/v7 have it`},
+		{"linux/386", "", "-frob", `feature "frob" is unknown`},
+		{"linux/386", "", "-ssse", `feature "ssse" is unknown; did you mean "sse"?`},
+		{"linux/386", "", "-cmov", `feature "-cmov": linux/386 cannot do without it`},
+		{"linux/amd64", "", "-sse2", `feature "-sse2": linux/amd64 cannot do without it`},
+		{"linux/amd64/v3", "", "-sse2", `feature "-sse2": linux/amd64/v3 cannot do without it`},
+		{"linux/386", "", "avx -sse2", `feature "avx" needs sse2, which "-sse2" takes away`},
+		{"linux/riscv64", "", "rva22 -zbs", `feature "rva22" needs zbs, which "-zbs" takes away`},
+		{"linux/arm64", "", "-avx2", `feature "avx2" is not one of linux/arm64`},
+		{"linux/386", "pentium3", "", `cpu "pentium3" has no sse2, which linux/386 promises; linux/386/387 does not`},
 		{"linux/arm64", "", "avx2", `feature "avx2" is not one of linux/arm64: linux/amd64 and linux/386 have it`},
 		{"linux/arm64", "", "vsx", `feature "vsx" is not one of linux/arm64: linux/ppc64le has it`},
 		{"linux/arm64", "", "neno", `feature "neno" is unknown; did you mean "neon"? (AArch64 has neon, crc, crypto`},
@@ -515,7 +545,7 @@ func TestBaselineErrors(t *testing.T) {
 		}
 		var features []string
 		if test.feature != "" {
-			features = []string{test.feature}
+			features = strings.Fields(test.feature)
 		}
 		_, err = p.Baseline(test.cpu, features)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {

@@ -338,6 +338,18 @@ func (p Platform) ForMusl() (Platform, bool) {
 	return p, true
 }
 
+// Reduced is the platform as the tools spell it that build for a baseline which leaves out what the platform promises: rustc has another target where floats are
+// returned in other registers. The name stays.
+func (p Platform) Reduced(b Baseline) Platform {
+	t := baselines()
+	for _, q := range platforms().all {
+		if q.base == p.Base().Name && q.Rust != p.Rust && !subset(t.promised(p), b.set) && subset(t.promised(q), b.set) {
+			p.Rust, p.RustMusl = q.Rust, q.RustMusl
+		}
+	}
+	return p
+}
+
 // Page is the largest page of memory, in bytes, that the platform's programs may meet; 0 where the table does not say.
 func (p Platform) Page() int {
 	if len(p.Pages) == 0 {

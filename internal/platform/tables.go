@@ -44,6 +44,7 @@ type feature struct {
 type level struct {
 	arch     string
 	features []string
+	floor    string   // the level that features can be taken away down to; empty for that of the platform without its variant
 	machines []string // what all of the platform's machines have beside; no flag of clang and rustc asks for it
 	c        []string
 	float    string // -mfloat-abi
@@ -130,7 +131,7 @@ func loadBaselines(data string) (*baselineTable, error) {
 		case "level":
 			var l level
 			var levels []string
-			err := s.bind(map[string]any{"arch": &l.arch, "features": &l.features, "machines": &l.machines, "c": &l.c, "float": &l.float,
+			err := s.bind(map[string]any{"arch": &l.arch, "features": &l.features, "floor": &l.floor, "machines": &l.machines, "c": &l.c, "float": &l.float,
 				"rust_cpu": &l.rustCPU, "go": &l.goVar, "go_levels": &levels})
 			l.goLevels = choices(levels)
 			t.levels[name] = l
@@ -207,6 +208,9 @@ func (t *baselineTable) check() error {
 		}
 		if err := known(a, n, slices.Concat(l.features, l.machines)...); err != nil {
 			return err
+		}
+		if _, ok := t.levels[l.floor]; l.floor != "" && !ok {
+			return fmt.Errorf("level %s: floor names no level: %q", n, l.floor)
 		}
 		for _, c := range l.goLevels {
 			if err := known(a, n, c.needs...); err != nil {

@@ -356,6 +356,8 @@ func TestBaselineErrors(t *testing.T) {
 	}{
 		{"cpu", "[platform.\"linux/arm64\"]\ncflags = []\ncpu = \"cortex-a27\"\n", name, "cortex-a27", nil, 3},
 		{"feature", "[platform.\"linux/arm64\"]\nfeatures = [\n \"crypto\",\n \"cryto\",\n]\n", name, "", []string{"cryto"}, 4},
+		{"feature that is taken away", "[platform.\"linux/arm64\"]\nfeatures = [\n \"crypto\",\n \"-cryto\",\n]\n", name, "", []string{"-cryto"}, 4},
+		{"feature that cannot be taken away", "[platform.amd64]\nfeatures = [\"-avx\", \"-sse2\"]\n", "linux/amd64", "", []string{"-sse2"}, 2},
 		{"feature of another architecture", "[platform.amd64]\nfeatures = [\"neon\"]\n", "linux/amd64", "", []string{"neon"}, 2},
 		{"cpu of the base platform", "[project]\nplatforms = [\"linux/arm64/v8.2\"]\n[platform.\"linux/arm64\"]\ncpu = \"cortex-a53\"\n", "linux/arm64/v8.2", "cortex-a53", nil, 4},
 		{"cpu of a target's platform", "[platform.\"linux/arm64\"]\ncpu = \"cortex-a53\"\n[target.a]\nrecipe = \"go\"\nplatforms = [\"linux/arm64/v8.2\"]\n", "linux/arm64/v8.2", "cortex-a53", nil, 2},

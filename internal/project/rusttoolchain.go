@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"xbuild/internal/crates"
 )
 
 // rustToolchainFiles are the names under which a Rust project says with which release it is built, the one that counts first (The rustup book, "The toolchain file").
@@ -18,20 +20,21 @@ var rustToolchainFiles = []string{"rust-toolchain", "rust-toolchain.toml"}
 // channel is the name of a release of Rust: 1.85, 1.85.0, stable, nightly-2026-01-31, with a host behind it or none (The rustup book, "Toolchain specification").
 var channel = regexp.MustCompile(`^(stable|beta|nightly|[0-9]+\.[0-9]+(?:\.[0-9]+)?)(-[0-9]{4}-[0-9]{2}-[0-9]{2})?(?:-[a-z0-9_]+(?:-[a-z0-9_]+)+)?$`)
 
-// RustToolchain takes the constraint for toolchain rust from the rust-toolchain.toml of directories of sources, where the project names none itself. Directories
-// that ask for different releases are an error: a project has one.
+// RustToolchain takes the constraint for toolchain rust from the rust-toolchain.toml of directories of sources, where the project names none itself; where there is no
+// such file, from what their Cargo.toml say of rust-version, the latest of all. Directories whose files ask for different releases are an error: a project has one.
 func (p *Project) RustToolchain(dirs ...string) error {
 	if _, named := p.Toolchains["rust"]; named {
 		return nil
 	}
+	shown := func(file string) string {
+		if rel, err := filepath.Rel(p.Dir, file); err == nil {
+			return filepath.Join(filepath.Dir(p.File), rel) // as seen from where xbuild.toml is seen
+		}
+		return file
+	}
 	var found ToolchainRequest
 	for _, dir := range dirs {
-		r, err := readRustToolchain(dir, func(file string) string {
-			if rel, err := filepath.Rel(p.Dir, file); err == nil {
-				return filepath.Join(filepath.Dir(p.File), rel) // as seen from where xbuild.toml is seen
-			}
-			return file
-		})
+		r, err := readRustToolchain(dir, shown)
 		if err != nil {
 			return err
 		}
@@ -44,7 +47,18 @@ func (p *Project) RustToolchain(dirs ...string) error {
 		}
 	}
 	if found.File == "" {
-		return nil
+		var least crates.Want
+		for _, dir := range dirs {
+			w, err := crates.Workspace(dir)
+			if err != nil {
+				return err
+			}
+			least = least.Later(w)
+		}
+		if least.Release == "" {
+			return nil
+		}
+		found = ToolchainRequest{Constraint: ">=" + least.Release, File: shown(least.File), Line: least.Line, Least: least.Release}
 	}
 	found.Hint = fmt.Sprintf("[toolchains] rust = \"…\" in %s is asked before it", p.File)
 	if p.Toolchains == nil {

@@ -111,3 +111,44 @@ func TestRustToolchainOfProject(t *testing.T) {
 		t.Errorf("xbuild.toml names one: %+v, %v", p.Toolchains["rust"], err)
 	}
 }
+
+// TestRustVersion: where no file names a release, the latest rust-version of all sources is what is asked for at least, with its place.
+func TestRustVersion(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"a/Cargo.toml": "[package]\nname = \"a\"\nrust-version = \"1.80\"\n", "b/Cargo.toml": "[package]\nname = \"b\"\n\nrust-version = \"1.87\"\n",
+		"c/Cargo.toml": "[package]\nname = \"c\"\n", "d/Cargo.toml": "[package]\nname = \"d\"\nrust-version = \"1.95\"\n", "d/rust-toolchain": "1.85\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		dirs string
+		want ToolchainRequest
+	}{
+		{"a", ToolchainRequest{Constraint: ">=1.80", Least: "1.80", File: "../a/Cargo.toml", Line: 3}},
+		{"a b c", ToolchainRequest{Constraint: ">=1.87", Least: "1.87", File: "../b/Cargo.toml", Line: 4}},
+		{"c", ToolchainRequest{}},
+		{"a d", ToolchainRequest{Constraint: "~1.85", File: "../d/rust-toolchain", Line: 1}},
+	} {
+		p := &Project{Dir: dir, File: filepath.Join("..", "xbuild.toml")}
+		var dirs []string
+		for _, d := range strings.Fields(c.dirs) {
+			dirs = append(dirs, filepath.Join(dir, d))
+		}
+		err := p.RustToolchain(dirs...)
+		got := p.Toolchains["rust"]
+		got.Hint = ""
+		if err != nil || got != c.want {
+			t.Errorf("%s: %+v, %v; want %+v", c.dirs, got, err, c.want)
+		}
+		if err := checkConstraint(got.Constraint); got.Constraint != "" && err != nil {
+			t.Error(err)
+		}
+	}
+}

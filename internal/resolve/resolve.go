@@ -54,6 +54,8 @@ type ToolchainRequest struct {
 	Only  *catalog.Only
 	Where string // file:line of the constraint, for errors
 	Hint  string // what else can be done where nothing satisfies it
+	// Open says that the project names no release, at most the least one: what is locked stays with the constraint that it was chosen by.
+	Open bool
 }
 
 // For names the platform that the toolchain is asked for; "" where any that the definition says nothing of.
@@ -184,6 +186,21 @@ func (r PartRequest) In(l *lock.Lock) (SysrootRequest, error) {
 	return SysrootRequest{}, fmt.Errorf("%w %s of %s %s (%s)", ErrNoTarget, r.Target, t.Name, t.Version, t.Suite)
 }
 
+// hasParts tells whether the archive that a toolchain is from has every part of it, of those that are requested.
+func hasParts(t lock.Toolchain, parts []PartRequest) bool {
+	if t.Archive == catalog.Rust {
+		return true // its manifest alone knows, and nothing stands behind it
+	}
+	t.Host = Hosts[0]
+	return !slices.ContainsFunc(parts, func(p PartRequest) bool {
+		if p.Def.Of != t.Name {
+			return false
+		}
+		_, err := p.In(&lock.Lock{Toolchains: []lock.Toolchain{t}})
+		return err != nil
+	})
+}
+
 // beyond is the error where a library is not built for what the platform promises.
 func (r PartRequest) beyond(t lock.Toolchain, suite catalog.Suite, d *catalog.Sysroot) error {
 	for _, entry := range suite.Beyond[r.Target] {
@@ -264,7 +281,7 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 				continue
 			}
 			g.Go(func() error {
-				e, err := a.Toolchain(gctx, r, host)
+				e, err := a.Toolchain(gctx, r, host, req.Parts...)
 				if err != nil {
 					return fault(r.key(), err)
 				}
@@ -360,7 +377,9 @@ func FindToolchain(l *lock.Lock, r ToolchainRequest, host string) (lock.Toolchai
 			if ok, err := r.admits(e); err != nil || !ok {
 				continue
 			}
-			e.Constraint = r.Constraint
+			if !r.Open || !strings.HasPrefix(e.Constraint, ">=") {
+				e.Constraint = r.Constraint
+			}
 			return e, true
 		}
 		return lock.Toolchain{}, false
@@ -448,14 +467,19 @@ func Admits(constraint, version string) (bool, error) {
 // ErrNoVersion says that no source of a toolchain has a version that the constraint admits.
 var ErrNoVersion = errors.New("no such version")
 
-// Toolchain chooses the first source that serves the host with a version that the constraint admits.
-func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string) (lock.Toolchain, error) {
+// Toolchain chooses the first source that serves the host with a version that the constraint admits, and that has the parts of the toolchain, where one of its own
+// archive has them all. Where none has, it is the first by its version: the part that it lacks is told of by itself.
+func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string, parts ...PartRequest) (lock.Toolchain, error) {
 	on, err := platform.Parse(host)
 	if err != nil {
 		return lock.Toolchain{}, err
 	}
 	var seen []string
+	var first lock.Toolchain
 	for _, s := range r.Def.Sources {
+		if first.Files != nil && !s.Own() {
+			break
+		}
 		def := r.Def.On(on).In(s)
 		from := a.debian
 		switch s.Archive {
@@ -466,17 +490,29 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 		}
 		e, has, err := from(ctx, def, r, on)
 		if err != nil {
+			if first.Files != nil {
+				break
+			}
 			where, hint := r.place()
 			return lock.Toolchain{}, fmt.Errorf("%s%s for host %s%s: %w%s", where, r, host, lacks(r, seen), err, hint)
 		}
 		if e.Files != nil {
 			e.Name, e.Platform, e.Host, e.Archive, e.Suite, e.Constraint = r.Def.Name, r.For(), host, s.Archive, s.Suite, r.Constraint
 			e.Roots = slices.Sorted(slices.Values(def.Packages))
-			return e, nil
+			if hasParts(e, parts) {
+				return e, nil
+			}
+			if first.Files == nil {
+				first = e
+			}
+			continue
 		}
 		if has != "" {
 			seen = append(seen, has+" ("+s.Suite+")")
 		}
+	}
+	if first.Files != nil {
+		return first, nil
 	}
 	where, hint := r.place()
 	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %s; there are %s%s", where, ErrNoVersion, r.Def.Name, host, r.wants(), strings.Join(seen, ", "), cmp.Or(hint, r.without()))

@@ -82,10 +82,12 @@ func TestRustChoice(t *testing.T) {
 		archive, suite, version string // version "" for an error
 		fault                   string
 	}{
-		{"", "", "debian", "trixie", "1.85.1", ""},
-		{"^1.85", "", "debian", "trixie", "1.85.1", ""},
+		{"", "", "debian", "forky", "1.97.1", ""},
+		{"^1.85", "", "debian", "forky", "1.97.1", ""},
+		{"~1.85", "", "debian", "trixie", "1.85.1", ""},
+		{"<1.85", "", "debian", "bookworm", "1.63.0", ""},
 		{">=1.90", "", "debian", "forky", "1.97.1", ""},
-		{"stable", "", "debian", "trixie", "1.85.1", ""},
+		{"stable", "", "debian", "forky", "1.97.1", ""},
 		{"1.90.0", "", "rust", "stable", "1.90.0", ""},
 		{"=1.90.0", "", "rust", "stable", "1.90.0", ""},
 		{"1.90", "", "rust", "stable", "1.90.1", ""},
@@ -98,8 +100,8 @@ func TestRustChoice(t *testing.T) {
 		{"beta", "", "rust", "beta", "1.96.0-beta.2", ""},
 		{"nightly", "", "rust", "nightly", "1.97.0-nightly", ""},
 		{"nightly-2026-05-20", "", "rust", "nightly", "1.97.0-nightly", ""},
-		{"1.90.0", "archive", "", "", "", "no such version of rust for host linux/amd64 satisfies \"1.90.0\"; there are 1.85.1 (trixie), 1.97.1 (forky), 1.63.0 (bookworm)"},
-		{"1.91.0", "", "", "", "", `(none of 1.85.1 (trixie), 1.97.1 (forky), 1.63.0 (bookworm) satisfies "1.91.0"): no such release of Rust: ` + server.URL + `/dist/channel-rust-1.91.0.toml is not there`},
+		{"1.90.0", "archive", "", "", "", "no such version of rust for host linux/amd64 satisfies \"1.90.0\"; there are 1.97.1 (forky), 1.85.1 (trixie), 1.63.0 (bookworm)"},
+		{"1.91.0", "", "", "", "", `(none of 1.97.1 (forky), 1.85.1 (trixie), 1.63.0 (bookworm) satisfies "1.91.0"): no such release of Rust: ` + server.URL + `/dist/channel-rust-1.91.0.toml is not there`},
 		{">=2", "official", "", "", "", "there are 1.95.0 (stable)"},
 		{"nightly-2026-05-21", "", "", "", "", "no such release of Rust: " + server.URL + "/dist/2026-05-21/channel-rust-nightly.toml is not there"},
 	} {
@@ -131,6 +133,70 @@ func TestRustChoice(t *testing.T) {
 		}
 		if _, ok := FindToolchain(l, ToolchainRequest{Def: rustDef(t, other)}, "linux/amd64"); ok {
 			t.Errorf("%q of %q: what was locked answers a request for source %q", c.constraint, c.choice, other)
+		}
+	}
+}
+
+// TestRustParts: the newest release that has a library for every platform is taken; where none has, the newest, and the library that it lacks is what is told. The
+// official distribution is not asked for what the archive has a version of.
+func TestRustParts(t *testing.T) {
+	a, _, _ := rustArchives(t)
+	std := func(targets map[string][]string) *catalog.Sysroot {
+		d := &catalog.Sysroot{Name: "rust-std", Of: "rust", Packages: []string{"libstd-rust-dev"}, Skip: []string{"*"}}
+		for _, suite := range []string{"bookworm", "trixie", "forky"} {
+			s := catalog.Suite{Name: suite, Targets: map[string]string{}}
+			for target, suites := range targets {
+				if slices.Contains(suites, suite) {
+					s.Targets[target] = "amd64"
+				}
+			}
+			d.Suites = append(d.Suites, s)
+		}
+		return d
+	}(map[string][]string{"everywhere": {"bookworm", "trixie", "forky"}, "older": {"bookworm", "trixie"}, "oldest": {"bookworm"}})
+	for _, c := range []struct {
+		constraint string
+		targets    []string
+		version    string
+		lacks      bool // and the library is what is told of
+	}{
+		{"", []string{"everywhere"}, "1.97.1", false},
+		{"", []string{"everywhere", "older"}, "1.85.1", false},
+		{">=1.80", []string{"older", "everywhere"}, "1.85.1", false},
+		{"", []string{"older", "oldest"}, "1.63.0", false},
+		{">=1.80", []string{"oldest"}, "1.97.1", true},
+		{"", []string{"nowhere"}, "1.97.1", true},
+	} {
+		r := ToolchainRequest{Def: rustDef(t, ""), Constraint: c.constraint, Open: true}
+		req := Requests{Toolchains: []ToolchainRequest{r}}
+		for _, target := range c.targets {
+			req.Parts = append(req.Parts, PartRequest{Def: std, Of: r, Target: target, Where: "linux/" + target})
+		}
+		for _, host := range Hosts {
+			e, err := a.Toolchain(t.Context(), r, host, req.Parts...)
+			if err != nil || e.Version != c.version {
+				t.Errorf("%q for %q on %s: rust %s, %v; want %s", c.constraint, c.targets, host, e.Version, err, c.version)
+			}
+		}
+		l, err := a.Update(t.Context(), &lock.Lock{Version: 1}, req, false, false)
+		if c.lacks {
+			if !errors.Is(err, ErrNoTarget) || !strings.Contains(err.Error(), c.version) {
+				t.Errorf("%q for %q: error %v, want one of the library of %s", c.constraint, c.targets, err, c.version)
+			}
+			continue
+		}
+		if err != nil || len(l.Sysroots) != len(c.targets) && len(l.Sysroots) != 1 {
+			t.Errorf("%q for %q: %v", c.constraint, c.targets, err)
+			continue
+		}
+		// What was chosen stays, with the constraint that it was chosen by, whatever less is asked.
+		e, ok := FindToolchain(l, ToolchainRequest{Def: r.Def, Constraint: ">=1.10", Open: true}, Hosts[0])
+		want := c.constraint
+		if want == "" {
+			want = ">=1.10"
+		}
+		if !ok || e.Version != c.version || e.Constraint != want {
+			t.Errorf("%q for %q: found %v, %s for %q", c.constraint, c.targets, ok, e.Version, e.Constraint)
 		}
 	}
 }
@@ -208,14 +274,14 @@ func TestRustDist(t *testing.T) {
 // TestRustDistSource: where a release has no library for a target, and where its library asks for more than the platform promises, the source is locked in its place.
 func TestRustDistSource(t *testing.T) {
 	a, server, _ := rustArchives(t)
-	release := rustRelease("1.91.0", "2025-10-30", "1.91.0")
+	release := rustRelease("1.94.0", "2026-03-05", "1.94.0")
 	release.Components = append(release.Components, rustdisttest.Component{Name: "rust-src", Target: "*"})
 	server.Publish(t, release)
 	c, err := catalog.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	of := ToolchainRequest{Def: rustDef(t, "official"), Constraint: "1.91.0"}
+	of := ToolchainRequest{Def: rustDef(t, "official"), Constraint: "1.94.0"}
 	without := PartRequest{Def: c.Part("rust-std"), Of: of, Target: "mips64el-unknown-linux-gnuabi64", Where: "linux/mips64le"}
 	without.From = c.Chain(without.Def.From)
 	with := without
@@ -243,13 +309,13 @@ func TestRustDistSource(t *testing.T) {
 		t.Errorf("locked again it is another lock: %v", err)
 	}
 	beyond := without
-	beyond.Target, beyond.Where = "i686-unknown-linux-gnu", "linux/386"
+	beyond.Target, beyond.Where = "armv7-unknown-linux-gnueabihf", "linux/arm/v7"
 	if r, err := beyond.In(l); err != nil || r.Def.Name != "rust-src-official" {
-		t.Errorf("linux/386 without SSE2: %s, %v", r.Def.Name, err)
+		t.Errorf("linux/arm/v7 without VFPv3: %s, %v", r.Def.Name, err)
 	}
-	beyond.Promised = []string{"sse2"}
+	beyond.Promised = []string{"vfpv3"}
 	if r, err := beyond.In(l); err != nil || r.Def.Name != "rust-std-official" {
-		t.Errorf("linux/386 with SSE2: %s, %v", r.Def.Name, err)
+		t.Errorf("linux/arm/v7 with VFPv3: %s, %v", r.Def.Name, err)
 	}
 }
 
