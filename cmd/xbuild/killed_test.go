@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -100,6 +101,7 @@ func running(pid int) bool {
 // TestKilled kills builds in the middle of a rule, changes what the rule read, and builds again: what comes out is of
 // the new source.
 func TestKilled(t *testing.T) {
+	heeded(t)
 	rules := map[string]string{
 		"rule":         `"$RULE" & `,
 		"session":      `setsid "$RULE" & `,
@@ -176,6 +178,7 @@ func TestKilled(t *testing.T) {
 
 // TestSignals holds what ends xbuild, and how fast, against what shells and supervisors expect.
 func TestSignals(t *testing.T) {
+	heeded(t)
 	const stubborn = `trap '' TERM INT HUP; "$RULE" & sleep 60 & `
 	for _, c := range []struct {
 		name    string
@@ -224,4 +227,13 @@ func TestSignals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// heeded makes what is started heed SIGHUP, which it does not where the tests themselves were started by nohup(1): a
+// signal that is ignored stays so in a new program, and one that is caught has its default there (execve(2)).
+func heeded(t *testing.T) {
+	t.Helper()
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(c) })
 }

@@ -428,7 +428,11 @@ func (s *session) archive() (*resolve.Archive, error) {
 			s.note("%s", m)
 		}
 	}
-	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Snapshot: snapshot, NPM: s.registries(), Rust: s.rustMirrors(), Fetch: s.fetchOptions(), Keyring: keys, RustKeys: rust, AllowExpired: s.AllowExpired, Notice: notice}, nil
+	var standing []string
+	if resolve.HostTakesExpired("/") {
+		standing = resolve.HostMirrors("/")
+	}
+	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Standing: standing, Snapshot: snapshot, NPM: s.registries(), Rust: s.rustMirrors(), Fetch: s.fetchOptions(), Keyring: keys, RustKeys: rust, AllowExpired: s.AllowExpired, Notice: notice}, nil
 }
 
 // holders looks up for hints which package has something, each name once. Where the archive cannot be asked, a hint does without.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -109,6 +110,44 @@ func TestExpired(t *testing.T) {
 		if said := strings.Join(*notices, "\n"); !strings.Contains(said, c.said) || c.said == "" && said != "" {
 			t.Errorf("%s, allowed: %v: said %q, want %q", c.mirror, c.allow, said, c.said)
 		}
+	}
+}
+
+// TestStanding: what the host's apt takes from its mirrors is taken from them, and from no other.
+func TestStanding(t *testing.T) {
+	test := archivetest.New(t, archivetest.Suite{Name: "trixie", Date: time.Date(2019, 12, 28, 0, 0, 0, 0, time.UTC), ValidUntil: time.Date(2020, 1, 4, 0, 0, 0, 0, time.UTC),
+		Packages: []archivetest.Package{{Name: "hello", Version: "1.0", Arch: "amd64"}}})
+	for _, standing := range []string{test.URL, test.URL + "/other"} {
+		a, notices := open(t, test)
+		a.Mirrors, a.Standing = []string{test.URL}, []string{standing}
+		if _, err := version(t, a); (err == nil) != (standing == test.URL) || len(*notices) > 0 {
+			t.Errorf("%s: error %v, said %q", standing, err, *notices)
+		}
+	}
+	for text, want := range map[string]bool{
+		"":                                      false,
+		"Acquire::Check-Valid-Until \"false\";": true,
+		"acquire::check-valid-until no;":        true,
+		"Acquire { Retries \"3\"; Check-Valid-Until \"0\"; };":                                                                            true,
+		"Acquire { http { Proxy \"http://p:1\"; }; Check-Valid-Until \"off\"; }":                                                          true,
+		"Acquire::Check-Valid-Until \"true\";":                                                                                            false,
+		"// Acquire::Check-Valid-Until \"false\";\n/* Acquire::Check-Valid-Until \"false\";\n*/\n# Acquire::Check-Valid-Until \"false\";": false,
+		"Acquire { http { Check-Valid-Until \"false\"; }; };":                                                                             false,
+		"Acquire::Check-Valid-Until \"false\";\nAcquire::Check-Valid-Until \"yes\";\n":                                                    false,
+		"}}}; Acquire { \"": false,
+	} {
+		root := t.TempDir()
+		dir := filepath.Join(root, "etc/apt/apt.conf.d")
+		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "90held"), []byte(text), 0o644),
+			os.WriteFile(filepath.Join(dir, "99old.bak"), []byte("Acquire::Check-Valid-Until \"false\";"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		if got := HostTakesExpired(root); got != want {
+			t.Errorf("%s: taken: %v, want %v", text, got, want)
+		}
+	}
+	if HostTakesExpired(t.TempDir()) {
+		t.Error("taken without apt")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -56,4 +57,44 @@ func HostMirrors(root string) []string {
 		f.Close()
 	}
 	return out
+}
+
+// aptToken is a word, a quoted string, a comment, or one of the signs of apt.conf(5).
+var aptToken = regexp.MustCompile(`(?s)//[^\n]*|/\*.*?\*/|(?m:^\s*#[^\n]*)|"[^"]*"|[{};]|[^\s"{};]+`)
+
+// HostTakesExpired tells whether the host's apt is told not to look at Valid-Until (apt.conf(5),
+// Acquire::Check-Valid-Until), as it is where its mirrors are copies of a certain day. Root is "/".
+func HostTakesExpired(root string) bool {
+	parts, _ := filepath.Glob(filepath.Join(root, "etc/apt/apt.conf.d/*"))
+	parts = slices.DeleteFunc(parts, func(f string) bool { return path.Ext(f) != "" && path.Ext(f) != ".conf" })
+	checked := true
+	for _, file := range append(parts, filepath.Join(root, "etc/apt/apt.conf")) { // the last one counts
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // no apt, or a file that is not for us to read
+		}
+		var scopes, words []string
+		for _, t := range aptToken.FindAllString(string(data), -1) {
+			switch {
+			case strings.HasPrefix(t, "//"), strings.HasPrefix(t, "/*"), strings.HasPrefix(strings.TrimSpace(t), "#"):
+			case t == "{":
+				scopes, words = append(scopes, strings.Join(words, "")), nil
+			case t == "}":
+				scopes, words = scopes[:max(0, len(scopes)-1)], nil
+			case t == ";":
+				if len(words) == 2 {
+					name := strings.ToLower(strings.Join(append(slices.Clone(scopes), words[0]), "::"))
+					if name == "acquire::check-valid-until" {
+						// apt's StringToBool
+						value := strings.ToLower(strings.Trim(words[1], `"`))
+						checked = !slices.Contains([]string{"0", "no", "false", "without", "off", "disable"}, value)
+					}
+				}
+				words = nil
+			default:
+				words = append(words, t)
+			}
+		}
+	}
+	return !checked
 }
