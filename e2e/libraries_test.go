@@ -50,6 +50,8 @@ var excuses = []excuse{
 	{nil, `libgcc\.a`, `^float128-(hw|p10)\.o |-hw\.o `, `power(9|10)`, "numbers of 128 bits, of which an indirect function takes a variant (libgcc's config/rs6000/float128-ifunc.c)"},
 	{nil, `libgcc\.a`, `^cpuinfo\.o get_available_features`, `xsave`, "asks the machine, after cpuid (libgcc's config/i386/cpuinfo.c)"},
 	{nil, `libmemchr-.*\.rlib`, `memchr.*avx2`, `avx2?`, "crate memchr asks before it takes them (its arch/x86_64, is_available)"},
+	{[]string{"linux/amd64", "linux/386"}, `libcompiler_builtins-.*\.rlib`, `libm_math4arch3x863fma\d+fmaf?_with_fma4?`, `fma4?`, "asks the machine, after cpuid (compiler-builtins' libm/src/math/arch/x86/fma.rs, select_once)"},
+	{[]string{"linux/arm64"}, `libcompiler_builtins-.*\.rlib`, `^emupac\S* `, `pauth`, "real instructions where the kernel says that there are some, else an emulation (compiler-rt's emupac.cpp)"},
 	{nil, `libstd_detect-.*\.rlib`, `_xgetbv`, `xsave`, "asks the machine, after cpuid (std_detect's os/x86.rs)"},
 	{[]string{"linux/arm/v5"}, `libprofiler_builtins-.*\.rlib`, `.*`, `v6|v6k|v6t2|v7|vfp.*`, "linked by rustc's -Cinstrument-coverage and -Cprofile-generate alone, and xbuild build refuses such a program: Debian compiles it for armhf's machine"},
 	{nil, `libc\.a`, `^sched_cpucount\.o popcount_cpucount`, `popcnt`, "called after cpuid (sysdeps/x86_64/multiarch/sched_cpucount.c)"},
