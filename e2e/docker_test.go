@@ -8,9 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"xbuild/internal/npm"
 	"xbuild/internal/platform"
 )
 
@@ -109,6 +113,65 @@ func TestDocker(t *testing.T) {
 			e.build(t, context, "Dockerfile.build", p.Docker, tag, args...)
 			check(t, p, tag, without)
 		})
+	}
+	if full() {
+		t.Run("stage/unprivileged", func(t *testing.T) { everyStage(t, e, data, args) })
+	}
+}
+
+// everyStage builds a target of every recipe in a stage, from a source that cannot be written, as a user without privileges and without a home.
+func everyStage(t *testing.T, e *engine, program []byte, args []string) {
+	context := write(t, everyRecipe)
+	// Crates and npm's packages come from where the machine's own tools find them, which a stage does not see.
+	edit(t, filepath.Join(context, "rust", "Cargo.toml"), "itoa = \"=1.0.15\"\n", "")
+	edit(t, filepath.Join(context, "rust", "src", "main.rs"), "itoa::Buffer::new().format(7)", "7")
+	config, err := npm.ReadConfig(os.Getenv, context)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(context, "autotools", "configure"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	build(t, context)
+	want := readArtifacts(t, filepath.Join(context, "dist"))
+	for name, text := range map[string]string{
+		"xbuild": string(program),
+		"Dockerfile": `ARG BASE
+FROM ${BASE} AS build
+COPY --chmod=755 xbuild /usr/local/bin/xbuild
+WORKDIR /src
+ARG XBUILD_DEBIAN_MIRROR
+ARG XBUILD_NPM_MIRROR
+ARG npm_config_registry
+ARG GOPROXY
+ARG GOSUMDB
+USER 1000
+ENV XBUILD_STORE=/store HOME=/nonexistent
+RUN --mount=type=bind,target=. --mount=type=cache,target=/store,uid=1000 ! touch written 2>/dev/null && xbuild build -o /tmp/out
+
+FROM scratch
+COPY --from=build /tmp/out/ /
+`,
+		".dockerignore": "dist\n.xbuild\n",
+	} {
+		if err := os.WriteFile(filepath.Join(context, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if config.Registry != "" {
+		args = append(slices.Clone(args), "XBUILD_NPM_MIRROR="+config.Registry, "npm_config_registry="+config.Registry)
+	}
+	e.build(t, context, "Dockerfile", "linux/amd64", "unprivileged", args...)
+	container, err := e.docker(t, time.Minute, "create", "unprivileged", "/none")
+	if err != nil {
+		t.Fatal(container, err)
+	}
+	out := t.TempDir()
+	if text, err := e.docker(t, time.Minute, "cp", strings.TrimSpace(container)+":/", out); err != nil {
+		t.Fatal(text, err)
+	}
+	if got := readArtifacts(t, out); !reflect.DeepEqual(got, want) {
+		t.Errorf("the stage built %q, want %q", got, want)
 	}
 }
 

@@ -29,11 +29,14 @@ func (c *Selecting) selection(s *session) (plan.Selection, error) {
 	return plan.Selection{Targets: c.Targets, Platforms: ps}, err
 }
 
-// open opens the project and plans what is selected, for the commands that build.
-func (c *Selecting) open(g *Globals) (*session, *plan.Plan, error) {
+// open opens the project and plans what is selected, for the commands that build. scratch says that the artifacts are not what the command is called for.
+func (c *Selecting) open(g *Globals, scratch bool) (*session, *plan.Plan, error) {
 	s, err := g.open(true)
 	if err != nil {
 		return nil, nil, err
+	}
+	if scratch {
+		s.scratchDist()
 	}
 	sel, err := c.selection(s)
 	if err != nil {
@@ -89,7 +92,7 @@ func (s *session) cargoLocks(sel plan.Selection) error {
 		s.note("cargo generate-lockfile (%s)", t.Name)
 		cmd := exec.CommandContext(s.ctx, cargo, "generate-lockfile", "--quiet")
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), e.Strings()...)
+		cmd.Env = slices.Concat(os.Environ(), s.Environ.Strings(), e.Strings())
 		if out, err := cmd.CombinedOutput(); err != nil {
 			s.note("%s", strings.TrimSpace(string(out)))
 		}
@@ -113,14 +116,17 @@ func (*BuildCmd) Help() string {
 
 // Run builds.
 func (c *BuildCmd) Run(g *Globals) error {
-	s, p, err := c.open(g)
+	s, p, err := c.open(g, false)
 	if err != nil {
 		return err
 	}
 	opt := s.executeOptions(c.Jobs)
 	if c.Out != "" {
 		rebase(p, opt.Dist, c.Out)
+		opt.Skip = append(opt.Skip, opt.Dist)
 		opt.Dist = c.Out
+	} else if err := writable(opt.Dist); err != nil {
+		return fmt.Errorf("the directory for the artifacts, %s: %w\nhint: name another one: xbuild build -o DIR, or XBUILD_OUTPUT", relative(opt.Dist), err)
 	}
 	_, err = s.build(p, opt)
 	return err
@@ -197,7 +203,7 @@ func (s *session) composed(set compose.Set, opt execute.Options) error {
 
 func (s *session) executeOptions(jobs int) execute.Options {
 	return execute.Options{
-		Jobs: jobs, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
+		Jobs: jobs, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Skip: slices.Clone(s.moved), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -67,14 +68,18 @@ func run(args []string) int {
 			os.Unsetenv(name)
 		}
 	}
+	dir, err := enter(args)
+	if err != nil {
+		report(err)
+		return exitFailed
+	}
 	var cli CLI
 	code := -1
-	parser, err := kong.New(&cli,
+	parser, err := newParser(&cli,
 		kong.Name("xbuild"),
 		kong.Description("Builds C, C++, Go, Rust and native Node.js modules for every platform on one machine, without emulation.\n\nxbuild.toml says what to build; docs/xbuild-toml.md is its reference."),
 		kong.UsageOnError(),
 		kong.Exit(func(c int) { code = c }),
-		kong.Vars{"formats": "sh,fish,json,dotenv,make"},
 	)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "xbuild:", err)
@@ -92,6 +97,7 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "xbuild: hint: run \"xbuild --help\"")
 		return exitUsage
 	}
+	cli.Dir = dir
 	err = parsed.Run(&cli.Globals)
 	if g := &cli.Globals; errors.Is(err, fetch.ErrNotFound) && g.own != "" && !g.Locked && os.Remove(g.own) == nil {
 		// Outside of projects nobody keeps a lock, and what the store's names may have left the archive since it was written.
@@ -114,6 +120,32 @@ func run(args []string) int {
 	}
 	report(err)
 	return exitFailed
+}
+
+func newParser(cli *CLI, options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(cli, append(options, kong.Vars{"formats": "sh,fish,json,dotenv,make"})...)
+}
+
+// enter goes to the directory that -C names, before anything else is read: every path is then one as seen from there. It returns the directory, "" where none is named.
+func enter(args []string) (string, error) {
+	var cli CLI
+	parser, err := newParser(&cli, kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
+	if err != nil {
+		return "", err
+	}
+	parser.Parse(args) // what is wrong with them is said when they are read for good
+	if cli.Dir == "" {
+		return "", nil
+	}
+	if err := os.Chdir(cli.Dir); err != nil {
+		return "", fmt.Errorf("-C: %w", err)
+	}
+	// Whoever is started here, and make's $(PWD), asks for it; and one that is relative leads elsewhere now.
+	os.Setenv("PWD", cli.Dir)
+	if os.Getenv("XBUILD_DIRECTORY") != "" {
+		os.Setenv("XBUILD_DIRECTORY", cli.Dir)
+	}
+	return cli.Dir, nil
 }
 
 // stripped runs a tool of a build that strips, after what it takes away was kept.

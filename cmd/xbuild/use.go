@@ -90,9 +90,6 @@ func (s *session) cargoEnvironment(p platform.Platform, v compose.View, settings
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.Dir != "" {
-		dir = s.Dir
-	}
 	if err := s.Project.RustToolchain(dir); err != nil {
 		return nil, nil, err
 	}
@@ -272,7 +269,7 @@ type FlagsCmd struct {
 
 // Run prints the flags.
 func (c *FlagsCmd) Run(g *Globals) error {
-	s, err := g.open(false)
+	s, err := g.load(false)
 	if err != nil {
 		return err
 	}

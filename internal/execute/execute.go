@@ -588,11 +588,12 @@ func lookPath(name, path string) (string, error) {
 }
 
 func prepareBuildDir(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "CACHEDIR.TAG")); err == nil {
+	now := time.Now() // the store's gc sees by it which are in use
+	if err := os.Chtimes(filepath.Join(dir, "CACHEDIR.TAG"), now, now); err == nil {
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+		return fmt.Errorf("the build directory: %w\nhint: name another one: --build-dir DIR, or XBUILD_BUILD_DIR", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o644); err != nil {
 		return err

@@ -56,7 +56,7 @@ func (r *runner) nodeFetch(ctx context.Context, a *plan.Action, s plan.Step, log
 	c := *a
 	c.Top = tmp
 	c.Build = filepath.Join(tmp, relative(a.Top, a.Build))
-	if err := copyTree(a.Root, tmp, func(path string) bool { return leftOut(a, path) }, []string{r.opt.Build, r.opt.Dist}, map[string]string{}); err != nil {
+	if err := copyTree(a.Root, tmp, func(path string) bool { return leftOut(a, path) }, append([]string{r.opt.Build, r.opt.Dist}, r.opt.Skip...), map[string]string{}); err != nil {
 		return err
 	}
 	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(c.Build, workName)}

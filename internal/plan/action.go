@@ -89,9 +89,16 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	if err := a.copied(vars); err != nil {
 		return nil, err
 	}
+	// Artifacts name generated files, and sources as seen from the build directory (Meson's), as if that were where the project says: no place of this machine is in them.
 	mapped := []string{"-ffile-prefix-map=" + source + "=."}
-	if recipe.CopySource {
+	inPlace := filepath.Join(pl.Project.Dir, filepath.FromSlash(pl.Project.Build), filepath.FromSlash(p.Name), t.Name, "build")
+	switch generated := relativeTo(source, inPlace); {
+	case recipe.CopySource:
 		mapped = []string{"-ffile-prefix-map=" + a.Top + "=."}
+	case a.Build != inPlace:
+		mapped = append(mapped, "-ffile-prefix-map="+a.Build+"="+generated, "-ffile-prefix-map="+relativeTo(a.Build, source)+"="+relativeTo(inPlace, source))
+	case !strings.HasPrefix(generated, "./"):
+		mapped = append(mapped, "-ffile-prefix-map="+a.Build+"="+generated)
 	}
 	common := append([]string{"-O" + vars["opt"].(string)}, mapped...)
 	if recipe.OwnOpt && t.Opt == "" {
@@ -246,6 +253,18 @@ func installHint(r *catalog.Recipe) string {
 		}
 	}
 	return ""
+}
+
+// relativeTo is a path as seen from a directory, one in it with "./" in front; both are absolute.
+func relativeTo(dir, path string) string {
+	rel, err := filepath.Rel(dir, path)
+	switch {
+	case err != nil:
+		return path
+	case filepath.IsLocal(rel):
+		return "./" + rel
+	}
+	return rel
 }
 
 // sourceVars expands the globs of the option "sources" and says of each file which driver and flags compile it.

@@ -22,6 +22,8 @@
 //	trees/<key>/  trees/<key>.manifest
 //	locks/<name>  locks/use
 //	tmp/<anything>/
+//	build/<key>/, cache/, home/: what builds keep for themselves; nothing here
+//	  relies on it
 package store
 
 import (
@@ -147,6 +149,10 @@ func (s *Store) create() error {
 	}
 	return syncDir(s.dir)
 }
+
+// BuildPath is the directory in which a project is built that cannot be
+// written itself; GC removes it when its CACHEDIR.TAG is old.
+func (s *Store) BuildPath(key string) string { return s.path("build", key) }
 
 // Dir is the absolute path of the store.
 func (s *Store) Dir() string { return s.dir }
