@@ -15,6 +15,7 @@ import (
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
 	"xbuild/internal/execute"
+	"xbuild/internal/npm"
 	"xbuild/internal/plan"
 )
 
@@ -202,8 +203,13 @@ func (s *session) composed(set compose.Set, opt execute.Options) error {
 }
 
 func (s *session) executeOptions(jobs int) execute.Options {
+	registry := ""
+	if r := s.registries(); r[0] != npm.Public {
+		registry = r[0]
+	}
 	return execute.Options{
-		Jobs: jobs, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Skip: slices.Clone(s.moved), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
+		Registry: registry,
+		Jobs:     jobs, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Skip: slices.Clone(s.moved), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
 	}
 }

@@ -306,7 +306,7 @@ var passed = []string{
 	"npm_config_registry", "npm_config_userconfig", "npm_config_cache", "NPM_CONFIG_REGISTRY", "NPM_CONFIG_USERCONFIG", "NPM_CONFIG_CACHE", "NPM_TOKEN", "NODE_EXTRA_CA_CERTS",
 }
 
-var passedPrefixes = []string{"GIT_SSL", "NETRC", "CARGO_REGISTR", "CARGO_HTTP_", "CARGO_NET_"}
+var passedPrefixes = []string{"GIT_SSL", "YARN_NPM_", "NETRC", "CARGO_REGISTR", "CARGO_HTTP_", "CARGO_NET_"}
 
 // registries are where npm packages are read, the best first. What npm is configured with is used alone: a company's registry is not to be gone around.
 func (s *session) registries() []string {

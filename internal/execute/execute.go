@@ -33,18 +33,19 @@ import (
 
 // Options say how a plan is run.
 type Options struct {
-	Jobs    int             // processes at once; 0 means one a core
-	Build   string          // the project's build directory
-	Dist    string          // the project's dist directory
-	Skip    []string        // further directories that hold no sources
-	Environ env.Environment // variables of the caller that go into every command
-	Host    hosttools.Host  // the programs of this machine: a build sees those that its action names, fetching and tests see all
-	XBuild  string          // the xbuild program, exported as XBUILD
-	Store   string          // the store's directory
-	Blind   bool            // what commands read is not looked at: every build system runs every time
-	Offline bool            // for Go's modules: GOPROXY=off
-	Tests   bool            // Fetch: what tests need is brought in too
-	Done    func(Result)    // called after each action, one at a time
+	Jobs     int             // processes at once; 0 means one a core
+	Build    string          // the project's build directory
+	Dist     string          // the project's dist directory
+	Skip     []string        // further directories that hold no sources
+	Environ  env.Environment // variables of the caller that go into every command
+	Host     hosttools.Host  // the programs of this machine: a build sees those that its action names, fetching and tests see all
+	XBuild   string          // the xbuild program, exported as XBUILD
+	Store    string          // the store's directory
+	Blind    bool            // what commands read is not looked at: every build system runs every time
+	Offline  bool            // for Go's modules: GOPROXY=off
+	Registry string          // of npm's packages, where one is configured: yarn 4 is told
+	Tests    bool            // Fetch: what tests need is brought in too
+	Done     func(Result)    // called after each action, one at a time
 }
 
 // A Result is what became of one action.

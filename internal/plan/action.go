@@ -54,6 +54,11 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 			vars["host."+name] = pl.Project.Toolchains[name].Source == "host"
 		}
 	}
+	if installs(pl.Catalog.Recipe(t.Recipe)) {
+		if w, err := pl.workspace(t); err == nil { // what is wrong Require has said
+			vars["manager"] = w.Manager
+		}
+	}
 	vars["lenient"] = t.Lenient != nil && *t.Lenient
 	vars["exe"] = ""
 	if strings.HasPrefix(p.Name, "windows/") {
@@ -85,6 +90,11 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	}
 	if _, err := os.Stat(source); err != nil {
 		return nil, fmt.Errorf("source: %w", err)
+	}
+	if installs(recipe) {
+		if err := pl.inWorkspace(a, t, vars); err != nil {
+			return nil, err
+		}
 	}
 	if err := a.copied(vars); err != nil {
 		return nil, err
@@ -161,7 +171,7 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	for _, list := range [][]Step{a.Fetch, a.Steps} {
 		for i := range list {
 			if list[i].Node != nil {
-				if list[i].Node, err = pl.nodeBuild(t, p, vars, m.headers, m.cargo); err != nil {
+				if list[i].Node, err = pl.nodeBuild(a, t, p, vars, m.headers, m.cargo); err != nil {
 					return nil, err
 				}
 			}
@@ -174,6 +184,37 @@ func (pl *Planner) action(out *Plan, views map[string]compose.View, globbed map[
 	a.Bench = t.Bench
 	a.ID = a.id()
 	return a, nil
+}
+
+// inWorkspace has the workspace copied that the source is in. What a build for the host left behind in its packages is left out, as it is in the source.
+func (pl *Planner) inWorkspace(a *Action, t project.Target, vars catalog.Vars) error {
+	w, err := pl.workspace(t)
+	if err != nil || w.Source == "." {
+		return err
+	}
+	up, err := filepath.Rel(a.Source, w.Root)
+	if err != nil {
+		return err
+	}
+	if root, _ := vars["root"].(string); root == "" {
+		vars["root"] = up
+	} else if rel, err := filepath.Rel(filepath.Join(a.Source, filepath.FromSlash(root)), w.Root); err != nil || !filepath.IsLocal(rel) {
+		return fmt.Errorf("root %q is below the workspace that the source is in (%s): leave it out, or name that directory or one above it", root, w.Root)
+	}
+	for _, m := range w.Members {
+		if dir := filepath.Join(w.Root, filepath.FromSlash(m)); dir != a.Source {
+			if _, err := os.Stat(filepath.Join(dir, "binding.gyp")); err == nil {
+				for _, made := range []string{"build", "prebuilds"} {
+					rel, err := filepath.Rel(a.Source, filepath.Join(dir, made))
+					if err != nil {
+						return err
+					}
+					a.Skip = append(a.Skip, filepath.ToSlash(rel))
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // copied says what is copied and where to: the source, or what root names, in which the source lies as it does there.

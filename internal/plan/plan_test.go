@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/Masterminds/semver/v3"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"xbuild/internal/catalog"
@@ -85,6 +86,9 @@ func (pl *Planner) locked(t *testing.T, sel Selection) {
 		version := "1.2.3"
 		if slot := in.Sources[0].Slot; slot != "" {
 			version = slot + ".1"
+		}
+		if _, err := semver.StrictNewVersion(r.Constraint); err == nil {
+			version = r.Constraint
 		}
 		pl.Lock.PutToolchain(lock.Toolchain{Name: r.Def.Name, Version: version, Host: pl.Host.Name, Archive: in.Sources[0].Archive, Suite: in.Sources[0].Suite, Roots: in.Packages,
 			Files: []lock.File{{Name: in.Package, SHA256: strings.Repeat("1", 64)}}})

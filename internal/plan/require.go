@@ -40,6 +40,9 @@ func (pl *Planner) Require(sel Selection) (resolve.Requests, error) {
 			if why, refused := pl.Catalog.Recipe(t.Recipe).Refuse[p.Name]; refused {
 				return req, fmt.Errorf("%s:%d: target %q: recipe %s does not build for %s: %s\nhint: name the target's platforms without it: platforms = […]", pl.Project.File, t.Line, t.Name, t.Recipe, p.Name, why)
 			}
+			if err := pl.manager(t); err != nil {
+				return req, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
+			}
 			vars := pl.vars(t, p)
 			needs, err := pl.needs(t, vars)
 			if err != nil {
