@@ -264,11 +264,14 @@ type LockCmd struct {
 	Update bool `help:"Choose everything anew, newest versions that the constraints admit."`
 }
 
-// Run locks the whole project, and the emulator that xbuild run needs. The Nodes that tests run in stay locked, but none is locked anew: each would be downloaded.
+// Run locks the whole project, and what xbuild run, env and exec need: the emulator, the host's sysroot. The Nodes that tests run in stay locked, but none is locked anew: each would be downloaded.
 func (c *LockCmd) Run(g *Globals) error {
 	s, err := g.open(true)
 	if err != nil {
 		return err
+	}
+	if s.ownLock != "" {
+		return writable(s.lockPath)
 	}
 	req, err := s.Require(plan.Selection{})
 	if err != nil {
@@ -279,6 +282,24 @@ func (c *LockCmd) Run(g *Globals) error {
 		return err
 	}
 	req.Toolchains = append(req.Toolchains, qemu.Toolchains...)
+	// What xbuild env and exec need for the host.
+	targets, err := s.Choose(plan.Selection{})
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		for _, p := range t.Platforms {
+			if !p.HasSysroot() {
+				continue
+			}
+			host, err := s.RequireHostView(p)
+			if err != nil {
+				return err
+			}
+			req.Toolchains = append(req.Toolchains, host.Toolchains...)
+			req.Sysroots = append(req.Sysroots, host.Sysroots...)
+		}
+	}
 	if err := s.resolved(req, c.Update, false); err != nil {
 		return err
 	}

@@ -328,10 +328,20 @@ func small() []archivetest.Suite {
 		}
 		forky.Packages = append(forky.Packages, qemu)
 	}
+	// The host's programs are built with an older C library.
+	bullseye := archivetest.Suite{Name: "bullseye", Alias: "oldoldstable", Version: "11.11"}
+	for _, p := range trixie.Packages {
+		for old, name := range map[string]string{"libc6": "libc6", "libc6-dev": "libc6-dev", "linux-libc-dev": "linux-libc-dev", "libgcc-s1": "libgcc-s1", "libgcc-14-dev": "libgcc-10-dev", "libstdc++6": "libstdc++6", "libstdc++-14-dev": "libstdc++-10-dev", "libatomic1": "libatomic1"} {
+			if p.Name == old {
+				p.Name, p.Version, p.Depends = name, "2.31", ""
+				bullseye.Packages = append(bullseye.Packages, p)
+			}
+		}
+	}
 	// A mirror has the suite under its codename and under an alias; the two may be out of step.
 	stable := trixie
 	stable.Path, stable.Alias = "stable", "stable"
-	return []archivetest.Suite{trixie, stable, forky}
+	return []archivetest.Suite{bullseye, trixie, stable, forky}
 }
 
 // TestHelp holds the help of every command against testdata/help.

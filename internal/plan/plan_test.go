@@ -677,3 +677,27 @@ func TestExactGo(t *testing.T) {
 		}
 	}
 }
+
+// TestNarrowHost: for a platform of 32 bits the sysroot of the host's 32-bit side is asked for too, where the host has one, and for no other platform.
+func TestNarrowHost(t *testing.T) {
+	for name, want := range map[string]string{"linux/arm/v7": "i386 bullseye", "linux/386": "i386 bullseye", "linux/arm64": ""} {
+		pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\""+name+"\"]\n[target.a]\nrecipe = \"autotools\"\noutputs = [\"a\"]\n-- configure --\n")
+		req, err := pl.Require(Selection{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, r := range req.Sysroots {
+			if strings.HasPrefix(r.Where, "32-bit programs of host") {
+				got += r.Arch + " " + r.Suite
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+		pl.locked(t, Selection{})
+		if _, err := pl.New(Selection{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
