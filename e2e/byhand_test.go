@@ -253,3 +253,22 @@ func TestHostOf32Bits(t *testing.T) {
 		t.Errorf("it is for %v and wants %q (%v)", f.Machine, libs, err)
 	}
 }
+
+// TestLuaJIT builds a crate with LuaJIT for platforms of 32 bits: its build script calls the host's compiler with -m32.
+func TestLuaJIT(t *testing.T) {
+	needNetwork(t)
+	if !full() {
+		t.Skip("with XBUILD_E2E=full alone: TestHostOf32Bits is the same in small")
+	}
+	dir := write(t, map[string]string{
+		"xbuild.toml": "[project]\nplatforms = [\"linux/arm/v7\", \"linux/386\"]\n\n[platform.\"linux/386\"]\nfeatures = [\"sse2\"] # LuaJIT computes with it\n\n[target.lua]\nrecipe = \"rust\"\n",
+		"Cargo.toml":  "[package]\nname = \"lua\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[dependencies]\nmlua = { version = \"=0.10.5\", features = [\"luajit\", \"vendored\"] }\n",
+		"src/main.rs": "fn main() -> mlua::Result<()> {\n    let s: String = mlua::Lua::new().load(\"return jit.arch .. ' ' .. (6 * 7)\").eval()?;\n    println!(\"{s}\");\n    Ok(())\n}\n",
+	})
+	build(t, dir)
+	for platform, want := range map[string]string{"linux/arm/v7": "arm 42\n", "linux/386": "x86 42\n"} {
+		if r := underQEMU(t, dir, platform, built(dir, platform, "lua")); r.code != 0 || r.stdout != want {
+			t.Errorf("%s: %v", platform, r)
+		}
+	}
+}

@@ -126,6 +126,11 @@ func everyStage(t *testing.T, e *engine, program []byte, args []string) {
 	// Crates and npm's packages come from where the machine's own tools find them, which a stage does not see.
 	edit(t, filepath.Join(context, "rust", "Cargo.toml"), "itoa = \"=1.0.15\"\n", "")
 	edit(t, filepath.Join(context, "rust", "src", "main.rs"), "itoa::Buffer::new().format(7)", "7")
+	edit(t, filepath.Join(context, "app", "package.json"), `"dependencies": { "ms": "2.1.3" }`, `"private": true`)
+	edit(t, filepath.Join(context, "app", "index.js"), "require('ms')(1000)", "'1s'")
+	if err := os.Remove(filepath.Join(context, "app", "package-lock.json")); err != nil {
+		t.Fatal(err)
+	}
 	config, err := npm.ReadConfig(os.Getenv, context)
 	if err != nil {
 		t.Fatal(err)
