@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -724,5 +725,83 @@ ld -pie --export-dynamic --dynamic-linker "$0" -o host "$(f Scrt1.o)" "$(f crti.
 		if err != nil || strings.TrimSpace(string(out)) != want {
 			t.Errorf("%s: %s (%v), want %s", modules[i], out, err, want)
 		}
+	}
+}
+
+// TestNodeWorkspaces builds an application in a workspace of each package manager, each in the version that its package.json names: its packages, one of the workspace among
+// them, a native one that is compiled and one that npm has for each platform. It runs where dist is all that there is.
+func TestNodeWorkspaces(t *testing.T) {
+	needNetwork(t)
+	globs := `, "workspaces": ["packages/*"]`
+	for _, c := range []struct{ name, locks, manager, lib, modules string }{
+		{"npm 11", "npm", "npm@11.21.2\"" + globs, "1.0.0", "node_modules"},
+		{"pnpm 9", "pnpm", `pnpm@9.15.9"`, "workspace:*", "node_modules/.pnpm/bufferutil@4.1.0/node_modules"},
+		{"pnpm 10", "pnpm", `pnpm@10.34.8+sha512.0123"`, "workspace:*", "node_modules/.pnpm/bufferutil@4.1.0/node_modules"},
+		{"pnpm 11", "pnpm", `pnpm@^11"`, "workspace:*", "node_modules/.pnpm/bufferutil@4.1.0/node_modules"},
+		{"yarn 1", "yarn1", "yarn@1.22.22\"" + globs, "1.0.0", "node_modules"},
+		{"yarn 4", "yarn4", "yarn@4.18.1\"" + globs, "workspace:*", "node_modules"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if !full() && slices.Contains([]string{"pnpm 9", "pnpm 11", "yarn 1"}, c.name) {
+				t.Skip("with XBUILD_E2E=full alone")
+			}
+			dir := write(t, map[string]string{
+				"xbuild.toml": `
+[project]
+platforms = ["linux/arm64"]
+
+[target.svc]
+recipe = "node-gyp"
+kind = "app"
+source = "packages/svc"
+prebuilt = ["@node-rs/*"]
+unaudited = ["app/**/crc32.*.node"] # it asks the machine
+`,
+				"package.json":              `{ "name": "mono", "private": true, "version": "1.0.0", "packageManager": "` + c.manager + ` }`,
+				"packages/svc/package.json": `{ "name": "svc", "version": "1.0.0", "dependencies": { "@mono/lib": "` + c.lib + `", "bufferutil": "4.1.0", "@node-rs/crc32": "1.10.6" }, "devDependencies": { "is-number": "7.0.0" } }`,
+				"packages/svc/index.js": `
+const { mask } = require('bufferutil'), out = Buffer.alloc(4);
+mask(Buffer.from('abcd'), Buffer.from([1, 2, 3, 4]), out, 0, 4);
+console.log(require('@mono/lib')(1000), out.toString('hex'), require('@node-rs/crc32').crc32('hello'), process.arch);
+`,
+				"packages/lib/package.json":   `{ "name": "@mono/lib", "version": "1.0.0", "dependencies": { "ms": "2.1.3" } }`,
+				"packages/lib/index.js":       "module.exports = t => require('ms')(t);\n",
+				"packages/other/package.json": `{ "name": "other", "version": "1.0.0", "dependencies": { "ms": "2.0.0" } }`,
+			})
+			if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata/workspaces", c.locks))); err != nil {
+				t.Fatal(err)
+			}
+			if r := xbuild(t, dir, "build", "-q"); r.code != 0 {
+				t.Fatal(r)
+			}
+			app := filepath.Join(t.TempDir(), "app")
+			if err := os.Rename(built(dir, "linux/arm64", "app"), app); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(filepath.Join(app, c.modules, "bufferutil/build/Release/bufferutil.node")); err != nil {
+				t.Error(err)
+			}
+			err := filepath.WalkDir(app, func(path string, d fs.DirEntry, err error) error {
+				if err != nil {
+					return err
+				}
+				for _, not := range []string{"other", "is-number", "bufferutil/prebuilds", "crc32-linux-arm64-musl", "crc32-linux-x64-gnu"} {
+					if strings.HasSuffix(path, "/"+not) {
+						t.Errorf("%s is laid out", path)
+					}
+				}
+				if _, err := os.Stat(path); d.Type()&fs.ModeSymlink != 0 && err != nil {
+					t.Errorf("a link to nothing: %v", err)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := inNode(t, filepath.Join(app, "packages", "svc"), "linux/arm64", "24", "index.js")
+			if r.code != 0 || r.stdout != "1s 60606060 907060870 arm64\n" {
+				t.Errorf("%v", r)
+			}
+		})
 	}
 }

@@ -51,6 +51,7 @@ func (c *BenchCmd) Run(g *Globals) error {
 		return err
 	}
 	defer release()
+	s.scratchDist()
 	sel, err := c.selection(s)
 	if err != nil {
 		return err
@@ -161,7 +162,8 @@ func (s *session) variants(sel plan.Selection, with []string) ([]variant, error)
 		changed := *s.Project
 		// A directory of its own, or each would undo what the other built.
 		changed.Build = path.Join(changed.Build, "bench", strings.Join(v.features, "+"))
-		changed.Dist = path.Join(changed.Build, "dist")
+		changed.BuildAt = filepath.Join(s.Project.BuildDir(), "bench", strings.Join(v.features, "+"))
+		changed.DistAt = filepath.Join(changed.BuildAt, "dist")
 		changed.PlatformConfig = maps.Clone(changed.PlatformConfig)
 		if changed.PlatformConfig == nil {
 			changed.PlatformConfig = map[string]project.PlatformConfig{}
@@ -206,7 +208,7 @@ func (v variant) programs(forced bool, jobs int) ([]bench.Program, error) {
 		return nil, err
 	}
 	opt := v.executeOptions(jobs)
-	opt.Skip = v.skip
+	opt.Skip = append(opt.Skip, v.skip...)
 	if _, err := v.build(p, opt); err != nil {
 		return nil, err
 	}

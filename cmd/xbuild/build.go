@@ -16,7 +16,9 @@ import (
 	"xbuild/internal/env"
 	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
+	"xbuild/internal/npm"
 	"xbuild/internal/plan"
+	"xbuild/internal/platform"
 	"xbuild/internal/resolve"
 )
 
@@ -31,11 +33,14 @@ func (c *Selecting) selection(s *session) (plan.Selection, error) {
 	return plan.Selection{Targets: c.Targets, Platforms: ps}, err
 }
 
-// open opens the project and plans what is selected, for the commands that build.
-func (c *Selecting) open(g *Globals) (*session, *plan.Plan, error) {
+// open opens the project and plans what is selected, for the commands that build. scratch says that the artifacts are not what the command is called for.
+func (c *Selecting) open(g *Globals, scratch bool) (*session, *plan.Plan, error) {
 	s, err := g.open(true)
 	if err != nil {
 		return nil, nil, err
+	}
+	if scratch {
+		s.scratchDist()
 	}
 	sel, err := c.selection(s)
 	if err != nil {
@@ -162,7 +167,7 @@ func (s *session) cargoLocks(sel plan.Selection) error {
 		s.note("cargo generate-lockfile (%s)", t.Name)
 		cmd := exec.CommandContext(s.ctx, cargo, "generate-lockfile", "--quiet")
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), e.Strings()...)
+		cmd.Env = slices.Concat(os.Environ(), s.Environ.Strings(), e.Strings())
 		if out, err := cmd.CombinedOutput(); err != nil {
 			s.note("%s", strings.TrimSpace(string(out)))
 		}
@@ -186,14 +191,17 @@ func (*BuildCmd) Help() string {
 
 // Run builds.
 func (c *BuildCmd) Run(g *Globals) error {
-	s, p, err := c.open(g)
+	s, p, err := c.open(g, false)
 	if err != nil {
 		return err
 	}
 	opt := s.executeOptions(c.Jobs)
 	if c.Out != "" {
 		rebase(p, opt.Dist, c.Out)
+		opt.Skip = append(opt.Skip, opt.Dist)
 		opt.Dist = c.Out
+	} else if err := writable(opt.Dist); err != nil {
+		return fmt.Errorf("the directory for the artifacts, %s: %w\nhint: name another one: xbuild build -o DIR, or XBUILD_OUTPUT", relative(opt.Dist), err)
 	}
 	_, err = s.build(p, opt)
 	return err
@@ -311,8 +319,12 @@ func (s *session) composedEach(p *plan.Plan, opt execute.Options) error {
 }
 
 func (s *session) executeOptions(jobs int) execute.Options {
+	registry := ""
+	if r := s.registries(); r[0] != npm.Public {
+		registry = r[0]
+	}
 	return execute.Options{
-		Jobs: jobs, Project: s.Project.Dir, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
+		Registry: registry, Jobs: jobs, Project: s.Project.Dir, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Skip: slices.Clone(s.moved), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
 	}
 }
@@ -367,11 +379,14 @@ type LockCmd struct {
 	Update bool `help:"Choose everything anew, newest versions that the constraints admit."`
 }
 
-// Run locks the whole project, and the emulator that xbuild run needs. The Nodes that tests run in stay locked, but none is locked anew: each would be downloaded.
+// Run locks the whole project, and what xbuild run, env and exec need: the emulator, the host's sysroot. The Nodes that tests run in stay locked, but none is locked anew: each would be downloaded.
 func (c *LockCmd) Run(g *Globals) error {
 	s, err := g.open(true)
 	if err != nil {
 		return err
+	}
+	if s.ownLock != "" {
+		return writable(s.lockPath)
 	}
 	all, err := s.Requirements(plan.Selection{})
 	if err != nil {
@@ -380,6 +395,26 @@ func (c *LockCmd) Run(g *Globals) error {
 	qemu, err := s.RequireToolchain("qemu", s.Host)
 	if err != nil {
 		return err
+	}
+	// What xbuild env and exec need for the host.
+	targets, err := s.Choose(plan.Selection{})
+	if err != nil {
+		return err
+	}
+	var of []platform.Platform // of each requirement
+	for _, t := range targets {
+		of = append(of, t.Platforms...)
+	}
+	for i, p := range of {
+		if all[i].Err != nil || !p.HasSysroot() {
+			continue
+		}
+		host, err := s.RequireHostView(p)
+		if err != nil {
+			return err
+		}
+		all[i].Toolchains = append(all[i].Toolchains, host.Toolchains...)
+		all[i].Sysroots = append(all[i].Sysroots, host.Sysroots...)
 	}
 	// As one of its own: what is wrong with a target does not stop it.
 	all = append(all, plan.Requirement{Target: "xbuild run", Platform: s.Host.Name, Requests: qemu})

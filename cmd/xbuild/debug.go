@@ -23,10 +23,10 @@ type DebugCmd struct {
 	OnePlatform
 	Emulate    bool     `help:"Use QEMU even where the host runs the program itself." env:"XBUILD_EMULATE"`
 	Batch      bool     `help:"No prompt: end after the commands, with the program's exit code."`
-	Files      []string `short:"x" name:"execute" sep:"none" type:"existingfile" placeholder:"FILE" help:"Run the gdb commands (or Python, *.py) of a file once the program is stopped at its first instruction."`
+	Files      []string `short:"x" name:"execute" sep:"none" type:"path" placeholder:"FILE" help:"Run the gdb commands (or Python, *.py) of a file once the program is stopped at its first instruction."`
 	Commands   []string `name:"ex" sep:"none" placeholder:"COMMAND" help:"Run a gdb command, after the files."`
 	Remote     string   `placeholder:"HOST:PORT" help:"Connect to a gdbserver that has the program, on a machine of the platform."`
-	Core       string   `type:"existingfile" placeholder:"FILE" help:"Look at a core file that the program left, here or on a machine of the platform: its end is explained as xbuild run does, then gdb starts."`
+	Core       string   `type:"path" placeholder:"FILE" help:"Look at a core file that the program left, here or on a machine of the platform: its end is explained as xbuild run does, then gdb starts."`
 	Serve      int      `placeholder:"PORT" help:"Start the program under QEMU and let it wait for any debugger at this port of 127.0.0.1."`
 	LaunchJSON bool     `name:"launch-json" help:"Print a launch.json of Visual Studio Code and end."`
 	Command    []string `arg:"" passthrough:"" name:"file|target" help:"A program, or a target of xbuild.toml, which is built first, and the program's arguments."`
@@ -54,6 +54,13 @@ func (c *DebugCmd) Run(g *Globals) error {
 	case c.Remote != "" && c.Serve != 0:
 		return usageError{fmt.Errorf("debug: --remote and --serve exclude each other")}
 	}
+	for flag, files := range map[string][]string{"--core": {c.Core}, "--execute": c.Files} {
+		for _, f := range files {
+			if _, err := os.Stat(f); f != "" && err != nil {
+				return usageError{fmt.Errorf("debug: %s: %w", flag, err)}
+			}
+		}
+	}
 	if c.Remote != "" {
 		if _, _, err := net.SplitHostPort(c.Remote); err != nil {
 			return usageError{fmt.Errorf("debug: --remote: %w", err)}
@@ -80,9 +87,7 @@ func (c *DebugCmd) Run(g *Globals) error {
 		d.Sysroot = root.Dir
 	}
 	if c.Core != "" {
-		if d.Core, err = filepath.Abs(c.Core); err != nil {
-			return err
-		}
+		d.Core = c.Core
 		if _, _, err := crash.Owner(d.Core); err != nil {
 			return fmt.Errorf("debug: --core: %w", err)
 		}
@@ -134,11 +139,6 @@ func (c *DebugCmd) Run(g *Globals) error {
 	if emulated != nil {
 		d.Server = socket
 		emulated = emulate.Waiting(emulated, socket)
-	}
-	for i, f := range c.Files {
-		if c.Files[i], err = filepath.Abs(f); err != nil {
-			return err
-		}
 	}
 	script, err := d.Script(c.Files, c.Commands, c.Batch)
 	if err != nil {
@@ -215,6 +215,7 @@ func (s *session) debugged(word, platformName string) (emulate.Program, platform
 
 // builtProgram builds a target for a platform and returns the one program that it made.
 func (s *session) builtProgram(target string, p platform.Platform) (string, error) {
+	s.scratchDist()
 	pl, err := s.planned(plan.Selection{Targets: []string{target}, Platforms: []platform.Platform{p}})
 	if err != nil {
 		return "", err

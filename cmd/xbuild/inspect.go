@@ -43,9 +43,6 @@ func (c *InspectCmd) Run(g *Globals) error {
 	var reports []*inspect.Report
 	var failed []string
 	for _, file := range c.Files {
-		if g.Dir != "" && !filepath.IsAbs(file) {
-			file = filepath.Join(g.Dir, file)
-		}
 		r, err := inspect.File(file)
 		if err != nil {
 			failed = append(failed, err.Error())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -73,14 +74,18 @@ func run(args []string) int {
 			os.Unsetenv(name)
 		}
 	}
+	dir, err := enter(args, alone != nil)
+	if err != nil {
+		report(err)
+		return exitFailed
+	}
 	var cli CLI
 	code := -1
-	parser, err := kong.New(&cli,
+	parser, err := newParser(&cli,
 		kong.Name("xbuild"),
 		kong.Description("Builds C, C++, Go, Rust and native Node.js modules for every platform on one machine, without emulation.\n\nxbuild.toml says what to build; docs/xbuild-toml.md is its reference."),
 		kong.UsageOnError(),
 		kong.Exit(func(c int) { code = c }),
-		kong.Vars{"formats": "sh,fish,json,dotenv,make"},
 	)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "xbuild:", err)
@@ -95,6 +100,7 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "xbuild: hint: run \"xbuild --help\"")
 		return exitUsage
 	}
+	cli.Dir = dir
 	if alone == nil && slices.Contains(working, strings.Fields(parsed.Command())[0]) {
 		if code, ok := guard.Work(); ok {
 			execute.SweepTemporary(os.TempDir())
@@ -186,6 +192,36 @@ func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 		signal.Stop(signals)
 		close(done)
 	})
+}
+
+func newParser(cli *CLI, options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(cli, append(options, kong.Vars{"formats": "sh,fish,json,dotenv,make"})...)
+}
+
+// enter goes to the directory that -C names, before anything else is read: every path is then one as seen from there. It returns the directory, "" where none is named.
+// A worker is there already: who waits for it went there.
+func enter(args []string, worker bool) (string, error) {
+	var cli CLI
+	parser, err := newParser(&cli, kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
+	if err != nil {
+		return "", err
+	}
+	parser.Parse(args) // what is wrong with them is said when they are read for good
+	if cli.Dir == "" {
+		return "", nil
+	}
+	if worker {
+		return os.Getwd()
+	}
+	if err := os.Chdir(cli.Dir); err != nil {
+		return "", fmt.Errorf("-C: %w", err)
+	}
+	// Whoever is started here, and make's $(PWD), asks for it; and one that is relative leads elsewhere now.
+	os.Setenv("PWD", cli.Dir)
+	if os.Getenv("XBUILD_DIRECTORY") != "" {
+		os.Setenv("XBUILD_DIRECTORY", cli.Dir)
+	}
+	return cli.Dir, nil
 }
 
 // stripped runs a tool of a build that strips, after what it takes away was kept.

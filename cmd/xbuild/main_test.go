@@ -56,7 +56,28 @@ func TestMain(m *testing.M) {
 		// Never the real one: these tests use no network.
 		snapshot = os.Getenv("XBUILD_TEST_SNAPSHOT")
 		main()
-	}})
+	}, "readonly": readonly})
+}
+
+// readonly COMMAND… runs a command as a user without privileges in the working directory, which is mounted read-only for it.
+func readonly() {
+	const script = `d=$PWD; mount --bind "$d" "$d" && mount -o remount,bind,ro "$d" && cd "$d" && exec unshare --user --map-user=1000 --map-group=1000 -- "$@"`
+	program, err := exec.LookPath("unshare")
+	if err == nil {
+		err = syscall.Exec(program, append([]string{"unshare", "--user", "--map-root-user", "--mount", "--", "sh", "-c", script, "sh"}, os.Args[1:]...), os.Environ())
+	}
+	fmt.Fprintln(os.Stderr, "readonly:", err)
+	os.Exit(125)
+}
+
+// condition says whether this machine can do what a script wants: namespaces are a user's own.
+func condition(name string) (bool, error) {
+	if name != "namespaces" {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	cmd := exec.Command("readonly", "true")
+	cmd.Dir = os.TempDir()
+	return cmd.Run() == nil, nil
 }
 
 // TestScripts runs testdata/script, one file a feature.
@@ -70,13 +91,14 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition:           condition,
 		Setup: func(e *testscript.Env) error {
 			// Outside of the script's directory, which is often a project whose files are watched.
 			aside := t.TempDir()
 			home, tmp := filepath.Join(aside, "home"), filepath.Join(aside, "tmp")
 			for _, kv := range [][2]string{
 				{"HOME", home}, {"TMPDIR", tmp}, {"XBUILD_STORE", filepath.Join(aside, "store")}, {"STORE", filepath.Join(aside, "store")}, {"ASIDE", aside}, {"XBUILD_TEST_SNAPSHOT", "http://127.0.0.1:1/snapshot"},
-				{"GOCACHE", strings.TrimSpace(string(goCache))}, {"GOPROXY", "off"}, {"GOTOOLCHAIN", "local"}, {"GOFLAGS", ""}, {"GORACE", noRaceSleep},
+				{"GOCACHE", strings.TrimSpace(string(goCache))}, {"GOPROXY", "off"}, {"GOTOOLCHAIN", "local"}, {"GOFLAGS", ""}, {"GORACE", noRaceSleep}, {"PLATFORM", "linux/" + runtime.GOARCH},
 				// What a script does not set up must not come from the machine's own apt or a mirror of the world.
 				{"XBUILD_DEBIAN_MIRROR", "http://127.0.0.1:1/debian"}, {"XBUILD_RUST_MIRROR", "http://127.0.0.1:1/rust"},
 			} {
@@ -301,9 +323,6 @@ func small() []archivetest.Suite {
 			p("zlib1g", "1:1.3.1-1", "libc6", file(lib+"libz.so.1")),
 			p("zlib1g-dev", "1:1.3.1-1", "zlib1g (= 1:1.3.1-1)", file("usr/include/zlib.h")),
 		)
-		for _, name := range []string{"libc6", "libc6-dev", "linux-libc-dev", "libgcc-10-dev", "libgcc-s1", "libstdc++-10-dev", "libstdc++6", "libatomic1"} {
-			bullseye.Packages = append(bullseye.Packages, p(name, "1.0-1", ""))
-		}
 		for suite, version := range map[*archivetest.Suite]string{&trixie: "1.85.1+dfsg1-1", &forky: "1.97.1+dfsg1-1"} {
 			suite.Packages = append(suite.Packages, p("rustc", version, "", script("usr/bin/rustc")), p("cargo", version, "", script("usr/bin/cargo")), p("libstd-rust-dev", version, ""))
 		}
@@ -318,10 +337,19 @@ func small() []archivetest.Suite {
 	for _, name := range []string{"libc6", "libc6-dev", "linux-libc-dev", "libgcc-s1", "libgcc-15-dev", "libstdc++6", "libstdc++-15-dev", "libatomic1"} {
 		forky.Packages = append(forky.Packages, archivetest.Package{Name: name, Version: "15.1", Arch: "loong64", Files: []archivetest.File{{Name: "./usr/share/" + name, Body: name}}})
 	}
+	// The host's programs are built with an older C library.
+	for _, p := range trixie.Packages {
+		for old, name := range map[string]string{"libc6": "libc6", "libc6-dev": "libc6-dev", "linux-libc-dev": "linux-libc-dev", "libgcc-s1": "libgcc-s1", "libgcc-14-dev": "libgcc-10-dev", "libstdc++6": "libstdc++6", "libstdc++-14-dev": "libstdc++-10-dev", "libatomic1": "libatomic1"} {
+			if p.Name == old {
+				p.Name, p.Version, p.Depends = name, "2.31", ""
+				bullseye.Packages = append(bullseye.Packages, p)
+			}
+		}
+	}
 	// A mirror has the suite under its codename and under an alias; the two may be out of step.
 	stable := trixie
 	stable.Path, stable.Alias = "stable", "stable"
-	return []archivetest.Suite{trixie, stable, forky, bullseye}
+	return []archivetest.Suite{bullseye, trixie, stable, forky}
 }
 
 // TestHelp holds the help of every command against testdata/help.
@@ -378,6 +406,51 @@ func TestHelp(t *testing.T) {
 		if !golden[f.Name()] {
 			t.Errorf("testdata/help/%s is of no command: remove it", f.Name())
 		}
+	}
+}
+
+// TestDirectory sees that the script directory.txt has -C with every flag that is a path, and with every command that has files or a command for its arguments.
+func TestDirectory(t *testing.T) {
+	data, err := os.ReadFile("testdata/script/directory.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parser, err := kong.New(&CLI{}, kong.Vars{"formats": ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	stands := func(words ...string) {
+		t.Helper()
+		seen++
+		if !slices.ContainsFunc(strings.Split(string(data), "\n"), func(line string) bool {
+			return strings.Contains(line, "xbuild -C p ") && !slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(strings.Fields(line), w) })
+		}) {
+			t.Errorf("testdata/script/directory.txt has no line with -C and %q", words)
+		}
+	}
+	for _, f := range parser.Model.Flags {
+		if f.Tag.Type == "path" && f.Name != "directory" {
+			stands("--" + f.Name)
+		}
+	}
+	for _, c := range parser.Model.Leaves(true) {
+		for _, f := range c.Flags {
+			if f.Tag.Type == "path" {
+				stands(c.Name, "--"+f.Name)
+			}
+			if strings.HasPrefix(f.Tag.Type, "existing") {
+				t.Errorf("--%s of %s is looked for before -C counts: make it a path, and look in Run", f.Name, c.Name)
+			}
+		}
+		for _, a := range c.Positional {
+			if a.Name != "target" { // xbuild.toml's
+				stands(c.Name)
+			}
+		}
+	}
+	if seen < 12 {
+		t.Errorf("only %d paths were found: the test does not see the command line", seen)
 	}
 }
 

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -13,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"xbuild/internal/archive"
 	"xbuild/internal/catalog"
@@ -45,6 +48,7 @@ type Globals struct {
 	DebianMirror []string `name:"debian-mirror" placeholder:"URL" help:"Mirror of the Debian archive; before [mirrors], the host's apt sources and the public ones." env:"XBUILD_DEBIAN_MIRROR"`
 	NPMMirror    []string `name:"npm-mirror" placeholder:"URL" help:"Registry of npm packages; before [mirrors], npm's own configuration and the public one." env:"XBUILD_NPM_MIRROR"`
 	RustMirror   []string `name:"rust-mirror" placeholder:"URL" help:"Server of Rust's official distribution; before [mirrors], RUSTUP_DIST_SERVER and the public one." env:"XBUILD_RUST_MIRROR"`
+	BuildDir     string   `name:"build-dir" type:"path" placeholder:"DIR" help:"Directory for what builds keep between runs (default: build of xbuild.toml, .xbuild; in the store where the project cannot be written)." env:"XBUILD_BUILD_DIR"`
 	Locked       bool     `help:"Fail rather than write xbuild.lock." env:"XBUILD_LOCKED"`
 	AllowExpired bool     `name:"allow-expired" help:"Lock from an index whose time is over, as a mirror that is no longer updated has it." env:"XBUILD_ALLOW_EXPIRED"`
 	Offline      bool     `help:"Use no network: what is not in the store is an error." env:"XBUILD_OFFLINE"`
@@ -61,25 +65,19 @@ type session struct {
 	plan.Planner
 	store     *store.Store
 	lockPath  string
+	ownLock   string // where it is written instead, where it cannot be
 	self      string
 	inProject bool       // there is an xbuild.toml
 	npm       npm.Config // how the machine's npm is configured
 	crateDirs []string   // the sources that cargo builds
 	unread    []string   // those that had no Cargo.lock when Rust's release was chosen
+	moved     []string   // where the project says that builds and artifacts are, and they are not
 }
 
-// open loads the project that lies in the directory or above. Without one, where the command can do without, the lock lies in the store.
+// open loads the project that lies in the directory or above, and opens the store. Without a project, where the command can do without, the lock lies in the store.
 func (g *Globals) open(needProject bool) (*session, error) {
-	dir := g.Dir
-	if dir == "" {
-		var err error
-		if dir, err = os.Getwd(); err != nil {
-			return nil, err
-		}
-	}
-	s := &session{Globals: g}
-	var err error
-	if s.Catalog, err = catalog.Load(); err != nil {
+	s, err := g.load(needProject)
+	if err != nil {
 		return nil, err
 	}
 	if g.StoreDir == "" {
@@ -92,18 +90,39 @@ func (g *Globals) open(needProject bool) (*session, error) {
 	}
 	s.store.OnWait = func(name, owner string) { s.note("waiting for another xbuild (%s) that works on %s", owner, name) }
 	s.Planner.Store = s.store.Dir()
-	s.Host = platform.Host()
-	if s.self, err = os.Executable(); err != nil {
+	if s.self, err = self(); err != nil {
 		return nil, err
 	}
 	s.XBuild = s.self
-	s.Environ = callerEnv()
+	if s.Environ, err = callerEnv(s.store.Dir()); err != nil {
+		return nil, err
+	}
 	s.HostTools = hosttools.On(os.Getenv("PATH"))
 	s.Holders = s.holders()
-	start := dir
-	if g.Dir == "" {
-		start = "." // messages then name the file as seen from here
+	if s.npm, err = npm.ReadConfig(os.Getenv, s.Project.Dir); err != nil {
+		return nil, err
 	}
+	return s, s.place()
+}
+
+// self is the path of the running program, which the tools of a build call.
+func self() (string, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("xbuild does not find its own program: %w\nhint: it asks /proc for that, as the compilers do: mount it (mount -t proc proc /proc; in a chroot from outside, mount --bind /proc ROOT/proc)", err)
+	}
+	return path, nil
+}
+
+// load loads the project that lies in the directory or above, and its lock. It needs no store.
+func (g *Globals) load(needProject bool) (*session, error) {
+	s := &session{Globals: g}
+	var err error
+	if s.Catalog, err = catalog.Load(); err != nil {
+		return nil, err
+	}
+	s.Host = platform.Host()
+	start := cmp.Or(g.Dir, ".") // without -C messages name the file as seen from here
 	file, err := project.Find(start)
 	switch {
 	case err == nil:
@@ -118,25 +137,80 @@ func (g *Globals) open(needProject bool) (*session, error) {
 		if err := s.Project.RustToolchain(s.crateDirs...); err != nil {
 			return nil, err
 		}
-		if !plan.Plain(s.Project.Dir) {
-			// Make, configure scripts and lists of flags take few paths. A copy of the source lies in the build directory.
-			s.Project.Build = s.store.BuildDir(s.Project.Dir)
-		}
 		s.lockPath, s.inProject = filepath.Join(s.Project.Dir, lock.FileName), true
 	case needProject:
 		return nil, err
 	case errors.Is(err, os.ErrNotExist):
-		s.Project = &project.Project{File: project.FileName, Dir: dir, Dist: "dist", Build: ".xbuild", Platforms: []platform.Platform{s.Host}}
-		s.lockPath = filepath.Join(s.store.Dir(), lock.FileName)
+		dir, err := os.Getwd()
+		if err != nil {
+			return nil, err
+		}
+		s.Project = &project.Project{File: project.FileName, Dir: cmp.Or(g.Dir, dir), Dist: "dist", Build: ".xbuild", Platforms: []platform.Platform{s.Host}}
+		if g.StoreDir == "" {
+			if g.StoreDir, err = store.DefaultDir(); err != nil { // what needs a store says it when it opens one
+				s.Planner.Lock = &lock.Lock{}
+				return s, nil
+			}
+		}
+		s.lockPath = filepath.Join(g.StoreDir, lock.FileName)
 		g.own = s.lockPath
 	default:
 		return nil, err
 	}
-	if s.npm, err = npm.ReadConfig(os.Getenv, s.Project.Dir); err != nil {
-		return nil, err
-	}
 	s.Planner.Lock, err = lock.Read(relative(s.lockPath))
 	return s, err
+}
+
+// place says where a project is built. One that cannot be written, as a source that is mounted read-only, is built in the store, and what is new in its lock is kept
+// there too. So is one in a path that Make, configure scripts and lists of flags do not take: a copy of the source lies in the build directory.
+func (s *session) place() error {
+	if !s.inProject {
+		return nil
+	}
+	declared := []string{s.Project.BuildDir(), s.Project.DistDir()}
+	switch {
+	case s.BuildDir != "":
+		s.Project.BuildAt = s.BuildDir
+	case !plan.Plain(s.Project.Dir), writable(declared[0]) != nil:
+		// Projects in containers lie in the same place all; the name tells them apart.
+		sum := sha256.Sum256([]byte(s.Project.Name + "\x00" + s.Project.Dir))
+		s.Project.BuildAt = s.store.BuildPath(hex.EncodeToString(sum[:12]))
+	default:
+		return nil
+	}
+	s.moved = declared
+	if writable(s.lockPath) == nil {
+		return nil
+	}
+	own := filepath.Join(s.Project.BuildDir(), lock.FileName)
+	if _, err := os.Stat(s.lockPath); errors.Is(err, fs.ErrNotExist) {
+		if s.Planner.Lock, err = lock.Read(own); err != nil {
+			return err
+		}
+	}
+	s.ownLock = own
+	return nil
+}
+
+// scratchDist puts artifacts beside the build where the project's own directory for them cannot be written, for commands that nobody asks for them.
+func (s *session) scratchDist() {
+	if dist := s.Project.DistDir(); writable(dist) != nil {
+		s.Project.DistAt = filepath.Join(s.Project.BuildDir(), "dist")
+	}
+}
+
+// writable tells why nothing can be written to a path, or made there.
+func writable(path string) error {
+	for {
+		err := syscall.Access(path, 2) // W_OK
+		if !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
+			if err != nil {
+				return &fs.PathError{Op: "write", Path: path, Err: err}
+			}
+			return nil
+		}
+		path = filepath.Dir(path)
+	}
 }
 
 // hostGo holds the host's own Go, where the project asks for that, against the constraint.
@@ -202,7 +276,7 @@ func (g *Globals) note(format string, args ...any) {
 
 // callerEnv are the variables of the caller that every build sees: where things are, which proxy, and how the languages' own tools are configured. All else is left
 // out, so that the same project builds the same way everywhere.
-func callerEnv() env.Environment {
+func callerEnv(store string) (env.Environment, error) {
 	var e env.Environment
 	for _, kv := range os.Environ() {
 		name, value, _ := strings.Cut(kv, "=")
@@ -212,7 +286,23 @@ func callerEnv() env.Environment {
 	}
 	// What programs print, and the order in which sort and the shell's globs have names, are another in each of the caller's languages.
 	e.Set("LANG", "C.UTF-8")
-	return e
+	home := os.Getenv("HOME")
+	if info, err := os.Stat(home); home != "" && err == nil && info.IsDir() && writable(home) == nil {
+		return e, nil
+	}
+	// The user of a container often has no home, or / for one. What tools keep in it lies in the store then; what they are configured by is read where it is.
+	own := filepath.Join(store, "home")
+	if err := os.MkdirAll(own, 0o755); err != nil {
+		return nil, fmt.Errorf("HOME (%q) cannot be written, and in its place: %w", home, err)
+	}
+	e.Set("HOME", own)
+	for _, c := range []struct{ variable, file string }{{"CARGO_HOME", ".cargo"}, {"npm_config_userconfig", ".npmrc"}, {"GIT_CONFIG_GLOBAL", ".gitconfig"}, {"NETRC", ".netrc"}} {
+		file := filepath.Join(home, c.file)
+		if _, err := os.Stat(file); err == nil && home != "" && e.Lookup(c.variable) == "" && e.Lookup(strings.ToUpper(c.variable)) == "" {
+			e.Set(c.variable, file)
+		}
+	}
+	return e, nil
 }
 
 var passed = []string{
@@ -222,7 +312,7 @@ var passed = []string{
 	"npm_config_registry", "npm_config_userconfig", "npm_config_cache", "NPM_CONFIG_REGISTRY", "NPM_CONFIG_USERCONFIG", "NPM_CONFIG_CACHE", "NPM_TOKEN", "NODE_EXTRA_CA_CERTS",
 }
 
-var passedPrefixes = []string{"GIT_SSL", "NETRC", "CARGO_REGISTR", "CARGO_HTTP_", "CARGO_NET_"}
+var passedPrefixes = []string{"GIT_SSL", "YARN_NPM_", "NETRC", "CARGO_REGISTR", "CARGO_HTTP_", "CARGO_NET_"}
 
 // registries are where npm packages are read, the best first. What npm is configured with is used alone: a company's registry is not to be gone around.
 func (s *session) registries() []string {
@@ -307,8 +397,10 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 		return err
 	}
 	defer unlock()
-	if s.Planner.Lock, err = lock.Read(s.lockPath); err != nil {
-		return err
+	if s.ownLock == "" { // nobody else writes the project's
+		if s.Planner.Lock, err = lock.Read(s.lockPath); err != nil {
+			return err
+		}
 	}
 	why, err := s.leastRust(&req, update)
 	if err != nil {
@@ -322,7 +414,15 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 	if err != nil {
 		return err
 	}
-	if err := next.Write(s.lockPath); err != nil {
+	path := s.lockPath
+	if s.ownLock != "" {
+		path = s.ownLock
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		s.note("%s cannot be written and does not hold all that is needed: what is new is kept in %s; run \"xbuild lock\" where it can be, and commit the file", relative(s.lockPath), path)
+	}
+	if err := next.Write(path); err != nil {
 		return err
 	}
 	if why != "" {

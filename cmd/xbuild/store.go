@@ -70,6 +70,10 @@ func (c *StoreGCCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("removed %d files, %.1f MB, and %d trees, %.1f MB\n", got.Files.Count, mb(got.Files.Bytes), got.Trees.Count, mb(got.Trees.Bytes))
+	fmt.Printf("removed %d files, %.1f MB, and %d trees, %.1f MB", got.Files.Count, mb(got.Files.Bytes), got.Trees.Count, mb(got.Trees.Bytes))
+	if got.Builds.Count > 0 {
+		fmt.Printf(", and %d build directories, %.1f MB", got.Builds.Count, mb(got.Builds.Bytes))
+	}
+	fmt.Println()
 	return nil
 }

@@ -35,7 +35,7 @@ func (*TestCmd) Help() string {
 
 // Run builds and tests.
 func (c *TestCmd) Run(g *Globals) error {
-	s, p, err := c.open(g)
+	s, p, err := c.open(g, true)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,13 @@ func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e en
 			}
 		}
 		path = append(path, v.Bin())
+		if !cargoAlone {
+			host, err := s.hostEnvironment(p, v, settings)
+			if err != nil {
+				return nil, nil, err
+			}
+			e = e.Merge(host)
+		}
 		var more []string
 		if cargo && p.Rust != "" {
 			if e, more, err = s.cargoEnvironment(p, v, settings, e, cargoAlone); err != nil {
@@ -87,14 +94,31 @@ func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e en
 	return e.With(cfg.Env), path, nil
 }
 
+// hostEnvironment is what compiles for the host beside a platform's view.
+func (s *session) hostEnvironment(p platform.Platform, v compose.View, settings env.Settings) (env.Environment, error) {
+	req, err := s.RequireHostView(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.resolved(req, false, false); err != nil {
+		return nil, err
+	}
+	host, err := s.HostView(p)
+	if err != nil {
+		return nil, err
+	}
+	plain := host.Plain(s.store.Dir())
+	var set compose.Set
+	set.View(host)
+	set.View(plain)
+	return env.ForHost(v, host, plain, settings, os.Getenv("MAKEFLAGS")), s.composer().All(s.ctx, set)
+}
+
 // cargoEnvironment adds to a platform's environment what cargo needs, and returns the directories of its programs.
 func (s *session) cargoEnvironment(p platform.Platform, v compose.View, settings env.Settings, e env.Environment, alone bool) (env.Environment, []string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, nil, err
-	}
-	if s.Dir != "" {
-		dir = s.Dir
 	}
 	if err := s.Project.RustToolchain(dir); err != nil {
 		return nil, nil, err
@@ -173,6 +197,9 @@ func (c *EnvCmd) Run(g *Globals) error {
 	e, path, err := s.environment(p, s.usesCargo(), false)
 	if err != nil {
 		return err
+	}
+	if c.Format == "make" {
+		e.Unset("MAKEFLAGS") // make's own, once it reads a file; HOSTCC and its like are there by themselves
 	}
 	text, err := e.Format(c.Format, strings.Join(path, ":"))
 	if err != nil {
@@ -280,7 +307,7 @@ type FlagsCmd struct {
 
 // Run prints the flags.
 func (c *FlagsCmd) Run(g *Globals) error {
-	s, err := g.open(false)
+	s, err := g.load(false)
 	if err != nil {
 		return err
 	}

@@ -230,6 +230,9 @@ func (s *Set) View(v View) {
 	s.Toolchain(v.Clang)
 	s.Toolchain(v.Pkgconf)
 	s.Sysroot(v.Sysroot)
+	if v.narrow != nil {
+		s.Sysroot(v.narrow.Sysroot)
+	}
 	if v.Sysroot.CXX != nil {
 		s.Sysroot(v.Sysroot.CXX.Source)
 	}

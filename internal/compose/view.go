@@ -28,6 +28,7 @@ type View struct {
 	Lenient  bool   // what its clang has as errors in C and older compilers had as warnings are warnings
 	Host     bool   // its programs run while a project is built: they find their loader and libraries in the store, whatever libc the host has
 	runtime  string // the tree with that loader: the sysroot, or a toolchain (see RunBy)
+	narrow   *View  // of the host's, what -m32 makes programs for
 	Key, Dir string
 }
 
@@ -46,6 +47,13 @@ func NewHostView(root string, p platform.Platform, flags []string, clang, pkgcon
 func (v View) RunBy(root string, t Toolchain) View {
 	v.runtime = t.Key
 	return v.keyed(root, "host-")
+}
+
+// Plain returns a host view whose programs run with the host's own loader and libraries: what a compiler of the host loads, as one that rustup installed does its proc
+// macros, has to be for the libc that the compiler is for.
+func (v View) Plain(root string) View {
+	v.Host, v.runtime, v.narrow = false, "", nil
+	return v.keyed(root, "view-")
 }
 
 // Leniently returns a view that takes C as older compilers did.
@@ -67,10 +75,14 @@ func (v View) keyed(root, name string) View {
 		parts = append(parts, v.Sysroot.supplement)
 	}
 	if !v.Host {
-		parts = append(parts, fmt.Sprint(v.answers()))
+		_, start := v.goExec()
+		parts = append(parts, fmt.Sprint(v.answers()), start)
 	}
 	if v.Lenient {
 		parts = append(parts, v.lenient(), v.lenientHeader())
+	}
+	if names, text := v.narrowConfig(); text != "" {
+		parts = append(parts, strings.Join(names, " "), text)
 	}
 	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), parts)
 	v.Dir = treeDir(root, v.Key)
@@ -381,11 +393,22 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		if err := v.configScripts(bin); err != nil {
 			return err
 		}
+		if name, text := v.goExec(); name != "" {
+			if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755); err != nil {
+				return err
+			}
+		}
 		if err := v.writeAnswers(filepath.Join(tmp, "answers")); err != nil {
 			return err
 		}
 		for _, triple := range v.triples() {
 			if err := os.WriteFile(filepath.Join(bin, triple+".cfg"), []byte(v.config(v.Platform.LLVM)), 0o644); err != nil {
+				return err
+			}
+		}
+		names, text := v.narrowConfig()
+		for _, name := range names {
+			if err := os.WriteFile(filepath.Join(bin, name+".cfg"), []byte(text), 0o644); err != nil {
 				return err
 			}
 		}

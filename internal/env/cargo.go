@@ -1,6 +1,7 @@
 package env
 
 import (
+	"debug/elf"
 	"maps"
 	"slices"
 	"strings"
@@ -38,7 +39,9 @@ func Cargo(v, host compose.View, s Settings) Environment {
 	p, h := v.Platform, host.Platform
 	var e Environment
 	// The host's own first: where it is the platform's target too, nothing tells the two apart but the linker, which RustFlags names again.
-	e.Set("HOST_CC", host.Tool("clang"))
+	if p.Class != elf.ELFCLASS32 { // what has to have the platform's size of pointers adds -m32 to the host's compiler, unless HOST_CC is set (luajit-src); CC_<host> says the same
+		e.Set("HOST_CC", host.Tool("clang"))
+	}
 	e.Set("HOST_CXX", host.Tool("clang++"))
 	e.Set("HOST_AR", host.Tool("ar"))
 	e.forTarget(h, host, Settings{})

@@ -3,6 +3,7 @@
 package env
 
 import (
+	"debug/elf"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -151,6 +152,44 @@ func ForBuild(host compose.View) Environment {
 	e.Set("HOSTCC", host.Tool("clang"))
 	e.Set("HOSTCXX", host.Tool("clang++"))
 	return e
+}
+
+// ForHost returns the variables by which build systems that are called by hand find what compiles for the host, whose programs run while a project is built, beside what
+// ForC says of the platform: autoconf's and make's (ForBuild), cargo's and the cc and cmake crates' (docs.rs/cc, docs.rs/cmake; linker is what cargo's own rustc links
+// with), node-gyp's (gyp's pylib/gyp/generator/make.py). What has no name of its own, Meson's files and CMake's for the host, gets one. flags are the caller's for make.
+func ForHost(v, host, linker compose.View, s Settings, flags string) Environment {
+	e := ForBuild(host)
+	if v.Platform.Rust != "" {
+		e = e.Merge(Cargo(v, host, s))
+		if h := host.Platform.Rust; h != v.Platform.Rust {
+			e.Set("CARGO_TARGET_"+upper(h)+"_LINKER", linker.Tool("clang"))
+		}
+	}
+	for _, tool := range []struct{ name, tool string }{{"CC", "clang"}, {"CXX", "clang++"}, {"AR", "ar"}, {"LINK", "clang++"}} {
+		e.Set(tool.name+"_host", host.Tool(tool.tool))
+	}
+	e.Set("GYP_CROSSCOMPILE", "1")
+	e.Set("HOST_CMAKE_TOOLCHAIN_FILE", host.CMakeToolchain())
+	e.Set("XBUILD_MESON_CROSS", v.Meson())
+	e.Set("XBUILD_MESON_NATIVE", host.Meson())
+	e.Set("MAKEFLAGS", hostMake(flags, v.Platform.Class == elf.ELFCLASS32))
+	return e
+}
+
+// hostMake adds to the flags of make the variables by which Makefiles name a compiler for the host, as if they were on its command line: most set them to gcc, which is the
+// platform's (GNU make's manual, "Communicating Options to a Sub-make"). For a platform of 32 bits HOST_CC is left to who knows whether it wants -m32 (LuaJIT).
+func hostMake(flags string, narrow bool) string {
+	variables := "HOSTCC=$(CC_FOR_BUILD) HOSTCXX=$(CXX_FOR_BUILD) BUILD_CC=$(CC_FOR_BUILD)"
+	if !narrow {
+		variables += " HOST_CC=$(CC_FOR_BUILD)"
+	}
+	switch {
+	case strings.Contains(flags, variables):
+		return flags
+	case strings.HasPrefix(flags, "-- "), strings.Contains(flags, " -- "):
+		return flags + " " + variables
+	}
+	return strings.TrimLeft(flags+" -- "+variables, " ")
 }
 
 // ForGo returns the variables that choose Go's platform and instruction set.

@@ -350,3 +350,18 @@ func FuzzShell(f *testing.F) {
 		}
 	})
 }
+
+// TestHostMake: what the caller has for make stays, and the variables stand once, however often an environment is taken in another.
+func TestHostMake(t *testing.T) {
+	const v = "HOSTCC=$(CC_FOR_BUILD) HOSTCXX=$(CXX_FOR_BUILD) BUILD_CC=$(CC_FOR_BUILD) HOST_CC=$(CC_FOR_BUILD)"
+	if got := hostMake("-j8", true); got != "-j8 -- HOSTCC=$(CC_FOR_BUILD) HOSTCXX=$(CXX_FOR_BUILD) BUILD_CC=$(CC_FOR_BUILD)" {
+		t.Errorf("for a platform of 32 bits: %q", got)
+	}
+	for flags, want := range map[string]string{
+		"": "-- " + v, "-j8": "-j8 -- " + v, "k -j --jobserver-auth=3,4 -- A=b": "k -j --jobserver-auth=3,4 -- A=b " + v, "-- A=b": "-- A=b " + v, "-j8 -- " + v: "-j8 -- " + v,
+	} {
+		if got := hostMake(flags, false); got != want {
+			t.Errorf("%q: %q, want %q", flags, got, want)
+		}
+	}
+}

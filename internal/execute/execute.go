@@ -36,19 +36,20 @@ import (
 
 // Options say how a plan is run.
 type Options struct {
-	Jobs    int             // processes at once; 0 means one a core
-	Project string          // the project's directory
-	Build   string          // the project's build directory
-	Dist    string          // the project's dist directory
-	Skip    []string        // further directories that hold no sources
-	Environ env.Environment // variables of the caller that go into every command
-	Host    hosttools.Host  // the programs of this machine: a build sees those that its action names, fetching and tests see all
-	XBuild  string          // the xbuild program, exported as XBUILD
-	Store   string          // the store's directory
-	Blind   bool            // what commands read is not looked at: all is built anew every time
-	Offline bool            // for Go's modules: GOPROXY=off
-	Tests   bool            // Fetch: what tests need is brought in too
-	Done    func(Result)    // called after each action, one at a time
+	Jobs     int             // processes at once; 0 means one a core
+	Project  string          // the project's directory
+	Build    string          // the project's build directory
+	Dist     string          // the project's dist directory
+	Skip     []string        // further directories that hold no sources
+	Environ  env.Environment // variables of the caller that go into every command
+	Host     hosttools.Host  // the programs of this machine: a build sees those that its action names, fetching and tests see all
+	XBuild   string          // the xbuild program, exported as XBUILD
+	Store    string          // the store's directory
+	Blind    bool            // what commands read is not looked at: all is built anew every time
+	Offline  bool            // for Go's modules: GOPROXY=off
+	Registry string          // of npm's packages, where one is configured: yarn 4 is told
+	Tests    bool            // Fetch: what tests need is brought in too
+	Done     func(Result)    // called after each action, one at a time
 }
 
 // A Result is what became of one action.
@@ -636,13 +637,12 @@ func prepareBuildDir(project, dir string) error {
 	if err := ownPath(project, dir); err != nil {
 		return err
 	}
-	tag := filepath.Join(dir, "CACHEDIR.TAG")
-	if _, err := os.Stat(tag); err == nil {
-		os.Chtimes(tag, time.Time{}, time.Now()) // the time of last use
+	tag, now := filepath.Join(dir, "CACHEDIR.TAG"), time.Now() // the store's gc sees by it which are in use
+	if err := os.Chtimes(tag, now, now); err == nil {
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+		return fmt.Errorf("the build directory: %w\nhint: name another one: --build-dir DIR, or XBUILD_BUILD_DIR", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o644); err != nil {
 		return err

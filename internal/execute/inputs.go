@@ -103,6 +103,9 @@ func newInputs(opt Options) *inputs {
 		in.ignore = append(in.ignore, tmp, real(tmp))
 	}
 	add(opt.Store)
+	for _, name := range []string{"files", "trees", "locks", "tmp", "cache"} { // a project that cannot be written is built in the store
+		add(filepath.Join(opt.Store, name))
+	}
 	add(opt.XBuild)
 	for _, name := range []string{"XDG_CACHE_HOME", "GOCACHE", "GOMODCACHE", "npm_config_cache", "NPM_CONFIG_CACHE"} {
 		add(opt.Environ.Lookup(name))

@@ -3,9 +3,7 @@ package execute
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"debug/elf"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,7 +54,7 @@ func (r *runner) nodeFetch(ctx context.Context, a *plan.Action, s plan.Step, log
 	c := *a
 	c.Top = tmp
 	c.Build = filepath.Join(tmp, relative(a.Top, a.Build))
-	if err := copyTree(a.Root, tmp, func(path string) bool { return leftOut(a, path) }, []string{r.opt.Build, r.opt.Dist}, map[string]string{}); err != nil {
+	if err := copyTree(a.Root, tmp, func(path string) bool { return leftOut(a, path) }, append([]string{r.opt.Build, r.opt.Dist}, r.opt.Skip...), map[string]string{}); err != nil {
 		return err
 	}
 	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(c.Build, workName)}
@@ -95,60 +93,6 @@ func (n *nodeRun) run(dir string, bins []string, more env.Environment, argv ...s
 	a := *n.a
 	a.Path = append(slices.Clone(bins), a.Path...)
 	return n.command(n.ctx, &a, plan.Step{Dir: dir, Command: argv, Env: more}, n.log)
-}
-
-// install runs npm ci, unless what it goes by is what it went by last.
-func (n *nodeRun) install(root node.Package) error {
-	locked := ""
-	for _, name := range []string{"npm-shrinkwrap.json", "package-lock.json"} {
-		if _, err := os.Stat(filepath.Join(n.a.Build, name)); err == nil {
-			locked = name
-			break
-		}
-	}
-	if locked == "" {
-		if len(root.Dependencies)+len(root.Optional) == 0 && (n.b.App && !n.test || len(root.Dev) == 0) {
-			return nil
-		}
-		return fmt.Errorf("%s: package.json has dependencies, and there is no package-lock.json that says which versions; run \"npm install --package-lock-only\" in %s and commit the file", n.b.Where, n.a.Source)
-	}
-	argv := []string{"npm", "ci", "--ignore-scripts", "--include=optional", "--no-audit", "--no-fund", "--no-update-notifier"}
-	switch {
-	case n.test:
-		argv = append(argv, "--include=dev", "--prefer-offline")
-	case n.b.App:
-		argv = append(argv, "--omit=dev")
-	}
-	if n.b.App || n.test {
-		// What is installed is what will run there; a module's packages serve its compilation, here.
-		argv = append(argv, "--os=linux", "--cpu="+n.b.Arch, "--libc="+n.b.Libc)
-	}
-	h := sha256.New()
-	fmt.Fprintln(h, argv, n.a.Path)
-	for _, name := range []string{locked, ".npmrc"} {
-		n.read(n.a, filepath.Join(n.a.Build, name))
-		data, err := os.ReadFile(filepath.Join(n.a.Build, name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		fmt.Fprintf(h, "%s %d\n%s", name, len(data), data)
-	}
-	stamp, sum := filepath.Join(n.work, "installed"), hex.EncodeToString(h.Sum(nil))
-	if have, err := os.ReadFile(stamp); err == nil && string(have) == sum {
-		return nil
-	}
-	if err := os.MkdirAll(n.work, 0o755); err != nil {
-		return err
-	}
-	os.Remove(stamp)
-	var more env.Environment
-	if n.opt.Offline {
-		more.Set("npm_config_offline", "true")
-	}
-	if err := n.run(n.a.Build, nil, more, argv...); err != nil {
-		return fmt.Errorf("npm ci: %w", err)
-	}
-	return os.WriteFile(stamp, []byte(sum), 0o644)
 }
 
 // quiet are the variables of a command that compiles: no configuration of the user's, no download.
@@ -293,7 +237,7 @@ func (n *nodeRun) cmakeJS(p node.Package, h node.Headers) error {
 		f := filepath.Join(dir, "node_modules", "cmake-js", "bin", "cmake-js")
 		if _, err := os.Stat(f); err == nil {
 			bin = f
-		} else if dir == n.a.Build || dir == filepath.Dir(dir) {
+		} else if dir == n.top() || dir == filepath.Dir(dir) {
 			return errors.New("it is built by cmake-js, which is not installed: it must be among the dependencies, not the devDependencies")
 		}
 	}
@@ -347,8 +291,10 @@ func (n *nodeRun) napiRS(p node.Package) error {
 // bins are the directories of the programs that a package's scripts find first, as npm has them on PATH.
 func (n *nodeRun) bins(p node.Package) []string {
 	out := []string{filepath.Join(p.Dir, "node_modules", ".bin")}
-	if p.Dir != n.a.Build {
-		out = append(out, filepath.Join(n.a.Build, "node_modules", ".bin"))
+	for _, dir := range []string{n.a.Build, n.top()} {
+		if bin := filepath.Join(dir, "node_modules", ".bin"); !slices.Contains(out, bin) {
+			out = append(out, bin)
+		}
 	}
 	return out
 }
@@ -459,11 +405,11 @@ func (n *nodeRun) app(root node.Package) error {
 	if rel, err := filepath.Rel(n.opt.Dist, filepath.Join(n.a.Source, root.Main)); root.Main != "" && err == nil && filepath.IsLocal(rel) {
 		return fmt.Errorf("package.json's main, %s, lies in the folder of xbuild's results, which is no part of the application\nhint: name another folder for the results: dist = \"out\" in [project] of xbuild.toml", root.Main)
 	}
-	packages, err := node.Installed(n.a.Build)
+	packages, links, err := n.packages(root)
 	if err != nil {
 		return err
 	}
-	elsewhere, err := platformPackages(n.a.Build)
+	elsewhere, err := n.elsewhere(packages)
 	if err != nil {
 		return err
 	}
@@ -498,7 +444,7 @@ func (n *nodeRun) app(root node.Package) error {
 			n.made[p.Dir] = found
 		}
 	}
-	return n.layout(root, packages)
+	return n.layout(root, packages, links)
 }
 
 // survey looks for what will be amiss with packages that are not compiled, before others are, which takes its time: compiled files that nobody answers for, and packages
@@ -540,7 +486,7 @@ func (n *nodeRun) survey(packages []node.Package) error {
 		if taken || first == "" {
 			continue
 		}
-		rel, err := filepath.Rel(n.a.Build, first)
+		rel, err := filepath.Rel(n.top(), first)
 		if err != nil {
 			return err
 		}
@@ -602,16 +548,22 @@ func (n *nodeRun) scripts(p node.Package, h node.Headers) error {
 // sources are what of a compiled package served its compilation alone.
 var sources = []string{".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".o", ".a", ".gyp", ".gypi", ".mk", ".Makefile"}
 
-// layout links the application into the stage: its own files as they are in the source, and node_modules. No compiled file gets in that nobody answers for.
-func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
+// layout links the application into the stage: its own files as they are in the source, those of the packages of its workspace that it needs, and node_modules. No
+// compiled file gets in that nobody answers for.
+func (n *nodeRun) layout(root node.Package, packages []node.Package, links []string) error {
 	owners := map[string]node.Package{root.Dir: root}
+	own := []string{root.Dir}
 	for _, p := range packages {
 		owners[p.Dir] = p
+		// What npm links beside the source is laid out with the source, as it always was.
+		if n.pruned() && !inModules(relative(n.top(), p.Dir)) && !slices.ContainsFunc(own, func(dir string) bool { return within(p.Dir, dir) }) {
+			own = append(own, p.Dir)
+		}
 	}
 	of := map[string]node.Package{} // by directory
 	stage := filepath.Join(n.a.Stage, "app")
 	put := func(rel string, d fs.DirEntry) error {
-		from, to := filepath.Join(n.a.Build, rel), filepath.Join(stage, rel)
+		from, to := filepath.Join(n.top(), rel), filepath.Join(stage, rel)
 		n.read(n.a, from)
 		if d.Type()&fs.ModeSymlink != 0 {
 			target, err := os.Readlink(from)
@@ -627,34 +579,17 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
 	}
 	excluded := func(rel string) bool { return listed(n.b.Exclude, filepath.ToSlash(rel)) }
 	// The application's own files: those that the source has now, not what an earlier copy left in the build directory.
-	err := filepath.WalkDir(n.a.Source, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+	above := filepath.Join(n.a.Source, n.b.Workspace)
+	for _, dir := range own {
+		if err := n.ownFiles(filepath.Join(above, relative(n.top(), dir)), above, excluded, put); err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(n.a.Source, path)
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if path != n.a.Source && (n.inputs.skips(path, rel, d.Name(), n.a.Skip) || excluded(rel)) {
-				return fs.SkipDir
-			}
-			n.list(n.a, filepath.Join(n.a.Build, rel))
-			return nil
-		}
-		if matches(n.a.Skip, rel) || excluded(rel) || rel == "xbuild.toml" || rel == "xbuild.lock" {
-			return nil
-		}
-		return put(rel, d)
-	})
-	if err != nil {
-		return err
 	}
-	return filepath.WalkDir(n.a.Build, func(path string, d fs.DirEntry, err error) error {
+	return filepath.WalkDir(n.top(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(n.a.Build, path)
+		rel, err := filepath.Rel(n.top(), path)
 		if err != nil {
 			return err
 		}
@@ -662,8 +597,10 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
 		owner, known := of[dir]
 		if !known {
 			owner = owners[n.a.Build]
-			if real, err := filepath.EvalSymlinks(dir); err == nil {
-				owner = ownerOf(owners, real, n.a.Build)
+			if n.pruned() {
+				owner = ownerOf(owners, dir, n.top())
+			} else if real, err := filepath.EvalSymlinks(dir); err == nil {
+				owner = ownerOf(owners, real, n.top())
 			}
 			of[dir] = owner
 		}
@@ -672,14 +609,14 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
 		product := slices.Contains(made, path)
 		if d.IsDir() {
 			switch {
-			case rel == workName || excluded(rel):
+			case path == n.work || excluded(rel):
 				return fs.SkipDir
 			case built && path == filepath.Join(owner.Dir, "prebuilds"):
 				return fs.SkipDir
 			}
 			return nil
 		}
-		if !inside && !product || excluded(rel) {
+		if !inside && !product || excluded(rel) || inside && n.pruned() && !n.wanted(path, rel, d, owners, links) {
 			return nil
 		}
 		if built && !product && (strings.HasPrefix(path, filepath.Join(owner.Dir, "build")+string(filepath.Separator)) && len(made) > 0 || slices.Contains(sources, filepath.Ext(path)) && len(made) > 0) {
@@ -706,6 +643,31 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package) error {
 	})
 }
 
+// ownFiles lays out the files of a directory of sources that belong to what is built, with paths as seen from the directory of the workspace.
+func (n *nodeRun) ownFiles(dir, above string, excluded func(rel string) bool, put func(rel string, d fs.DirEntry) error) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(above, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if path != dir && (n.inputs.skips(path, relative(n.a.Source, path), d.Name(), n.a.Skip) || excluded(rel)) {
+				return fs.SkipDir
+			}
+			n.list(n.a, filepath.Join(n.top(), rel))
+			return nil
+		}
+		name := relative(dir, path)
+		if matches(n.a.Skip, relative(n.a.Source, path)) || excluded(rel) || name == "xbuild.toml" || name == "xbuild.lock" {
+			return nil
+		}
+		return put(rel, d)
+	})
+}
+
 // ownerOf is the package that a directory belongs to.
 func ownerOf(owners map[string]node.Package, dir, top string) node.Package {
 	for ; ; dir = filepath.Dir(dir) {
@@ -720,7 +682,7 @@ func ownerOf(owners map[string]node.Package, dir, top string) node.Package {
 
 // complete looks for packages that want a compiled file and got none.
 func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) error {
-	alternatives, err := platformPackages(n.a.Build)
+	alternatives, err := n.elsewhere(packages)
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,9 @@ func (b *bench) node(name string, build node.Build) *plan.Action {
 	a.Path = []string{filepath.Join(b.dir, "tools")}
 	build.Headers = []node.Headers{{Version: "24.0.0", Dir: filepath.Join(b.dir, "headers")}}
 	build.Arch, build.Gyp, build.HostArch, build.Libc, build.Where = a.Platform.Node, a.Platform.Gyp, "x64", "glibc", "[target.app] of xbuild.toml"
+	if b.exists("src/package-lock.json") && build.Lock == "" {
+		build.Lock, build.Manager = "package-lock.json", "npm"
+	}
 	a.Steps = []plan.Step{{Name: "native modules", Dir: a.Build, Node: &build}}
 	return a
 }

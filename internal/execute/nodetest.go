@@ -23,7 +23,8 @@ var nodePreload []byte
 func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt TestOptions, log *bytes.Buffer) error {
 	work := filepath.Dir(a.State)
 	c := *a
-	c.Build = filepath.Join(work, "tested") // not "test": node --test of Node 20 takes every file below a directory of that name for a test
+	c.Top = filepath.Join(work, "tested") // not "test": node --test of Node 20 takes every file below a directory of that name for a test
+	c.Build = filepath.Join(c.Top, relative(a.Top, a.Build))
 	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(work, "tested-node"), test: true}
 	root, err := node.Read(a.Build)
 	if err != nil {
@@ -35,14 +36,16 @@ func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt 
 			return fmt.Errorf("its script prepare: %w", err)
 		}
 	}
-	if err := cleanSource(c.Build); err != nil {
+	if err := cleanSource(c.Top); err != nil {
 		return err
 	}
-	skip := []string{"**/node_modules", workName}
-	if root.Tool() != "" {
-		skip = append(skip, "build", "build-node-*", "prebuilds")
+	skip := []string{"**/node_modules"}
+	for _, name := range []string{workName, "build", "build-node-*", "prebuilds"} {
+		if name == workName || root.Tool() != "" {
+			skip = append(skip, filepath.Join(relative(a.Top, a.Build), name))
+		}
 	}
-	if err := copyTree(a.Build, c.Build, func(path string) bool { return matches(skip, relative(a.Build, path)) }, nil, map[string]string{}); err != nil {
+	if err := copyTree(a.Top, c.Top, func(path string) bool { return matches(skip, relative(a.Top, path)) }, nil, map[string]string{}); err != nil {
 		return err
 	}
 	if err := n.install(root); err != nil {
@@ -50,7 +53,7 @@ func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt 
 	}
 	module := ""
 	if n.b.App {
-		err = overlay(filepath.Join(a.Dist, "app"), c.Build)
+		err = overlay(filepath.Join(a.Dist, "app"), n.top())
 	} else {
 		module, err = n.built(a, root, s.In.Headers)
 	}
@@ -99,21 +102,25 @@ func cleanSource(dir string) error {
 
 // overlay puts an application as it is in dist over one with devDependencies: whole packages, so that nothing of the one that npm installed is left in them.
 func overlay(app, dir string) error {
-	modules := filepath.Join(app, "node_modules")
-	for _, pattern := range []string{"[^.@]*", "@*/*"} {
-		found, err := filepath.Glob(filepath.Join(modules, pattern))
+	err := filepath.WalkDir(app, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		for _, f := range found {
-			rel, err := filepath.Rel(app, f)
-			if err != nil {
-				return err
-			}
-			if err := removeAll(filepath.Join(dir, rel)); err != nil {
-				return err
-			}
+		rel := relative(app, path)
+		// Neither a scope nor pnpm's and yarn's own directories are packages.
+		if owner(rel) != rel || strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "@") {
+			return nil
 		}
+		if err := removeAll(filepath.Join(dir, rel)); err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return copyTree(app, dir, func(path string) bool { return relative(app, path) == "node_modules/.package-lock.json" }, nil, map[string]string{})
 }

@@ -36,7 +36,13 @@ type Build struct {
 	Exclude  []string  `json:"exclude,omitempty"`  // globs that are left out of the application
 	CMake    bool      `json:"cmake,omitempty"`    // CMake and Ninja are there
 	Cargo    *Cargo    `json:"cargo,omitempty"`    // Rust is there
-	Where    string    `json:"-"`                  // the target in xbuild.toml, for errors
+	// What installs, in which version, by which lock file, and where that is seen from the source; and the project as seen from there.
+	Manager        string   `json:"manager,omitempty"`
+	ManagerVersion string   `json:"manager_version,omitempty"`
+	Lock           string   `json:"lock,omitempty"`
+	Workspace      string   `json:"workspace,omitempty"` // "" where the source has the lock file itself
+	Members        []string `json:"members,omitempty"`
+	Where          string   `json:"-"` // the target in xbuild.toml, for errors
 }
 
 // A Cargo is what modules in Rust are built with: napi-rs calls cargo, whose environment is another than node-gyp's.
@@ -61,6 +67,10 @@ type Package struct {
 	Dependencies map[string]string `json:"dependencies"`
 	Optional     map[string]string `json:"optionalDependencies"`
 	Dev          map[string]string `json:"devDependencies"`
+	Peer         map[string]string `json:"peerDependencies"`
+	OS           words             `json:"os"` // for which it is: all, where there is none
+	CPU          words             `json:"cpu"`
+	Libc         words             `json:"libc"`
 	Gypfile      *bool             `json:"gypfile"`
 	Binary       json.RawMessage   `json:"binary"`
 	NAPI         json.RawMessage   `json:"napi"` // of napi-rs
@@ -81,7 +91,7 @@ func Read(dir string) (Package, error) {
 		return p, fmt.Errorf("%s: %w", file, err)
 	}
 	for name, to := range map[string]any{"name": &p.Name, "version": &p.Version, "main": &p.Main, "scripts": &p.Scripts, "dependencies": &p.Dependencies,
-		"optionalDependencies": &p.Optional, "devDependencies": &p.Dev, "gypfile": &p.Gypfile} {
+		"optionalDependencies": &p.Optional, "devDependencies": &p.Dev, "peerDependencies": &p.Peer, "os": &p.OS, "cpu": &p.CPU, "libc": &p.Libc, "gypfile": &p.Gypfile} {
 		if raw, ok := fields[name]; ok && json.Unmarshal(raw, to) != nil {
 			switch to := to.(type) {
 			case *map[string]string:

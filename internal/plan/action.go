@@ -54,6 +54,11 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 			vars["host."+name] = pl.Project.Toolchains[name].Source == "host"
 		}
 	}
+	if installs(pl.Catalog.Recipe(t.Recipe)) {
+		if w, err := pl.workspace(t); err == nil { // what is wrong Require has said
+			vars["manager"] = w.Manager
+		}
+	}
 	vars["lenient"] = t.Lenient != nil && *t.Lenient
 	vars["exe"] = ""
 	if strings.HasPrefix(p.Name, "windows/") {
@@ -86,21 +91,27 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	if _, err := os.Stat(source); err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
+	if installs(recipe) {
+		if err := pl.inWorkspace(a, t, vars); err != nil {
+			return nil, err
+		}
+	}
 	if err := a.copied(vars); err != nil {
 		return nil, err
 	}
 	if err := pl.takes(recipe, t, source); err != nil {
 		return nil, err
 	}
-	from := []string{source}
-	if recipe.CopySource {
-		from = []string{a.Top}
-	} else if rel, err := filepath.Rel(a.Build, source); err == nil && pl.Project.BuildsAside() {
-		from = append(from, rel) // as Meson names it
-	}
-	var mapped []string
-	for _, dir := range from {
-		mapped = append(mapped, "-ffile-prefix-map="+dir+"=.")
+	// Artifacts name generated files, and sources as seen from the build directory (Meson's), as if that were where the project says: no place of this machine is in them.
+	mapped := []string{"-ffile-prefix-map=" + source + "=."}
+	inPlace := filepath.Join(pl.Project.Dir, filepath.FromSlash(pl.Project.Build), filepath.FromSlash(p.Name), t.Name, "build")
+	switch generated := relativeTo(source, inPlace); {
+	case recipe.CopySource:
+		mapped = []string{"-ffile-prefix-map=" + a.Top + "=."}
+	case a.Build != inPlace:
+		mapped = append(mapped, "-ffile-prefix-map="+a.Build+"="+generated, "-ffile-prefix-map="+relativeTo(a.Build, source)+"="+relativeTo(inPlace, source))
+	case !strings.HasPrefix(generated, "./"):
+		mapped = append(mapped, "-ffile-prefix-map="+a.Build+"="+generated)
 	}
 	settings := func(mapped []string) env.Settings {
 		common := append([]string{"-O" + vars["opt"].(string)}, mapped...)
@@ -166,7 +177,7 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	for _, list := range [][]Step{a.Fetch, a.Steps} {
 		for i := range list {
 			if list[i].Node != nil {
-				if list[i].Node, err = pl.nodeBuild(t, p, vars, m.headers, m.cargo); err != nil {
+				if list[i].Node, err = pl.nodeBuild(a, t, p, vars, m.headers, m.cargo); err != nil {
 					return nil, err
 				}
 			}
@@ -196,6 +207,37 @@ func optimises(recipe *catalog.Recipe, t project.Target) bool {
 		}
 	}
 	return false
+}
+
+// inWorkspace has the workspace copied that the source is in. What a build for the host left behind in its packages is left out, as it is in the source.
+func (pl *Planner) inWorkspace(a *Action, t project.Target, vars catalog.Vars) error {
+	w, err := pl.workspace(t)
+	if err != nil || w.Source == "." {
+		return err
+	}
+	up, err := filepath.Rel(a.Source, w.Root)
+	if err != nil {
+		return err
+	}
+	if root, _ := vars["root"].(string); root == "" {
+		vars["root"] = up
+	} else if rel, err := filepath.Rel(filepath.Join(a.Source, filepath.FromSlash(root)), w.Root); err != nil || !filepath.IsLocal(rel) {
+		return fmt.Errorf("root %q is below the workspace that the source is in (%s): leave it out, or name that directory or one above it", root, w.Root)
+	}
+	for _, m := range w.Members {
+		if dir := filepath.Join(w.Root, filepath.FromSlash(m)); dir != a.Source {
+			if _, err := os.Stat(filepath.Join(dir, "binding.gyp")); err == nil {
+				for _, made := range []string{"build", "prebuilds"} {
+					rel, err := filepath.Rel(a.Source, filepath.Join(dir, made))
+					if err != nil {
+						return err
+					}
+					a.Skip = append(a.Skip, filepath.ToSlash(rel))
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // copied says what is copied and where to: the source, or what root names, in which the source lies as it does there.
@@ -275,6 +317,18 @@ func installHint(r *catalog.Recipe) string {
 		}
 	}
 	return ""
+}
+
+// relativeTo is a path as seen from a directory, one in it with "./" in front; both are absolute.
+func relativeTo(dir, path string) string {
+	rel, err := filepath.Rel(dir, path)
+	switch {
+	case err != nil:
+		return path
+	case filepath.IsLocal(rel):
+		return "./" + rel
+	}
+	return rel
 }
 
 // sourceVars expands the globs of the option "sources" and says of each file which driver and flags compile it.

@@ -291,7 +291,7 @@ func (m *making) node(c env.Environment, path []string) error {
 }
 
 // nodeBuild is what the recipe's native modules are built with.
-func (pl *Planner) nodeBuild(t project.Target, p platform.Platform, vars catalog.Vars, headers []node.Headers, cargo *node.Cargo) (*node.Build, error) {
+func (pl *Planner) nodeBuild(a *Action, t project.Target, p platform.Platform, vars catalog.Vars, headers []node.Headers, cargo *node.Cargo) (*node.Build, error) {
 	if p.Node == "" {
 		return nil, fmt.Errorf("there is no Node.js for it")
 	}
@@ -310,6 +310,23 @@ func (pl *Planner) nodeBuild(t project.Target, p platform.Platform, vars catalog
 	b.CMake, _ = vars["cmake"].(bool)
 	for name, to := range map[string]*[]string{"gyp": &b.Flags, "skip": &b.Skip, "scripts": &b.Scripts, "prebuilt": &b.Prebuilt, "exclude": &b.Exclude} {
 		*to, _ = vars[name].([]string)
+	}
+	w, err := pl.workspace(t)
+	if err != nil {
+		return nil, err
+	}
+	if b.Lock, b.Manager = w.Lock, w.Manager; w.Source != "." {
+		if b.Workspace, err = filepath.Rel(a.Source, w.Root); err != nil {
+			return nil, err
+		}
+		b.Members = w.Members
+	}
+	if pl.Project.Toolchains[w.Manager].Source != "host" {
+		manager, err := pl.Toolchain(w.Manager, pl.Host)
+		if err != nil {
+			return nil, err
+		}
+		b.ManagerVersion = manager.Version
 	}
 	if b.App && len(headers) != 1 {
 		return nil, fmt.Errorf("an application runs on one Node: node names %d versions", len(headers))

@@ -89,3 +89,78 @@ func TestNodeTests(t *testing.T) {
 		}
 	}
 }
+
+// TestNodeWorkspace: a target in a workspace has that copied, and is installed by its package manager in the version that its package.json names.
+func TestNodeWorkspace(t *testing.T) {
+	const files = `
+-- xbuild.toml --
+[project]
+platforms = ["linux/arm64"]
+[target.svc]
+recipe = "node-gyp"
+kind = "app"
+source = "packages/svc"
+-- package.json --
+{
+  "packageManager": "pnpm@10.34.8+sha512.00"
+}
+-- pnpm-lock.yaml --
+lockfileVersion: '9.0'
+
+importers:
+
+  packages/native: {}
+
+  packages/svc: {}
+-- packages/native/package.json --
+{}
+-- packages/native/binding.gyp --
+{}
+-- packages/svc/package.json --
+{}
+`
+	pl := planner(t, files)
+	req, err := pl.Require(Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := ""
+	for _, r := range req.Toolchains {
+		if r.Def.Name == "pnpm" || strings.HasPrefix(r.Def.Name, "yarn") {
+			asked += fmt.Sprintf("%s %s (%s; %s)", r.Def.Name, r.Constraint, strings.TrimPrefix(r.Where, pl.Project.Dir+"/"), strings.ReplaceAll(r.Hint, pl.Project.Dir+"/", ""))
+		}
+	}
+	if want := `pnpm 10.34.8 (package.json:2; [toolchains] pnpm = "…" in xbuild.toml is asked before it)`; asked != want {
+		t.Errorf("asked for %q\nwant %q", asked, want)
+	}
+	pl.locked(t, Selection{})
+	p, err := pl.New(Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := p.Actions[0]
+	dir := pl.Project.Dir
+	for what, s := range map[string][2]string{
+		"what is copied": {a.Root, dir}, "the copy": {a.Top, dir + "/.xbuild/linux/arm64/svc/build"}, "the project in it": {a.Build, dir + "/.xbuild/linux/arm64/svc/build/packages/svc"},
+		"the manager": {a.Steps[0].Node.Manager, "pnpm"}, "the lock file": {a.Steps[0].Node.Lock, "pnpm-lock.yaml"}, "the workspace": {a.Steps[0].Node.Workspace, "../.."},
+		"left out": {strings.Join(a.Skip, " "), "**/node_modules ../native/build ../native/prebuilds"},
+	} {
+		if s[0] != s[1] {
+			t.Errorf("%s: %q, want %q", what, s[0], s[1])
+		}
+	}
+	for _, c := range []struct{ name, more, file, want string }{
+		{"a root below the workspace", "root = \".\"", "", "is below the workspace that the source is in"},
+		{"nodeLinker", "", "-- .yarnrc.yml --\n-- yarn.lock --\n__metadata:\n  version: 8\n-- package.json --\n{ \"workspaces\": [\"packages/*\"], \"packageManager\": \"yarn@4.1.0\" }\n", `xbuild.toml:3: target "svc": `},
+	} {
+		pl := planner(t, strings.Replace(files, "[target.svc]\n", "[target.svc]\n"+c.more+"\n", 1)+c.file)
+		_, err := pl.Require(Selection{})
+		if err == nil {
+			pl.locked(t, Selection{})
+			_, err = pl.New(Selection{})
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v\nwant %s", c.name, err, c.want)
+		}
+	}
+}

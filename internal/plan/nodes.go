@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,8 +14,48 @@ import (
 	"xbuild/internal/compose"
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
+	"xbuild/internal/project"
 	"xbuild/internal/resolve"
 )
+
+// installs tells whether a recipe installs packages of Node.
+func installs(r *catalog.Recipe) bool {
+	return slices.ContainsFunc(r.Steps, func(s catalog.Step) bool { return s.Node })
+}
+
+// workspace finds what the packages of a target are installed by, once.
+func (pl *Planner) workspace(t project.Target) (node.Workspace, error) {
+	if pl.installed == nil {
+		pl.installed = map[string]node.Workspace{}
+	}
+	source := pl.Project.SourceDir(t)
+	return once(pl.installed, source, func() (node.Workspace, error) { return node.FindWorkspace(source) })
+}
+
+// manager takes the constraint for the package manager's toolchain from the package.json of a target's project, where xbuild.toml names none itself.
+func (pl *Planner) manager(t project.Target) error {
+	if !installs(pl.Catalog.Recipe(t.Recipe)) {
+		return nil
+	}
+	w, err := pl.workspace(t)
+	if err != nil || w.Version == "" {
+		return err
+	}
+	have, named := pl.Project.Toolchains[w.Manager]
+	switch {
+	case named && have.File == "": // xbuild.toml's
+		return nil
+	case named && have.Constraint != w.Version:
+		return fmt.Errorf("%s:%d asks for another %s than %s:%d, and a project has one: name it in %s, [toolchains] %s = \"…\"", w.File, w.Line, w.Manager, have.File, have.Line, pl.Project.File, w.Manager)
+	}
+	tools := maps.Clone(pl.Project.Toolchains)
+	if tools == nil {
+		tools = map[string]project.ToolchainRequest{}
+	}
+	tools[w.Manager] = project.ToolchainRequest{Constraint: w.Version, File: w.File, Line: w.Line, Hint: fmt.Sprintf("[toolchains] %s = \"…\" in %s is asked before it", w.Manager, pl.Project.File)}
+	pl.Project.Toolchains = tools
+	return nil
+}
 
 // A Node is Node.js for a platform: what the tests of modules run in.
 type Node struct {

@@ -55,7 +55,7 @@ func TestOddPaths(t *testing.T) {
 					}
 					pl.Project.Targets[0].Source = rel
 					if !Plain(dir) {
-						pl.Project.Build = "/store/builds/p"
+						pl.Project.BuildAt = "/store/build/p"
 					}
 					pl.locked(t, Selection{})
 					p, err := pl.New(Selection{})

@@ -38,8 +38,9 @@ type Planner struct {
 	// It is called for hints, several at once.
 	Holders func(p platform.Platform, name string, program bool) []string
 
-	cxx       map[string]bool // targets in which C++ was looked for
-	mentioned map[string]bool // sources in which words were looked for
+	cxx       map[string]bool           // targets in which C++ was looked for
+	mentioned map[string]bool           // sources in which words were looked for
+	installed map[string]node.Workspace // by source, what its packages are installed by
 }
 
 // A Selection is the part of a project that a command was asked for; nothing named means all.

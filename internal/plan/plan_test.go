@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/Masterminds/semver/v3"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"xbuild/internal/catalog"
@@ -90,6 +91,9 @@ func (pl *Planner) locked(t *testing.T, sel Selection) {
 		version := "1.2.3"
 		if slot := in.Sources[0].Slot; slot != "" {
 			version = slot + ".1"
+		}
+		if _, err := semver.StrictNewVersion(r.Constraint); err == nil {
+			version = r.Constraint
 		}
 		pl.Lock.PutToolchain(lock.Toolchain{Name: r.Def.Name, Platform: r.For(), Version: version, Host: pl.Host.Name, Archive: in.Sources[0].Archive, Suite: in.Sources[0].Suite, Roots: in.Packages,
 			Files: []lock.File{{Name: in.Package, SHA256: strings.Repeat("1", 64)}}})
@@ -729,6 +733,30 @@ func TestExactGo(t *testing.T) {
 	} {
 		if got := exactGo(constraint); got != want {
 			t.Errorf("exactGo(%q) = %q, want %q", constraint, got, want)
+		}
+	}
+}
+
+// TestNarrowHost: for a platform of 32 bits the sysroot of the host's 32-bit side is asked for too, where the host has one, and for no other platform.
+func TestNarrowHost(t *testing.T) {
+	for name, want := range map[string]string{"linux/arm/v7": "i386 bullseye", "linux/386": "i386 bullseye", "linux/arm64": ""} {
+		pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\""+name+"\"]\n[target.a]\nrecipe = \"autotools\"\noutputs = [\"a\"]\n-- configure --\n")
+		req, err := pl.Require(Selection{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, r := range req.Sysroots {
+			if strings.HasPrefix(r.Where, "32-bit programs of host") {
+				got += r.Arch + " " + r.Suite
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+		pl.locked(t, Selection{})
+		if _, err := pl.New(Selection{}); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -94,6 +95,9 @@ func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.P
 	}
 	if why, refused := pl.Catalog.Recipe(t.Recipe).Refuse[p.Name]; refused {
 		return fmt.Errorf("recipe %s does not build for %s: %s\nhint: name the target's platforms without it: platforms = […]", t.Recipe, p.Name, why)
+	}
+	if err := pl.manager(t); err != nil {
+		return err
 	}
 	vars := pl.vars(t, p)
 	needs, err := pl.needs(t, vars)
@@ -429,8 +433,47 @@ func (pl *Planner) requireHost(req *resolve.Requests, p platform.Platform) error
 			return err
 		}
 		putSysroot(req, r)
+		if narrow, ok := pl.narrow(host, p); ok {
+			if r, err = pl.narrowRequest(host, narrow); err != nil {
+				return err
+			}
+			putSysroot(req, r)
+		}
 	}
 	return nil
+}
+
+// narrow is the 32-bit side of a host, where one is wanted: for a platform of 32 bits, programs that run while a project is built may have to have its size of pointers.
+func (pl *Planner) narrow(host, p platform.Platform) (platform.Platform, bool) {
+	if p.Class != elf.ELFCLASS32 {
+		return platform.Platform{}, false
+	}
+	for _, name := range host.Also {
+		if q, err := platform.Parse(name); err == nil && q.Class == elf.ELFCLASS32 {
+			return q, true
+		}
+	}
+	return platform.Platform{}, false
+}
+
+func (pl *Planner) narrowRequest(host, narrow platform.Platform) (resolve.SysrootRequest, error) {
+	def := pl.Catalog.Sysroot("gnu")
+	suite, ok := def.Suite(def.Host)
+	if !ok {
+		return resolve.SysrootRequest{}, fmt.Errorf("sysroots/%s.toml: host names the unknown suite %q", def.Name, def.Host)
+	}
+	return resolve.SysrootRequest{Def: def, Arch: narrow.Debian, Suite: suite.Name, Where: "32-bit programs of host " + host.Name}, nil
+}
+
+// RequireHostView says what the lock has to hold for the host's compiler view for building for p.
+func (pl *Planner) RequireHostView(p platform.Platform) (resolve.Requests, error) {
+	var req resolve.Requests
+	for _, name := range []string{"clang", "pkgconf"} {
+		if err := pl.requireToolchain(&req, name, p); err != nil {
+			return req, err
+		}
+	}
+	return req, pl.requireHost(&req, p)
 }
 
 // HostView returns the host's compiler view for building for p, as the lock has it. Its compiler is the one that builds
@@ -456,7 +499,21 @@ func (pl *Planner) HostView(p platform.Platform) (compose.View, error) {
 	if err != nil {
 		return compose.View{}, err
 	}
-	return compose.NewHostView(pl.Store, pl.Host, append(b.CFlags(), b.Macros()...), clang, pkgconf, compose.NewSysroot(pl.Store, r.Def, e)), nil
+	v := compose.NewHostView(pl.Store, pl.Host, append(b.CFlags(), b.Macros()...), clang, pkgconf, compose.NewSysroot(pl.Store, r.Def, e))
+	narrow, ok := pl.narrow(pl.Host, p)
+	if !ok {
+		return v, nil
+	}
+	if r, err = pl.narrowRequest(pl.Host, narrow); err != nil {
+		return v, err
+	}
+	if e, ok = resolve.FindSysroot(pl.Lock, r); !ok {
+		return v, fmt.Errorf("sysroot for %s: %w", r.Where, ErrNotLocked)
+	}
+	if b, err = narrow.Baseline("", nil); err != nil {
+		return v, err
+	}
+	return v.Narrowly(pl.Store, compose.NewView(pl.Store, narrow, append(b.CFlags(), b.Macros()...), clang, pkgconf, compose.NewSysroot(pl.Store, r.Def, e))), nil
 }
 
 // partRequest asks for a toolchain's library for p. The second result is false where p is the machine of every host, whose library the toolchain has itself.

@@ -53,7 +53,7 @@ func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.
 
 // nodeTests are the tests of native modules: each once for every version of Node that the target names, in the platform's own.
 func (pl *Planner) nodeTests(list []Step, t project.Target, vars catalog.Vars, m *making) ([]Step, error) {
-	build, err := pl.nodeBuild(t, m.p, vars, m.headers, m.cargo)
+	build, err := pl.nodeBuild(m.a, t, m.p, vars, m.headers, m.cargo)
 	if err != nil {
 		return nil, err
 	}

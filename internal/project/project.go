@@ -51,6 +51,8 @@ type Project struct {
 	Platforms      []platform.Platform
 	Dist           string // relative to Dir; DistDir is the absolute path
 	Build          string // relative to Dir; BuildDir is the absolute path
+	DistAt         string // where artifacts go instead, absolute; not the file's
+	BuildAt        string // where the scratch folder is instead, absolute; not the file's
 	Toolchains     map[string]ToolchainRequest
 	Sysroot        SysrootRequest
 	SysrootLine    int                       // of [sysroot], or of its packages; 0 where there is none
@@ -138,17 +140,16 @@ type Output struct {
 }
 
 // DistDir is the absolute path of the folder that artifacts go to.
-func (p *Project) DistDir() string { return filepath.Join(p.Dir, filepath.FromSlash(p.Dist)) }
-
-// BuildsAside tells whether the build directory is none of the project's own.
-func (p *Project) BuildsAside() bool { return filepath.IsAbs(p.Build) }
+func (p *Project) DistDir() string { return p.folder(p.DistAt, p.Dist) }
 
 // BuildDir is the absolute path of the scratch folder.
-func (p *Project) BuildDir() string {
-	if p.BuildsAside() {
-		return p.Build
+func (p *Project) BuildDir() string { return p.folder(p.BuildAt, p.Build) }
+
+func (p *Project) folder(at, name string) string {
+	if at != "" {
+		return at
 	}
-	return filepath.Join(p.Dir, filepath.FromSlash(p.Build))
+	return filepath.Join(p.Dir, filepath.FromSlash(name))
 }
 
 // SourceDir is the absolute path of a target's source.

@@ -22,14 +22,13 @@
 //	trees/<key>/  trees/<key>.manifest
 //	locks/<name>  locks/use
 //	tmp/<anything>/
-//	builds/<project>/  what a build may do with as it likes
+//	build/<key>/, cache/, home/: what builds keep for themselves; nothing here
+//	  relies on it
 package store
 
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -120,7 +119,7 @@ func (s *Store) create() error {
 		// Creation may have been cut short; anything else is somebody's
 		// folder, which a CACHEDIR.TAG would hide from their backups.
 		switch e.Name() {
-		case "files", "trees", "locks", "tmp", "builds", "CACHEDIR.TAG", "version":
+		case "files", "trees", "locks", "tmp", "build", "CACHEDIR.TAG", "version":
 		default:
 			return fmt.Errorf("%s is no store and is not empty (%s); set XBUILD_STORE to a folder of its own", s.dir, e.Name())
 		}
@@ -152,15 +151,12 @@ func (s *Store) create() error {
 	return syncDir(s.dir)
 }
 
+// BuildPath is the directory in which a project is built that cannot be
+// written itself; GC removes it when its CACHEDIR.TAG is old.
+func (s *Store) BuildPath(key string) string { return s.path("build", key) }
+
 // Dir is the absolute path of the store.
 func (s *Store) Dir() string { return s.dir }
-
-// BuildDir is the directory for the builds of a project whose own path their tools do not take. GC removes it as it
-// removes a tree: by its time, which is that of its CACHEDIR.TAG.
-func (s *Store) BuildDir(project string) string {
-	sum := sha256.Sum256([]byte(project))
-	return s.path("builds", hex.EncodeToString(sum[:8]))
-}
 
 func (s *Store) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)

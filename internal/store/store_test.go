@@ -686,10 +686,10 @@ func TestGCWaitsForUse(t *testing.T) {
 	}
 }
 
-// TestGCOfBuilds: a build directory in the store goes when it was not used for a time, and is another for each project.
+// TestGCOfBuilds: a build directory in the store goes when it was not used for a time, and another does not.
 func TestGCOfBuilds(t *testing.T) {
 	s := open(t)
-	old, used := s.BuildDir("/home/a b"), s.BuildDir("/home/a\tb")
+	old, used := s.BuildPath("a"), s.BuildPath("b")
 	for _, dir := range []string{old, used} {
 		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "linux"), 0o755), os.WriteFile(filepath.Join(dir, "CACHEDIR.TAG"), nil, 0o644)); err != nil {
 			t.Fatal(err)
@@ -702,7 +702,7 @@ func TestGCOfBuilds(t *testing.T) {
 	if _, err := s.GC(t.Context(), nil, 7*24*time.Hour); err != nil || exists(old) || !exists(used) {
 		t.Errorf("%v; the old one is there: %v, the other: %v", err, exists(old), exists(used))
 	}
-	reopen(t, s.Dir()) // builds/ is part of a store
+	reopen(t, s.Dir()) // build/ is part of a store
 }
 
 // TestKeep: what holds the store for its process's life holds it against GC, and not against others that use it.

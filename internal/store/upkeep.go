@@ -211,6 +211,8 @@ func (s *Store) Info() (Info, error) {
 type Collected struct {
 	Files Count `json:"files"`
 	Trees Count `json:"trees"`
+	// Builds are directories of projects that are built in the store.
+	Builds Count `json:"builds"`
 }
 
 // GC removes what was not used for so long (counted in days: see used), but
@@ -277,19 +279,41 @@ func (s *Store) GC(ctx context.Context, keep func(kind, key string) bool, olderT
 			c.Trees.Bytes += n
 		}
 	}
-	builds, err := filepath.Glob(s.path("builds", "*", "CACHEDIR.TAG"))
-	if err != nil {
-		return c, err
+	return c, s.gcBuilds(ctx, &c, limit)
+}
+
+// gcBuilds removes the build directories that were not used since limit. Who
+// builds has the store in Use.
+func (s *Store) gcBuilds(ctx context.Context, c *Collected, limit time.Time) error {
+	entries, err := os.ReadDir(s.path("build"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	for _, tag := range builds {
-		if st, err := os.Stat(tag); err != nil || st.ModTime().After(limit) {
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		dir := s.BuildPath(e.Name())
+		st, err := os.Lstat(filepath.Join(dir, "CACHEDIR.TAG"))
+		if err != nil {
+			if st, err = os.Lstat(dir); err != nil {
+				continue
+			}
+		}
+		if st.ModTime().After(limit) {
 			continue
 		}
-		if err := removeAll(filepath.Dir(tag)); err != nil {
-			return c, err
+		if err := ctxErr(ctx); err != nil {
+			return err
 		}
+		_, n := usage(dir)
+		if err := removeAll(dir); err != nil {
+			return s.explain(err, 0)
+		}
+		c.Builds.Count++
+		c.Builds.Bytes += n
 	}
-	return c, nil
+	return nil
 }
 
 // ifFree does something under a lock, unless somebody has the lock now.
