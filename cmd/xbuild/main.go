@@ -216,6 +216,7 @@ func enter(args []string, worker bool) (string, error) {
 	if err := os.Chdir(cli.Dir); err != nil {
 		return "", fmt.Errorf("-C: %w", err)
 	}
+	os.Unsetenv("XBUILD_PROJECT") // whose project it names is another's, who started this from a test for one
 	// Whoever is started here, and make's $(PWD), asks for it; and one that is relative leads elsewhere now.
 	os.Setenv("PWD", cli.Dir)
 	if os.Getenv("XBUILD_DIRECTORY") != "" {

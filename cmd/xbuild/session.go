@@ -44,6 +44,7 @@ var (
 // Globals are the flags of every command.
 type Globals struct {
 	Dir          string   `short:"C" name:"directory" type:"path" placeholder:"DIR" help:"Work as if started in DIR." env:"XBUILD_DIRECTORY"`
+	ProjectDir   string   `name:"project" type:"path" placeholder:"DIR" help:"Look for xbuild.toml in DIR and above it, and work here all the same." env:"XBUILD_PROJECT"`
 	StoreDir     string   `name:"store" type:"path" placeholder:"DIR" help:"Directory of fetched and composed things (default: $XBUILD_STORE, $XDG_CACHE_HOME/xbuild or ~/.cache/xbuild)." env:"XBUILD_STORE"`
 	DebianMirror []string `name:"debian-mirror" placeholder:"URL" help:"Mirror of the Debian archive; before [mirrors], the host's apt sources and the public ones." env:"XBUILD_DEBIAN_MIRROR"`
 	NPMMirror    []string `name:"npm-mirror" placeholder:"URL" help:"Registry of npm packages; before [mirrors], npm's own configuration and the public one." env:"XBUILD_NPM_MIRROR"`
@@ -122,7 +123,7 @@ func (g *Globals) load(needProject bool) (*session, error) {
 		return nil, err
 	}
 	s.Host = platform.Host()
-	start := cmp.Or(g.Dir, ".") // without -C messages name the file as seen from here
+	start := cmp.Or(g.ProjectDir, g.Dir, ".") // without -C messages name the file as seen from here
 	file, err := project.Find(start)
 	switch {
 	case err == nil:

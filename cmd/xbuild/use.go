@@ -247,7 +247,7 @@ func (c *ExecCmd) Run(g *Globals) error {
 		return err
 	}
 	if cargo && s.inProject {
-		e.Set("XBUILD_DIRECTORY", s.Project.Dir) // cargo starts the runner in the directory of a package, which may lie outside
+		e.Set("XBUILD_PROJECT", s.Project.Dir) // cargo starts the runner in the directory of a package, which may lie outside
 	}
 	for _, name := range providers(s, command[0]) {
 		t, err := s.toolchain(name, p)
@@ -377,8 +377,8 @@ func (c *RunCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	if g.Dir == "" {
-		g.Dir = projectOf(path)
+	if g.Dir == "" && g.ProjectDir == "" {
+		g.ProjectDir = projectOf(path)
 	}
 	s, err := g.open(false)
 	if err != nil {

@@ -213,7 +213,7 @@ func (n *nodeRun) programs(bin string, s plan.Step, emulate bool) error {
 		return err
 	}
 	in := s.In.Node
-	run := []string{n.opt.XBuild, "run", "-q", "-C", s.Env.Lookup("XBUILD_DIRECTORY"), "--store", s.Env.Lookup("XBUILD_STORE"), "-p", n.a.OCI, "--sysroot", in.Root.Dir}
+	run := []string{n.opt.XBuild, "run", "-q", "--project", s.Env.Lookup("XBUILD_PROJECT"), "--store", s.Env.Lookup("XBUILD_STORE"), "-p", n.a.OCI, "--sysroot", in.Root.Dir}
 	if emulate {
 		run = append(run, "--emulate")
 	}

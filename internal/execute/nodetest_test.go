@@ -75,7 +75,7 @@ esac`)
 	}
 	b.opt.XBuild = fake
 	step := *a.Steps[0].Node
-	a.Test = []plan.Step{{Name: "npm test", Dir: a.Build, Command: []string{"npm", "test"}, Node: &step, Env: env.Environment{{Name: "XBUILD_DIRECTORY", Value: "/project"}, {Name: "XBUILD_STORE", Value: "/store"}},
+	a.Test = []plan.Step{{Name: "npm test", Dir: a.Build, Command: []string{"npm", "test"}, Node: &step, Env: env.Environment{{Name: "XBUILD_PROJECT", Value: "/project"}, {Name: "XBUILD_STORE", Value: "/store"}},
 		In: &plan.NodeTest{Range: "24", Headers: step.Headers[0], Node: plan.Node{Version: "24.1.0", Program: "/tree/node", Root: compose.Sysroot{Dir: "/root"}}}}}
 	results, err := RunTests(t.Context(), []Test{{Action: a, Steps: a.Test}}, TestOptions{Options: b.opt})
 	if err != nil {
@@ -102,7 +102,7 @@ func TestNodeTest(t *testing.T) {
 			if r.Result != c.result || r.Reason != c.reason || r.Node != "24.1.0" {
 				t.Fatalf("%+v", r)
 			}
-			run := "xbuild run -q -C /project --store /store -p linux/s390x --sysroot /root -- /tree/node"
+			run := "xbuild run -q --project /project --store /store -p linux/s390x --sysroot /root -- /tree/node"
 			if !strings.Contains(r.Output, run) {
 				t.Errorf("node was not %q:\n%s", run, r.Output)
 			}

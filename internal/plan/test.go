@@ -45,7 +45,7 @@ func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.
 	}
 	for i, s := range list {
 		list[i].Env = env.Environment{
-			{Name: "XBUILD_PLATFORM", Value: a.OCI}, {Name: "XBUILD_DIRECTORY", Value: pl.Project.Dir}, {Name: "XBUILD_STORE", Value: pl.Store}, {Name: "XBUILD_DIST", Value: a.Dist},
+			{Name: "XBUILD_PLATFORM", Value: a.OCI}, {Name: "XBUILD_PROJECT", Value: pl.Project.Dir}, {Name: "XBUILD_STORE", Value: pl.Store}, {Name: "XBUILD_DIST", Value: a.Dist},
 		}.Merge(s.Env)
 	}
 	return list, nil

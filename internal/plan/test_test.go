@@ -86,7 +86,7 @@ module x
 			t.Errorf("list: %+v", a)
 		}
 		e := a.Test[0].Env
-		if e.Lookup("XBUILD_PLATFORM") != "linux/arm64" || e.Lookup("XBUILD_DIRECTORY") != pl.Project.Dir || e.Lookup("XBUILD_STORE") != "/store" || e.Lookup("XBUILD_DIST") != a.Dist {
+		if e.Lookup("XBUILD_PLATFORM") != "linux/arm64" || e.Lookup("XBUILD_PROJECT") != pl.Project.Dir || e.Lookup("XBUILD_STORE") != "/store" || e.Lookup("XBUILD_DIST") != a.Dist {
 			t.Errorf("%s: environment %v", a.Target, e)
 		}
 	}
