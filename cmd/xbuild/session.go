@@ -565,6 +565,7 @@ func (s *session) holders() func(platform.Platform, string, bool) []string {
 			if a, err = s.archive(); err != nil {
 				return nil
 			}
+			a.Notice, a.Fetch.Notice = nil, nil // the build has told what is wrong with mirrors
 		}
 		found, err := a.PackagesWith(s.ctx, suite, arch, name, program)
 		if err != nil {
