@@ -180,7 +180,9 @@ func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 					end(by)
 				}
 				cancel(by)
-				again = true
+				if again = true; alone != nil {
+					guard.AskBelow()
+				}
 			case <-alone:
 				end(interrupted{syscall.SIGKILL})
 			case <-done:

@@ -22,6 +22,14 @@ const variable = "XBUILD_WORKER"
 // EndBelow kills all processes below this one, and returns when none is left. What is started meanwhile is found too.
 func EndBelow() { end(func(all map[int]process) []int { return below(all, os.Getpid()) }) }
 
+// AskBelow asks all processes below this one to end. Those that have left the group of the command that started them hear
+// of it by nobody else, and would go on for as long as that command is given.
+func AskBelow() {
+	for _, pid := range below(processes(), os.Getpid()) {
+		syscall.Kill(pid, syscall.SIGTERM)
+	}
+}
+
 // EndMarked kills this user's processes that have an entry NAME=VALUE in the environment that they were started with,
 // and all below them. They are those of an earlier run: this process must not have started any with it. It returns how
 // many it found.
