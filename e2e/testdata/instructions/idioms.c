@@ -15,9 +15,9 @@
 #define FEATURE "avx2"
 #define MASK (1u << 5)
 #elif defined(__i386__)
-#define NEWER "addps %%xmm0, %%xmm0"
-#define FEATURE "sse"
-#define MASK (1u << 25)
+#define NEWER "haddps %%xmm0, %%xmm0"
+#define FEATURE "sse3"
+#define MASK (1u << 0)
 #elif defined(__aarch64__)
 #define NEWER ".inst 0x04e00000" /* add z0.d of SVE */
 #define MASK (1u << 22)
@@ -85,7 +85,7 @@ static inline unsigned long caps(void)
 #else
 	if (!__get_cpuid(1, &a, &b, &c, &d))
 		return 0;
-	return d;
+	return c;
 #endif
 #else
 	return getauxval(CAPS);
