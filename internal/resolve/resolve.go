@@ -941,7 +941,7 @@ func release(keyring openpgp.EntityList, data []byte) (*archive.Release, error) 
 	return archive.ParseRelease(text)
 }
 
-// dated is the date in the address of a mirror that has the archive as it was (snapshot.debian.org/archive/debian/…).
+// dated is the date in the address of a mirror that has the archive as it was (…/archive/debian/20260102T030405Z/…).
 var dated = regexp.MustCompile(`/(\d{8}T\d{6}Z)(?:/|$)`)
 
 // current refuses a Release whose time is over (Valid-Until), which hides what came after it, and one whose time has not
