@@ -95,6 +95,9 @@ func (g *Globals) open(needProject bool) (*session, error) {
 	}
 	s.XBuild = s.self
 	s.Environ = callerEnv()
+	if g.AllowExpired {
+		s.Environ.Set("XBUILD_ALLOW_EXPIRED", "1") // a build may ask for the emulator, by "xbuild run"
+	}
 	s.HostTools = hosttools.On(os.Getenv("PATH"))
 	start := dir
 	if g.Dir == "" {
