@@ -98,6 +98,9 @@ func (g *Globals) open(needProject bool) (*session, error) {
 	if s.Environ, err = callerEnv(s.store.Dir()); err != nil {
 		return nil, err
 	}
+	if g.AllowExpired {
+		s.Environ.Set("XBUILD_ALLOW_EXPIRED", "1") // a build may ask for the emulator, by "xbuild run"
+	}
 	s.HostTools = hosttools.On(os.Getenv("PATH"))
 	s.Holders = s.holders()
 	if s.npm, err = npm.ReadConfig(os.Getenv, s.Project.Dir); err != nil {
