@@ -41,6 +41,7 @@ type Toolchain struct {
 	Keep     []string          `toml:"keep" json:"-"`     // globs of files that are kept, of an npm package as they are inside it; none means all
 	Drop     []string          `toml:"drop" json:"-"`     // globs of files that are left out
 	RPath    []string          `toml:"rpath" json:"-"`    // library directories beside usr/lib/<multiarch>; one that begins with $ORIGIN comes before it
+	Loaded   []string          `toml:"loaded" json:"-"`   // globs of libraries that programs of other trees load: they find what they need by themselves
 	Relocate []string          `toml:"relocate" json:"-"` // globs of text files in which paths below /usr, where the tree has them, become the tree's
 	Hide     []Hide            `toml:"hide" json:"-"`     // directories of the host that its programs look into by themselves
 	Sources  []Source          `toml:"source" json:"sources"`

@@ -67,6 +67,9 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 	if len(def.Hide) > 0 {
 		parts = append(parts, fmt.Sprint(def.Hide))
 	}
+	if len(def.Loaded) > 0 {
+		parts = append(parts, "loaded "+fmt.Sprint(def.Loaded))
+	}
 	t.Key = key("toolchain-"+locked.Name+"-"+locked.Version, parts)
 	t.Dir = treeDir(root, t.Key)
 	return t, nil
@@ -363,7 +366,7 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain) error {
 		if err := c.unpack(ctx, tmp, t.files, archive.UnpackOptions{Keep: t.def.Keep, Drop: append(slices.Clone(t.def.Drop), "usr/share/doc/**", "usr/lib/*/gconv/**"), UsrMerge: true}); err != nil {
 			return err
 		}
-		if err := relocateTree(ctx, tmp, final, t.host.Multiarch, t.def.RPath); err != nil {
+		if err := relocateTree(ctx, tmp, final, t.host.Multiarch, t.def.RPath, t.def.Loaded); err != nil {
 			return err
 		}
 		if err := rewrite(tmp, final, t.def.Relocate); err != nil {
@@ -601,7 +604,8 @@ func reinterpret(path, tmp, final string) error {
 }
 
 // relocateTree points every program and script below tmp at the loader, the libraries and the interpreter of the tree, which will lie at final.
-func relocateTree(ctx context.Context, tmp, final, multiarch string, more []string) error {
+// Libraries that match a glob of loaded are pointed at the libraries too: for a program of another tree, only they themselves can say where those are.
+func relocateTree(ctx context.Context, tmp, final, multiarch string, more, loaded []string) error {
 	libs := filepath.Join("usr/lib", multiarch)
 	rpath := filepath.Join(final, libs)
 	for _, dir := range more {
@@ -646,6 +650,17 @@ func relocateTree(ctx context.Context, tmp, final, multiarch string, more []stri
 		}
 		if n < 4 || string(head) != "\x7fELF" {
 			return nil
+		}
+		rel, err := filepath.Rel(tmp, path)
+		if err != nil {
+			return err
+		}
+		for _, glob := range loaded {
+			if ok, err := doublestar.Match(glob, rel); err != nil {
+				return fmt.Errorf("loaded %q: %w", glob, err)
+			} else if ok {
+				return relocate(path, "", rpath)
+			}
 		}
 		if interp == "" {
 			// A package without the loader is one of static programs alone (QEMU's): relocate leaves those as they are, and tells where that is wrong.

@@ -18,6 +18,7 @@ const pageSize = 0x10000 // the largest page of the hosts (arm64 with 64 KiB pag
 
 // relocate makes the ELF file at path independent of the host's libc: a program gets interp as its PT_INTERP and rpath as its DT_RPATH;
 // a library's DT_RUNPATH becomes a DT_RPATH, because a library with a RUNPATH hides the program's RPATH from what it needs (ld.so(8)).
+// With no interp the file is a library that programs of other trees load: it gets rpath itself.
 //
 // DT_RPATH, not DT_RUNPATH: it is searched before LD_LIBRARY_PATH, so that a polluted environment cannot break the toolchain.
 // The new strings go to the end of the file, mapped by a PT_LOAD that takes the place of a PT_NOTE (System V gABI, "Program Header").
@@ -101,7 +102,7 @@ func relocated(data []byte, interp, rpath string) ([]byte, error) {
 		}
 		return nil
 	}
-	if interpAt < 0 {
+	if interpAt < 0 && (interp != "" || rpath == "") {
 		runpath := entry(elf.DT_RUNPATH)
 		if runpath == nil {
 			return nil, nil
@@ -155,8 +156,10 @@ func relocated(data []byte, interp, rpath string) ([]byte, error) {
 	off := (size + pageSize - 1) &^ (pageSize - 1)
 	addr := (end + pageSize - 1) &^ (pageSize - 1)
 	var tail bytes.Buffer
-	tail.WriteString(interp)
-	tail.WriteByte(0)
+	if interpAt >= 0 {
+		tail.WriteString(interp)
+		tail.WriteByte(0)
+	}
 	strAt := uint64(tail.Len())
 	tail.Write(data[strOff : strOff+n])
 	rpathAt := uint64(tail.Len()) - strAt
@@ -167,8 +170,10 @@ func relocated(data []byte, interp, rpath string) ([]byte, error) {
 	le.PutUint64(slot[8:], rpathAt)
 	le.PutUint64(strtab[8:], addr+strAt)
 	le.PutUint64(strsz[8:], uint64(tail.Len())-strAt)
-	progs[interpAt].Off, progs[interpAt].Vaddr, progs[interpAt].Paddr = off, addr, addr
-	progs[interpAt].Filesz, progs[interpAt].Memsz = strAt, strAt
+	if interpAt >= 0 {
+		progs[interpAt].Off, progs[interpAt].Vaddr, progs[interpAt].Paddr = off, addr, addr
+		progs[interpAt].Filesz, progs[interpAt].Memsz = strAt, strAt
+	}
 	load := elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: uint32(elf.PF_R), Off: off, Vaddr: addr, Paddr: addr,
 		Filesz: uint64(tail.Len()), Memsz: uint64(tail.Len()), Align: pageSize}
 	// PT_LOAD headers stand in the order of their addresses (gABI): the kernel and the loader rely on it.

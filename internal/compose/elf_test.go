@@ -146,7 +146,7 @@ func TestRelocateTree(t *testing.T) {
 	if err := os.Link(filepath.Join(tmp, "usr/bin/program"), filepath.Join(t.TempDir(), "other")); err != nil {
 		t.Fatal(err)
 	}
-	if err := relocateTree(t.Context(), tmp, final, multiarch, []string{"usr/lib/more"}); err != nil {
+	if err := relocateTree(t.Context(), tmp, final, multiarch, []string{"usr/lib/more"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(tmp, final); err != nil {
@@ -195,7 +195,7 @@ func TestRelocateTree(t *testing.T) {
 	}
 
 	// Once more is as good as once.
-	if err := relocateTree(t.Context(), final, final, multiarch, []string{"usr/lib/more"}); err != nil {
+	if err := relocateTree(t.Context(), final, final, multiarch, []string{"usr/lib/more"}, nil); err != nil {
 		t.Errorf("a second time: %v", err)
 	}
 	run()
@@ -241,6 +241,61 @@ func TestRelocateLibrary(t *testing.T) {
 			}
 		}
 		f.Close()
+	}
+}
+
+// TestRelocateLoaded: a library that programs of other trees load finds what it needs by itself, and comes before what
+// LD_LIBRARY_PATH names.
+func TestRelocateLoaded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs a C compiler")
+	}
+	if _, err := exec.LookPath("cc"); err != nil {
+		t.Skip("no C compiler on the host")
+	}
+	for _, flags := range [][]string{nil, {"-Wl,-rpath,/x", "-Wl,--enable-new-dtags"}, {"-Wl,-rpath,/x", "-Wl,--disable-new-dtags"}} {
+		tmp := t.TempDir()
+		program := filepath.Join(t.TempDir(), "main") // of no tree
+		for name, text := range map[string]string{
+			"a.c": "int a(void) { return 7; }\n", "wrong.c": "int a(void) { return 8; }\n", "b.c": "int a(void);\nint b(void) { return a(); }\n",
+			"main.c": "int b(void);\nint main(void) { return b(); }\n",
+		} {
+			if err := os.WriteFile(filepath.Join(tmp, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cc := func(args ...string) {
+			t.Helper()
+			cmd := exec.Command("cc", args...)
+			cmd.Dir = tmp
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("cc %v: %v\n%s", args, err, out)
+			}
+		}
+		for _, dir := range []string{"usr/lib/m", "usr/lib/loaded", "other"} {
+			if err := os.MkdirAll(filepath.Join(tmp, dir), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cc("-shared", "-fPIC", "-o", "usr/lib/m/liba.so", "a.c")
+		cc("-shared", "-fPIC", "-o", "other/liba.so", "wrong.c")
+		cc(append([]string{"-shared", "-fPIC", "-o", "usr/lib/loaded/libb.so", "b.c", "-Lusr/lib/m", "-la"}, flags...)...)
+		cc("-o", program, "main.c", "-Wl,--allow-shlib-undefined", "usr/lib/loaded/libb.so")
+		run := func() int {
+			cmd := exec.Command(program)
+			cmd.Dir, cmd.Env = tmp, []string{"LD_LIBRARY_PATH=" + filepath.Join(tmp, "other")}
+			cmd.Run()
+			return cmd.ProcessState.ExitCode()
+		}
+		if code := run(); code != 8 {
+			t.Fatalf("before, the program ends with %d, want what LD_LIBRARY_PATH leads to", code)
+		}
+		if err := relocateTree(t.Context(), tmp, tmp, "m", nil, []string{"usr/lib/loaded/*.so"}); err != nil {
+			t.Fatal(err)
+		}
+		if code := run(); code != 7 {
+			t.Errorf("linked with %q: the program ends with %d, want the tree's library", flags, code)
+		}
 	}
 }
 

@@ -125,7 +125,7 @@ func TestReinterpret(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := relocateTree(t.Context(), tmp, "/store/trees/x", "x86_64-linux-gnu", nil); err != nil {
+	if err := relocateTree(t.Context(), tmp, "/store/trees/x", "x86_64-linux-gnu", nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{
@@ -198,6 +198,7 @@ func TestKeys(t *testing.T) {
 		"drop":        make("/store", def(func(d *catalog.Toolchain) { d.Drop = nil }), locked(nil)),
 		"rpath":       make("/store", def(func(d *catalog.Toolchain) { d.RPath = []string{"usr/lib/x"} }), locked(nil)),
 		"relocate":    make("/store", def(func(d *catalog.Toolchain) { d.Relocate = []string{"usr/bin/*"} }), locked(nil)),
+		"loaded":      make("/store", def(func(d *catalog.Toolchain) { d.Loaded = []string{"usr/lib/*/liba.so"} }), locked(nil)),
 		"hide":        make("/store", def(func(d *catalog.Toolchain) { d.Hide = []catalog.Hide{{Files: "a", Path: "/usr/src/"}} }), locked(nil)),
 		"a program":   make("/store", def(func(d *catalog.Toolchain) { d.Programs["c"] = "usr/bin/c" }), locked(nil)),
 	} {
