@@ -177,6 +177,9 @@ func (v View) base(target string) string {
 	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/clang\n", tree(v.Clang.Key))
 	if v.Platform.Machine != elf.EM_NONE { // of other formats lld knows no SHA-1
 		fmt.Fprintln(&b, "-Wl,--build-id=sha1")
+		// As GNU ld does: what __start_NAME and __stop_NAME ask for stays under --gc-sections (ld.lld(1), -z start-stop-gc). Plug-ins that register themselves
+		// by a section are lost otherwise, with no word said.
+		fmt.Fprintln(&b, "-Wl,-z,nostart-stop-gc")
 	}
 	b.WriteString(v.relroPages())
 	if v.Sysroot.supplement != "" {

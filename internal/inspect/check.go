@@ -62,7 +62,7 @@ func Check(r *Report, p platform.Platform, l Limits) []Fault {
 }
 
 // checks are what an ELF file of the right machine is held against.
-var checks = []func(*Report, platform.Platform, Limits) []Fault{pageSize, indirect, loader, libcFloor, libraries, scratch}
+var checks = []func(*Report, platform.Platform, Limits) []Fault{pageSize, indirect, uncalled, loader, libcFloor, libraries, scratch}
 
 func (r *Report) fault(format string, args ...any) []Fault {
 	return []Fault{{File: r.Path, Text: fmt.Sprintf(format, args...)}}
@@ -166,6 +166,16 @@ func indirect(r *Report, p platform.Platform, l Limits) []Fault {
 	return r.fault("has an indirect function, %s (__attribute__((ifunc)) or gnu_indirect_function), "+
 		"which no C library of %s resolves: its first call crashes. Leave the attribute out there, as GCC refuses it "+
 		"(most projects have a switch), and choose by a pointer to a function", r.Indirect, p.Name)
+}
+
+// uncalled sees that each constructor is called.
+func uncalled(r *Report, p platform.Platform, l Limits) []Fault {
+	if r.Uncalled == "" {
+		return nil
+	}
+	return r.fault("has functions in the section %s, which GNU ld has called at the start or the end and lld has not: "+
+		"they never run. Write __attribute__((constructor)) or __attribute__((destructor)) to them in the place of the section "+
+		"(for assembly: the sections .init_array and .fini_array)", r.Uncalled)
 }
 
 // pageSize sees that the file starts, or is loaded, on every kernel for the platform: segments share no page, however large pages are.

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"debug/elf"
 	"debug/pe"
 	"os"
@@ -79,6 +80,9 @@ func TestCheck(t *testing.T) {
 		{"an object of ppc64 that depends on no ABI", object("linux/ppc64le", 0, true), "linux/ppc64le", Limits{}, nil},
 		{"an indirect function", spec{platform: "linux/mips64le", kind: elf.ET_EXEC, symbols: true, ifunc: true}.bytes(t), "linux/mips64le", Limits{}, []string{"has an indirect function, sum ("}},
 		{"an indirect function where there is a resolver", spec{platform: "linux/riscv64", kind: elf.ET_EXEC, symbols: true, ifunc: true}.bytes(t), "linux/riscv64", Limits{}, nil},
+		{"constructors of GNU ld", spec{platform: "linux/arm64", kind: elf.ET_EXEC, extra: map[string][]byte{".ctors": make([]byte, 8)}}.bytes(t), "linux/arm64", Limits{}, []string{"has functions in the section .ctors, which GNU ld has called"}},
+		{"constructors by their priority", spec{platform: "linux/arm/v7", kind: elf.ET_DYN, soname: "liba.so.1", extra: map[string][]byte{".dtors.65000": {0, 1, 0, 0}}}.bytes(t), "linux/arm/v7", Limits{}, []string{"has functions in the section .dtors.65000, which"}},
+		{"constructors of an old GCC", spec{platform: "linux/arm64", kind: elf.ET_EXEC, extra: map[string][]byte{".ctors": append(bytes.Repeat([]byte{0xff}, 8), make([]byte, 16)...)}}.bytes(t), "linux/arm64", Limits{}, nil},
 		{"an indirect function of which nothing but its place is left", spec{platform: "linux/mips64le", kind: elf.ET_EXEC, extra: map[string][]byte{".iplt": nil}}.bytes(t), "linux/mips64le", Limits{}, []string{"has an indirect function, .iplt ("}},
 		{"none", spec{platform: "linux/mips64le", kind: elf.ET_EXEC, symbols: true}.bytes(t), "linux/mips64le", Limits{}, nil},
 		{"a soft-float object of riscv64", object("linux/riscv64", 0, true), "linux/riscv64", Limits{}, []string{"(float soft)"}},

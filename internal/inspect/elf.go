@@ -67,6 +67,11 @@ func readELF(s *source, r *Report) error {
 			return err
 		}
 	}
+	if r.Kind == Executable || r.Kind == Shared {
+		if err := e.uncalled(r); err != nil {
+			return err
+		}
+	}
 	for i := range e.sections {
 		switch name := e.sections[i].Name; {
 		case strings.HasPrefix(name, ".debug_info"), strings.HasPrefix(name, ".zdebug_info"):

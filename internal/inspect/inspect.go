@@ -93,6 +93,8 @@ type Report struct {
 	Undefined []Symbol `json:"undefined,omitempty"`
 	// Indirect is a function that a resolver is to choose (STT_GNU_IFUNC), on a machine whose C libraries call none.
 	Indirect string `json:"indirect,omitempty"`
+	// Uncalled is a section of constructors or destructors (.ctors, .dtors) that nothing in the file calls.
+	Uncalled string `json:"uncalled,omitempty"`
 
 	Debug     bool     `json:"debug_info"`
 	Stripped  bool     `json:"stripped"` // no table of its own symbols

@@ -1,8 +1,10 @@
 package inspect
 
 import (
+	"bytes"
 	"debug/elf"
 	"slices"
+	"strings"
 )
 
 // symbols lists what the file has for others and what it wants from them: by its dynamic symbols, or an object's own table.
@@ -64,6 +66,32 @@ func (e *elfFile) indirect(r *Report) error {
 			}
 		}); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// uncalled looks for constructors of before 2012. GNU ld puts what lies in .ctors and .dtors into the arrays that the C
+// library calls (its scripttempl/elf.sc, CTORS_IN_INIT_ARRAY); lld leaves it where it is. In a file of an old GCC the
+// list begins with -1, and that GCC's own crtend.o calls it.
+func (e *elfFile) uncalled(r *Report) error {
+	for i := range e.sections {
+		s := &e.sections[i]
+		name, _, _ := strings.Cut(strings.TrimPrefix(s.Name, "."), ".")
+		if name != "ctors" && name != "dtors" || s.Type == elf.SHT_NOBITS || s.Size == 0 {
+			continue
+		}
+		word := uint64(4)
+		if e.wide() {
+			word = 8
+		}
+		first, err := e.bytes(s.Offset, min(s.Size, word), "section "+s.Name)
+		if err != nil {
+			return err
+		}
+		if bytes.Count(first, []byte{0xff}) != len(first) {
+			r.Uncalled = s.Name
+			return nil
 		}
 	}
 	return nil
