@@ -39,14 +39,15 @@ func expression(text string) *regexp.Regexp {
 // Hint returns what the user can do, empty where the log holds no such message.
 func (e Explanation) Hint(log string) string {
 	found := expression(e.Match).FindAllStringSubmatch(log, -1)
+	if e.Cgo != nil {
+		want := map[bool]string{true: "left out", false: "none"}[*e.Cgo]
+		found = slices.DeleteFunc(found, func(groups []string) bool {
+			file, _, _ := strings.Cut(groups[0], ":")
+			return e.words("cgo "+file) != want
+		})
+	}
 	if len(found) == 0 {
 		return ""
-	}
-	if e.Cgo != nil {
-		file, _, _ := strings.Cut(found[0][0], ":")
-		if want := map[bool]string{true: "left out", false: "none"}[*e.Cgo]; e.words("cgo "+file) != want {
-			return ""
-		}
 	}
 	where := ""
 	if e.Find != "" {

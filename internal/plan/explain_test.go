@@ -161,6 +161,7 @@ type _C_int C.int
 	}{
 		{"without", snap, "/xbuild.toml:3: [target.without]"},
 		{"without", pty, "module example.com/pty v1.0.0, which go.mod asks for, does not compile for linux/riscv64"},
+		{"without", pty + snap, "/xbuild.toml:3: [target.without]"},
 		{"with", snap, ""},
 		{"with", pty, "go get example.com/pty@latest"},
 		{"with", header, ""},
