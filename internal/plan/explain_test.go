@@ -98,6 +98,8 @@ outputs = ["x"]
 	for _, c := range []struct{ target, log, want, not string }{
 		{"rust", "error: \"Could not find `protoc`. If `protoc` is installed, try setting the `PROTOC` environment variable\"", `write tools = ["protoc"] in [target.rust]`, "install it"},
 		{"rust", "Could not find `protoc` installation and this build crate cannot proceed without\n    this knowledge.", `write tools = ["protoc"] in [target.rust]`, "install it"},
+		{"rust", "  The system library `libsasl2` required by crate `sasl2-sys` was not found.\n  The file `libsasl2.pc` needs to be installed", `add "libsasl2-dev" to packages`, "apt-file"},
+		{"rust", "  The system library `zlib` required by crate `libz-sys` was not found.", `although "zlib1g-dev" is in`, "add "},
 		{"cmake", "  Could NOT find Protobuf (missing: Protobuf_INCLUDE_DIR)", `no Protobuf for linux/arm64 although "libprotobuf-dev" is in`, "add "},
 		{"cmake", "  Could NOT find Protobuf (missing: Protobuf_PROTOC_EXECUTABLE)", `write tools = ["protoc"]`, "add "},
 		{"cmake", "  Could NOT find CURL (missing: CURL_LIBRARY CURL_INCLUDE_DIR)", `add "libcurl4-openssl-dev" to packages`, "although"},
