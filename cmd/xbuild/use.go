@@ -260,6 +260,9 @@ func (c *ExecCmd) Run(g *Globals) error {
 	for _, name := range env.Astray {
 		os.Unsetenv(name)
 	}
+	if asked := s.Project.Toolchains["go"]; asked.Source != "host" {
+		os.Setenv("GOTOOLCHAIN", plan.GoToolchain(asked, os.Getenv("GOTOOLCHAIN"))) // as go build of a target has it
+	}
 	for _, v := range e { // after that: a project may set one of them
 		os.Setenv(v.Name, v.Value)
 	}

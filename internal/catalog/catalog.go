@@ -114,7 +114,10 @@ type Explain struct {
 	Last   bool   `toml:"last"` // of several messages the last is meant, not the first: those before it were no errors
 	// Find is a regular expression of what has to be in a build file of the source, or in the log; {where} in the hint says where it is.
 	Find string `toml:"find"`
-	Fail bool   `toml:"fail"` // the command counts as failed even where it says that it succeeded
+	// Cgo is of a message that begins with the name of a Go file. With true it counts where the file's package has files that are compiled with cgo alone, and the target is
+	// compiled without; with false where the package has none.
+	Cgo  *bool `toml:"cgo"`
+	Fail bool  `toml:"fail"` // the command counts as failed even where it says that it succeeded
 }
 
 // A Source is one place that a toolchain comes from.

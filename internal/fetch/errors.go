@@ -93,14 +93,24 @@ func (e *Error) hint() string {
 	}
 	switch {
 	case wrong > 0:
-		return "a mirror serves another file than the one that is locked; nothing of it was kept. Name another mirror (XBUILD_DEBIAN_MIRROR, or [mirrors] in xbuild.toml)"
+		return "a mirror serves another file than the one that is locked; nothing of it was kept. Name another mirror (" + e.mirror() + ")"
 	case gone == len(e.Attempts):
-		return `the mirrors do not have this file, perhaps no longer: run "xbuild lock --update", or name another mirror (XBUILD_DEBIAN_MIRROR, or [mirrors] in xbuild.toml)`
+		return `the mirrors do not have this file, perhaps no longer: run "xbuild lock --update", or name another mirror (` + e.mirror() + `)`
 	case gone > 0:
-		return `a mirror does not have this file, perhaps no longer, and others do not answer: run "xbuild lock --update", name another mirror (XBUILD_DEBIAN_MIRROR, or [mirrors] in xbuild.toml), or check the network`
+		return `a mirror does not have this file, perhaps no longer, and others do not answer: run "xbuild lock --update", name another mirror (` + e.mirror() + `), or check the network`
 	default:
-		return "check the network and HTTPS_PROXY, or name another mirror (XBUILD_DEBIAN_MIRROR, or [mirrors] in xbuild.toml); what was fetched is kept, so run the same command again"
+		return "check the network and HTTPS_PROXY, or name another mirror (" + e.mirror() + "); what was fetched is kept, so run the same command again"
 	}
+}
+
+// mirror is what names another server of the archive that did not serve: Rust's distribution has its files in dist/ (static.rust-lang.org), Debian's in pool/ and dists/.
+func (e *Error) mirror() string {
+	for _, a := range e.Attempts {
+		if strings.Contains(a.URL, "/dist/") {
+			return "XBUILD_RUST_MIRROR, or [mirrors] rust in xbuild.toml"
+		}
+	}
+	return "XBUILD_DEBIAN_MIRROR, or [mirrors] in xbuild.toml"
 }
 
 // An OfflineError lists what would have to be fetched.

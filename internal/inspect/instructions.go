@@ -184,7 +184,7 @@ func InstructionFaults(r *Report, p platform.Platform) []Fault {
 		out = append(out, Fault{File: r.Path, Text: describe(f, p)})
 	}
 	return append(out, Fault{File: r.Path, Text: fmt.Sprintf("would end with an illegal instruction on a machine that has just what %s promises: compile that code without the flag that allows it (-march, -mcpu, a target attribute), "+
-		"promise more (features = [%q] under [platform.%q], or a variant of the platform), or, where it, or who calls what it exports, asks the processor first in a way that the audit does not see, write dispatched = [%q] in the target", p.Name, list[0].Feature, p.Name, orName(list[0].Function))})
+		"promise more (features = [%q] under [platform.%q], or a variant of the platform), or, where it, or who calls what it exports, asks the processor first in a way that the audit does not see, write dispatched = [%s] in the target", p.Name, list[0].Feature, p.Name, functions(list))})
 }
 
 // untoldRemark is the remark on findings of which a file does not tell whether the program asks first.
@@ -195,6 +195,17 @@ func untoldRemark(r *Report, p platform.Platform, list []isa.Finding) Fault {
 	}
 	return Fault{File: r.Path, Remark: true, Text: fmt.Sprintf("has %s (%s) at %#x%s, which needs %s and %s has not%s, and it cannot be told whether the program asks the machine first: %s",
 		f.Instruction, f.Bytes, f.Address, prefixed(" in ", f.Function), f.Feature, p.Name, more, f.Why)}
+}
+
+// functions are the quoted names of findings' functions, each once, as far as the findings are shown: all at once, so that nobody builds once for each.
+func functions(list []isa.Finding) string {
+	var names []string
+	for _, f := range list[:min(len(list), shownFindings+1)] {
+		if name := fmt.Sprintf("%q", orName(f.Function)); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func orName(name string) string {

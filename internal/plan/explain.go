@@ -2,6 +2,8 @@ package plan
 
 import (
 	"fmt"
+	"go/build"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -37,6 +39,13 @@ func expression(text string) *regexp.Regexp {
 // Hint returns what the user can do, empty where the log holds no such message.
 func (e Explanation) Hint(log string) string {
 	found := expression(e.Match).FindAllStringSubmatch(log, -1)
+	if e.Cgo != nil {
+		want := map[bool]string{true: "left out", false: "none"}[*e.Cgo]
+		found = slices.DeleteFunc(found, func(groups []string) bool {
+			file, _, _ := strings.Cut(groups[0], ":")
+			return e.words("cgo "+file) != want
+		})
+	}
 	if len(found) == 0 {
 		return ""
 	}
@@ -164,6 +173,14 @@ func (pl *Planner) bring(program string, t project.Target) string {
 	return fmt.Sprintf("%s; %s:%d: write host_tools = [%q] in [target.%s], because builds see of the host what is named (docs/environment.md)", install, pl.Project.File, t.Line, program, t.Name)
 }
 
+// hasCgo: the Go package of a directory has files for the platform that are compiled with cgo alone.
+func hasCgo(dir string, p platform.Platform) bool {
+	c := build.Default
+	c.GOOS, c.GOARCH, c.CgoEnabled = p.GOOS, p.GOARCH, true
+	pkg, _ := c.ImportDir(dir, 0) // the error is of other files of the package
+	return pkg != nil && len(pkg.CgoFiles) > 0
+}
+
 // explanations are those of an action's recipe and toolchains.
 func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchains []string) []Explanation {
 	words := func(name string) string {
@@ -175,6 +192,19 @@ func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchain
 		}
 		if program, ok := strings.CutPrefix(name, "bring "); ok {
 			return pl.bring(program, t)
+		}
+		if file, ok := strings.CutPrefix(name, "cgo "); ok {
+			if !filepath.IsAbs(file) {
+				file = filepath.Join(pl.Project.SourceDir(t), file)
+			}
+			on, _ := t.Options["cgo"].(bool)
+			switch cgo := hasCgo(filepath.Dir(file), p); {
+			case !cgo:
+				return "none"
+			case on:
+				return "compiled"
+			}
+			return "left out"
 		}
 		switch name {
 		case "platform":

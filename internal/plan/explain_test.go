@@ -23,6 +23,17 @@ app: app.c
 	$(CC) -march=native -o app app.c
 -- build.sh --
 RUSTFLAGS=-Ctarget-cpu=native cargo build
+-- lib/use.go --
+package lib
+
+func Twice() int { return 2 * answer() }
+-- lib/c.go --
+package lib
+
+// int answer(void);
+import "C"
+
+func answer() int { return int(C.answer()) }
 `)
 	a := pl.plan(t, Selection{}).Actions[0]
 	left := regexp.MustCompile(`\{[a-z0-9]+\}`)
@@ -87,6 +98,8 @@ outputs = ["x"]
 	for _, c := range []struct{ target, log, want, not string }{
 		{"rust", "error: \"Could not find `protoc`. If `protoc` is installed, try setting the `PROTOC` environment variable\"", `write tools = ["protoc"] in [target.rust]`, "install it"},
 		{"rust", "Could not find `protoc` installation and this build crate cannot proceed without\n    this knowledge.", `write tools = ["protoc"] in [target.rust]`, "install it"},
+		{"rust", "  The system library `libsasl2` required by crate `sasl2-sys` was not found.\n  The file `libsasl2.pc` needs to be installed", `add "libsasl2-dev" to packages`, "apt-file"},
+		{"rust", "  The system library `zlib` required by crate `libz-sys` was not found.", `although "zlib1g-dev" is in`, "add "},
 		{"cmake", "  Could NOT find Protobuf (missing: Protobuf_INCLUDE_DIR)", `no Protobuf for linux/arm64 although "libprotobuf-dev" is in`, "add "},
 		{"cmake", "  Could NOT find Protobuf (missing: Protobuf_PROTOC_EXECUTABLE)", `write tools = ["protoc"]`, "add "},
 		{"cmake", "  Could NOT find CURL (missing: CURL_LIBRARY CURL_INCLUDE_DIR)", `add "libcurl4-openssl-dev" to packages`, "although"},
@@ -98,6 +111,70 @@ outputs = ["x"]
 		got := strings.Join(actions[c.target].Hints(c.log), "\n")
 		if !strings.Contains(got, c.want) || c.not != "" && strings.Contains(got, c.not) {
 			t.Errorf("%s\n got %q\nwant %q without %q", c.log, got, c.want, c.not)
+		}
+	}
+}
+
+// TestGoHints: a package that is compiled in part is told from a module that is too old for the platform, by the package's own files.
+func TestGoHints(t *testing.T) {
+	pl := planner(t, `
+-- xbuild.toml --
+[project]
+platforms = ["linux/riscv64"]
+[target.without]
+recipe = "go"
+[target.with]
+recipe = "go"
+cgo = true
+-- go.mod --
+module example.com/app
+-- pkg/mod/example.com/pcap@v1.2.3/use.go --
+package pcap
+
+var Snap = snap()
+-- pkg/mod/example.com/pcap@v1.2.3/c.go --
+package pcap
+
+// int snap(void);
+import "C"
+
+func snap() int { return int(C.snap()) }
+-- pkg/mod/example.com/pty@v1.0.0/pty.go --
+package pty
+
+var Size _C_int
+-- pkg/mod/example.com/pty@v1.0.0/types.go --
+//go:build ignore
+
+package pty
+
+import "C"
+
+type _C_int C.int
+`)
+	log := func(file, message string) string {
+		return pl.Project.Dir + "/pkg/mod/example.com/" + file + ":3:10: " + message + "\n"
+	}
+	snap, pty := log("pcap@v1.2.3/use.go", "undefined: snap"), log("pty@v1.0.0/pty.go", "undefined: _C_int")
+	header := log("pcap@v1.2.3/c.go", "fatal error: 'snap.h' file not found")
+	for _, c := range []struct {
+		target, log string
+		want        string // "" for no hint of Go's
+	}{
+		{"without", snap, "/xbuild.toml:3: [target.without]"},
+		{"without", pty, "module example.com/pty v1.0.0, which go.mod asks for, does not compile for linux/riscv64"},
+		{"without", pty + snap, "/xbuild.toml:3: [target.without]"},
+		{"with", snap, ""},
+		{"with", pty, "go get example.com/pty@latest"},
+		{"with", header, ""},
+		{"without", "./gone/gone.go:3:10: undefined: snap\n", ""},
+	} {
+		hints := ""
+		for _, a := range pl.plan(t, Selection{Targets: []string{c.target}}).Actions {
+			hints = strings.Join(a.Hints(c.log), "\n")
+		}
+		if !strings.Contains(hints, c.want) || c.want == "" && (strings.Contains(hints, "cgo = true") || strings.Contains(hints, "go get")) {
+			t.Errorf("%s: %s gets the hints %q, want %q", c.target, c.log, hints, c.want)
 		}
 	}
 }

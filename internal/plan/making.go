@@ -376,15 +376,7 @@ func (pl *Planner) goEnv(e env.Environment) env.Environment {
 			e.Set(c.Name, filepath.Join(pl.Store, "cache", c.Value))
 		}
 	}
-	asked := pl.Project.Toolchains["go"]
-	switch exact := exactGo(asked.Constraint); {
-	case pl.Environ.Lookup("GOTOOLCHAIN") != "" && exact == "":
-		e.Set("GOTOOLCHAIN", pl.Environ.Lookup("GOTOOLCHAIN"))
-	case exact != "" && asked.Source != "host":
-		e.Set("GOTOOLCHAIN", "go"+exact)
-	default:
-		e.Set("GOTOOLCHAIN", "auto")
-	}
+	e.Set("GOTOOLCHAIN", GoToolchain(pl.Project.Toolchains["go"], pl.Environ.Lookup("GOTOOLCHAIN")))
 	if flags := strings.Join(strings.Fields(e.Lookup("CFLAGS")), " "); flags != "" {
 		e.Set("CGO_CFLAGS", "-g "+flags)
 		e.Set("CGO_CXXFLAGS", "-g "+e.Lookup("CXXFLAGS"))
@@ -393,6 +385,18 @@ func (pl *Planner) goEnv(e env.Environment) env.Environment {
 		e.Set("CGO_CPPFLAGS", " ")
 	}
 	return e
+}
+
+// GoToolchain is the GOTOOLCHAIN (go.dev/doc/toolchain) of what a project asks for, where the caller's is set or "". It is never "": the go.env of Debian's Go says "local",
+// with which a go.mod that asks for a later release is an error.
+func GoToolchain(asked project.ToolchainRequest, set string) string {
+	switch exact := exactGo(asked.Constraint); {
+	case set != "" && exact == "":
+		return set
+	case exact != "" && asked.Source != "host":
+		return "go" + exact
+	}
+	return "auto"
 }
 
 // Watched is the directory that holds all of a target's own inputs.

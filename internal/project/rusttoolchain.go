@@ -61,6 +61,10 @@ func (p *Project) RustToolchain(dirs ...string) error {
 		found = ToolchainRequest{Constraint: ">=" + least.Release, File: shown(least.File), Line: least.Line, Least: least.Release}
 	}
 	found.Hint = fmt.Sprintf("[toolchains] rust = \"…\" in %s is asked before it", p.File)
+	if release := strings.TrimLeft(found.Constraint, "=~"); len(release) < len(found.Constraint) {
+		// Pinned, in a file that is rustup's: what it was tested with, while later releases compile the same.
+		found.Hint = fmt.Sprintf("write rust = \">=%s\" into [toolchains] in %s, which is asked before it: a later release compiles the same sources", release, p.File)
+	}
 	if p.Toolchains == nil {
 		p.Toolchains = map[string]ToolchainRequest{}
 	}

@@ -327,7 +327,10 @@ func (a *Archive) verified(ctx context.Context, keys openpgp.EntityList, url str
 	}
 	signature, _, err := a.Fetch.Bytes(ctx, a.Store, []string{url + ".asc"}, maxSignature)
 	if err != nil {
-		// Not wrapped: that a signature is not there does not mean that the manifest is not.
+		// Not wrapped: that a signature is not there does not mean that the manifest is not. And without the advice for a file that is locked.
+		if unfetched := new(fetch.Error); errors.As(err, &unfetched) {
+			err = errors.Join(unfetched.Unwrap()...)
+		}
 		return nil, fmt.Errorf("%s: a manifest without its signature is not used: %v", url, err)
 	}
 	if err := rustdist.Verify(keys, url, text, signature); err != nil {

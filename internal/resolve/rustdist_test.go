@@ -389,7 +389,7 @@ func TestRustTrust(t *testing.T) {
 		"a signature of another manifest": {func(s *rustdisttest.Server, _ *Archive) {
 			s.Write(t, manifest+".asc", s.Read(t, "dist/channel-rust-1.90.0.toml.asc"))
 		}, "did not sign this text", archive.ErrSignature},
-		"no signature": {func(s *rustdisttest.Server, _ *Archive) { s.Remove(t, manifest+".asc") }, "a manifest without its signature is not used", nil},
+		"no signature": {func(s *rustdisttest.Server, _ *Archive) { s.Remove(t, manifest+".asc") }, "/dist/channel-rust-1.95.0.toml: a manifest without its signature is not used: 404 Not Found", nil},
 		"a page instead of a signature": {func(s *rustdisttest.Server, _ *Archive) {
 			s.Write(t, manifest+".asc", []byte("<html>log in</html>"))
 		}, "a login page or a proxy", archive.ErrSignature},
@@ -430,6 +430,9 @@ func TestRustTrust(t *testing.T) {
 			e, err := a.Toolchain(t.Context(), ToolchainRequest{Def: rustDef(t, "official"), Constraint: "1.95.0"}, "linux/amd64")
 			if err == nil || !strings.Contains(err.Error(), c.fault) || c.is != nil && !errors.Is(err, c.is) || e.Files != nil {
 				t.Errorf("error %v, want %q (%v)", err, c.fault, c.is)
+			}
+			if err != nil && strings.Contains(err.Error(), "DEBIAN") {
+				t.Errorf("advice of another archive: %v", err)
 			}
 		})
 	}
