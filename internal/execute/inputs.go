@@ -717,11 +717,11 @@ func compilers(a *plan.Action, f trace.File) map[string]bool {
 // temporaryFile tells what is gone and was made by the build itself, or lay in a directory that was.
 func temporaryFile(files map[string]trace.File, path string) bool {
 	for ; path != filepath.Dir(path); path = filepath.Dir(path) {
+		if _, err := os.Lstat(path); err == nil {
+			return false // that it was made is not known: mkdir -p tries it with what is there
+		}
 		if files[path].Written {
 			return true
-		}
-		if _, err := os.Lstat(path); err == nil {
-			return false
 		}
 	}
 	return false

@@ -333,3 +333,22 @@ func TestRereadIsNotLookedAt(t *testing.T) {
 		t.Errorf("after other commands: out is %q, want three", got)
 	}
 }
+
+// TestAppearsInADirectoryThatIsTried: mkdir -p makes nothing of a directory that is there, and what is looked for in it
+// is an input.
+func TestAppearsInADirectoryThatIsTried(t *testing.T) {
+	needTrace(t)
+	b := newBench(t)
+	src := filepath.Join(b.dir, "src")
+	// A file that comes and goes is none.
+	a := b.action("p", "linux/arm64", "out", "mkdir "+src+"; mkdir "+src+"/gone; test -e "+src+"/gone/x; rmdir "+src+"/gone; cat "+src+"/maybe >out || echo none >out")
+	b.one(a)
+	if !b.one(a).Cached {
+		t.Error("nothing changed, and it was built again")
+	}
+	b.write("src/maybe", "there")
+	b.one(a)
+	if got := b.read("dist/linux/arm64/out"); got != "there" {
+		t.Errorf("out is %q, want there", got)
+	}
+}
