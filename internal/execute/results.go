@@ -18,9 +18,9 @@ import (
 	"xbuild/internal/plan"
 )
 
-// Go keeps the results of packages in a cache, by all that it knows of. Of a package with C or assembly it does not know
-// the headers elsewhere: a result that was made of other ones is taken all the same, in another checkout or where the
-// build directory is gone. xbuild removes such results.
+// Go keeps the results of packages in a cache, by all that it knows of. Of a package with C or assembly it does not
+// know the headers elsewhere: a result that was made of other ones is taken all the same, in another checkout or where
+// the build directory is gone. xbuild removes such results.
 
 // A goPackage is what go list says of one.
 type goPackage struct {
@@ -42,7 +42,8 @@ func unseen(a *plan.Action, st *state) map[string]bool {
 		}
 		for _, r := range st.Reads {
 			ext := filepath.Ext(r.Path)
-			if ext != ".go" && ext != ".s" || slices.ContainsFunc(r.By, func(i int) bool { return st.Readers[i] != s.Command[0] }) {
+			others := func(i int) bool { return st.Readers[i] != s.Command[0] }
+			if ext != ".go" && ext != ".s" || slices.ContainsFunc(r.By, others) {
 				continue
 			}
 			data, err := os.ReadFile(r.Path)
@@ -56,7 +57,9 @@ func unseen(a *plan.Action, st *state) map[string]bool {
 
 // forgetResults removes the results of packages with C or assembly from go's cache: of those with one of the files, of
 // all where that is nil. known is false where there is one that it did not find.
-func (r *runner) forgetResults(ctx context.Context, a *plan.Action, files map[string]bool, log *bytes.Buffer) (n int, known bool, err error) {
+func (r *runner) forgetResults(
+	ctx context.Context, a *plan.Action, files map[string]bool, log *bytes.Buffer,
+) (n int, known bool, err error) {
 	apart := *a
 	apart.Apart = true
 	output := func(s plan.Step, argv ...string) ([]byte, error) {
@@ -88,7 +91,8 @@ func (r *runner) forgetResults(ctx context.Context, a *plan.Action, files map[st
 				return n, false, fmt.Errorf("%s: %w", strings.Join(s.Results, " "), err)
 			}
 			own := slices.Concat(p.CgoFiles, p.SFiles)
-			if p.Standard || len(own) == 0 || files != nil && !slices.ContainsFunc(own, func(f string) bool { return files[filepath.Join(p.Dir, f)] }) {
+			asked := func(f string) bool { return files == nil || files[filepath.Join(p.Dir, f)] }
+			if p.Standard || !slices.ContainsFunc(own, asked) {
 				continue
 			}
 			removed, err := forgetResult(strings.TrimSpace(string(cache)), p.BuildID)
@@ -102,9 +106,9 @@ func (r *runner) forgetResults(ctx context.Context, a *plan.Action, files map[st
 	return n, known, nil
 }
 
-// forgetResult removes the result with a build ID. That begins with the first 15 bytes of the action's, in base64, which
-// in hexadecimal digits is the name of the file that says where the result is (cmd/go/internal/work, hashToString, and
-// cmd/go/internal/cache, fileName).
+// forgetResult removes the result with a build ID. That begins with the first 15 bytes of the action's, in base64,
+// which in hexadecimal digits begin the name of the file that says where the result is (cmd/go/internal/work,
+// hashToString, and cmd/go/internal/cache, fileName).
 func forgetResult(cache, buildID string) (bool, error) {
 	action, _, _ := strings.Cut(buildID, "/")
 	id, err := base64.RawURLEncoding.DecodeString(action)
