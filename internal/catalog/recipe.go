@@ -24,10 +24,11 @@ type Recipe struct {
 	// Readers are programs of the build system, each with the options whose values tell one run of it from another: with none where it is one program that does it all, and
 	// the compilers by what they make. Where "" is among the options, runs without any of them are one too; where "!-E" is, those with -E are told by all arguments. All other programs are told by all of their arguments. What a run read that did not run again after a change was missed.
 	Readers map[string][]string `toml:"readers" json:"-"`
-	// Forgetful are programs that read their own files anew and make nothing anew because of them: what they opened and has changed means to build anew. The word is what
-	// has to be in one of those files for the names of directories to count too, which they list for themselves otherwise.
+	// Forgetful are programs that read their own files anew and make nothing anew because of them: what they opened and has changed means to build anew. The regular
+	// expression is what has to match a line of one of those files for the names of directories to count too, which they list for themselves otherwise.
 	Forgetful map[string]string `toml:"forgetful" json:"-"`
-	// Reread says that the build system decides by content and keeps results of its own: what has changed and was not looked at again was missed.
+	// Reread says that the build system decides by content and keeps results of its own: what has changed and was not looked at again was missed, and what other
+	// programs than its own read that were not run again.
 	Reread  bool             `toml:"reread" json:"-"`
 	Needs   []Need           `toml:"needs" json:"-"`
 	Options []Option         `toml:"option" json:"options"`
@@ -83,7 +84,9 @@ type Step struct {
 	Stdout      string            `toml:"stdout"` // the file that takes standard output
 	Output      string            `toml:"output"` // the file that the command makes: it runs only where what it read has changed
 	Anew        map[string]string `toml:"anew"`   // variables with which it makes everything again
-	Remove      []string          `toml:"remove"` // files deleted first
+	// Results is a command by which go lists the packages whose results it keeps (execute, results.go).
+	Results []Arg    `toml:"results"`
+	Remove  []string `toml:"remove"` // files deleted first
 	// Forget is what its program remembers of an earlier run, which wins over what its files say: deleted first, where
 	// one of those has changed.
 	Forget     []string `toml:"forget"`

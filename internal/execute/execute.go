@@ -12,6 +12,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -133,6 +134,7 @@ type actionRun struct {
 	record *trace.Record   // nil where what commands read cannot be seen
 	again  map[string]bool // programs that read what has changed
 	anew   bool            // because the build system did not notice a change
+	forgot bool            // what its cache held of that is gone: it need not make everything again
 }
 
 // running is the run of an action that is going on, an empty one where there is none.
@@ -193,8 +195,12 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	st := readState(a.State)
 	var changed map[string]bool
-	if st != nil && st.ID == a.ID {
+	// What a build system that keeps results elsewhere read for them holds on, whatever the commands are now.
+	kept := st != nil && a.Reread && st.Seen && st.ID != "" && !r.opt.Blind
+	if kept || st != nil && st.ID == a.ID {
 		changed = r.inputs.changed(a, st)
+	}
+	if st != nil && st.ID == a.ID {
 		if !r.opt.Blind && !st.Failed && st.Seen && len(changed) == 0 && st.Inputs == declared && st.outputsThere() {
 			arts, moved, err := publish(a, st)
 			if err != nil {
@@ -215,9 +221,11 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	// Of a directory whose files nobody saw come into being it is not known what they were made from.
 	if st != nil && st.ID == a.ID && st.Seen && !r.opt.Blind {
-		next.Reads, next.Readers, next.Steps, next.Copied = st.Reads, st.Readers, st.Steps, st.Copied
+		next.Reads, next.Readers, next.Steps, next.Copied, next.same = st.Reads, st.Readers, st.Steps, st.Copied, !st.Failed
 	} else if err := wipe(a); err != nil {
 		return Result{Err: err}
+	} else if kept {
+		next.Reads, next.Readers = st.Reads, st.Readers
 	}
 	if err := os.Remove(a.State); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return Result{Err: err}
@@ -265,7 +273,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	if errors.Is(err, errNoSymbols) && st != nil && st.ID == a.ID {
 		// An earlier run stripped what this one was the first to publish, and what was kept of it is gone.
-		err = r.anew(ctx, a, next, log)
+		err = r.anew(ctx, a, next, log, false)
 		if werr := os.WriteFile(filepath.Join(dir, "log"), log.Bytes(), 0o644); werr != nil && err == nil {
 			err = werr
 		}
@@ -356,6 +364,12 @@ func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed m
 			}
 		}
 	}
+	before := map[string]bool{} // what was asked of them in an earlier run holds
+	for _, read := range st.Reads {
+		if _, ok := changed[read.Path]; st.same && !ok {
+			before[read.Path] = true
+		}
+	}
 	err := r.watched(ctx, a, st, run, log)
 	if run.record == nil || ctx.Err() != nil {
 		return err
@@ -371,18 +385,47 @@ func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed m
 			fmt.Fprintf(log, "xbuild: %s\n", m.text)
 		}
 		fmt.Fprintln(log, "xbuild: building anew")
-		return r.anew(ctx, a, st, log)
+		return r.anew(ctx, a, st, log, !slices.ContainsFunc(missed, func(m miss) bool { return !m.compiler }))
+	}
+	if err = r.ran(a, st, run, err); err != nil {
+		return err
+	}
+	files := unseen(a, st)
+	maps.DeleteFunc(files, func(path string, _ bool) bool { return before[path] })
+	if len(files) == 0 {
+		return nil
+	}
+	n, known, err := r.forgetResults(ctx, a, files, log)
+	if err != nil || !known {
+		fmt.Fprintf(log, "xbuild: what an earlier result was made from is not known: building anew\n")
+		return r.anew(ctx, a, st, log, false)
+	}
+	if n == 0 {
+		return nil // for other platforms
+	}
+	fmt.Fprintf(log, "xbuild: what %d results of an earlier build were made from is not known: they are made again\n", n)
+	run = &actionRun{}
+	err = r.watched(ctx, a, st, run, log)
+	if run.record == nil || ctx.Err() != nil {
+		return err
 	}
 	return r.ran(a, st, run, err)
 }
 
-// anew builds from nothing.
-func (r *runner) anew(ctx context.Context, a *plan.Action, st *state, log *bytes.Buffer) error {
+// anew builds from nothing. Where compilers alone missed something, results that compilers have no part in are used.
+func (r *runner) anew(ctx context.Context, a *plan.Action, st *state, log *bytes.Buffer, compilers bool) error {
+	run := &actionRun{anew: true}
+	if compilers && a.Reread {
+		n, known, err := r.forgetResults(ctx, a, nil, log)
+		run.forgot = err == nil && known && n > 0
+	}
 	if err := wipe(a); err != nil {
 		return err
 	}
-	st.Reads, st.Readers, st.Steps, st.Copied = nil, nil, nil, nil
-	run := &actionRun{anew: true}
+	st.Steps, st.Copied = nil, nil
+	if !run.forgot {
+		st.Reads, st.Readers = nil, nil
+	}
 	err := r.watched(ctx, a, st, run, log)
 	if run.record == nil || ctx.Err() != nil {
 		return err
@@ -539,7 +582,7 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	fmt.Fprintf(log, "+ %s\n", strings.Join(argv, " "))
 	e := r.opt.Environ.Merge(a.Env).Merge(s.Env)
 	run := r.running(a)
-	if run.anew {
+	if run.anew && !run.forgot {
 		e = e.Merge(s.Anew)
 	}
 	e.Set("XBUILD", r.opt.XBuild)

@@ -1,7 +1,6 @@
 package execute
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -175,13 +175,13 @@ func isCache(dir string) bool {
 }
 
 // record makes the record of one run of an action. Of what lies in the project's build directory the copy of a source
-// alone counts, for the source that it is of.
+// alone counts, for the source that it is of, and links that lead out of it.
 func (in *inputs) record(a *plan.Action) *trace.Record {
 	top := real(a.Top)
 	return &trace.Record{
 		Ignore: func(path string) bool {
 			if within(path, a.Top) || within(path, top) {
-				return !a.Copy
+				return false
 			}
 			for _, p := range in.ignore {
 				if within(path, p) {
@@ -262,7 +262,10 @@ func temporary(arg string) string {
 	if !ok || before != "" && !strings.HasSuffix(before, "=") {
 		return arg
 	}
-	_, rest, _ := strings.Cut(after, "/")
+	first, rest, _ := strings.Cut(after, "/")
+	if strings.HasPrefix(first, temporaryPrefix) { // of this run: the command's own name is below
+		_, rest, _ = strings.Cut(rest, "/")
+	}
 	return before + tmp + "/*/" + rest
 }
 
@@ -413,8 +416,12 @@ func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
 			continue
 		}
 		if sum := in.content(a, r.Path, s); sum != r.Sum {
-			out[r.Path] = kindOf(sum) != kindOf(r.Sum)
-			continue
+			kind := kindOf(sum) != kindOf(r.Sum)
+			if kind || len(r.By) > 0 {
+				out[r.Path] = kind
+				continue
+			}
+			r.Sum, st.touched = sum, true // nobody read what is in it
 		}
 		if r.Stat != s.stat && settledAt(r.Path) {
 			r.Stat, st.touched = s.stat, true
@@ -533,6 +540,44 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 	forgetful(a, files)
 	top := real(a.Top)
 	missing := map[string]bool{}
+	note := func(path string, f trace.File) {
+		have, ok := out[path]
+		if !ok {
+			f.Readers = maps.Clone(f.Readers)
+			out[path] = f
+			return
+		}
+		for name, opened := range f.Readers {
+			have.Readers[name] = have.Readers[name] || opened
+		}
+		have.Written = have.Written || f.Written
+		out[path] = have
+	}
+	// A path that is remembered without the links on the way to it has them remembered beside it.
+	passed := map[string][]string{} // by directory
+	way := func(path string, f trace.File) {
+		dir := path[:strings.LastIndexByte(path, '/')+1]
+		on, ok := passed[dir]
+		if !ok {
+			on = linksOn(dir)
+			passed[dir] = on
+		}
+		for _, link := range on {
+			if within(link, top) {
+				rel := relative(top, link)
+				source := filepath.Join(a.Root, rel)
+				if _, err := os.Lstat(source); err != nil || leftOut(a, source) {
+					continue // the build made it
+				}
+				link = source
+			} else if rec.Ignore(link) {
+				continue
+			}
+			if !in.skipped(link) {
+				note(link, trace.File{Readers: f.Readers, Stamp: trace.StampOf(link)})
+			}
+		}
+	}
 	for path, f := range files {
 		if len(f.Readers) == 0 {
 			continue
@@ -542,17 +587,33 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 			continue // the root directory
 		}
 		if strings.Contains(path, "/..") {
+			way(path, f)
 			path = real(path)
 			if rec.Ignore(path) {
 				continue
 			}
 		}
+		if !a.Copy && (within(path, a.Top) || within(path, top)) {
+			led, err := filepath.EvalSymlinks(path)
+			if err != nil || within(led, top) || rec.Ignore(led) {
+				continue // the build made it
+			}
+			path = led
+		}
 		if within(path, a.Top) || within(path, top) {
+			way(path, f)
 			if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
 				path = filepath.Join(dir, filepath.Base(path)) // behind a link of the copy to a directory
 			}
+			if _, err := os.Lstat(filepath.Join(a.Root, relative(top, path))); err != nil {
+				if led, err := filepath.EvalSymlinks(path); err == nil {
+					path = led // behind a link that the build made
+				}
+			}
 			if within(path, top) {
 				path = a.Top + path[len(top):]
+			} else if rec.Ignore(path) {
+				continue
 			}
 		}
 		if within(path, a.Top) {
@@ -607,19 +668,38 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 		if listed {
 			path += "/"
 		}
-		have, ok := out[path]
-		if !ok {
-			f.Readers = maps.Clone(f.Readers)
-			out[path] = f
-			continue
-		}
-		for name, opened := range f.Readers {
-			have.Readers[name] = have.Readers[name] || opened
-		}
-		have.Written = have.Written || f.Written
-		out[path] = have
+		note(path, f)
 	}
 	return out
+}
+
+// linksOn are the links that lead on to a path, which may not be there itself.
+func linksOn(path string) []string {
+	var on []string
+	at, parts := "/", strings.Split(path, "/")
+	for len(parts) > 0 && len(on) < 40 { // as many as Linux follows (path_resolution(7))
+		part := parts[0]
+		parts = parts[1:]
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			at = filepath.Dir(at)
+			continue
+		}
+		next := filepath.Join(at, part)
+		to, err := os.Readlink(next)
+		if err != nil {
+			at = next
+			continue
+		}
+		on = append(on, next)
+		if filepath.IsAbs(to) {
+			at = "/"
+		}
+		parts = append(strings.Split(to, "/"), parts...)
+	}
+	return on
 }
 
 // compilers are those that opened a file, where the build system does not know by itself what they read: make. What the
@@ -637,11 +717,11 @@ func compilers(a *plan.Action, f trace.File) map[string]bool {
 // temporaryFile tells what is gone and was made by the build itself, or lay in a directory that was.
 func temporaryFile(files map[string]trace.File, path string) bool {
 	for ; path != filepath.Dir(path); path = filepath.Dir(path) {
+		if _, err := os.Lstat(path); err == nil {
+			return false // that it was made is not known: mkdir -p tries it with what is there
+		}
 		if files[path].Written {
 			return true
-		}
-		if _, err := os.Lstat(path); err == nil {
-			return false
 		}
 	}
 	return false
@@ -649,12 +729,12 @@ func temporaryFile(files map[string]trace.File, path string) bool {
 
 // forgetful gives a recipe's forgetful programs another name for what they opened, by which they are never run.
 func forgetful(a *plan.Action, files map[string]trace.File) {
-	for name, word := range a.Forgetful {
-		globs := false
+	for name, pattern := range a.Forgetful {
+		globs, word := false, regexp.MustCompile("(?m)"+pattern) // the catalog's tests compile it
 		for path, f := range files {
 			if f.Readers[name] && !strings.HasSuffix(path, "/") && !globs {
 				data, err := os.ReadFile(path)
-				globs = err == nil && bytes.Contains(data, []byte(word))
+				globs = err == nil && word.Match(data)
 			}
 		}
 		for path, f := range files {
@@ -706,14 +786,15 @@ func (in *inputs) stale(a *plan.Action, st *state, changed map[string]bool, rec 
 		if !yes {
 			continue
 		}
-		if a.Reread {
-			if _, ok := files[r.Path]; !ok {
-				out = append(out, miss{text: fmt.Sprintf("%s has changed, and was not looked at again", r.Path)})
-			}
+		if _, ok := files[r.Path]; a.Reread && !ok {
+			known := func(i int) bool { return driver(a, st.Readers[i]) || compiler(a, st.Readers[i]) }
+			text := fmt.Sprintf("%s has changed, and was not looked at again", r.Path)
+			out = append(out, miss{text, !slices.ContainsFunc(r.who(kind), func(i int) bool { return !known(i) })})
 			continue
 		}
 		for _, i := range r.who(kind) {
-			if name := st.Readers[i]; !ran[name] {
+			// What rereads looks at much that it does not go by; what its own programs read it goes by.
+			if name := st.Readers[i]; !ran[name] && !(a.Reread && driver(a, name)) {
 				text := fmt.Sprintf("%s has changed, and %s, which read it, was not run again", r.Path, name)
 				out = append(out, miss{text, compiler(a, name)})
 			}

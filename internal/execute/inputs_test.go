@@ -3,10 +3,13 @@ package execute
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"xbuild/internal/catalog"
+	"xbuild/internal/env"
 	"xbuild/internal/plan"
 )
 
@@ -166,6 +169,9 @@ func TestReader(t *testing.T) {
 		{"clang -o a.o a.c", "clang -o b.o a.c", false},
 		{"clang -o " + tmp + "/a-1.o a.c", "clang -o " + tmp + "/a-2.o a.c", true},
 		{"clang -o " + tmp + "/a-1.o a.c", "clang -o " + tmp + "/a-1.o b.c", false},
+		{"clang -o " + tmp + "/xbuild-commands-1/a-1.o a.c", "clang -o " + tmp + "/xbuild-commands-2/a-2.o a.c", true},
+		{"clang -o " + tmp + "/xbuild-commands-1/go-1/b1/a.o a.c", "clang -o " + tmp + "/xbuild-commands-2/go-2/b1/a.o a.c", true},
+		{"clang -o " + tmp + "/xbuild-commands-1/go-1/b1/a.o a.c", "clang -o " + tmp + "/xbuild-commands-2/go-2/b2/a.o a.c", false},
 		{"make a", "make b", true},
 	} {
 		if same := name(c.one) == name(c.other); same != c.same {
@@ -175,5 +181,174 @@ func TestReader(t *testing.T) {
 	a := &plan.Action{Readers: known}
 	if !compiler(a, "x86_64-linux-gnu-clang -o a.o") || compiler(a, "make") || compiler(a, "sh 123") {
 		t.Error("what a compiler is")
+	}
+}
+
+// TestLinksOnTheWay: a link that leads on to a file which is known by another path, and leads elsewhere now; and a link
+// that the build made.
+func TestLinksOnTheWay(t *testing.T) {
+	needTrace(t)
+	for _, copied := range []bool{false, true} {
+		b := newBench(t)
+		b.write("src/one/in", "one")
+		b.write("src/one/dir/keep", "")
+		b.write("src/two/in", "two")
+		b.write("src/two/dir/keep", "")
+		b.write("src/far", "far")
+		link := func(to string) {
+			os.Remove(filepath.Join(b.dir, "src/link"))
+			if err := os.Symlink(to, filepath.Join(b.dir, "src/link")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		link("one/dir")
+		source, far := filepath.Join(b.dir, "src"), filepath.Join(b.dir, "src/far")
+		if copied {
+			source, far = ".", "far"
+		}
+		a := b.action("p", "linux/arm64", "out", "ln -sf "+far+" own; cat "+source+"/link/../in own >out")
+		a.Copy = copied
+		b.one(a)
+		for _, c := range []struct {
+			what   string
+			change func()
+			want   string
+		}{
+			{"a link", func() { link("two/dir") }, "twofar"},
+			{"a file above what it leads to", func() { b.write("src/two/in", "more") }, "morefar"},
+			{"a file that a link of the build leads to", func() { b.write("src/far", "further") }, "morefurther"},
+		} {
+			c.change()
+			b.one(a)
+			if got := b.read("dist/linux/arm64/out"); got != c.want {
+				t.Errorf("copied %v: %s changed: out is %q, want %q", copied, c.what, got, c.want)
+			}
+			if !b.one(a).Cached {
+				t.Errorf("copied %v: %s changed, and it was built twice", copied, c.what)
+			}
+		}
+	}
+}
+
+// TestHardLink: what a second name of a file is made of is that file.
+func TestHardLink(t *testing.T) {
+	needTrace(t)
+	b := newBench(t)
+	b.write("src/in", "one")
+	a := b.action("p", "linux/arm64", "out", "ln -f in out")
+	a.Copy = true
+	b.one(a)
+	b.write("src/in", "two")
+	b.one(a)
+	if got := b.read("dist/linux/arm64/out"); got != "two" {
+		t.Errorf("out is %q, want two", got)
+	}
+}
+
+// TestLookedAlone: what the build system asked no more of than whether it is there builds nothing when its content is
+// another one, and builds when it goes.
+func TestLookedAlone(t *testing.T) {
+	needTrace(t)
+	b := newBench(t)
+	readme := b.write("src/README", "one")
+	a := b.action("p", "linux/arm64", "out", "")
+	a.Steps[0].Command = []string{"bash", "-c", "test -e " + readme + "; echo $? >out"}
+	a.Readers = map[string][]string{"bash": {}}
+	b.one(a)
+	for _, text := range []string{"two", "three"} {
+		b.write("src/README", text)
+		if !b.one(a).Cached {
+			t.Errorf("README is %q: it was built again", text)
+		}
+	}
+	if err := os.Remove(readme); err != nil {
+		t.Fatal(err)
+	}
+	b.one(a)
+	if got := b.read("dist/linux/arm64/out"); got != "1\n" {
+		t.Errorf("out is %q, want 1", got)
+	}
+}
+
+// TestArgumentsOfAnEarlierStep: a command with arguments from a file that an earlier step makes runs again where they
+// are others.
+func TestArgumentsOfAnEarlierStep(t *testing.T) {
+	needTrace(t)
+	b := newBench(t)
+	b.write("src/flags", "one")
+	a := b.action("p", "linux/arm64", "out", "", "")
+	flags, out := filepath.Join(a.Build, "flags"), filepath.Join(a.Build, "out")
+	a.Steps[0].Command, a.Steps[0].Stdout = []string{"cat", filepath.Join(b.dir, "src/flags")}, flags
+	a.Steps[1].Command, a.Steps[1].Output = []string{"sh", "-c", "cat ${1#@} >out", "sh", "@" + flags}, out
+	b.one(a)
+	b.write("src/flags", "two")
+	b.one(a)
+	if got := b.read("dist/linux/arm64/out"); got != "two" {
+		t.Errorf("out is %q, want two", got)
+	}
+}
+
+// TestWildcards: which Makefiles ask for the names in directories.
+func TestWildcards(t *testing.T) {
+	catalog, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"make", "autotools"} {
+		word := regexp.MustCompile("(?m)" + catalog.Recipe(name).Forgetful["make"])
+		for text, want := range map[string]bool{
+			"S = $(wildcard *.c)\n": true, "S := ${wildcard src/*.c}\n": true, "all: items/*.txt\n\techo $^\n": true, "all: [ab].txt\n": true, "x\nlib.a: x?.o | dir\n": true,
+			"all: main.o\n\trm -f *.o\n": false, "S = a:*\n": false, "# all: *.c\n": false, "%.o: %.c\n": false, "CFLAGS := -DX='*'\n": false, "a: b # *\n": false,
+		} {
+			if word.MatchString(text) != want {
+				t.Errorf("%s: %q: %v, want %v", name, text, !want, want)
+			}
+		}
+	}
+}
+
+// TestRereadIsNotLookedAt: what a build system that keeps results elsewhere looked at again is no reason not to build
+// anew, where a compiler read it and was not run again; what was read for its results holds on when the commands change.
+func TestRereadIsNotLookedAt(t *testing.T) {
+	needTrace(t)
+	b := newBench(t)
+	header, cache := b.write("src/header", "one"), filepath.Join(b.dir, "cache")
+	// bash is go here: it looks at the header, and keeps what a compiler made of it.
+	script := "test -e " + header + "; test -z \"$ANEW\" -a -e " + cache + " || cat " + header + " >" + cache + "; cp " + cache + " out"
+	a := b.action("p", "linux/arm64", "out", "")
+	a.Steps[0].Command = []string{"bash", "-c", script}
+	a.Steps[0].Anew = env.Environment{{Name: "ANEW", Value: "1"}}
+	a.Readers, a.Reread = map[string][]string{"bash": {}}, true
+	b.one(a)
+	b.write("src/header", "two")
+	b.one(a)
+	if got := b.read("dist/linux/arm64/out"); got != "two" {
+		t.Errorf("out is %q, want two", got)
+	}
+	a.ID = "other commands"
+	b.one(a)
+	b.write("src/header", "three")
+	b.one(a)
+	if got := b.read("dist/linux/arm64/out"); got != "three" {
+		t.Errorf("after other commands: out is %q, want three", got)
+	}
+}
+
+// TestAppearsInADirectoryThatIsTried: mkdir -p makes nothing of a directory that is there, and what is looked for in it
+// is an input.
+func TestAppearsInADirectoryThatIsTried(t *testing.T) {
+	needTrace(t)
+	b := newBench(t)
+	src := filepath.Join(b.dir, "src")
+	// A file that comes and goes is none.
+	a := b.action("p", "linux/arm64", "out", "mkdir "+src+"; mkdir "+src+"/gone; test -e "+src+"/gone/x; rmdir "+src+"/gone; cat "+src+"/maybe >out || echo none >out")
+	b.one(a)
+	if !b.one(a).Cached {
+		t.Error("nothing changed, and it was built again")
+	}
+	b.write("src/maybe", "there")
+	b.one(a)
+	if got := b.read("dist/linux/arm64/out"); got != "there" {
+		t.Errorf("out is %q, want there", got)
 	}
 }

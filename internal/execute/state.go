@@ -33,6 +33,7 @@ type state struct {
 	Copied  map[string]string `json:"copied,omitempty"` // by name: the size and time of each file of the source as it was copied
 
 	touched bool // times in Reads were brought up to date
+	same    bool // Reads is of the same commands, which succeeded
 }
 
 // An output is a file that the commands made.
@@ -230,7 +231,21 @@ func (st *state) stepSucceeded(s plan.Step) {
 	}
 }
 
+// commandHash is a digest of a command, with the arguments that it takes from files: an earlier step may have made them.
 func commandHash(s plan.Step) string {
-	sum := sha256.Sum256([]byte(s.Dir + "\x00" + strings.Join(s.Command, "\x00")))
-	return hex.EncodeToString(sum[:16])
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00%s", s.Dir, strings.Join(s.Command, "\x00"))
+	for _, arg := range s.Command {
+		file, ok := strings.CutPrefix(arg, "@")
+		if !ok {
+			continue
+		}
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(s.Dir, file)
+		}
+		if data, err := os.ReadFile(file); err == nil { // the command itself tells of what is not there
+			fmt.Fprintf(h, "\x00%d\x00%s", len(data), data)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -463,6 +463,9 @@ func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
 	if s.Command, err = vars.ExpandAll(def.Command); err != nil {
 		return s, err
 	}
+	if s.Results, err = vars.ExpandAll(def.Results); err != nil {
+		return s, err
+	}
 	s.Command = yielding(s.Command, def.Yields, vars)
 	return s, nil
 }

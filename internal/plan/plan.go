@@ -142,6 +142,7 @@ type Step struct {
 	Stdout      string          `json:"stdout,omitempty"`
 	Output      string          `json:"output,omitempty"`
 	Anew        env.Environment `json:"-"` // with which it makes everything again
+	Results     []string        `json:"-"` // catalog.Step
 	WhenMissing string          `json:"when_missing,omitempty"`
 	Remove      []string        `json:"remove,omitempty"`
 	Forget      []string        `json:"-"`              // catalog.Step

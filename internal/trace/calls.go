@@ -10,7 +10,7 @@ type call struct {
 	dir   int // the descriptor that a relative path starts at
 	path  int
 	flags int // open's, or the AT_ flags of stat
-	also  int // the other path of rename
+	also  int // the other path of rename and link
 }
 
 type kind uint8
@@ -22,6 +22,7 @@ const (
 	open2              // the flags are in a struct (openat2(2))
 	write              // made, changed or removed
 	rename             // both paths are written
+	link               // the first path's content is the other's too
 )
 
 var (
@@ -36,7 +37,7 @@ func at() map[uint32]call {
 		unix.SYS_OPENAT: {open, 0, 1, 2, -1}, unix.SYS_OPENAT2: {open2, 0, 1, 2, -1},
 		fstatat: statAt, unix.SYS_STATX: {look, 0, 1, 2, -1}, unix.SYS_FACCESSAT: lookAt, unix.SYS_FACCESSAT2: lookAt, unix.SYS_READLINKAT: lookAt,
 		unix.SYS_GETDENTS64: {list, 0, -1, -1, -1}, unix.SYS_MKDIRAT: {write, 0, 1, -1, -1}, unix.SYS_MKNODAT: {write, 0, 1, -1, -1}, unix.SYS_UNLINKAT: {write, 0, 1, -1, -1}, unix.SYS_SYMLINKAT: {write, 1, 2, -1, -1},
-		unix.SYS_RENAMEAT: {rename, 0, 1, -1, 3}, unix.SYS_RENAMEAT2: {rename, 0, 1, -1, 3}, unix.SYS_LINKAT: {write, 2, 3, -1, -1}, unix.SYS_TRUNCATE: {write, -1, 0, -1, -1},
+		unix.SYS_RENAMEAT: {rename, 0, 1, -1, 3}, unix.SYS_RENAMEAT2: {rename, 0, 1, -1, 3}, unix.SYS_LINKAT: {link, 0, 1, -1, 3}, unix.SYS_TRUNCATE: {write, -1, 0, -1, -1},
 	}
 }
 

@@ -266,13 +266,17 @@ func (w *watch) call(n *notif) {
 		w.opened(n, path, binary.LittleEndian.Uint64(how[:]))
 	case open:
 		w.opened(n, path, flags)
-	case rename:
+	case rename, link:
 		dir := -1
 		if c.dir >= 0 {
-			dir = 2 // renameat(2)
+			dir = 2 // renameat(2), linkat(2)
 		}
 		if other := w.path(pid, dir, c.also, n); other != "" && !w.record.Ignore(other) {
 			w.record.wrote(other)
+		}
+		if c.kind == link {
+			w.used(n, path, true, false)
+			return
 		}
 		fallthrough
 	case write:
