@@ -472,7 +472,7 @@ func (n *nodeRun) survey(packages []node.Package) error {
 				return nil
 			}
 			kind, err := compiledKind(n.a, path)
-			if err == nil && kind != notCompiled && first == "" {
+			if err == nil && (kind == native || kind == foreign) && first == "" {
 				first = path
 			}
 			if kind == native {
@@ -632,9 +632,10 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package, links []str
 			case listed(n.b.Skip, owner.Name):
 				return nil
 			case built || listed(n.b.Prebuilt, owner.Name):
-				if kind == foreign {
+				if kind == foreign || kind == otherSystem {
 					return nil
 				}
+			case kind == otherSystem: // data, to a package that has nothing to compile
 			default:
 				return fmt.Errorf("the compiled file %s is of no package that was compiled, or that scripts or prebuilt of %s name", rel, n.b.Where)
 			}
@@ -757,7 +758,8 @@ type fileKind int
 const (
 	notCompiled fileKind = iota
 	native
-	foreign // of another machine or system
+	foreign     // of another machine
+	otherSystem // a program of Windows or macOS
 )
 
 // compiledKind tells by its first bytes whether a file is a program or a library, and whether it is for the platform's machine.
@@ -773,6 +775,9 @@ func compiledKind(a *plan.Action, path string) (fileKind, error) {
 	} else if k < 4 || string(head) != elf.ELFMAG {
 		if filepath.Ext(path) == ".node" {
 			return foreign, nil
+		}
+		if r, err := inspect.File(path); err == nil && slices.Contains([]string{inspect.PE, inspect.MachO, inspect.Fat}, r.Format) {
+			return otherSystem, nil
 		}
 		return notCompiled, nil
 	}

@@ -132,6 +132,11 @@ func TestNodeLayout(t *testing.T) {
 		"fixture/node_modules/e/package.json": `{"name": "e", "optionalDependencies": {"@c/linux": "1", "@c/win32": "1"}, "scripts": {"install": "node check.js"}}`, "fixture/node_modules/@c/linux/package.json": `{"name": "@c/linux"}`,
 		"fixture/node_modules/d/package.json": `{"name": "d", "scripts": {"postinstall": "node fetch.js"}}`, "fixture/node_modules/d/include/d.h": "", "fixture/node_modules/d/README.md": "",
 	})
+	// A program of macOS goes with other platforms' prebuilds where a package is compiled or taken as it is, and is data elsewhere.
+	mac := "\xcf\xfa\xed\xfe\x0c\x00\x00\x01" + strings.Repeat("\x00", 4) + "\x02" + strings.Repeat("\x00", 19)
+	for _, of := range []string{"a", "@p/b", "d"} {
+		b.write("fixture/node_modules/"+of+"/third/console", mac)
+	}
 	b.write("fixture/node_modules/a/elf", string(header(t, "linux/s390x", false)))
 	b.write("fixture/node_modules/@p/b/prebuilds/linux-s390x/b.node", string(header(t, "linux/s390x", false)))
 	b.write("fixture/node_modules/@p/b/prebuilds/linux-x64/b.node", string(header(t, "linux/amd64", false)))
@@ -149,7 +154,7 @@ func TestNodeLayout(t *testing.T) {
 	want := []string{
 		"index.js", "input", "node_modules/.link", "node_modules/.package-lock.json", "node_modules/@c/linux/package.json", "node_modules/@p/b/package.json", "node_modules/@p/b/prebuilds/linux-s390x/b.node",
 		"node_modules/a/a.js", "node_modules/a/build/Release/addon.node", "node_modules/a/elf", "node_modules/a/package.json",
-		"node_modules/c/binding.gyp", "node_modules/c/package.json", "node_modules/d/include/d.h", "node_modules/d/package.json", "node_modules/e/package.json", "package-lock.json", "package.json",
+		"node_modules/c/binding.gyp", "node_modules/c/package.json", "node_modules/d/include/d.h", "node_modules/d/package.json", "node_modules/d/third/console", "node_modules/e/package.json", "package-lock.json", "package.json",
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
