@@ -186,6 +186,38 @@ func TestNodeLayout(t *testing.T) {
 	}
 }
 
+// TestNodeReplaced: what npm has compiled of a package for one platform, in another package, is left away where the package itself is compiled, unless prebuilt names it.
+// Another optional dependency of the package still wants a word.
+func TestNodeReplaced(t *testing.T) {
+	files := map[string]string{
+		"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
+		"fixture/node_modules/@p/db/package.json": `{"name": "@p/db", "version": "1.0.0", "optionalDependencies": {"@q/db-linux-s390x": "1", "@q/other": "1"}}`, "fixture/node_modules/@p/db/binding.gyp": "{}",
+		"fixture/node_modules/@q/db-linux-s390x/package.json": `{"name": "@q/db-linux-s390x", "os": ["linux"], "cpu": ["s390x"]}`,
+		"fixture/node_modules/@q/other/package.json":          `{"name": "@q/other", "os": ["linux"], "cpu": ["s390x"]}`,
+	}
+	elf := string(header(t, "linux/s390x", false))
+	b := nodeBench(t, files)
+	b.write("fixture/node_modules/@p/db/elf", elf)
+	b.write("fixture/node_modules/@q/db-linux-s390x/db.node", elf)
+	b.one(b.node("linux/s390x", node.Build{App: true}))
+	const prebuild = "dist/linux/s390x/app/node_modules/@q/db-linux-s390x/db.node"
+	if !b.exists("dist/linux/s390x/app/node_modules/@p/db/build/Release/addon.node") || b.exists(prebuild) {
+		t.Errorf("the application has %q, want what was compiled alone", b.artifacts())
+	}
+
+	b.write("src/package-lock.json", lockfile+"\n")
+	b.one(b.node("linux/s390x", node.Build{App: true, Prebuilt: []string{"@q/db-*"}}))
+	if !b.exists(prebuild) {
+		t.Errorf("with prebuilt the application has %q", b.artifacts())
+	}
+
+	b.write("fixture/node_modules/@q/other/other.node", elf)
+	b.write("src/package-lock.json", lockfile+"\n\n")
+	if r := b.run(b.node("linux/s390x", node.Build{App: true}))[0]; r.Err == nil || !strings.Contains(r.Err.Error(), "node_modules/@q/other/other.node") || strings.Contains(r.Err.Error(), "db-linux") {
+		t.Errorf("with a compiled file that nothing here replaces: %v", r.Err)
+	}
+}
+
 // TestNodeScripts: an install script that a project asks for is told what it is installed for, is not kept from fetching, and finds the toolchain's node-gyp before
 // one of the packages.
 func TestNodeScripts(t *testing.T) {
