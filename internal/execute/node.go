@@ -510,6 +510,13 @@ func (n *nodeRun) survey(packages []node.Package) error {
 		if err != nil {
 			return err
 		}
+		if compiled[p.Dir] == 0 { // prebuilt would take nothing
+			hint := fmt.Sprintf("skip = [%q] in %s installs it without; platforms = […] there leaves the platform out", p.Name, n.b.Where)
+			if p.Script() != "" {
+				hint = fmt.Sprintf("scripts = [%q] in %s runs its install script (%s), which may build or fetch one; ", p.Name, n.b.Where, p.Script()) + hint
+			}
+			return fmt.Errorf("%s %s has no sources that node-gyp or cmake-js builds, and of its compiled files (%s and others) none is for %s\nhint: %s", p.Name, p.Version, rel, n.a.OCI, hint)
+		}
 		loose = append(loose, fmt.Sprintf("%s %s (%s)", p.Name, p.Version, rel))
 		glob := p.Name
 		if scope, _, ok := strings.Cut(p.Name, "/"); ok {
