@@ -37,7 +37,7 @@ func expression(text string) *regexp.Regexp {
 // Hint returns what the user can do, empty where the log holds no such message.
 func (e Explanation) Hint(log string) string {
 	found := expression(e.Match).FindAllStringSubmatch(log, -1)
-	if len(found) == 0 {
+	if len(found) == 0 || e.Unless != "" && expression(e.Unless).MatchString(log) {
 		return ""
 	}
 	where := ""

@@ -90,6 +90,8 @@ outputs = ["x"]
 		{"cmake", "  Could NOT find Protobuf (missing: Protobuf_INCLUDE_DIR)", `no Protobuf for linux/arm64 although "libprotobuf-dev" is in`, "add "},
 		{"cmake", "  Could NOT find Protobuf (missing: Protobuf_PROTOC_EXECUTABLE)", `write tools = ["protoc"]`, "add "},
 		{"cmake", "  Could NOT find CURL (missing: CURL_LIBRARY CURL_INCLUDE_DIR)", `add "libcurl4-openssl-dev" to packages`, "although"},
+		{"cmake", "-- Could NOT find argon2 (missing: ARGON2_LIBRARY)\nCMake Error at man/CMakeLists.txt:56 (message):\n  xsltproc not found: manpages cannot be built\n", `host_tools = ["xsltproc"] in [target.cmake]`, "argon2"},
+		{"cmake", "-- Could NOT find argon2 (missing: ARGON2_LIBRARY)\nCMake Error at CMakeLists.txt:56 (message):\n  argon2 is required\n", `CMake finds no argon2`, "program"},
 		{"cmake", "CMake Error at CMakeLists.txt:4 (find_package):\n  Found package configuration file:\n\n    /s/cmake/Qt6Core/Qt6CoreConfig.cmake\n\n  but it set Qt6Core_FOUND to FALSE so package \"Qt6Core\" is considered to be NOT\n  FOUND.", `/s/cmake/Qt6Core/Qt6CoreConfig.cmake is there, and refuses by itself`, "finds no"},
 		{"make", "Package libsasl2 was not found in the pkg-config search path.", `add "libsasl2-dev" to packages`, "apt-file"},
 		{"make", "Package libnothing was not found in the pkg-config search path.", `apt-file`, ""},
