@@ -65,6 +65,9 @@ recipe = "rust"
 [target.cmake]
 recipe = "cmake"
 install = true
+[target.autotools]
+recipe = "autotools"
+install = true
 [target.make]
 recipe = "make"
 outputs = ["x"]
@@ -93,6 +96,9 @@ outputs = ["x"]
 		{"cmake", "-- Could NOT find argon2 (missing: ARGON2_LIBRARY)\nCMake Error at man/CMakeLists.txt:56 (message):\n  xsltproc not found: manpages cannot be built\n", `host_tools = ["xsltproc"] in [target.cmake]`, "argon2"},
 		{"cmake", "-- Could NOT find argon2 (missing: ARGON2_LIBRARY)\nCMake Error at CMakeLists.txt:56 (message):\n  argon2 is required\n", `CMake finds no argon2`, "program"},
 		{"cmake", "CMake Error at CMakeLists.txt:4 (find_package):\n  Found package configuration file:\n\n    /s/cmake/Qt6Core/Qt6CoreConfig.cmake\n\n  but it set Qt6Core_FOUND to FALSE so package \"Qt6Core\" is considered to be NOT\n  FOUND.", `/s/cmake/Qt6Core/Qt6CoreConfig.cmake is there, and refuses by itself`, "finds no"},
+		{"autotools", "checking for libevent directory... configure: error: libevent is required.  You can get it from https://www.monkey.org/~provos/libevent/\n", `add "libevent-dev" to packages in`, "monkey"},
+		{"autotools", "configure: error: Could not find libexpat, expat.h", `add "libexpat1-dev" to packages in`, "configure finds no expat"},
+		{"autotools", "configure: error: cannot find the SSL libraries in /usr/lib, see README.libs; is libtool there, and the library path?", ``, "finds no"},
 		{"make", "Package libsasl2 was not found in the pkg-config search path.", `add "libsasl2-dev" to packages`, "apt-file"},
 		{"make", "Package libnothing was not found in the pkg-config search path.", `apt-file`, ""},
 		{"make", "/bin/sh: 1: frobnicate: not found", `(of Debian's packages "frob-tools" has it)`, ""},
