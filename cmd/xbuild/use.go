@@ -374,6 +374,11 @@ func (c *RunCmd) Run(g *Globals) error {
 		return err
 	}
 	program, err := emulate.Open(path)
+	if errors.Is(err, emulate.ErrNotELF) {
+		if err := c.scriptOfNode(path, command[0]); err != nil {
+			return err
+		}
+	}
 	if errors.Is(err, emulate.ErrNotELF) && inspect.Script(path) {
 		return replace(append([]string{path}, command[1:]...)) // its interpreter is the host's
 	}
@@ -411,6 +416,27 @@ func (c *RunCmd) Run(g *Globals) error {
 		sysroot = root.Dir
 	}
 	return s.run(p, program, sysroot, command[1:], c.Emulate)
+}
+
+// scriptOfNode refuses a script of Node.js that is to run on a platform: the host's node would run it with the host's process.arch and without the platform's native modules.
+// Tests are told apart: those that are scripts run on the host (docs/test.md).
+func (c *RunCmd) scriptOfNode(path, name string) error {
+	byName := slices.Contains([]string{".js", ".mjs", ".cjs"}, filepath.Ext(path)) && !inspect.Script(path)
+	if !byName && !slices.Contains([]string{"node", "nodejs"}, inspect.Interpreter(path)) {
+		return nil
+	}
+	p := c.Platform
+	if folder, ok := emulate.Folder(path, func(platform.Platform) bool { return true }); p == "" && ok {
+		p = folder.Name
+	}
+	if !byName && (p == "" || os.Getenv("XBUILD_DIST") != "") {
+		return nil
+	}
+	with := ""
+	if p != "" {
+		with = " -p " + p
+	}
+	return fmt.Errorf("%s is a script of Node.js, and no program of a platform\nhint: xbuild run%s --node 24 %s runs it in the platform's Node.js, of the version that --node says", name, with, name)
 }
 
 // projectOf is the folder of the project that a program lies in, for who stands in none: its sysroot has the libraries that the program was built with. "" is none.

@@ -111,7 +111,8 @@ type Explain struct {
 	Hint string `toml:"hint"`
 	// Listed is the hint where the project lists the package already that {package} stands for.
 	Listed string `toml:"listed"`
-	Last   bool   `toml:"last"` // of several messages the last is meant, not the first: those before it were no errors
+	Last   bool   `toml:"last"`   // of several messages the last is meant, not the first: those before it were no errors
+	Unless string `toml:"unless"` // a regular expression of what is the reason instead, where the log has it
 	// Find is a regular expression of what has to be in a build file of the source, or in the log; {where} in the hint says where it is.
 	Find string `toml:"find"`
 	// Cgo is of a message that begins with the name of a Go file. With true it counts where the file's package has files that are compiled with cgo alone, and the target is

@@ -721,6 +721,9 @@ func TestExplain(t *testing.T) {
 			if _, err := regexp.Compile("(?m)" + e.Find); err != nil || strings.Contains(e.Hint, "{where}") != (e.Find != "") {
 				t.Errorf("%s.toml: find %q: %v; the hint says {where} where there is a find", name, e.Find, err)
 			}
+			if _, err := regexp.Compile("(?m)" + e.Unless); err != nil {
+				t.Errorf("%s.toml: unless %q: %v", name, e.Unless, err)
+			}
 			for _, m := range placeholder.FindAllStringSubmatch(strings.ReplaceAll(e.Hint+e.Listed, "{where}", ""), -1) {
 				group := m[1] == "1" || m[1] == "2" && re.NumSubexp() > 1 || m[1] == "package" || m[1] == "bring"
 				if !slices.Contains(words, m[1]) && !group || group && re.NumSubexp() == 0 {

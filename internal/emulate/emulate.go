@@ -40,15 +40,8 @@ func Open(path string) (Program, error) {
 // Platform is the platform that a program is for: the one whose folder it lies in, as dist is laid out (dist/linux/arm/v6/hello), where its header allows that. Otherwise
 // it is the one that the header names, without variants: 32-bit ARM counts as v7 unless its loader or its flags are of the soft-float ABI.
 func (p Program) Platform() (platform.Platform, error) {
-	var folder platform.Platform
-	last := 0
-	for _, c := range platform.All() {
-		at := strings.LastIndex(filepath.ToSlash(p.Path), "/"+c.Name+"/")
-		if end := at + len(c.Name); at >= 0 && end > last && p.For(c) && (p.Interp == "" || p.Interp == c.Interp) {
-			folder, last = c, end
-		}
-	}
-	if last > 0 {
+	folder, ok := Folder(p.Path, func(c platform.Platform) bool { return p.For(c) && (p.Interp == "" || p.Interp == c.Interp) })
+	if ok {
 		return folder, nil
 	}
 	found, ok := p.Header.Platform()
@@ -56,6 +49,18 @@ func (p Program) Platform() (platform.Platform, error) {
 		return platform.Platform{}, fmt.Errorf("%s is for %v, which xbuild has no platform for", p.Path, p.Machine)
 	}
 	return found, nil
+}
+
+// Folder is the platform in whose folder a file lies, as dist is laid out, among those that may be it. It is false where there is none.
+func Folder(path string, may func(platform.Platform) bool) (folder platform.Platform, ok bool) {
+	last := 0
+	for _, c := range platform.All() {
+		at := strings.LastIndex(filepath.ToSlash(path), "/"+c.Name+"/")
+		if end := at + len(c.Name); at >= 0 && end > last && may(c) {
+			folder, last = c, end
+		}
+	}
+	return folder, last > 0
 }
 
 // Matches reports whether the program is for a platform's machine.

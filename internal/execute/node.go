@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,6 +40,7 @@ type nodeRun struct {
 	work string
 	test bool                // devDependencies are installed too, and all for the platform
 	made map[string][]string // by package directory: the modules that were compiled in it
+	left []string            // globs of packages whose compiled files are left away
 }
 
 // nodeFetch brings what npm ci needs into npm's cache: it installs into a directory that goes again.
@@ -423,13 +425,14 @@ func (n *nodeRun) app(root node.Package) error {
 			}
 		}
 	}
+	n.leave(packages)
 	if err := n.survey(packages); err != nil {
 		return err
 	}
 	h := n.b.Headers[0]
 	for _, p := range append(packages, root) {
 		switch {
-		case listed(n.b.Skip, p.Name):
+		case listed(n.left, p.Name):
 		case listed(n.b.Scripts, p.Name):
 			if err := n.scripts(p, h); err != nil {
 				return err
@@ -447,6 +450,23 @@ func (n *nodeRun) app(root node.Package) error {
 	return n.layout(root, packages, links)
 }
 
+// leave notes which packages are not wanted: those that skip names, and those that hold for one platform what is compiled here. lmdb's sources are in lmdb, and its
+// prebuilds in @lmdb/lmdb-linux-x64 and the like, which npm installs as optional dependencies; their names begin with that of the package. Those that prebuilt names stay.
+func (n *nodeRun) leave(packages []node.Package) {
+	n.left = slices.Clone(n.b.Skip)
+	for _, p := range packages {
+		if p.Tool() == "" || listed(n.b.Prebuilt, p.Name) || listed(n.b.Skip, p.Name) || listed(n.b.Scripts, p.Name) {
+			continue
+		}
+		for _, o := range packages {
+			_, optional := p.Optional[o.Name]
+			if optional && len(o.OS) > 0 && len(o.CPU) > 0 && o.Tool() == "" && strings.HasPrefix(path.Base(o.Name), path.Base(p.Name)+"-") && !listed(n.b.Prebuilt, o.Name) {
+				n.left = append(n.left, o.Name)
+			}
+		}
+	}
+}
+
 // survey looks for what will be amiss with packages that are not compiled, before others are, which takes its time: compiled files that nobody answers for, and packages
 // that want one and have none.
 func (n *nodeRun) survey(packages []node.Package) error {
@@ -455,7 +475,7 @@ func (n *nodeRun) survey(packages []node.Package) error {
 	for _, p := range packages {
 		taken := listed(n.b.Prebuilt, p.Name)
 		switch {
-		case listed(n.b.Skip, p.Name):
+		case listed(n.left, p.Name):
 			continue
 		case p.Tool() != "" && !taken || listed(n.b.Scripts, p.Name):
 			compiled[p.Dir]++
@@ -472,7 +492,7 @@ func (n *nodeRun) survey(packages []node.Package) error {
 				return nil
 			}
 			kind, err := compiledKind(n.a, path)
-			if err == nil && kind != notCompiled && first == "" {
+			if err == nil && (kind == native || kind == foreign) && first == "" {
 				first = path
 			}
 			if kind == native {
@@ -489,6 +509,13 @@ func (n *nodeRun) survey(packages []node.Package) error {
 		rel, err := filepath.Rel(n.top(), first)
 		if err != nil {
 			return err
+		}
+		if compiled[p.Dir] == 0 { // prebuilt would take nothing
+			hint := fmt.Sprintf("skip = [%q] in %s installs it without; platforms = […] there leaves the platform out", p.Name, n.b.Where)
+			if p.Script() != "" {
+				hint = fmt.Sprintf("scripts = [%q] in %s runs its install script (%s), which may build or fetch one; ", p.Name, n.b.Where, p.Script()) + hint
+			}
+			return fmt.Errorf("%s %s has no sources that node-gyp or cmake-js builds, and of its compiled files (%s and others) none is for %s\nhint: %s", p.Name, p.Version, rel, n.a.OCI, hint)
 		}
 		loose = append(loose, fmt.Sprintf("%s %s (%s)", p.Name, p.Version, rel))
 		glob := p.Name
@@ -629,12 +656,13 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package, links []str
 			}
 			switch {
 			case kind == notCompiled:
-			case listed(n.b.Skip, owner.Name):
+			case listed(n.left, owner.Name):
 				return nil
 			case built || listed(n.b.Prebuilt, owner.Name):
-				if kind == foreign {
+				if kind == foreign || kind == otherSystem {
 					return nil
 				}
+			case kind == otherSystem: // data, to a package that has nothing to compile
 			default:
 				return fmt.Errorf("the compiled file %s is of no package that was compiled, or that scripts or prebuilt of %s name", rel, n.b.Where)
 			}
@@ -692,7 +720,7 @@ func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) err
 	}
 	var silent []string
 	for _, p := range packages {
-		if listed(n.b.Skip, p.Name) || compiled[p.Dir] > 0 {
+		if listed(n.left, p.Name) || compiled[p.Dir] > 0 {
 			continue
 		}
 		var those []string
@@ -703,7 +731,7 @@ func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) err
 		}
 		slices.Sort(those)
 		// What is skipped of its compiled packages leaves it to its own script, as if it had none (sharp, from source).
-		without := !slices.ContainsFunc(those, func(name string) bool { return installed[name] && !listed(n.b.Skip, name) })
+		without := !slices.ContainsFunc(those, func(name string) bool { return installed[name] && !listed(n.left, name) })
 		switch {
 		case len(those) > 1 && !slices.ContainsFunc(those, func(name string) bool { return installed[name] }):
 			return fmt.Errorf("%s %s has its compiled files in packages for single platforms (%s and others), and there is none for %s\nhint: skip = [%q] in %s installs it without", p.Name, p.Version, those[0], n.a.OCI, p.Name, n.b.Where)
@@ -757,7 +785,8 @@ type fileKind int
 const (
 	notCompiled fileKind = iota
 	native
-	foreign // of another machine or system
+	foreign     // of another machine
+	otherSystem // a program of Windows or macOS
 )
 
 // compiledKind tells by its first bytes whether a file is a program or a library, and whether it is for the platform's machine.
@@ -773,6 +802,9 @@ func compiledKind(a *plan.Action, path string) (fileKind, error) {
 	} else if k < 4 || string(head) != elf.ELFMAG {
 		if filepath.Ext(path) == ".node" {
 			return foreign, nil
+		}
+		if r, err := inspect.File(path); err == nil && slices.Contains([]string{inspect.PE, inspect.MachO, inspect.Fat}, r.Format) {
+			return otherSystem, nil
 		}
 		return notCompiled, nil
 	}

@@ -74,8 +74,12 @@ func TestNodeRefusals(t *testing.T) {
 			[]string{"main, ../dist/index.js, lies in the folder of xbuild's results", `dist = "out" in [project]`}},
 		{"no package.json", nil, node.Build{App: true}, []string{"package.json", "[target.app] of xbuild.toml"}},
 		{"compiled files without sources", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
-			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0"}`, "fixture/node_modules/a/prebuilds/linux-arm64/a.node": "arm64"}, node.Build{App: true},
-			[]string{"a 1.0.0", "node_modules/a/prebuilds/linux-arm64/a.node", `prebuilt = ["a"]`, `skip = ["a"]`}},
+			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0"}`, "fixture/node_modules/a/prebuilds/linux-s390x/a.node": "ELF linux/s390x"}, node.Build{App: true},
+			[]string{"a 1.0.0", "node_modules/a/prebuilds/linux-s390x/a.node", `prebuilt = ["a"]`, `skip = ["a"]`}},
+		{"compiled files for other platforms alone", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
+			"fixture/node_modules/a/package.json":                 `{"name": "a", "version": "1.0.0", "scripts": {"install": "node make.js"}}`,
+			"fixture/node_modules/a/prebuilds/linux-arm64/a.node": "ELF linux/arm64", "fixture/node_modules/a/prebuilds/darwin/a.node": "macOS"}, node.Build{App: true},
+			[]string{"a 1.0.0", "none is for linux/s390x", `scripts = ["a"] in [target.app] of xbuild.toml runs its install script (node make.js)`, `skip = ["a"]`, "platforms = […]"}},
 		{"a script that would download", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
 			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0", "dependencies": {"prebuild-install": "7"}, "scripts": {"install": "prebuild-install"}}`}, node.Build{App: true},
 			[]string{"a 1.0.0", "prebuild-install", `scripts = ["a"]`}},
@@ -132,6 +136,11 @@ func TestNodeLayout(t *testing.T) {
 		"fixture/node_modules/e/package.json": `{"name": "e", "optionalDependencies": {"@c/linux": "1", "@c/win32": "1"}, "scripts": {"install": "node check.js"}}`, "fixture/node_modules/@c/linux/package.json": `{"name": "@c/linux"}`,
 		"fixture/node_modules/d/package.json": `{"name": "d", "scripts": {"postinstall": "node fetch.js"}}`, "fixture/node_modules/d/include/d.h": "", "fixture/node_modules/d/README.md": "",
 	})
+	// A program of macOS goes with other platforms' prebuilds where a package is compiled or taken as it is, and is data elsewhere.
+	mac := "\xcf\xfa\xed\xfe\x0c\x00\x00\x01" + strings.Repeat("\x00", 4) + "\x02" + strings.Repeat("\x00", 19)
+	for _, of := range []string{"a", "@p/b", "d"} {
+		b.write("fixture/node_modules/"+of+"/third/console", mac)
+	}
 	b.write("fixture/node_modules/a/elf", string(header(t, "linux/s390x", false)))
 	b.write("fixture/node_modules/@p/b/prebuilds/linux-s390x/b.node", string(header(t, "linux/s390x", false)))
 	b.write("fixture/node_modules/@p/b/prebuilds/linux-x64/b.node", string(header(t, "linux/amd64", false)))
@@ -149,7 +158,7 @@ func TestNodeLayout(t *testing.T) {
 	want := []string{
 		"index.js", "input", "node_modules/.link", "node_modules/.package-lock.json", "node_modules/@c/linux/package.json", "node_modules/@p/b/package.json", "node_modules/@p/b/prebuilds/linux-s390x/b.node",
 		"node_modules/a/a.js", "node_modules/a/build/Release/addon.node", "node_modules/a/elf", "node_modules/a/package.json",
-		"node_modules/c/binding.gyp", "node_modules/c/package.json", "node_modules/d/include/d.h", "node_modules/d/package.json", "node_modules/e/package.json", "package-lock.json", "package.json",
+		"node_modules/c/binding.gyp", "node_modules/c/package.json", "node_modules/d/include/d.h", "node_modules/d/package.json", "node_modules/d/third/console", "node_modules/e/package.json", "package-lock.json", "package.json",
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
@@ -178,6 +187,38 @@ func TestNodeLayout(t *testing.T) {
 	b.one(a)
 	if strings.Count(b.read("npm.calls"), "ci ") != 2 || !strings.Contains(b.read("npm.calls"), "offline") {
 		t.Errorf("after a new lock, offline:\n%s", b.read("npm.calls"))
+	}
+}
+
+// TestNodeReplaced: what npm has compiled of a package for one platform, in another package, is left away where the package itself is compiled, unless prebuilt names it.
+// Another optional dependency of the package still wants a word.
+func TestNodeReplaced(t *testing.T) {
+	files := map[string]string{
+		"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
+		"fixture/node_modules/@p/db/package.json": `{"name": "@p/db", "version": "1.0.0", "optionalDependencies": {"@q/db-linux-s390x": "1", "@q/other": "1"}}`, "fixture/node_modules/@p/db/binding.gyp": "{}",
+		"fixture/node_modules/@q/db-linux-s390x/package.json": `{"name": "@q/db-linux-s390x", "os": ["linux"], "cpu": ["s390x"]}`,
+		"fixture/node_modules/@q/other/package.json":          `{"name": "@q/other", "os": ["linux"], "cpu": ["s390x"]}`,
+	}
+	elf := string(header(t, "linux/s390x", false))
+	b := nodeBench(t, files)
+	b.write("fixture/node_modules/@p/db/elf", elf)
+	b.write("fixture/node_modules/@q/db-linux-s390x/db.node", elf)
+	b.one(b.node("linux/s390x", node.Build{App: true}))
+	const prebuild = "dist/linux/s390x/app/node_modules/@q/db-linux-s390x/db.node"
+	if !b.exists("dist/linux/s390x/app/node_modules/@p/db/build/Release/addon.node") || b.exists(prebuild) {
+		t.Errorf("the application has %q, want what was compiled alone", b.artifacts())
+	}
+
+	b.write("src/package-lock.json", lockfile+"\n")
+	b.one(b.node("linux/s390x", node.Build{App: true, Prebuilt: []string{"@q/db-*"}}))
+	if !b.exists(prebuild) {
+		t.Errorf("with prebuilt the application has %q", b.artifacts())
+	}
+
+	b.write("fixture/node_modules/@q/other/other.node", elf)
+	b.write("src/package-lock.json", lockfile+"\n\n")
+	if r := b.run(b.node("linux/s390x", node.Build{App: true}))[0]; r.Err == nil || !strings.Contains(r.Err.Error(), "node_modules/@q/other/other.node") || strings.Contains(r.Err.Error(), "db-linux") {
+		t.Errorf("with a compiled file that nothing here replaces: %v", r.Err)
 	}
 }
 

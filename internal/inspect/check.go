@@ -73,23 +73,9 @@ const otherCompiler = "the build used another compiler than $CC; for make write 
 
 // machine sees that a file is for the platform's machine, ABI and system: a build that picked up the host's compiler succeeds all the same.
 func machine(r *Report, p platform.Platform, l Limits) []Fault {
-	format := ""
+	format, own := programs(p), r.system()
 	switch {
-	case p.Machine != elf.EM_NONE:
-		format = ELF
-	case p.PE != 0:
-		format = PE
-	case p.MachO != 0:
-		format = MachO
-	default:
-		return nil // its programs are of a format that is not read here
-	}
-	own := r.Format
-	if own == COFF {
-		own = PE
-	}
-	switch {
-	case own == "" || own == Bitcode || own == GoObj || l.Data && own != format && own != ELF:
+	case format == "" || own == "" || own == Bitcode || own == GoObj || l.Data && own != format && own != ELF:
 		return nil
 	case own != format:
 		return r.fault("is of format %s, not the %s of %s: %s", r.Format, format, p.Name, otherCompiler)
@@ -113,6 +99,27 @@ func machine(r *Report, p platform.Platform, l Limits) []Fault {
 		return r.fault("passes floating-point arguments by the %s-float ABI, and the libraries of %s by the %s-float one: remove -mfloat-abi from the flags, or %s", r.FloatABI, p.Name, p.Float, otherCompiler)
 	}
 	return systems(r, p)
+}
+
+// programs is the format of a platform's programs, "" where it is none that is read here.
+func programs(p platform.Platform) string {
+	switch {
+	case p.Machine != elf.EM_NONE:
+		return ELF
+	case p.PE != 0:
+		return PE
+	case p.MachO != 0:
+		return MachO
+	}
+	return ""
+}
+
+// system is the format of the programs that a file is one of, or a part of.
+func (r *Report) system() string {
+	if r.Format == COFF {
+		return PE
+	}
+	return r.Format
 }
 
 var (

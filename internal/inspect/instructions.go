@@ -26,6 +26,10 @@ func (r *Report) Audit(path string, b platform.Baseline, o AuditOptions) error {
 	if r.Kind == DebugOnly || r.Kind == Core || !slices.Contains([]string{ELF, PE, COFF, MachO, Fat, Ar}, r.Format) || r.Arch != "" && r.Arch != p.Arch {
 		return nil
 	}
+	// What another system's programs are made of does not run on the platform, whatever the instructions: a package for Linux may bring an .exe.
+	if format := programs(p); format != "" && slices.Contains([]string{ELF, PE, MachO}, r.system()) && r.system() != format {
+		return nil
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return err

@@ -5,9 +5,13 @@ import (
 	"debug/pe"
 	"encoding/binary"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"xbuild/internal/platform"
 )
 
 // peFile64 is a small 64-bit PE file with one section: exports, imports by name and by number, delayed imports, a CodeView record.
@@ -153,6 +157,31 @@ func TestPE(t *testing.T) {
 	}
 	if r := mustRead(t, peFile64(pe.IMAGE_FILE_MACHINE_ARM64, true)); r.Kind != Shared || r.Platform != "windows/arm64" {
 		t.Errorf("a DLL: %s for %s", r.Kind, r.Platform)
+	}
+}
+
+// TestAuditOtherSystem: the instructions of a program of Windows say nothing of a platform of Linux, where it may lie as data.
+func TestAuditOtherSystem(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "console.exe")
+	if err := os.WriteFile(file, peFile64(pe.IMAGE_FILE_MACHINE_AMD64, false), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"windows/amd64": true, "linux/amd64": false} {
+		r, err := File(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := platform.Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := p.Baseline("", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Audit(file, b, AuditOptions{}); err != nil || (r.Instructions != nil) != want {
+			t.Errorf("for %s: audited is %v (%v), want %v", name, r.Instructions != nil, err, want)
+		}
 	}
 }
 

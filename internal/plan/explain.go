@@ -46,7 +46,7 @@ func (e Explanation) Hint(log string) string {
 			return e.words("cgo "+file) != want
 		})
 	}
-	if len(found) == 0 {
+	if len(found) == 0 || e.Unless != "" && expression(e.Unless).MatchString(log) {
 		return ""
 	}
 	where := ""

@@ -76,6 +76,9 @@ recipe = "rust"
 [target.cmake]
 recipe = "cmake"
 install = true
+[target.autotools]
+recipe = "autotools"
+install = true
 [target.make]
 recipe = "make"
 outputs = ["x"]
@@ -103,7 +106,15 @@ outputs = ["x"]
 		{"cmake", "  Could NOT find Protobuf (missing: Protobuf_INCLUDE_DIR)", `no Protobuf for linux/arm64 although "libprotobuf-dev" is in`, "add "},
 		{"cmake", "  Could NOT find Protobuf (missing: Protobuf_PROTOC_EXECUTABLE)", `write tools = ["protoc"]`, "add "},
 		{"cmake", "  Could NOT find CURL (missing: CURL_LIBRARY CURL_INCLUDE_DIR)", `add "libcurl4-openssl-dev" to packages`, "although"},
+		{"cmake", "-- Could NOT find argon2 (missing: ARGON2_LIBRARY)\nCMake Error at man/CMakeLists.txt:56 (message):\n  xsltproc not found: manpages cannot be built\n", `host_tools = ["xsltproc"] in [target.cmake]`, "argon2"},
+		{"cmake", "-- Could NOT find argon2 (missing: ARGON2_LIBRARY)\nCMake Error at CMakeLists.txt:56 (message):\n  argon2 is required\n", `CMake finds no argon2`, "program"},
 		{"cmake", "CMake Error at CMakeLists.txt:4 (find_package):\n  Found package configuration file:\n\n    /s/cmake/Qt6Core/Qt6CoreConfig.cmake\n\n  but it set Qt6Core_FOUND to FALSE so package \"Qt6Core\" is considered to be NOT\n  FOUND.", `/s/cmake/Qt6Core/Qt6CoreConfig.cmake is there, and refuses by itself`, "finds no"},
+		{"autotools", "checking for libevent directory... configure: error: libevent is required.  You can get it from https://www.monkey.org/~provos/libevent/\n", `add "libevent-dev" to packages in`, "monkey"},
+		{"autotools", "configure: error: OpenSSL found in /usr, but version 0.9.7 or higher is required", `add "libssl-dev" to packages in`, ""},
+		{"autotools", "configure: error: zlib not found", `although "zlib1g-dev" is in`, "add "},
+		{"autotools", "configure: error: can not find required ncurses library", `add "libncurses-dev" to packages in`, ""},
+		{"autotools", "configure: error: Could not find libexpat, expat.h", `add "libexpat1-dev" to packages in`, "configure finds no expat"},
+		{"autotools", "configure: error: cannot find the SSL libraries in /usr/lib, see README.libs; is libtool there, and the library path?", ``, "finds no"},
 		{"make", "Package libsasl2 was not found in the pkg-config search path.", `add "libsasl2-dev" to packages`, "apt-file"},
 		{"make", "Package libnothing was not found in the pkg-config search path.", `apt-file`, ""},
 		{"make", "/bin/sh: 1: frobnicate: not found", `(of Debian's packages "frob-tools" has it)`, ""},
