@@ -87,6 +87,7 @@ func arm64Decode(m *machine, pc uint64, code []byte, in *inst) {
 				addr = m.regs[rn] + uint64(signed(w>>12, 9))
 			}
 			at(addr, size, isLoad)
+			in.zero = !isLoad && vector == 0 && rd == 31
 			if isLoad && vector == 0 {
 				m.kill(rd)
 				if size == 3 {

@@ -506,12 +506,16 @@ func (p *program) findWords() {
 	}
 	writes := map[uint64][]uint64{} // variables and the instructions that write them
 	stores := map[int]bool{}
+	derived := map[uint64]bool{} // instructions that may write a word
 	for _, r := range p.refs {
 		if r.kind == store {
 			writes[r.addr] = append(writes[r.addr], r.pc)
 			stores[p.function(r.pc)] = true
+			// Zero takes an answer back, and says of no machine that it has more: Go's packages do so after a second look.
+			derived[r.pc] = derived[r.pc] || r.zero
 		}
 	}
+	p.neverSet()
 	// A function that only asks leaves it to its callers to keep the answer.
 	more := map[int]bool{}
 	for _, e := range p.edges {
@@ -536,7 +540,6 @@ func (p *program) findWords() {
 		p.asking[f] = true
 	}
 	delete(p.asking, -1)
-	derived := map[uint64]bool{} // instructions that may write a word
 	mayWrite := func(addr uint64) bool {
 		s := p.img.section(addr)
 		return s != nil && s.writable() && !s.exec()
@@ -639,6 +642,44 @@ func (p *program) findWords() {
 		}
 	}
 	slices.SortFunc(p.wordSyms, func(a, b symbol) int { return cmp.Compare(a.addr, b.addr) })
+}
+
+// neverSet takes for words the variables of Go's packages that are false and stay so: nothing writes them but with zero, and nothing has their address. What a program
+// asks of them leads nowhere (github.com/minio/highwayhash has a useSVE2 that waits for a machine to try it on).
+func (p *program) neverSet() {
+	if len(p.img.goNames) == 0 {
+		return
+	}
+	zeroed := map[uint64]bool{}
+	for _, r := range p.refs {
+		if r.kind == store && r.zero {
+			zeroed[r.addr] = true
+		}
+	}
+	for _, r := range p.refs {
+		if r.kind == store && !r.zero || r.kind == address {
+			delete(zeroed, r.addr)
+		}
+	}
+	if len(zeroed) == 0 {
+		return
+	}
+	n := p.img.wordSize()
+	for i := range p.img.sections { // an address that lies in data
+		s := &p.img.sections[i]
+		for off := int(-s.addr & uint64(n-1)); !s.exec() && off+n <= len(s.data); off += n {
+			delete(zeroed, p.img.word(s.data[off:]))
+		}
+	}
+	for _, to := range p.img.pointers {
+		delete(zeroed, to)
+	}
+	for addr := range zeroed {
+		y, ok := covering(p.img.objects, addr)
+		if s := p.img.section(addr); ok && y.addr == addr && y.size == 1 && s != nil && s.typ == elf.SHT_NOBITS {
+			p.words[addr] = true
+		}
+	}
 }
 
 // doesMore says that a function calls others than those that it asks, whose addresses some machines load first, and what finds a thread's variables.

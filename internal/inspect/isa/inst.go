@@ -43,6 +43,7 @@ type inst struct {
 	refSize  int // of a literal
 	kind     refKind
 	wrote    uint64 // an address of code that it writes there
+	zero     bool   // of a store: what it writes is zero
 	detects  bool   // it asks the processor what it is
 	keeps    bool   // x86: it leaves the flags as they are
 	selects  bool   // it chooses between two values by a condition

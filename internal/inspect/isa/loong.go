@@ -85,6 +85,7 @@ func loongDecode(m *machine, pc uint64, code []byte, in *inst) {
 		m.kill(rd)
 	case op >= 0x0a4 && op <= 0x0a7: // stores
 		base(imm12, store)
+		in.zero = rd == 0
 	case w>>24 == 0x24, w>>24 == 0x26: // LDPTR
 		if base(uint64(signed(w>>10, 14)*4), load) && w>>24 == 0x26 {
 			m.pointer(rd, in.ref)

@@ -72,6 +72,7 @@ type edge struct {
 type ref struct {
 	pc, addr uint64
 	kind     refKind
+	zero     bool // a store of zero
 }
 
 // A stub is an instruction that reads a slot which the loader fills: with what is imported by a name, or with an address in this file.
@@ -340,7 +341,7 @@ func (p *program) note(pc uint64, in *inst) {
 		}
 	}
 	if in.wrote != 0 {
-		p.use(pc, in.wrote, address)
+		p.use(pc, in.wrote, address, false)
 	}
 	switch in.kind {
 	case literal:
@@ -348,7 +349,7 @@ func (p *program) note(pc uint64, in *inst) {
 		p.literalAt.add(in.ref)
 	case address, load, store:
 		n := len(p.edges)
-		p.use(pc, in.ref, in.kind)
+		p.use(pc, in.ref, in.kind, in.zero)
 		if in.lea && len(p.edges) == n+1 {
 			p.taken[in.into&31].edge, p.taken[in.into&31].at = n+1, p.count
 		}
@@ -384,7 +385,7 @@ func (p *program) returns(f int, depth int) bool {
 }
 
 // use notes a use of an address: of code, of data, or of a slot that holds one.
-func (p *program) use(pc, addr uint64, kind refKind) {
+func (p *program) use(pc, addr uint64, kind refKind, zero bool) {
 	s := p.img.section(addr)
 	if s == nil {
 		return
@@ -403,7 +404,7 @@ func (p *program) use(pc, addr uint64, kind refKind) {
 		}
 	}
 	if !linkage && kind != load {
-		p.refs = append(p.refs, ref{pc, addr, kind})
+		p.refs = append(p.refs, ref{pc, addr, kind, zero})
 		return
 	}
 	v, ok := p.img.pointers[addr]
@@ -411,14 +412,14 @@ func (p *program) use(pc, addr uint64, kind refKind) {
 		p.stubs = append(p.stubs, stub{pc: pc, to: v, linkage: true})
 		return
 	}
-	p.refs = append(p.refs, ref{pc, addr, kind})
+	p.refs = append(p.refs, ref{pc, addr, kind, zero})
 	if !ok || kind != load {
 		return
 	}
 	if t := p.img.section(v); t != nil && t.exec() {
 		p.edges = append(p.edges, edge{pc, v, stop})
 	} else if t != nil {
-		p.refs = append(p.refs, ref{pc, v, load})
+		p.refs = append(p.refs, ref{pc, v, load, false})
 	}
 }
 

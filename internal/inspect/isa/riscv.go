@@ -73,6 +73,7 @@ func riscvDecode(m *machine, pc uint64, code []byte, in *inst) {
 	case 0x23, 0x27: // stores
 		if m.has(rs1) {
 			in.ref, in.kind = m.regs[rs1]+uint64(signed(w>>25<<5|rd, 12)), store
+			in.zero = w&0x7f == 0x23 && w>>20&31 == 0
 		}
 	case 0x2f: // atomics
 		if m.has(rs1) {

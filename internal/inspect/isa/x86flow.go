@@ -108,6 +108,7 @@ func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
 				in.kind = address
 			case c.stores():
 				in.kind = store
+				in.zero = c.space == legacy && c.m == 0 && (c.opcode == 0xc6 || c.opcode == 0xc7) && c.imm == 0
 			}
 			if c.space == legacy && c.m == 0 && c.opcode == 0xc7 && c.immSize == 4 { // a pointer to a function, in code at a fixed place
 				if s := m.img.section(uint64(uint32(c.imm))); s != nil && s.exec() {
