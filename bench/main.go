@@ -1,5 +1,6 @@
-// Command bench measures what xbuild costs beside doing the same by hand, as whole processes, and prints a table in Markdown. It runs at the root of the
-// repository, on a Linux host with Go, curl, ar, xz and tar, and works on copies in a scratch folder; the store is the user's own, but for the fetch.
+// Command bench measures what xbuild costs beside doing the same by hand, as whole processes, and prints a table in
+// Markdown. It runs at the root of the repository, on a Linux host with Go, curl, ar, xz and tar, and works on copies
+// in a scratch folder; the store is the user's own, but for the fetch.
 package main
 
 import (
@@ -136,7 +137,8 @@ func (b *bench) time(dir string, environ []string, argv ...string) (cost, error)
 	return cost{wall, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
 }
 
-// pairs runs two things in turns, A B A B, so that what else the machine does weighs on both. The first ones warm the caches and do not count.
+// pairs runs two things in turns, A B A B, so that what else the machine does weighs on both. The first ones warm the
+// caches and do not count.
 func pairs(warm, n int, ours, byHand func() (cost, error)) (a, b []cost, err error) {
 	for i := range warm + n {
 		ca, err := ours()
@@ -270,7 +272,8 @@ func (b *bench) nothing() ([]row, error) {
 	}, nil
 }
 
-// compile is $CC as make and `xbuild build` call it, beside the toolchain's own clang with the same options on its command line.
+// compile is $CC as make and `xbuild build` call it, beside the toolchain's own clang with the same options on its
+// command line.
 func (b *bench) compile() ([]row, error) {
 	dir, err := b.project()
 	if err != nil {
@@ -343,7 +346,8 @@ func (b *bench) compile() ([]row, error) {
 	}, nil
 }
 
-// byHandCompiler is the toolchain's own clang with the options of a view's configuration file, as somebody without xbuild would write them.
+// byHandCompiler is the toolchain's own clang with the options of a view's configuration file, as somebody without
+// xbuild would write them.
 func byHandCompiler(cc string) ([]string, error) {
 	bin := filepath.Dir(cc)
 	p, err := platform.Parse("linux/arm64")

@@ -271,7 +271,8 @@ var abiPacked = []string{
 	"GCC calls clang: struct __attribute__((packed)) { char a; int b:13; int c:19; long long d:50; } T: ", "clang calls GCC: struct __attribute__((packed)) { char a; int b:13; int c:19; long long d:50; } T: ",
 }
 
-// abiNames is a function template that GCC compiles and clang calls: the kind of its second parameter depends on the first.
+// abiNames is a function template that GCC compiles and clang calls: the kind of its second parameter depends on the
+// first.
 const abiNames = `template <bool, class T> struct when {};
 template <class T> struct when<true, T> { typedef T type; };
 #ifdef GCC

@@ -18,7 +18,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// What is counted: loops, calls, floating point, strings (with a repeat prefix on x86), 64-bit division by the compiler's library.
+// What is counted: loops, calls, floating point, strings (with a repeat prefix on x86), 64-bit division by the
+// compiler's library.
 const counted = `#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,8 @@ int main(int argc, char **argv) {
 }
 `
 
-// TestCount holds the instructions that xbuild counts against QEMU's own one at a time, on every platform, to the last one.
+// TestCount holds the instructions that xbuild counts against QEMU's own one at a time, on every platform, to the last
+// one.
 func TestCount(t *testing.T) {
 	needNetwork(t)
 	dir := write(t, map[string]string{
@@ -57,7 +59,8 @@ func TestCount(t *testing.T) {
 	qemu := filepath.Dir(strings.TrimSpace(r.stdout))
 	for _, name := range eleven {
 		t.Run(name, func(t *testing.T) {
-			// The same addresses each time, or a copy of an odd length may take another way. The setting is this thread's and its children's, and ends with the thread.
+			// The same addresses each time, or a copy of an odd length may take another way. The setting is this
+			// thread's and its children's, and ends with the thread.
 			runtime.LockOSThread()
 			const addrNoRandomize = 0x0040000 // personality(2)
 			if _, _, errno := syscall.Syscall(syscall.SYS_PERSONALITY, addrNoRandomize, 0, 0); errno != 0 {

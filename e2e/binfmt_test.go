@@ -18,8 +18,9 @@ import (
 	"xbuild/internal/platform"
 )
 
-// TestBinfmt registers the fetched QEMU with the kernel, starts programs by their bare names, and takes everything away again. All of it happens in a user
-// namespace, which has a binfmt_misc of its own from Linux 6.7 on, so that the machine's registrations are neither seen nor touched.
+// TestBinfmt registers the fetched QEMU with the kernel, starts programs by their bare names, and takes everything away
+// again. All of it happens in a user namespace, which has a binfmt_misc of its own from Linux 6.7 on, so that the
+// machine's registrations are neither seen nor touched.
 func TestBinfmt(t *testing.T) {
 	needNetwork(t)
 	file, err := program()

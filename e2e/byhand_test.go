@@ -16,8 +16,8 @@ import (
 	"xbuild/internal/node"
 )
 
-// A byHand is a project of a build system with a program that runs while it is built, and that build system's own commands. The program writes 42 and the machine that it
-// runs on; hello has what it wrote.
+// A byHand is a project of a build system with a program that runs while it is built, and that build system's own
+// commands. The program writes 42 and the machine that it runs on; hello has what it wrote.
 type byHand struct {
 	name  string
 	files map[string]string
@@ -36,7 +36,8 @@ var byHands = []byHand{
 	{name: "cargo", tools: []string{"rust"}, out: "target/aarch64-unknown-linux-gnu/debug/hello", small: true, files: map[string]string{
 		"Cargo.toml": "[package]\nname = \"hello\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[dependencies]\nmac = { path = \"mac\" }\n[workspace]\n",
 		"Cargo.lock": "version = 3\n\n[[package]]\nname = \"hello\"\nversion = \"1.0.0\"\ndependencies = [\n \"mac\",\n]\n\n[[package]]\nname = \"mac\"\nversion = \"1.0.0\"\n",
-		// A build script that runs, one that compiles C for both machines as the cc crate does, and a proc macro that rustc loads.
+		// A build script that runs, one that compiles C for both machines as the cc crate does, and a proc macro that
+		// rustc loads.
 		"build.rs": `use std::{env, fs, path::Path, process::Command};
 fn main() {
     let out = env::var("OUT_DIR").unwrap();
@@ -134,8 +135,8 @@ func headersOfNode(t *testing.T) string {
 	return dir
 }
 
-// TestByHand: with the environment of a platform every build system builds by its own commands, programs that run meanwhile included: by eval of xbuild env, and in xbuild
-// exec. In a Dockerfile's stage: TestDocker.
+// TestByHand: with the environment of a platform every build system builds by its own commands, programs that run
+// meanwhile included: by eval of xbuild env, and in xbuild exec. In a Dockerfile's stage: TestDocker.
 func TestByHand(t *testing.T) {
 	needNetwork(t)
 	for _, b := range byHands {
@@ -196,8 +197,9 @@ func (b byHand) check(t *testing.T, dir string) {
 	}
 }
 
-// TestCargoOfTheHost is the same for the machine's own cargo and rustc, of which xbuild.toml says nothing: what rustc loads and what build scripts are fit the C library of
-// the machine. Where its rustc has no standard library for the platform, it builds for its own machine in the platform's environment.
+// TestCargoOfTheHost is the same for the machine's own cargo and rustc, of which xbuild.toml says nothing: what rustc
+// loads and what build scripts are fit the C library of the machine. Where its rustc has no standard library for the
+// platform, it builds for its own machine in the platform's environment.
 func TestCargoOfTheHost(t *testing.T) {
 	needNetwork(t)
 	if _, err := exec.LookPath("rustc"); err != nil || runtime.GOARCH != "amd64" {
@@ -224,8 +226,8 @@ func TestCargoOfTheHost(t *testing.T) {
 	}
 }
 
-// TestHostOf32Bits: for a platform of 32 bits the host's compiler makes programs of 32 bits with -m32, which run here without a 32-bit C library: LuaJIT has some for every
-// such platform. In a recipe, and by hand.
+// TestHostOf32Bits: for a platform of 32 bits the host's compiler makes programs of 32 bits with -m32, which run here
+// without a 32-bit C library: LuaJIT has some for every such platform. In a recipe, and by hand.
 func TestHostOf32Bits(t *testing.T) {
 	needNetwork(t)
 	if runtime.GOARCH != "amd64" {

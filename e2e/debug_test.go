@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// What is debugged: its function is found by name, its argument and a global by value, its line in the source, and it ends with a code of its own.
+// What is debugged: its function is found by name, its argument and a global by value, its line in the source, and it
+// ends with a code of its own.
 const debugged = `#include <stdio.h>
 #include <stdlib.h>
 
@@ -42,7 +43,8 @@ cflags = ["-g"]
 opt = "0"
 `
 
-// TestDebug stops a program of several platforms in a function and looks at it: dynamic, static, 32 bits, big-endian, and the host's own.
+// TestDebug stops a program of several platforms in a function and looks at it: dynamic, static, 32 bits, big-endian,
+// and the host's own.
 func TestDebug(t *testing.T) {
 	needNetwork(t)
 	dir := write(t, map[string]string{"src/hello.c": debugged, "xbuild.toml": debuggedTOML, "first.gdb": "break twice\ncontinue\nup\nprint argc\n"})
@@ -120,8 +122,8 @@ func debugRemote(t *testing.T, dir, file string) {
 	}
 }
 
-// debugLaunch does what the editor does by its launch.json: it starts the server, waits for the words that say so, gives gdb the commands over its machine interface,
-// connects and sets a breakpoint.
+// debugLaunch does what the editor does by its launch.json: it starts the server, waits for the words that say so,
+// gives gdb the commands over its machine interface, connects and sets a breakpoint.
 func debugLaunch(t *testing.T, dir, file string) {
 	r := xbuild(t, dir, "debug", "-q", "--launch-json", file, "40")
 	var launch struct {

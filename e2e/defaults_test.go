@@ -74,8 +74,8 @@ const (
 	mipsPIC = "relocation R_MIPS_64 cannot be used against local symbol"
 )
 
-// go119: its atomics take MMX for granted on 386, which linux/386/387 does not promise. The others are false alarms: Arm's 64-bit atomics read runtime.goarm
-// first, and indexbytebody is told by its caller.
+// go119: its atomics take MMX for granted on 386, which linux/386/387 does not promise. The others are false alarms:
+// Arm's 64-bit atomics read runtime.goarm first, and indexbytebody is told by its caller.
 var go119 = map[string]string{
 	"linux/386/387 defaults": "refused: mmx", "linux/arm/v5 defaults": "refused: v6k", "linux/arm/v6 defaults": "refused: v7", "linux/ppc64le defaults": "refused: power9",
 }
@@ -111,16 +111,18 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestGoNeeds holds the table of toolchains/go.toml, what each release of Go needs beyond what a platform promises, against a program of each. The release is refused,
-// or its program asks the machine as it starts; with what it needs promised, it is built and runs; and on a machine that has all but that, it does not. What no line of
-// the table names is TestDefaults': there the releases are built for the platforms as they are. XBUILD_E2E=full looks at every line.
+// TestGoNeeds holds the table of toolchains/go.toml, what each release of Go needs beyond what a platform promises,
+// against a program of each. The release is refused, or its program asks the machine as it starts; with what it needs
+// promised, it is built and runs; and on a machine that has all but that, it does not. What no line of the table names
+// is TestDefaults': there the releases are built for the platforms as they are. XBUILD_E2E=full looks at every line.
 func TestGoNeeds(t *testing.T) {
 	needNetwork(t)
 	c, err := catalog.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The least machine but for a feature, for QEMU; empty where that does not stop it: QEMU 11 runs WFMAXDB on its z13.
+	// The least machine but for a feature, for QEMU; empty where that does not stop it: QEMU 11 runs WFMAXDB on its
+	// z13.
 	machines := map[string]string{"linux/386/387 mmx": "pentium2,mmx=off", "linux/s390x z14": ""}
 	files := map[string]string{}
 	for _, name := range []string{"go.mod", "main.go", "least.go", "least119.go"} {

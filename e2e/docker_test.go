@@ -18,8 +18,9 @@ import (
 	"xbuild/internal/platform"
 )
 
-// TestDocker builds examples/all into images for every platform and runs each program of each image, through binfmt_misc and the QEMU that xbuild fetched:
-// first what `xbuild build` left in dist is copied (Dockerfile), then `xbuild build` runs inside a stage (Dockerfile.build).
+// TestDocker builds examples/all into images for every platform and runs each program of each image, through
+// binfmt_misc and the QEMU that xbuild fetched: first what `xbuild build` left in dist is copied (Dockerfile), then
+// `xbuild build` runs inside a stage (Dockerfile.build).
 func TestDocker(t *testing.T) {
 	needNetwork(t)
 	e := startEngine(t)
@@ -120,7 +121,8 @@ func TestDocker(t *testing.T) {
 	}
 }
 
-// everyStage builds a target of every recipe in a stage, from a source that cannot be written, as a user without privileges and without a home.
+// everyStage builds a target of every recipe in a stage, from a source that cannot be written, as a user without
+// privileges and without a home.
 func everyStage(t *testing.T, e *engine, program []byte, args []string) {
 	context := write(t, everyRecipe)
 	// Crates and npm's packages come from where the machine's own tools find them, which a stage does not see.
@@ -192,7 +194,8 @@ func readArtifacts(t *testing.T, dist string) map[string][]string {
 	return paths
 }
 
-// byHandStage builds the projects of TestByHand in a stage, by the build systems' own commands in the environment of a platform.
+// byHandStage builds the projects of TestByHand in a stage, by the build systems' own commands in the environment of a
+// platform.
 func byHandStage(t *testing.T, e *engine, program []byte, args []string) {
 	context := t.TempDir()
 	config, err := npm.ReadConfig(os.Getenv, context)

@@ -21,8 +21,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// An engine is a Docker engine of the test's own, beside any other that the machine has: its data, sockets and processes are in a directory and in
-// namespaces that end with the test.
+// An engine is a Docker engine of the test's own, beside any other that the machine has: its data, sockets and
+// processes are in a directory and in namespaces that end with the test.
 type engine struct {
 	client string // a docker program that can build with BuildKit
 	host   string // its address
@@ -44,7 +44,8 @@ func dockerDir(t *testing.T) string {
 	return dir
 }
 
-// startEngine starts dockerd and returns when it answers. It skips the test where nobody could start one, and fails it where the program is missing.
+// startEngine starts dockerd and returns when it answers. It skips the test where nobody could start one, and fails it
+// where the program is missing.
 func startEngine(t *testing.T) *engine {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -62,8 +63,9 @@ func startEngine(t *testing.T) *engine {
 	}
 	defer log.Close()
 
-	// The engine is the first process of its PID namespace, so that nothing it started outlives it, and its mounts are in a namespace of their own. Before it
-	// starts, /proc becomes that of the namespace, and /etc/docker is covered: the engine reads daemon.json and writes a key there.
+	// The engine is the first process of its PID namespace, so that nothing it started outlives it, and its mounts are
+	// in a namespace of their own. Before it starts, /proc becomes that of the namespace, and /etc/docker is covered:
+	// the engine reads daemon.json and writes a key there.
 	e := &engine{host: "unix://" + filepath.Join(dir, "sock"), config: filepath.Join(dir, "config")}
 	cmd := exec.Command("/bin/sh", "-ec", `mount -t proc proc /proc
 [ ! -d /etc/docker ] || mount -t tmpfs tmpfs /etc/docker
@@ -131,7 +133,8 @@ exec "$@"`, "sh", dockerd,
 	return e
 }
 
-// findClient chooses the first docker program that builds with BuildKit: up to version 22 it is built in, later ones need the buildx plugin.
+// findClient chooses the first docker program that builds with BuildKit: up to version 22 it is built in, later ones
+// need the buildx plugin.
 func (e *engine) findClient(t *testing.T, dir string) {
 	t.Helper()
 	empty := filepath.Join(dir, "empty")
@@ -187,7 +190,8 @@ func (e *engine) build(t *testing.T, context, dockerfile, platform, tag string, 
 	}
 }
 
-// run runs a program of an image, on the CPU model of the platform's baseline where it is emulated, and returns what it printed.
+// run runs a program of an image, on the CPU model of the platform's baseline where it is emulated, and returns what it
+// printed.
 func (e *engine) run(t *testing.T, p platform.Platform, tag, program string) string {
 	t.Helper()
 	name := strings.NewReplacer("/", "-", ":", "-").Replace(tag + program)
@@ -217,8 +221,8 @@ func (e *engine) importImage(t *testing.T, root, tag string) {
 	}
 }
 
-// registerBinfmt has the kernel start programs of the platforms under the QEMU that xbuild fetched, and undoes that at the test's end. What xbuild has registered
-// on this machine already stays.
+// registerBinfmt has the kernel start programs of the platforms under the QEMU that xbuild fetched, and undoes that at
+// the test's end. What xbuild has registered on this machine already stays.
 func registerBinfmt(t *testing.T, dir string, platforms []platform.Platform) {
 	t.Helper()
 	r := xbuild(t, dir, "binfmt", "status", "--json")
@@ -283,8 +287,9 @@ func hostArchive(t *testing.T) aptSource {
 	return aptSource{}
 }
 
-// debianImage makes an image like Debian's slim ones, for no registry of images is asked. Its packages are unpacked and not configured, which is enough to
-// run a shell. The certificates are the host's, because a proxy between here and the world may have one of its own.
+// debianImage makes an image like Debian's slim ones, for no registry of images is asked. Its packages are unpacked and
+// not configured, which is enough to run a shell. The certificates are the host's, because a proxy between here and the
+// world may have one of its own.
 func (e *engine) debianImage(t *testing.T, from aptSource, tag string) {
 	t.Helper()
 	debootstrap, err := lookPath("debootstrap")

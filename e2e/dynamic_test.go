@@ -10,7 +10,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// TestDynamic builds programs that are linked to the platform's shared libraries, and runs them with the sysroot as QEMU's root.
+// TestDynamic builds programs that are linked to the platform's shared libraries, and runs them with the sysroot as
+// QEMU's root.
 func TestDynamic(t *testing.T) {
 	needNetwork(t)
 	dir := example(t, "all")
@@ -64,8 +65,9 @@ func checkLinked(t *testing.T, file, name string, dynamic bool) {
 	}
 }
 
-// async uses what libstdc++ has only where atomic operations of the platform and of the library's build agree: std::async, std::future, exceptions through them, and
-// 8-byte atomics, which are calls into libatomic on 32-bit platforms.
+// async uses what libstdc++ has only where atomic operations of the platform and of the library's build agree:
+// std::async, std::future, exceptions through them, and 8-byte atomics, which are calls into libatomic on 32-bit
+// platforms.
 const async = `
 #include <atomic>
 #include <cstdint>
@@ -113,7 +115,8 @@ int main() {
 }
 `
 
-// TestThreads is the cc recipe with the parts of C++ that lean on atomic operations, dynamic and static, on every platform.
+// TestThreads is the cc recipe with the parts of C++ that lean on atomic operations, dynamic and static, on every
+// platform.
 func TestThreads(t *testing.T) {
 	needNetwork(t)
 	dir := t.TempDir()

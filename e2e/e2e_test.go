@@ -1,8 +1,10 @@
-// Package e2e tests the xbuild program from outside: it builds real projects with real compilers and runs what came out under QEMU.
+// Package e2e tests the xbuild program from outside: it builds real projects with real compilers and runs what came out
+// under QEMU.
 //
-// All of it needs a network (the Debian archive and the Go module proxy) and a store: the user's own, or XBUILD_E2E_STORE. -short skips everything.
-// XBUILD_E2E=full runs every example and every upstream source on every platform; without it a part is left out to keep the time bounded, but every platform
-// and every recipe is built and run at least once.
+// All of it needs a network (the Debian archive and the Go module proxy) and a store: the user's own, or
+// XBUILD_E2E_STORE. -short skips everything. XBUILD_E2E=full runs every example and every upstream source on every
+// platform; without it a part is left out to keep the time bounded, but every platform and every recipe is built and
+// run at least once.
 package e2e
 
 import (
@@ -85,7 +87,8 @@ func (r result) String() string {
 	return fmt.Sprintf("%s\nstdout:\n%sstderr:\n%s", end, r.stdout, r.stderr)
 }
 
-// xbuild runs xbuild in a directory. Variables by which the caller's shell chooses platforms and places are left out: the test decides on them.
+// xbuild runs xbuild in a directory. Variables by which the caller's shell chooses platforms and places are left out:
+// the test decides on them.
 func xbuild(t *testing.T, dir string, args ...string) result {
 	t.Helper()
 	file, err := program()
@@ -128,7 +131,8 @@ func environ() []string {
 	return append(env, "XBUILD_ALLOW_EXPIRED=1") // the mirror of a test machine may be one of a certain day
 }
 
-// build runs xbuild build and reports a failure with the compiler's words; what other platforms built is there all the same.
+// build runs xbuild build and reports a failure with the compiler's words; what other platforms built is there all the
+// same.
 func build(t *testing.T, dir string, args ...string) {
 	t.Helper()
 	start := time.Now()

@@ -12,7 +12,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// TestExamples builds a copy of each example that stands for one recipe, runs it, and holds what it prints against what its README says that it prints.
+// TestExamples builds a copy of each example that stands for one recipe, runs it, and holds what it prints against what
+// its README says that it prints.
 func TestExamples(t *testing.T) {
 	needNetwork(t)
 	for _, c := range []struct {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestHints: what goes wrong is explained on the real message of the tool, and what the explanation advises mends the build.
+// TestHints: what goes wrong is explained on the real message of the tool, and what the explanation advises mends the
+// build.
 func TestHints(t *testing.T) {
 	needNetwork(t)
 	const picked = "#ifdef PIC\n#define LOAD call here; here: popl %eax; movl value-here(%eax), %eax\n#else\n#define LOAD movl value, %eax\n#endif\n" +

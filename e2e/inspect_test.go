@@ -19,7 +19,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// inspected reads what a linker made, holds it against its platform, and sees that the standard library's readers, which trust a file more, say the same.
+// inspected reads what a linker made, holds it against its platform, and sees that the standard library's readers,
+// which trust a file more, say the same.
 func inspected(t *testing.T, file string, p platform.Platform) {
 	t.Helper()
 	r, err := inspect.File(file)
@@ -135,8 +136,9 @@ func byELF(t *testing.T, data []byte, r *inspect.Report) (libraries, symbols []s
 	return libraries, symbols
 }
 
-// TestGlibcFloor: a program that was linked on a newer system is no artifact of a project that asks for an older glibc, and neither is one that needs a library which
-// its sysroot does not have. The message names the file and what to write.
+// TestGlibcFloor: a program that was linked on a newer system is no artifact of a project that asks for an older glibc,
+// and neither is one that needs a library which its sysroot does not have. The message names the file and what to
+// write.
 func TestGlibcFloor(t *testing.T) {
 	needNetwork(t)
 	source := "#include <stdio.h>\n#include <zlib.h>\nint main(void) { puts(zlibVersion()); }\n"
@@ -214,7 +216,8 @@ outputs = ["hello"]
 	}
 }
 
-// noFalseAlarm holds all that a distribution put into a sysroot against its platform: it runs there, and nothing may be said against it.
+// noFalseAlarm holds all that a distribution put into a sysroot against its platform: it runs there, and nothing may be
+// said against it.
 func noFalseAlarm(t *testing.T, sysroot, name string) {
 	t.Helper()
 	p, err := platform.Parse(name)

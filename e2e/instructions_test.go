@@ -16,8 +16,9 @@ import (
 	"xbuild/internal/platform"
 )
 
-// A level is code beyond a platform's baseline: how work.c is compiled, and what x86's programs ask for. alarms are the false alarms that are known and stand in
-// docs/instructions.md: more of them is a fault, and so is less, which the table does not say yet.
+// A level is code beyond a platform's baseline: how work.c is compiled, and what x86's programs ask for. alarms are the
+// false alarms that are known and stand in docs/instructions.md: more of them is a fault, and so is less, which the
+// table does not say yet.
 type level struct {
 	platform, name, flags, feature string
 	alarms                         int
@@ -76,7 +77,8 @@ var (
 	noIfunc    = []string{"linux/mips64le", "windows/amd64", "windows/386", "windows/arm64", "darwin/amd64", "darwin/arm64"}
 )
 
-// links are the ways in which a platform's programs are linked: for Windows there is one; for macOS, before and since its loader's chains of fixups.
+// links are the ways in which a platform's programs are linked: for Windows there is one; for macOS, before and since
+// its loader's chains of fixups.
 func links(name string, kind int) []string {
 	switch {
 	case slices.Contains(libraries, kind):
@@ -89,7 +91,8 @@ func links(name string, kind int) []string {
 	return []string{"static", "dynamic"}
 }
 
-// stubs are libraries without code, for platforms that xbuild has no libraries for: a DLL's definition, and a library for macOS.
+// stubs are libraries without code, for platforms that xbuild has no libraries for: a DLL's definition, and a library
+// for macOS.
 var stubs = map[string]string{
 	"stub.def": "LIBRARY msvcrt.dll\nEXPORTS\nputs\nprintf\nIsProcessorFeaturePresent@4\n",
 	"stub.tbd": "--- !tapi-tbd\ntbd-version: 4\ntargets: [ x86_64-macos, arm64-macos ]\ninstall-name: '/usr/lib/libSystem.B.dylib'\nexports:\n  - targets: [ x86_64-macos, arm64-macos ]\n    symbols: [ _puts, _printf, _sysctlbyname, dyld_stub_binder ]\n...\n",
@@ -130,8 +133,8 @@ type tally struct {
 	strippedMissed, strippedUntold, strippedAlarms, strippedRemarks int
 }
 
-// count adds the audit of a program to a row: asks says that it asks the machine first, work is the function in question,
-// allow are those of which a project says that they are dispatched.
+// count adds the audit of a program to a row: asks says that it asks the machine first, work is the function in
+// question, allow are those of which a project says that they are dispatched.
 func (row *tally) count(t *testing.T, name string, data []byte, base platform.Baseline, asks, stripped bool, work string, allow ...string) {
 	t.Helper()
 	r, err := isa.Audit(data, base, isa.Options{Allow: allow})
@@ -174,8 +177,8 @@ func (row *tally) count(t *testing.T, name string, data []byte, base platform.Ba
 	}
 }
 
-// TestInstructions builds programs that use more than their platform has, with and without asking the machine first, and counts what the audit says of them.
-// With -update the counts are written into docs/instructions.md.
+// TestInstructions builds programs that use more than their platform has, with and without asking the machine first,
+// and counts what the audit says of them. With -update the counts are written into docs/instructions.md.
 func TestInstructions(t *testing.T) {
 	needNetwork(t)
 	var rows []tally
@@ -199,13 +202,14 @@ func TestInstructions(t *testing.T) {
 	}
 }
 
-// lacksKind: the sysroot's toolchain makes no indirect functions, or none that run (lld 19 moves a resolver of riscv64 when it relaxes code, and leaves R_RISCV_IRELATIVE's addend as it was), or the
-// system has no such file.
+// lacksKind: the sysroot's toolchain makes no indirect functions, or none that run (lld 19 moves a resolver of riscv64
+// when it relaxes code, and leaves R_RISCV_IRELATIVE's addend as it was), or the system has no such file.
 func lacksKind(platform string, kind int) bool {
 	return (kind == 24 || kind == 155) && slices.Contains(noIfunc, platform) || kind == 155 && platform == "linux/riscv64" || (kind == 26 || slices.Contains(libraries, kind)) && !strings.HasPrefix(platform, "linux/")
 }
 
-// A language is what programs in Rust and Go are that use more than their platform has: each prints what work() makes, on every machine or where it has asked.
+// A language is what programs in Rust and Go are that use more than their platform has: each prints what work() makes,
+// on every machine or where it has asked.
 type language struct {
 	platform, name string
 	sample         bool // also without XBUILD_E2E=full
@@ -234,7 +238,8 @@ func rustFiles(work, has string) map[string]string {
 
 var rustAsks = map[string]bool{"never": false, "place": true, "pointer": true}
 
-// goFiles are a program whose own code differs with the level that it is compiled for, and that brings all the assembly of net/http and crypto.
+// goFiles are a program whose own code differs with the level that it is compiled for, and that brings all the assembly
+// of net/http and crypto.
 var goFiles = map[string]string{
 	"go.mod": "module corpus\n\ngo 1.21\n",
 	"main.go": "package main\n\nimport (\n\t\"fmt\"\n\t\"math\"\n\t\"math/bits\"\n\t\"net/http\"\n\t\"os\"\n)\n\n//go:noinline\nfunc work(n int, x float64) (int, float64) {\n\treturn bits.OnesCount(uint(n)), math.FMA(x, x, 1)\n}\n\n" +
@@ -419,7 +424,8 @@ func TestInstructionsOfExamples(t *testing.T) {
 	}
 }
 
-// TestInstructionsOfPrograms audits programs that many use, built for Windows and macOS from what their authors published: nothing may be condemned.
+// TestInstructionsOfPrograms audits programs that many use, built for Windows and macOS from what their authors
+// published: nothing may be condemned.
 func TestInstructionsOfPrograms(t *testing.T) {
 	needNetwork(t)
 	if !full() {
@@ -489,7 +495,8 @@ func main() {
 	}
 }
 
-// TestInstructionsOfLibc links Debian's own armhf libc, which is Armv7, into a program for Armv6, as Docker's were once shipped: it is caught, with the object named.
+// TestInstructionsOfLibc links Debian's own armhf libc, which is Armv7, into a program for Armv6, as Docker's were once
+// shipped: it is caught, with the object named.
 func TestInstructionsOfLibc(t *testing.T) {
 	needNetwork(t)
 	dir := write(t, map[string]string{
@@ -533,8 +540,9 @@ func TestInstructionsOfLibc(t *testing.T) {
 	}
 }
 
-// TestBuildBeyondBaseline: xbuild build refuses what needs more than its platform has, whoever's flags or libraries brought it in, and says where it lies and what to write.
-// The same sources without those flags pass, and so does code that the project vouches for.
+// TestBuildBeyondBaseline: xbuild build refuses what needs more than its platform has, whoever's flags or libraries
+// brought it in, and says where it lies and what to write. The same sources without those flags pass, and so does code
+// that the project vouches for.
 func TestBuildBeyondBaseline(t *testing.T) {
 	needNetwork(t)
 	text := func(name string) string {
@@ -632,7 +640,8 @@ func writeTable(t *testing.T, start, end string, rows []tally) {
 	}
 }
 
-// TestBuildLibraryThatAsks: an object that is not linked yet shows less of how it chooses; what it may choose is listed, and what it calls outright a fault.
+// TestBuildLibraryThatAsks: an object that is not linked yet shows less of how it chooses; what it may choose is
+// listed, and what it calls outright a fault.
 func TestBuildLibraryThatAsks(t *testing.T) {
 	needNetwork(t)
 	dir := write(t, map[string]string{

@@ -20,7 +20,8 @@ func TestRunElsewhere(t *testing.T) {
 	}
 }
 
-// TestAlternatives: libblas.so, libblas.so.3 and blas.pc are links that packages make when they are installed, each of several to its own.
+// TestAlternatives: libblas.so, libblas.so.3 and blas.pc are links that packages make when they are installed, each of
+// several to its own.
 func TestAlternatives(t *testing.T) {
 	needNetwork(t)
 	for _, c := range []struct{ packages, pc, needs string }{
@@ -81,8 +82,8 @@ int main(void) {
 	}
 }
 
-// TestLibrariesOfGCC: what the platform's packages were compiled with is what clang compiles for. On 32-bit Arm a time has 64 bits in trixie's libraries and 32 in bookworm's;
-// abseil's names of function templates are GCC's.
+// TestLibrariesOfGCC: what the platform's packages were compiled with is what clang compiles for. On 32-bit Arm a time
+// has 64 bits in trixie's libraries and 32 in bookworm's; abseil's names of function templates are GCC's.
 func TestLibrariesOfGCC(t *testing.T) {
 	needNetwork(t)
 	platforms := []string{"linux/arm/v5", "linux/arm/v7", "linux/386", "linux/s390x"}
@@ -117,7 +118,8 @@ pkg-config = ["absl_strings", "` + c.pc + `"]
 	}
 }
 
-// TestConfigureInside: a Makefile runs a configure script of autoconf that it tells nothing of the platform, and one for a program of the host.
+// TestConfigureInside: a Makefile runs a configure script of autoconf that it tells nothing of the platform, and one
+// for a program of the host.
 func TestConfigureInside(t *testing.T) {
 	needNetwork(t)
 	const ac = `AC_INIT([name], [1])

@@ -86,8 +86,8 @@ const (
 	notRun = "built, not run: QEMU has no AVX-512"
 )
 
-// TestMatrix builds examples/all for every platform and for variants of them, runs each program on the CPU model of its baseline, and holds the table in
-// docs/platforms.md against what came out; with -update it writes the table.
+// TestMatrix builds examples/all for every platform and for variants of them, runs each program on the CPU model of its
+// baseline, and holds the table in docs/platforms.md against what came out; with -update it writes the table.
 func TestMatrix(t *testing.T) {
 	needNetwork(t)
 	base := make([]row, len(eleven))
@@ -112,7 +112,8 @@ func TestMatrix(t *testing.T) {
 	compareTables(t, "../docs/platforms.md", map[string]string{"platforms": table(t, base, cells, append(slices.Clone(names), nodeColumn)), "variants": table(t, variants, cells, names)})
 }
 
-// nodeCells builds a module of Node-API for the platforms that there is a Node for, loads it there, and fills in its column.
+// nodeCells builds a module of Node-API for the platforms that there is a Node for, loads it there, and fills in its
+// column.
 func nodeCells(t *testing.T, rows []row, cells map[string]map[string]string) {
 	var platforms []string
 	for _, r := range rows {
@@ -328,7 +329,8 @@ func floors(s *catalog.Sysroot, p platform.Platform) string {
 	return strings.Join(out, ", ")
 }
 
-// compareTables holds the text between <!-- NAME: begin … --> and <!-- NAME: end --> against what was measured, or writes it with -update.
+// compareTables holds the text between <!-- NAME: begin … --> and <!-- NAME: end --> against what was measured, or
+// writes it with -update.
 func compareTables(t *testing.T, file string, tables map[string]string) {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -370,8 +372,8 @@ func compareTables(t *testing.T, file string, tables map[string]string) {
 
 var measured = regexp.MustCompile(`(?m)^Measured on .*$`)
 
-// needs is a program that uses, wherever the compiler may, vectors, population count, atomic and fused operations, and prints the same everywhere. main says first that it was
-// reached: what comes before it is the C library's own start.
+// needs is a program that uses, wherever the compiler may, vectors, population count, atomic and fused operations, and
+// prints the same everywhere. main says first that it was reached: what comes before it is the C library's own start.
 const needs = `
 #include <math.h>
 #include <stdio.h>
@@ -401,13 +403,14 @@ int main(void) {
 }
 `
 
-// TestCPU proves that the CPU model is in force: a program of a higher baseline prints its result on that baseline's CPU and dies of an illegal instruction on the
-// CPU of the lower one.
+// TestCPU proves that the CPU model is in force: a program of a higher baseline prints its result on that baseline's
+// CPU and dies of an illegal instruction on the CPU of the lower one.
 func TestCPU(t *testing.T) {
 	needNetwork(t)
 	const toml = "[target.needs]\nrecipe = \"cc\"\nsources = [\"needs.c\"]\ncflags = [\"-ffp-contract=off\"]\nlibs = [\"m\"]\nstatic = true\n"
 	const want = "started\n272 1496 32 40 42 17\n"
-	// First the same program built for the lowest baselines, each of which runs it: what dies below dies of its instructions.
+	// First the same program built for the lowest baselines, each of which runs it: what dies below dies of its
+	// instructions.
 	plain := write(t, map[string]string{"needs.c": needs, "xbuild.toml": toml})
 	var args []string
 	for _, p := range eleven {

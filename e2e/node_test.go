@@ -37,8 +37,9 @@ type nodeModule struct {
 	loads         string   // where the file lies that it loads, if not in build/Release
 }
 
-// The modules: of Node-API, in C and by node-addon-api's classes (microtime's x[0] is one of those that clang finds ambiguous on 32 bits); of V8 (better-sqlite3; pcap, libpq and
-// node-libcurl through nan); built by node-gyp alone, and by node-pre-gyp (node-libcurl); linking libraries of the platform, as they say themselves (pcap) and as scripts of
+// The modules: of Node-API, in C and by node-addon-api's classes (microtime's x[0] is one of those that clang finds
+// ambiguous on 32 bits); of V8 (better-sqlite3; pcap, libpq and node-libcurl through nan); built by node-gyp alone, and
+// by node-pre-gyp (node-libcurl); linking libraries of the platform, as they say themselves (pcap) and as scripts of
 // their packages say (pg_config, curl-config).
 var nodeModules = []nodeModule{
 	{name: "better-sqlite3", version: "12.11.1", platform: "linux/arm64", test: `
@@ -105,7 +106,8 @@ const loaded = (name) => Object.keys(require.cache).filter((f) => f.endsWith('.n
 	return b.String()
 }
 
-// argonVector is argon2id of "password" with the salt of the test, 2 passes over 1 MiB, one lane: the reference implementation's answer (argon2(1) -id -t 2 -k 1024 -p 1 -l 32 -r).
+// argonVector is argon2id of "password" with the salt of the test, 2 passes over 1 MiB, one lane: the reference
+// implementation's answer (argon2(1) -id -t 2 -k 1024 -p 1 -l 32 -r).
 const argonVector = "fbb749b873e2a2f1da56305bbe809193f2cc30af6d2ef5fa09d69d9aa0a14d7b"
 
 // nodeProject writes an application with modules.
@@ -133,8 +135,8 @@ func nodeProject(t *testing.T, platforms []string, modules []nodeModule) string 
 
 var nodePlatforms = []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/ppc64le", "linux/s390x", "linux/riscv64"}
 
-// TestNodeModules builds modules of the npm registry from source inside an application and exercises each in the platform's own Node. Without XBUILD_E2E=full
-// each module is built for one platform, and each platform has one module.
+// TestNodeModules builds modules of the npm registry from source inside an application and exercises each in the
+// platform's own Node. Without XBUILD_E2E=full each module is built for one platform, and each platform has one module.
 func TestNodeModules(t *testing.T) {
 	needNetwork(t)
 	measured := map[string]map[string]string{}
@@ -205,7 +207,8 @@ func nodeTable(measured map[string]map[string]string) string {
 	return b.String()
 }
 
-// TestNodePrebuilds builds a module of Node-API and one of V8 for several versions of Node, and loads them in each version through node-gyp-build.
+// TestNodePrebuilds builds a module of Node-API and one of V8 for several versions of Node, and loads them in each
+// version through node-gyp-build.
 func TestNodePrebuilds(t *testing.T) {
 	needNetwork(t)
 	versions := []string{"20", "22", "24"}
@@ -306,8 +309,8 @@ console.log(load(api), path.basename(load.resolve(engine)), process.version);
 	}
 }
 
-// TestNodeElsewhere builds a module in C++ that uses V8 for the platforms that Debian alone has a Node for, and loads it there: the oldest version of Node that is
-// tested, 18, among them. Without XBUILD_E2E=full it is that one.
+// TestNodeElsewhere builds a module in C++ that uses V8 for the platforms that Debian alone has a Node for, and loads
+// it there: the oldest version of Node that is tested, 18, among them. Without XBUILD_E2E=full it is that one.
 func TestNodeElsewhere(t *testing.T) {
 	needNetwork(t)
 	for _, c := range []struct{ platform, version, abi, more string }{
@@ -420,8 +423,8 @@ func TestNodeExample(t *testing.T) {
 	}
 }
 
-// TestNodeTest tests modules in the platforms' own Nodes: a small one whose test starts further Nodes in every way that Node has, by npm test; then one of the npm
-// registry, by its own test suite.
+// TestNodeTest tests modules in the platforms' own Nodes: a small one whose test starts further Nodes in every way that
+// Node has, by npm test; then one of the npm registry, by its own test suite.
 func TestNodeTest(t *testing.T) {
 	needNetwork(t)
 	t.Run("small", func(t *testing.T) {
@@ -529,7 +532,8 @@ test('a worker', (t, done) => { new Worker("require('worker_threads').parentPort
 	}
 }
 
-// TestNodeTools builds a module with cmake-js and, with XBUILD_E2E=full, one with napi-rs: both through their own conventions.
+// TestNodeTools builds a module with cmake-js and, with XBUILD_E2E=full, one with napi-rs: both through their own
+// conventions.
 func TestNodeTools(t *testing.T) {
 	needNetwork(t)
 	t.Run("cmake-js", func(t *testing.T) {
@@ -584,9 +588,11 @@ func toolProject(t *testing.T, dir, file, expression, want string) {
 	}
 }
 
-// TestNodeMusl builds a module in C and one in C++ over musl. There is no Node over musl here to run them in: they must have no C library of their own, and want none by name, so that
-// they take that of any Node that loads them. On linux/amd64 a small program with musl's dynamic library, from the archive's package musl, stands for Node: it loads each module and calls it, and
-// its one function of Node-API takes what the module made. A module that calls what it cannot call over musl is refused.
+// TestNodeMusl builds a module in C and one in C++ over musl. There is no Node over musl here to run them in: they must
+// have no C library of their own, and want none by name, so that they take that of any Node that loads them. On
+// linux/amd64 a small program with musl's dynamic library, from the archive's package musl, stands for Node: it loads
+// each module and calls it, and its one function of Node-API takes what the module made. A module that calls what it
+// cannot call over musl is refused.
 func TestNodeMusl(t *testing.T) {
 	needNetwork(t)
 	config := func(platforms, name string) string {
@@ -703,7 +709,8 @@ int main(int argc, char **argv) {
 		malloc := false
 		for _, s := range symbols {
 			malloc = malloc || s.Name == "malloc" && s.Section == elf.SHN_UNDEF
-			// A template of the headers is the module's own as any other of its functions; the library's and the unwinder's must not meet those of the Node that loads it.
+			// A template of the headers is the module's own as any other of its functions; the library's and the
+			// unwinder's must not meet those of the Node that loads it.
 			if strings.HasPrefix(s.Name, "_Unwind_") || strings.HasPrefix(s.Name, "__cxa_throw") || s.Name == "_Znwm" || s.Section == elf.SHN_UNDEF && strings.HasPrefix(s.Name, "_Z") {
 				t.Errorf("%s shows or wants %s", file, s.Name)
 			}
@@ -728,8 +735,9 @@ ld -pie --export-dynamic --dynamic-linker "$0" -o host "$(f Scrt1.o)" "$(f crti.
 	}
 }
 
-// TestNodeWorkspaces builds an application in a workspace of each package manager, each in the version that its package.json names: its packages, one of the workspace among
-// them, a native one that is compiled and one that npm has for each platform. It runs where dist is all that there is.
+// TestNodeWorkspaces builds an application in a workspace of each package manager, each in the version that its
+// package.json names: its packages, one of the workspace among them, a native one that is compiled and one that npm has
+// for each platform. It runs where dist is all that there is.
 func TestNodeWorkspaces(t *testing.T) {
 	needNetwork(t)
 	globs := `, "workspaces": ["packages/*"]`

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// oddProject is a project with a target of each recipe that has no packages of its own: what each prints is its own path
-// as its compiler knows it.
+// oddProject is a project with a target of each recipe that has no packages of its own: what each prints is its own
+// path as its compiler knows it.
 var oddProject = map[string]string{
 	"xbuild.toml": `[project]
 platforms = ["linux/arm64"]

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// everyRecipe is a project with a target of each recipe. Each has a file that is generated while it is built and debugging information, so that its artifacts name
-// the places where they were made.
+// everyRecipe is a project with a target of each recipe. Each has a file that is generated while it is built and
+// debugging information, so that its artifacts name the places where they were made.
 var everyRecipe = map[string]string{
 	"xbuild.toml": `
 [project]
@@ -118,8 +118,9 @@ executable('hello-meson', 'hello.c', generated)
 }`,
 }
 
-// readOnly runs a command in a directory that is mounted read-only for it, as a user who may do nothing that others may not and who has no home. It is skipped where
-// the kernel gives users no namespaces of their own; a Docker engine's test has the same (TestDocker).
+// readOnly runs a command in a directory that is mounted read-only for it, as a user who may do nothing that others may
+// not and who has no home. It is skipped where the kernel gives users no namespaces of their own; a Docker engine's
+// test has the same (TestDocker).
 func readOnly(t *testing.T, dir string, env []string, argv ...string) (string, error) {
 	t.Helper()
 	const script = `d=$PWD; mount --bind "$d" "$d" && mount -o remount,bind,ro "$d" && cd "$d" && exec unshare --user --map-user=1000 --map-group=1000 -- "$@"`
@@ -152,8 +153,8 @@ func storeDir(t *testing.T) string {
 	return ""
 }
 
-// TestReadOnlySource builds a target of every recipe where the source cannot be written, by a user without privileges and without a home: what comes out is what comes
-// out in a directory of one's own.
+// TestReadOnlySource builds a target of every recipe where the source cannot be written, by a user without privileges
+// and without a home: what comes out is what comes out in a directory of one's own.
 func TestReadOnlySource(t *testing.T) {
 	needNetwork(t)
 	dir := write(t, everyRecipe)

@@ -33,8 +33,8 @@ type rustProgram struct {
 
 const quickRelease = "\n[profile.release]\ndebug = 0\nopt-level = 1\n"
 
-// rustPrograms are the kinds of crates that cross compilation is hard for: C sources with and without CMake, assembly, a library of the platform, headers read by
-// libclang, proc macros, and C code in a build script's own dependencies.
+// rustPrograms are the kinds of crates that cross compilation is hard for: C sources with and without CMake, assembly,
+// a library of the platform, headers read by libclang, proc macros, and C code in a build script's own dependencies.
 var rustPrograms = []rustProgram{
 	{name: "sqlite", cargo: "[dependencies]\nrusqlite = { version = \"=0.32.1\", features = [\"bundled\"] }\n", prints: []string{"sqlite: 9007199254740996 one two big"}, files: map[string]string{"src/main.rs": `
 use rusqlite::Connection;
@@ -147,7 +147,8 @@ fn main() {
     println!("derive: {}", serde_json::to_string(&Args::parse()).unwrap());
 }
 `}},
-	// The build script calls C code that was compiled for the host; the program calls C code that was compiled for the platform. Both ask the compiler what it compiles for.
+	// The build script calls C code that was compiled for the host; the program calls C code that was compiled for the
+	// platform. Both ask the compiler what it compiles for.
 	{name: "both", cargo: "links = \"both\"\n\n[build-dependencies]\ncc = \"=1.0.83\"\ngen = { path = \"gen\" }\n", prints: []string{"both: built on a ", " of 8 bytes, runs on "}, files: map[string]string{"build.rs": `
 fn main() {
     println!("cargo:rerun-if-changed=both.c");
@@ -184,7 +185,8 @@ pub fn word() -> &'static str {
 `}},
 }
 
-// rustSlice is what is built without XBUILD_E2E=full: every platform and every program once. rust is the constraint where the default release is not meant.
+// rustSlice is what is built without XBUILD_E2E=full: every platform and every program once. rust is the constraint
+// where the default release is not meant.
 var rustSlice = []struct{ platform, program, rust string }{
 	{"linux/amd64", "ripgrep", ""},
 	{"linux/amd64/v3", "both", ""}, // the host's own target, with more than the host's baseline
@@ -280,7 +282,8 @@ func programNamed(t *testing.T, name string) rustProgram {
 	return rustPrograms[i]
 }
 
-// rustRuns builds a program for platforms and runs it on each. A platform that the crate itself refuses has to be refused in its words.
+// rustRuns builds a program for platforms and runs it on each. A platform that the crate itself refuses has to be
+// refused in its words.
 func rustRuns(t *testing.T, p rustProgram, rust string, platforms []string, cell func(platform, cell string)) {
 	t.Helper()
 	dir := p.project(t, rust, platforms)
@@ -382,7 +385,8 @@ func ripgrep(t *testing.T, platforms []string, cell func(platform, cell string))
 	}
 }
 
-// fresh returns the packages of cargo's last run for a platform, those that it compiled and those that it did not have to.
+// fresh returns the packages of cargo's last run for a platform, those that it compiled and those that it did not have
+// to.
 func fresh(t *testing.T, dir, name string) (compiled, kept []string) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, ".xbuild", name, "program", "build", "cargo.json"))
@@ -407,7 +411,8 @@ func fresh(t *testing.T, dir, name string) (compiled, kept []string) {
 	return compiled, kept
 }
 
-// workspace is three packages without dependencies elsewhere: a program over a library, and one that has nothing to do with it.
+// workspace is three packages without dependencies elsewhere: a program over a library, and one that has nothing to do
+// with it.
 var workspace = map[string]string{
 	"Cargo.toml":        "[workspace]\nresolver = \"2\"\nmembers = [\"app\", \"words\", \"other\"]\n",
 	"app/Cargo.toml":    "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\nwords = { path = \"../words\" }\n",
@@ -529,7 +534,8 @@ func secondStore(t *testing.T) string {
 	return dir
 }
 
-// TestRustVendored: with the crates in a directory of the project, and everything else fetched, a build needs no network and no registry.
+// TestRustVendored: with the crates in a directory of the project, and everything else fetched, a build needs no
+// network and no registry.
 func TestRustVendored(t *testing.T) {
 	needNetwork(t)
 	p := programNamed(t, "both")

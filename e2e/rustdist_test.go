@@ -22,10 +22,11 @@ import (
 	"xbuild/internal/store"
 )
 
-// TestRustDistribution builds with a toolchain of Rust's official distribution as a server of the test has it: the archive's own rustc, cargo and standard
-// libraries, packed into components as the Rust project packs them, and named by a channel manifest. Its key is the test's, which the program xbuild does not take:
-// it is the test program of cmd/xbuild that runs here, in which a test may say what key is trusted. The public server is not asked. The archive's 1.97 wants a newer libc
-// than the definition's runtime is.
+// TestRustDistribution builds with a toolchain of Rust's official distribution as a server of the test has it: the
+// archive's own rustc, cargo and standard libraries, packed into components as the Rust project packs them, and named
+// by a channel manifest. Its key is the test's, which the program xbuild does not take: it is the test program of
+// cmd/xbuild that runs here, in which a test may say what key is trusted. The public server is not asked. The archive's
+// 1.97 wants a newer libc than the definition's runtime is.
 func TestRustDistribution(t *testing.T) {
 	needNetwork(t)
 	platforms := map[string]string{"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
@@ -91,7 +92,8 @@ recipe = "rust"
 	}
 }
 
-// rustDistribution packs the locked toolchain rust of this host, and its standard library for both hosts, into a distribution that is served until the test ends.
+// rustDistribution packs the locked toolchain rust of this host, and its standard library for both hosts, into a
+// distribution that is served until the test ends.
 func rustDistribution(t *testing.T, file string) (version string, server *rustdisttest.Server) {
 	t.Helper()
 	l, err := lock.Read(file)
@@ -213,7 +215,8 @@ func packages(t *testing.T, files []lock.File) *store.Store {
 	return st
 }
 
-// copyFiles copies a file, or a tree of them, with the content of what links lead to; those that lead nowhere are left out.
+// copyFiles copies a file, or a tree of them, with the content of what links lead to; those that lead nowhere are left
+// out.
 func copyFiles(t *testing.T, from, to string) {
 	t.Helper()
 	err := filepath.WalkDir(from, func(file string, d fs.DirEntry, err error) error {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// stdProgram uses what a standard library that was put together wrongly fails at: threads, unwinding, sockets, wide atomics, floating point.
+// stdProgram uses what a standard library that was put together wrongly fails at: threads, unwinding, sockets, wide
+// atomics, floating point.
 const stdProgram = `use std::io::{Read, Write};
 
 #[cfg(target_has_atomic = "64")]
@@ -43,8 +44,9 @@ fn main() {
 
 const stdOutput = "[Ok(0), Ok(1), Ok(4), Err(\"panicked\")]\ncaught true\nover tcp\n1099511627777 1.414\n"
 
-// TestStd builds Rust programs against standard libraries that xbuild builds from source, and runs them on the baseline's CPU: a library with one instruction too
-// many ends with SIGILL there. A library takes about 100 seconds of processor time the first time.
+// TestStd builds Rust programs against standard libraries that xbuild builds from source, and runs them on the
+// baseline's CPU: a library with one instruction too many ends with SIGILL there. A library takes about 100 seconds of
+// processor time the first time.
 func TestStd(t *testing.T) {
 	needNetwork(t)
 	for _, c := range []struct {
@@ -92,8 +94,8 @@ func TestStd(t *testing.T) {
 	}
 }
 
-// TestMuslC builds a C program with musl for every platform: a thread, and one that is unwound from inside, which a sysroot's libgcc and C library have to agree on. C++ that
-// was not to be foreseen is refused in one sentence.
+// TestMuslC builds a C program with musl for every platform: a thread, and one that is unwound from inside, which a
+// sysroot's libgcc and C library have to agree on. C++ that was not to be foreseen is refused in one sentence.
 func TestMuslC(t *testing.T) {
 	needNetwork(t)
 	names := eleven
@@ -150,8 +152,8 @@ int main(int c, char **v) {
 	}
 }
 
-// cxxProgram uses what a C++ library that was put together wrongly fails at: unwinding, types at run time, threads and their variables, wide atomics, streams, files, locales,
-// floating point in text, static destructors.
+// cxxProgram uses what a C++ library that was put together wrongly fails at: unwinding, types at run time, threads and
+// their variables, wide atomics, streams, files, locales, floating point in text, static destructors.
 const cxxProgram = `#include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -209,8 +211,8 @@ int main() {
 
 const cxxOutput = "thrown 4 1\n2 bad cast\n34359738374 main's\nfrom a thread\nline 3.25 3 10 4\nNo such file or directory\nX C.UTF-8\n1 34\n  3.14|0xff|text\n1.5 1e+300\ntoo long\nend\n"
 
-// TestMuslCXX builds C++ programs with musl and libc++, which is compiled from its source first: 40 seconds of processor time a platform. The recipes that start a
-// build system do it for the first platform.
+// TestMuslCXX builds C++ programs with musl and libc++, which is compiled from its source first: 40 seconds of
+// processor time a platform. The recipes that start a build system do it for the first platform.
 func TestMuslCXX(t *testing.T) {
 	needNetwork(t)
 	names := []string{"linux/amd64"}

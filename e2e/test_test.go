@@ -13,7 +13,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// tested runs xbuild test with --json and returns the results by platform of one target. It fails where the exit code is not the expected one.
+// tested runs xbuild test with --json and returns the results by platform of one target. It fails where the exit code
+// is not the expected one.
 func tested(t *testing.T, dir string, code int, args ...string) (map[string]map[string]execute.TestResult, result) {
 	t.Helper()
 	r := xbuild(t, dir, append([]string{"test", "-q", "--json"}, args...)...)
@@ -72,7 +73,8 @@ int main(int argc, char **argv) {
 }
 `
 
-// TestTest builds and tests a program on all eleven platforms: outputs that are to be equal, and crashes of every kind, which are explained.
+// TestTest builds and tests a program on all eleven platforms: outputs that are to be equal, and crashes of every kind,
+// which are explained.
 func TestTest(t *testing.T) {
 	needNetwork(t)
 	dir := write(t, map[string]string{
@@ -248,7 +250,8 @@ vars = { RUN = "$(XBUILD) run" }
 	}
 }
 
-// TestTestRecipes runs the tests of the examples as their recipes do: ctest, go test. What make check and meson test are run as is in docs/recipes.
+// TestTestRecipes runs the tests of the examples as their recipes do: ctest, go test. What make check and meson test
+// are run as is in docs/recipes.
 func TestTestRecipes(t *testing.T) {
 	needNetwork(t)
 	for _, c := range []struct {
@@ -299,7 +302,8 @@ func TestTestRecipes(t *testing.T) {
 	}
 }
 
-// TestTestCgo runs the tests of a Go package with C code: they are linked by the platform's compiler and started through xbuild run.
+// TestTestCgo runs the tests of a Go package with C code: they are linked by the platform's compiler and started
+// through xbuild run.
 func TestTestCgo(t *testing.T) {
 	needNetwork(t)
 	dir := write(t, map[string]string{

@@ -72,7 +72,8 @@ func TestUnwindThroughC(t *testing.T) {
 			if clang.stdout != gcc.stdout || clang.code != gcc.code {
 				t.Errorf("through clang's code:\n%v\nthrough GCC's:\n%v", clang, gcc)
 			}
-			// What GCC does is no matter of taste on these: their ABI's documents and GCC's default say that C has unwind tables.
+			// What GCC does is no matter of taste on these: their ABI's documents and GCC's default say that C has
+			// unwind tables.
 			if through := !strings.HasPrefix(name, "linux/arm/") && name != "linux/mips64le"; through != strings.HasSuffix(clang.stdout, "caught 2\n") {
 				t.Errorf("caught: want %v\n%v", through, clang)
 			}

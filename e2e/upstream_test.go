@@ -20,7 +20,8 @@ import (
 	"xbuild/internal/store"
 )
 
-// openArchive is the archive that xbuild itself would use: the caller's mirror, else those of the host's apt, else public ones.
+// openArchive is the archive that xbuild itself would use: the caller's mirror, else those of the host's apt, else
+// public ones.
 func openArchive(t *testing.T) *resolve.Archive {
 	t.Helper()
 	dir := os.Getenv("XBUILD_E2E_STORE")
@@ -54,7 +55,8 @@ var sources struct {
 
 var tarball = regexp.MustCompile(`\.orig\.tar\.[a-z0-9]+$`)
 
-// upstream unpacks the unchanged upstream source of a Debian source package into a new directory and returns the source's version.
+// upstream unpacks the unchanged upstream source of a Debian source package into a new directory and returns the
+// source's version.
 func upstream(t *testing.T, name string) (dir, version string) {
 	t.Helper()
 	a := openArchive(t)
@@ -172,7 +174,8 @@ func text() []byte {
 	return []byte(b.String())
 }
 
-// roundTrip packs a file with a platform's program and unpacks it with the same: the program may have to swap bytes, and must not show it.
+// roundTrip packs a file with a platform's program and unpacks it with the same: the program may have to swap bytes,
+// and must not show it.
 func roundTrip(t *testing.T, dir, name, file string, pack, unpack []string) {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), "text")
@@ -192,7 +195,8 @@ func roundTrip(t *testing.T, dir, name, file string, pack, unpack []string) {
 	}
 }
 
-// TestUpstream builds projects as their authors publish them, without a change, for all eleven platforms, and runs what they made.
+// TestUpstream builds projects as their authors publish them, without a change, for all eleven platforms, and runs what
+// they made.
 func TestUpstream(t *testing.T) {
 	needNetwork(t)
 	t.Run("zlib with cc", testZlibCC)
@@ -236,7 +240,8 @@ defines = ["HAVE_UNISTD_H", "HAVE_STDARG_H"]
 	})
 }
 
-// testZlibConfigure runs zlib's own configure and Makefile, as no recipe is made for them, in the environment of xbuild exec.
+// testZlibConfigure runs zlib's own configure and Makefile, as no recipe is made for them, in the environment of xbuild
+// exec.
 func testZlibConfigure(t *testing.T) {
 	source, _ := upstream(t, "zlib")
 	names := eleven
@@ -476,8 +481,8 @@ func only(t *testing.T, dir string, platforms []string, text string) {
 	}
 }
 
-// testXZ builds a project of autoconf, automake and libtool as a shared library with a program, and statically, and runs its own tests: those that are programs, which
-// libtool has linked with the library that is not installed yet.
+// testXZ builds a project of autoconf, automake and libtool as a shared library with a program, and statically, and
+// runs its own tests: those that are programs, which libtool has linked with the library that is not installed yet.
 func testXZ(t *testing.T) {
 	dir, version := upstream(t, "xz-utils")
 	only(t, dir, some(), `

@@ -76,7 +76,8 @@ int main(void) {
 }
 `,
 		"hello.cc": windowsCXX,
-		// Wine 8.0, which is bookworm's, lacks this library of Windows 10, and Rust and Go both take their random numbers from it.
+		// Wine 8.0, which is bookworm's, lacks this library of Windows 10, and Rust and Go both take their random
+		// numbers from it.
 		"prng.c":               "#include <windows.h>\n#include <ntsecapi.h>\n__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T n) { return RtlGenRandom(data, n); }\n",
 		"make/made.cc":         windowsCXX,
 		"make/Makefile":        "made.exe: made.cc\n\t$(CXX) $(CXXFLAGS) -o $@ $< $(LDFLAGS)\n",

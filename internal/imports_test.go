@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// order is the direction in which data flows: a package imports only those before it. inspect reads files and knows platforms, nothing of building: it stands
-// high, so that execute can hold what it made against the platform, and emulate need not read headers a second way.
+// order is the direction in which data flows: a package imports only those before it. inspect reads files and knows
+// platforms, nothing of building: it stands high, so that execute can hold what it made against the platform, and
+// emulate need not read headers a second way.
 var order = []string{
 	"platform", "guard", "trace", "probe", "inspect", "unstripped", "crash", "archive", "npm", "rustdist", "crates", "node", "catalog", "project", "lock", "store", "fetch", "resolve", "compose", "env", "hosttools", "plan", "execute", "emulate", "bench", "image",
 }
@@ -26,8 +27,9 @@ var alone = map[string]string{
 	"xbuild/recipes":                 "internal/catalog",
 }
 
-// TestImports holds every package's imports against the rule in the design: only packages above, never the command, and the libraries that one package owns
-// by that package alone. It parses the files itself: what a `go list` prints would be served from the test cache.
+// TestImports holds every package's imports against the rule in the design: only packages above, never the command, and
+// the libraries that one package owns by that package alone. It parses the files itself: what a `go list` prints would
+// be served from the test cache.
 func TestImports(t *testing.T) {
 	checked := 0
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {

@@ -1,4 +1,5 @@
-// Package sysroots embeds the definitions of the headers and libraries of the platforms, one TOML file each, and the C files that they name.
+// Package sysroots embeds the definitions of the headers and libraries of the platforms, one TOML file each, and the C
+// files that they name.
 package sysroots
 
 import "embed"

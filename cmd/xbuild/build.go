@@ -33,7 +33,8 @@ func (c *Selecting) selection(s *session) (plan.Selection, error) {
 	return plan.Selection{Targets: c.Targets, Platforms: ps}, err
 }
 
-// open opens the project and plans what is selected, for the commands that build. scratch says that the artifacts are not what the command is called for.
+// open opens the project and plans what is selected, for the commands that build. scratch says that the artifacts are
+// not what the command is called for.
 func (c *Selecting) open(g *Globals, scratch bool) (*session, *plan.Plan, error) {
 	s, err := g.open(true)
 	if err != nil {
@@ -72,7 +73,8 @@ func (s *session) planned(sel plan.Selection) (*plan.Plan, error) {
 	return p, err
 }
 
-// lockable locks what is required. What nothing can answer becomes the error of those who require it, and the others are locked.
+// lockable locks what is required. What nothing can answer becomes the error of those who require it, and the others
+// are locked.
 func (s *session) lockable(all []plan.Requirement, update bool) error {
 	err := s.resolved(plan.Merged(all), update, false)
 	if err == nil {
@@ -106,7 +108,8 @@ func (s *session) lockable(all []plan.Requirement, update bool) error {
 	return s.resolved(good, update, false)
 }
 
-// faults is the error of so many targets for platforms, in which these are wrong; nil where nothing is. Where all are wrong in the same way, that is said once.
+// faults is the error of so many targets for platforms, in which these are wrong; nil where nothing is. Where all are
+// wrong in the same way, that is said once.
 func faults(list []plan.Fault, of int) error {
 	if len(list) == 0 {
 		return nil
@@ -139,8 +142,9 @@ func failure(f plan.Fault) (line string, hints []string) {
 	return fmt.Sprintf("%s for %s: %s", f.Target, f.Platform, line), hints
 }
 
-// cargoLocks lets cargo write the Cargo.lock of projects that have none, before it is planned what is needed: it names the crates, and with them the tools that
-// their build scripts call. Where cargo cannot (without a network, for one), the build itself says why.
+// cargoLocks lets cargo write the Cargo.lock of projects that have none, before it is planned what is needed: it names
+// the crates, and with them the tools that their build scripts call. Where cargo cannot (without a network, for one),
+// the build itself says why.
 func (s *session) cargoLocks(sel plan.Selection) error {
 	targets, err := s.Choose(sel)
 	if err != nil {
@@ -207,7 +211,8 @@ func (c *BuildCmd) Run(g *Globals) error {
 	return err
 }
 
-// build carries a plan out and tells on stderr what becomes of it. Where an action failed, what the others made is there all the same.
+// build carries a plan out and tells on stderr what becomes of it. Where an action failed, what the others made is
+// there all the same.
 func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, error) {
 	release, err := s.store.Use(s.ctx)
 	if err != nil {
@@ -289,8 +294,8 @@ func (s *session) composed(set compose.Set, opt execute.Options) error {
 	return execute.Stds(s.ctx, s.store, set.Stds, opt, func(m string) { s.note("%s", m) })
 }
 
-// composedEach puts into the store what a plan stands on. What cannot be made for some actions (a library that has to be built first and does not compile) is their
-// fault, and the others are built.
+// composedEach puts into the store what a plan stands on. What cannot be made for some actions (a library that has to
+// be built first and does not compile) is their fault, and the others are built.
 func (s *session) composedEach(p *plan.Plan, opt execute.Options) error {
 	err := s.composed(p.Set, opt)
 	var unfetched *fetch.Error
@@ -379,7 +384,8 @@ type LockCmd struct {
 	Update bool `help:"Choose everything anew, newest versions that the constraints admit."`
 }
 
-// Run locks the whole project, and what xbuild run, env and exec need: the emulator, the host's sysroot. The Nodes that tests run in stay locked, but none is locked anew: each would be downloaded.
+// Run locks the whole project, and what xbuild run, env and exec need: the emulator, the host's sysroot. The Nodes that
+// tests run in stay locked, but none is locked anew: each would be downloaded.
 func (c *LockCmd) Run(g *Globals) error {
 	s, err := g.open(true)
 	if err != nil {

@@ -170,7 +170,8 @@ func exited(code int, err error) error {
 	return err
 }
 
-// debugged finds the program that a word names, what it is for, and where its sources are. A file wins over a target, which is built first.
+// debugged finds the program that a word names, what it is for, and where its sources are. A file wins over a target,
+// which is built first.
 func (s *session) debugged(word, platformName string) (emulate.Program, platform.Platform, []string, error) {
 	fail := func(err error) (emulate.Program, platform.Platform, []string, error) {
 		return emulate.Program{}, platform.Platform{}, nil, err
@@ -237,7 +238,8 @@ func (s *session) builtProgram(target string, p platform.Platform) (string, erro
 	return "", fmt.Errorf("target %q makes %d programs: name one of the files in %s", target, len(programs), relative(s.Project.DistDir()))
 }
 
-// A launchConfiguration is what the C/C++ extension of Visual Studio Code reads (code.visualstudio.com/docs/cpp/launch-json-reference).
+// A launchConfiguration is what the C/C++ extension of Visual Studio Code reads
+// (code.visualstudio.com/docs/cpp/launch-json-reference).
 type launchConfiguration struct {
 	Name          string         `json:"name"`
 	Type          string         `json:"type"`

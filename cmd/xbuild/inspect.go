@@ -139,7 +139,8 @@ func (s *session) audit(p platform.Platform, r *inspect.Report, sysroot string) 
 	return nil
 }
 
-// worthKeeping is from how many bytes on what an audit of a file found is kept in the store: smaller files are read in less time than a person notices.
+// worthKeeping is from how many bytes on what an audit of a file found is kept in the store: smaller files are read in
+// less time than a person notices.
 const worthKeeping = 8 << 20
 
 // audited audits a file, or takes what an audit of the same bytes by the same xbuild found before.
@@ -191,7 +192,8 @@ func (s *session) auditKey(path string, b platform.Baseline, o inspect.AuditOpti
 	return "audit-" + hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// limits are what the project asks of a file for a platform. Without a project nothing is known but a floor in the platform's name.
+// limits are what the project asks of a file for a platform. Without a project nothing is known but a floor in the
+// platform's name.
 func (s *session) limits(p platform.Platform, r *inspect.Report) (inspect.Limits, error) {
 	l := inspect.Limits{Glibc: s.Project.Config(p).Sysroot.Glibc}
 	if !s.inProject || !p.HasC() {

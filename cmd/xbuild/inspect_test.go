@@ -12,7 +12,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// TestAuditKept audits this test's own program twice: the second answer is that of the store, as long as the program's bytes are the same and the store's are whole.
+// TestAuditKept audits this test's own program twice: the second answer is that of the store, as long as the program's
+// bytes are the same and the store's are whole.
 func TestAuditKept(t *testing.T) {
 	p := platform.Host()
 	b, err := p.Baseline("", nil)

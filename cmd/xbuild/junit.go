@@ -10,7 +10,8 @@ import (
 	"xbuild/internal/execute"
 )
 
-// The elements of JUnit's XML as its readers agree on them (the Jenkins xUnit plugin's junit-10.xsd): a suite a target, a case a platform.
+// The elements of JUnit's XML as its readers agree on them (the Jenkins xUnit plugin's junit-10.xsd): a suite a target,
+// a case a platform.
 type junitSuites struct {
 	XMLName  xml.Name     `xml:"testsuites"`
 	Name     string       `xml:"name,attr"`
@@ -87,7 +88,8 @@ func writeJUnit(file, project string, results []execute.TestResult) error {
 	return os.WriteFile(file, append([]byte(xml.Header), append(data, '\n')...), 0o644)
 }
 
-// xmlText leaves out what XML 1.0 has no way to write: control characters, as in the colours of a terminal, and bytes that are no text.
+// xmlText leaves out what XML 1.0 has no way to write: control characters, as in the colours of a terminal, and bytes
+// that are no text.
 func xmlText(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || r >= ' ' && r != utf8.RuneError && r != 0xfffe && r != 0xffff {

@@ -68,7 +68,8 @@ func run(args []string) int {
 	if dir := os.Getenv(unstripped.Variable); dir != "" && len(args) > 1 && args[0] == "unstripped" {
 		return stripped(dir, args[1], args[2:]) // no command of a user's: the tools of a build call it
 	}
-	// A variable that is empty says nothing, as one that is not set: CI systems and Dockerfiles pass on what may have no value.
+	// A variable that is empty says nothing, as one that is not set: CI systems and Dockerfiles pass on what may have
+	// no value.
 	for _, v := range os.Environ() {
 		if name, value, _ := strings.Cut(v, "="); value == "" && (strings.HasPrefix(name, "XBUILD_") || name == "TARGETPLATFORM") {
 			os.Unsetenv(name)
@@ -112,7 +113,8 @@ func run(args []string) int {
 	cli.ctx, cli.handOver = ctx, stop
 	err = parsed.Run(&cli.Globals)
 	if g := &cli.Globals; errors.Is(err, fetch.ErrNotFound) && g.own != "" && !g.Locked && os.Remove(g.own) == nil {
-		// Outside of projects nobody keeps a lock, and what the store's names may have left the archive since it was written.
+		// Outside of projects nobody keeps a lock, and what the store's names may have left the archive since it was
+		// written.
 		g.note("what %s names is no longer in the archive: looking it up again", relative(g.own))
 		err = parsed.Run(g)
 	}
@@ -200,8 +202,8 @@ func newParser(cli *CLI, options ...kong.Option) (*kong.Kong, error) {
 	return kong.New(cli, append(options, kong.Vars{"formats": "sh,fish,json,dotenv,make"})...)
 }
 
-// enter goes to the directory that -C names, before anything else is read: every path is then one as seen from there. It returns the directory, "" where none is named.
-// A worker is there already: who waits for it went there.
+// enter goes to the directory that -C names, before anything else is read: every path is then one as seen from there.
+// It returns the directory, "" where none is named. A worker is there already: who waits for it went there.
 func enter(args []string, worker bool) (string, error) {
 	var cli CLI
 	parser, err := newParser(&cli, kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))

@@ -37,7 +37,8 @@ var update = flag.Bool("update", false, "write golden files anew")
 
 const noRaceSleep = "atexit_sleep_ms=0"
 
-// TestMain makes this test binary the program "xbuild" of the scripts, one that trusts the key of the test's own archive.
+// TestMain makes this test binary the program "xbuild" of the scripts, one that trusts the key of the test's own
+// archive.
 func TestMain(m *testing.M) {
 	// A program with the race detector sleeps a second at its end unless it is told not to; hundreds are run here.
 	os.Setenv("GORACE", noRaceSleep)
@@ -59,7 +60,8 @@ func TestMain(m *testing.M) {
 	}, "readonly": readonly})
 }
 
-// readonly COMMAND… runs a command as a user without privileges in the working directory, which is mounted read-only for it.
+// readonly COMMAND… runs a command as a user without privileges in the working directory, which is mounted read-only
+// for it.
 func readonly() {
 	const script = `d=$PWD; mount --bind "$d" "$d" && mount -o remount,bind,ro "$d" && cd "$d" && exec unshare --user --map-user=1000 --map-group=1000 -- "$@"`
 	program, err := exec.LookPath("unshare")
@@ -236,7 +238,8 @@ type scriptArchive struct {
 	dir string
 }
 
-// archive start | tamper-deb NAME | remove-deb NAME | remove-index SUITE ARCH | tamper-index SUITE ARCH | break-signature SUITE | other-key SUITE | date SUITE DATE | snapshot DATE
+// archive start | tamper-deb NAME | remove-deb NAME | remove-index SUITE ARCH | tamper-index SUITE ARCH |
+// break-signature SUITE | other-key SUITE | date SUITE DATE | snapshot DATE
 func archiveCmd(ts *testscript.TestScript, neg bool, args []string) {
 	a := ts.Value(archiveKey{}).(*scriptArchive)
 	if args[0] == "start" {
@@ -284,7 +287,8 @@ func archiveCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// small is an archive with all that xbuild locks for C, Go and Rust on two architectures. Its programs are scripts that say what they are.
+// small is an archive with all that xbuild locks for C, Go and Rust on two architectures. Its programs are scripts that
+// say what they are.
 func small() []archivetest.Suite {
 	script := func(path string) archivetest.File {
 		return archivetest.File{Name: "./" + path, Body: "#!/bin/sh\necho \"$(basename \"$0\") of the small archive:\" \"$@\"\n", Mode: 0o755}
@@ -409,7 +413,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestDirectory sees that the script directory.txt has -C with every flag that is a path, and with every command that has files or a command for its arguments.
+// TestDirectory sees that the script directory.txt has -C with every flag that is a path, and with every command that
+// has files or a command for its arguments.
 func TestDirectory(t *testing.T) {
 	data, err := os.ReadFile("testdata/script/directory.txt")
 	if err != nil {

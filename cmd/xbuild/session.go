@@ -34,7 +34,8 @@ import (
 	"xbuild/internal/store"
 )
 
-// What a release trusts and where it looks last. Variables for this package's tests alone, which have an archive of their own.
+// What a release trusts and where it looks last. Variables for this package's tests alone, which have an archive of
+// their own.
 var (
 	archiveKeys = archive.Keyring
 	rustKeys    = rustdist.Keyring
@@ -75,7 +76,8 @@ type session struct {
 	moved     []string   // where the project says that builds and artifacts are, and they are not
 }
 
-// open loads the project that lies in the directory or above, and opens the store. Without a project, where the command can do without, the lock lies in the store.
+// open loads the project that lies in the directory or above, and opens the store. Without a project, where the command
+// can do without, the lock lies in the store.
 func (g *Globals) open(needProject bool) (*session, error) {
 	s, err := g.load(needProject)
 	if err != nil {
@@ -165,8 +167,9 @@ func (g *Globals) load(needProject bool) (*session, error) {
 	return s, err
 }
 
-// place says where a project is built. One that cannot be written, as a source that is mounted read-only, is built in the store, and what is new in its lock is kept
-// there too. So is one in a path that Make, configure scripts and lists of flags do not take: a copy of the source lies in the build directory.
+// place says where a project is built. One that cannot be written, as a source that is mounted read-only, is built in
+// the store, and what is new in its lock is kept there too. So is one in a path that Make, configure scripts and lists
+// of flags do not take: a copy of the source lies in the build directory.
 func (s *session) place() error {
 	if !s.inProject {
 		return nil
@@ -196,7 +199,8 @@ func (s *session) place() error {
 	return nil
 }
 
-// scratchDist puts artifacts beside the build where the project's own directory for them cannot be written, for commands that nobody asks for them.
+// scratchDist puts artifacts beside the build where the project's own directory for them cannot be written, for
+// commands that nobody asks for them.
 func (s *session) scratchDist() {
 	if dist := s.Project.DistDir(); writable(dist) != nil {
 		s.Project.DistAt = filepath.Join(s.Project.BuildDir(), "dist")
@@ -278,8 +282,8 @@ func (g *Globals) note(format string, args ...any) {
 	}
 }
 
-// callerEnv are the variables of the caller that every build sees: where things are, which proxy, and how the languages' own tools are configured. All else is left
-// out, so that the same project builds the same way everywhere.
+// callerEnv are the variables of the caller that every build sees: where things are, which proxy, and how the
+// languages' own tools are configured. All else is left out, so that the same project builds the same way everywhere.
 func callerEnv(store string) (env.Environment, error) {
 	var e env.Environment
 	for _, kv := range os.Environ() {
@@ -288,13 +292,15 @@ func callerEnv(store string) (env.Environment, error) {
 			e.Set(name, value)
 		}
 	}
-	// What programs print, and the order in which sort and the shell's globs have names, are another in each of the caller's languages.
+	// What programs print, and the order in which sort and the shell's globs have names, are another in each of the
+	// caller's languages.
 	e.Set("LANG", "C.UTF-8")
 	home := os.Getenv("HOME")
 	if info, err := os.Stat(home); home != "" && err == nil && info.IsDir() && writable(home) == nil {
 		return e, nil
 	}
-	// The user of a container often has no home, or / for one. What tools keep in it lies in the store then; what they are configured by is read where it is.
+	// The user of a container often has no home, or / for one. What tools keep in it lies in the store then; what they
+	// are configured by is read where it is.
 	own := filepath.Join(store, "home")
 	if err := os.MkdirAll(own, 0o755); err != nil {
 		return nil, fmt.Errorf("HOME (%q) cannot be written, and in its place: %w", home, err)
@@ -318,7 +324,8 @@ var passed = []string{
 
 var passedPrefixes = []string{"GIT_SSL", "YARN_NPM_", "NETRC", "CARGO_REGISTR", "CARGO_HTTP_", "CARGO_NET_"}
 
-// registries are where npm packages are read, the best first. What npm is configured with is used alone: a company's registry is not to be gone around.
+// registries are where npm packages are read, the best first. What npm is configured with is used alone: a company's
+// registry is not to be gone around.
 func (s *session) registries() []string {
 	var out []string
 	switch {
@@ -354,7 +361,8 @@ func (s *session) mirrors() []string {
 	return out
 }
 
-// rustMirrors are where Rust's official distribution is read. A server that the user chose is used alone, as rustup does.
+// rustMirrors are where Rust's official distribution is read. A server that the user chose is used alone, as rustup
+// does.
 func (s *session) rustMirrors() []string {
 	var out []string
 	switch {
@@ -453,8 +461,9 @@ func (s *session) lackError(req resolve.Requests) error {
 	return &lackError{fmt.Sprintf("%s does not hold all that is needed (%s) and %s\nhint: %s", relative(s.lockPath), s.lacking(req), flag, hint)}
 }
 
-// leastRust raises what is requested of Rust to what the crates want that are locked, where its release is xbuild's choice and about to be made; once made, it stays.
-// It returns what the choice was made by, empty where there is none to make.
+// leastRust raises what is requested of Rust to what the crates want that are locked, where its release is xbuild's
+// choice and about to be made; once made, it stays. It returns what the choice was made by, empty where there is none
+// to make.
 func (s *session) leastRust(req *resolve.Requests, update bool) (why string, err error) {
 	i := slices.IndexFunc(req.Toolchains, func(r resolve.ToolchainRequest) bool { return r.Def.Name == "rust" && r.Open })
 	if i < 0 {
@@ -510,7 +519,8 @@ func (s *session) leastRust(req *resolve.Requests, update bool) (why string, err
 	return why, nil
 }
 
-// maxCrateIndex bounds a crate's file of a registry's index; those of crates with thousands of releases have a few megabytes.
+// maxCrateIndex bounds a crate's file of a registry's index; those of crates with thousands of releases have a few
+// megabytes.
 const maxCrateIndex = 64 << 20
 
 func (s *session) archive() (*resolve.Archive, error) {
@@ -539,7 +549,8 @@ func (s *session) archive() (*resolve.Archive, error) {
 	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Standing: standing, Snapshot: snapshot, NPM: s.registries(), Rust: s.rustMirrors(), Fetch: s.fetchOptions(), Keyring: keys, RustKeys: rust, AllowExpired: s.AllowExpired, Notice: notice}, nil
 }
 
-// holders looks up for hints which package has something, each name once. Where the archive cannot be asked, a hint does without.
+// holders looks up for hints which package has something, each name once. Where the archive cannot be asked, a hint
+// does without.
 func (s *session) holders() func(platform.Platform, string, bool) []string {
 	var mu sync.Mutex
 	known := map[string][]string{}

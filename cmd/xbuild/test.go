@@ -241,7 +241,8 @@ func (s *session) lockedNodes() (resolve.Requests, error) {
 	return out, nil
 }
 
-// print puts the results out: details of failures on stderr, the table or JSON on stdout. The error says how many failed.
+// print puts the results out: details of failures on stderr, the table or JSON on stdout. The error says how many
+// failed.
 func (c *TestCmd) print(s *session, results []execute.TestResult) error {
 	failed := 0
 	for _, r := range results {

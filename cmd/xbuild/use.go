@@ -28,8 +28,8 @@ type OnePlatform struct {
 	Platform string `short:"p" placeholder:"PLATFORM" help:"The platform in any spelling, a glibc floor as suffix (default: TARGETPLATFORM, else the host's)." env:"XBUILD_PLATFORM,TARGETPLATFORM"`
 }
 
-// environment is what makes any build system build for a platform; path goes in front of PATH. With cargo, what cargo needs is in it too; cargoAlone says that
-// nothing else will read it.
+// environment is what makes any build system build for a platform; path goes in front of PATH. With cargo, what cargo
+// needs is in it too; cargoAlone says that nothing else will read it.
 func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e env.Environment, path []string, err error) {
 	cfg := s.Project.Config(p)
 	b, err := s.Baseline(p)
@@ -418,8 +418,9 @@ func (c *RunCmd) Run(g *Globals) error {
 	return s.run(p, program, sysroot, command[1:], c.Emulate)
 }
 
-// scriptOfNode refuses a script of Node.js that is to run on a platform: the host's node would run it with the host's process.arch and without the platform's native modules.
-// Tests are told apart: those that are scripts run on the host (docs/test.md).
+// scriptOfNode refuses a script of Node.js that is to run on a platform: the host's node would run it with the host's
+// process.arch and without the platform's native modules. Tests are told apart: those that are scripts run on the host
+// (docs/test.md).
 func (c *RunCmd) scriptOfNode(path, name string) error {
 	byName := slices.Contains([]string{".js", ".mjs", ".cjs"}, filepath.Ext(path)) && !inspect.Script(path)
 	if !byName && !slices.Contains([]string{"node", "nodejs"}, inspect.Interpreter(path)) {
@@ -439,7 +440,8 @@ func (c *RunCmd) scriptOfNode(path, name string) error {
 	return fmt.Errorf("%s is a script of Node.js, and no program of a platform\nhint: xbuild run%s --node 24 %s runs it in the platform's Node.js, of the version that --node says", name, with, name)
 }
 
-// projectOf is the folder of the project that a program lies in, for who stands in none: its sysroot has the libraries that the program was built with. "" is none.
+// projectOf is the folder of the project that a program lies in, for who stands in none: its sysroot has the libraries
+// that the program was built with. "" is none.
 func projectOf(program string) string {
 	if _, err := project.Find("."); err == nil {
 		return ""

@@ -19,8 +19,9 @@ import (
 // coreLimit bounds the core files that are only written to be explained.
 const coreLimit = 1 << 30
 
-// watch runs a program and ends this process as the program ends, by the same exit code or the same signal. Where that is a crash, it explains it on stderr: the
-// program leaves a core file for that, which is deleted again unless the caller's own limit (ulimit -c) asks for core files.
+// watch runs a program and ends this process as the program ends, by the same exit code or the same signal. Where that
+// is a crash, it explains it on stderr: the program leaves a core file for that, which is deleted again unless the
+// caller's own limit (ulimit -c) asks for core files.
 func watch(argv []string, subject crash.Subject) error {
 	program, err := exec.LookPath(argv[0])
 	if err != nil {
@@ -81,8 +82,8 @@ func watch(argv []string, subject crash.Subject) error {
 	return exitError(128 + int(status.Signal())) // where a signal cannot end this process
 }
 
-// cores are the core files in the working directory that were written since a time: QEMU's own of what it emulates (linux-user/elfload.c), and the kernel's, by the
-// name that core_pattern gives (core(5)).
+// cores are the core files in the working directory that were written since a time: QEMU's own of what it emulates
+// (linux-user/elfload.c), and the kernel's, by the name that core_pattern gives (core(5)).
 func cores(start time.Time) []string {
 	patterns := []string{"qemu_*.core"}
 	if p := corePattern(); p != "" && !strings.HasPrefix(p, "|") {
@@ -126,7 +127,8 @@ func findCore(pid int, start time.Time) (file, why string) {
 	return "", "it left no core file: its working directory cannot be written, it changed to another, or it is larger than 1 GiB"
 }
 
-// removeCores removes the core files of a process, and of those that it started itself: tests of how a program dies start many.
+// removeCores removes the core files of a process, and of those that it started itself: tests of how a program dies
+// start many.
 func removeCores(pid int, start time.Time) {
 	for _, f := range cores(start) {
 		if id, parent, err := crash.Owner(f); err == nil && (id == pid || parent == pid) {

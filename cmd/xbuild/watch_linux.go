@@ -11,7 +11,8 @@ import (
 // childAttributes make the kernel end the child where this process is killed (prctl(2), PR_SET_PDEATHSIG).
 func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
-// allowCore lets this process's children write core files. keep is true where the caller allows them anyhow; why says why they cannot be allowed.
+// allowCore lets this process's children write core files. keep is true where the caller allows them anyhow; why says
+// why they cannot be allowed.
 func allowCore() (keep bool, why string) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil {
@@ -30,7 +31,8 @@ func allowCore() (keep bool, why string) {
 	return false, ""
 }
 
-// foreground reports whether this process is of the terminal's foreground group, which the terminal sends its signals to.
+// foreground reports whether this process is of the terminal's foreground group, which the terminal sends its signals
+// to.
 func foreground() bool {
 	tty, err := os.Open("/dev/tty")
 	if err != nil {
@@ -41,7 +43,8 @@ func foreground() bool {
 	return err == nil && group == unix.Getpgrp()
 }
 
-// endBy ends this process by a signal, without a core file and without the words that Go's runtime has for some: the kernel's default action, not Go's handler.
+// endBy ends this process by a signal, without a core file and without the words that Go's runtime has for some: the
+// kernel's default action, not Go's handler.
 func endBy(s syscall.Signal) {
 	unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	var action [4]uint64 // struct kernel_sigaction: SIG_DFL, no flags, no restorer, no mask

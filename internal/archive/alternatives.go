@@ -17,7 +17,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// An Alternative is what a package offers for a link that several packages may make, such as libblas.so (update-alternatives(1)).
+// An Alternative is what a package offers for a link that several packages may make, such as libblas.so
+// (update-alternatives(1)).
 type Alternative struct {
 	Priority int
 	Links    []Link // the one that is chosen, then those that follow it
@@ -31,9 +32,10 @@ const (
 	maxValue  = 512       // of a word in it
 )
 
-// Alternatives are those that a .deb registers when it is installed: the commands update-alternatives --install of its postinst. The script is read and never run. A
-// command is taken whether or not a condition stands before it, because LinkAlternatives makes no links to what is not there; one whose arguments the script computes
-// in another way than by variables is left out, and so is a script in another language than the shell's.
+// Alternatives are those that a .deb registers when it is installed: the commands update-alternatives --install of its
+// postinst. The script is read and never run. A command is taken whether or not a condition stands before it, because
+// LinkAlternatives makes no links to what is not there; one whose arguments the script computes in another way than by
+// variables is left out, and so is a script in another language than the shell's.
 func Alternatives(deb io.ReaderAt, size int64) ([]Alternative, error) {
 	control, err := member(deb, size, "control.tar")
 	if err != nil {
@@ -145,7 +147,8 @@ func caught(do func() error) (err error) {
 	return do()
 }
 
-// parseAlternative reads the arguments of update-alternatives --install LINK NAME PATH PRIORITY [--slave LINK NAME PATH]…
+// parseAlternative reads the arguments of update-alternatives --install LINK NAME PATH PRIORITY [--slave LINK NAME
+// PATH]…
 func parseAlternative(args []string) (a Alternative, ok bool) {
 	link := func(path, target string) bool {
 		p, ok := fromTop(path)
@@ -192,8 +195,9 @@ func (v variables) Get(name string) expand.Variable {
 
 func (v variables) Each(func(name string, vr expand.Variable) bool) {}
 
-// LinkAlternatives makes the links in dir, where all packages have been unpacked: for each the one of the highest priority whose file is there, the first of
-// several, as update-alternatives does by itself. What a package has unpacked stays as it is. Nothing is ever written outside dir.
+// LinkAlternatives makes the links in dir, where all packages have been unpacked: for each the one of the highest
+// priority whose file is there, the first of several, as update-alternatives does by itself. What a package has
+// unpacked stays as it is. Nothing is ever written outside dir.
 func LinkAlternatives(dir string, all []Alternative) error {
 	t, err := openTree(dir)
 	if err != nil {

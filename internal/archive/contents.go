@@ -12,7 +12,8 @@ import (
 // maxContents bounds the text of a Contents index; that of trixie's main for amd64 has under 200 MB.
 const maxContents = 2 << 30
 
-// Contents is Index for the list of which package has which file (wiki.debian.org/DebianRepository/Format, "Contents" indices).
+// Contents is Index for the list of which package has which file (wiki.debian.org/DebianRepository/Format, "Contents"
+// indices).
 func (r *Release) Contents(component, arch string) (plain, byHash string, hash FileHash, err error) {
 	return r.index(component + "/Contents-" + arch)
 }
@@ -23,8 +24,8 @@ type Holder struct {
 	Packages []string
 }
 
-// ReadContents returns the files of a Contents index that match, in its order and at most so many. Each line is a path, blanks, and packages with their sections between
-// commas.
+// ReadContents returns the files of a Contents index that match, in its order and at most so many. Each line is a path,
+// blanks, and packages with their sections between commas.
 func ReadContents(file string, match func(path string) bool, most int) ([]Holder, error) {
 	f, err := os.Open(file)
 	if err != nil {

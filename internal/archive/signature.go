@@ -86,8 +86,8 @@ func VerifyInRelease(keys openpgp.EntityList, data []byte) ([]byte, error) {
 	return block.Plaintext, nil
 }
 
-// VerifyDetached says whether a text is what a trusted key signed, by the armored signature that lies beside it. Keys, algorithms and time are judged as in
-// VerifyInRelease; name is the text's, for the error.
+// VerifyDetached says whether a text is what a trusted key signed, by the armored signature that lies beside it. Keys,
+// algorithms and time are judged as in VerifyInRelease; name is the text's, for the error.
 func VerifyDetached(keys openpgp.EntityList, name string, text, signature []byte) error {
 	block, err := armor.Decode(bytes.NewReader(signature))
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package bench measures programs of the platforms and shows the figures. A program that the host runs itself is timed; one that is emulated is not, for the time says
-// something of QEMU and nothing of the hardware: its instructions are counted. The two kinds are never compared with each other.
+// Package bench measures programs of the platforms and shows the figures. A program that the host runs itself is timed;
+// one that is emulated is not, for the time says something of QEMU and nothing of the hardware: its instructions are
+// counted. The two kinds are never compared with each other.
 package bench
 
 import (

@@ -7,7 +7,8 @@ import (
 	"io"
 )
 
-// Plot draws figures as an SVG: a panel for each target and kind, a bar for each platform. Seconds and instructions never share an axis.
+// Plot draws figures as an SVG: a panel for each target and kind, a bar for each platform. Seconds and instructions
+// never share an axis.
 func Plot(out io.Writer, figures []Figure) error {
 	const (
 		width, left, right = 960, 300, 190

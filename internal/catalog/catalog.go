@@ -1,5 +1,5 @@
-// Package catalog reads the definitions of toolchains, sysroots and recipes that are embedded in the binary, and chooses among their sources by version
-// constraint. It holds data alone: it downloads nothing and knows no compiler.
+// Package catalog reads the definitions of toolchains, sysroots and recipes that are embedded in the binary, and
+// chooses among their sources by version constraint. It holds data alone: it downloads nothing and knows no compiler.
 package catalog
 
 import (
@@ -28,7 +28,8 @@ type Catalog struct {
 	Recipes    []*Recipe
 }
 
-// A Toolchain defines programs that run on the host. The placeholder {slot} in its fields stands for the slot of the source that was chosen.
+// A Toolchain defines programs that run on the host. The placeholder {slot} in its fields stands for the slot of the
+// source that was chosen.
 type Toolchain struct {
 	Name     string            `toml:"name" json:"name"`
 	Summary  string            `toml:"summary" json:"summary"`
@@ -53,12 +54,14 @@ type Toolchain struct {
 
 	Absent []Absent `toml:"absent" json:"-"` // programs of the same name as the host's that it does not have
 
-	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a project says source = Choice.
+	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a
+	// project says source = Choice.
 	Provides string `toml:"provides" json:"provides,omitempty"`
 	Choice   string `toml:"choice" json:"choice,omitempty"`
 }
 
-// An Only is a platform that not every version of a toolchain compiles for as it should: those that the constraint admits do.
+// An Only is a platform that not every version of a toolchain compiles for as it should: those that the constraint
+// admits do.
 type Only struct {
 	Platform string `toml:"platform" json:"platform"` // without a variant; its variants too
 	Versions string `toml:"versions" json:"versions"` // semver
@@ -113,10 +116,12 @@ type Explain struct {
 	Listed string `toml:"listed"`
 	Last   bool   `toml:"last"`   // of several messages the last is meant, not the first: those before it were no errors
 	Unless string `toml:"unless"` // a regular expression of what is the reason instead, where the log has it
-	// Find is a regular expression of what has to be in a build file of the source, or in the log; {where} in the hint says where it is.
+	// Find is a regular expression of what has to be in a build file of the source, or in the log; {where} in the hint
+	// says where it is.
 	Find string `toml:"find"`
-	// Cgo is of a message that begins with the name of a Go file. With true it counts where the file's package has files that are compiled with cgo alone, and the target is
-	// compiled without; with false where the package has none.
+	// Cgo is of a message that begins with the name of a Go file. With true it counts where the file's package has
+	// files that are compiled with cgo alone, and the target is compiled without; with false where the package has
+	// none.
 	Cgo  *bool `toml:"cgo"`
 	Fail bool  `toml:"fail"` // the command counts as failed even where it says that it succeeded
 }
@@ -127,8 +132,8 @@ type Source struct {
 	Suite   string `toml:"suite" json:"suite"`         // of npm, whose packages have no suites, a range of versions: the newest in it is taken; of rust, a channel
 	Slot    string `toml:"slot" json:"slot,omitempty"` // what the archive writes into the package names: 19, 1.24
 	Runtime string `toml:"runtime" json:"-"`           // the Debian suite of the definition's runtime
-	// Needs are the features that each of its programs needs although the platform does not promise them, because the compiler or its runtime takes them for granted: by
-	// platform. Where the project promises them, all is well.
+	// Needs are the features that each of its programs needs although the platform does not promise them, because the
+	// compiler or its runtime takes them for granted: by platform. Where the project promises them, all is well.
 	Needs  map[string][]string `toml:"needs" json:"needs,omitempty"`
 	Compat string              `toml:"compat" json:"-"` // of clang: the release of clang whose names of C++ functions are those of GCC, which made the platforms' libraries
 
@@ -158,7 +163,8 @@ func (t *Toolchain) On(host platform.Platform) *Toolchain {
 // Own says whether a source is of the toolchain's first definition.
 func (s Source) Own() bool { return s.def == nil }
 
-// From returns the definition with the sources of a project's choice alone: "archive" for the first definition's, a second one's choice for its, "" for all.
+// From returns the definition with the sources of a project's choice alone: "archive" for the first definition's, a
+// second one's choice for its, "" for all.
 func (t *Toolchain) From(choice string) *Toolchain {
 	from := *t
 	from.Sources = slices.DeleteFunc(slices.Clone(t.Sources), func(s Source) bool {
@@ -206,9 +212,9 @@ func (t *Toolchain) fill(r *strings.Replacer) {
 	t.Programs, t.Env = filled(t.Programs), filled(t.Env)
 }
 
-// A Sysroot defines where headers and libraries of the platforms come from: a libc with what belongs to it, or the library that a language brings for each
-// platform, which then is one of a toolchain and follows its suite and version; or the headers of a program that loads modules, in versions that the project names, or
-// that program itself.
+// A Sysroot defines where headers and libraries of the platforms come from: a libc with what belongs to it, or the
+// library that a language brings for each platform, which then is one of a toolchain and follows its suite and version;
+// or the headers of a program that loads modules, in versions that the project names, or that program itself.
 type Sysroot struct {
 	Name      string            `toml:"name" json:"name"`
 	Summary   string            `toml:"summary" json:"summary"`
@@ -228,14 +234,17 @@ type Sysroot struct {
 	Flags     []string          `toml:"flags" json:"-"`     // the C compiler's, beside --target and --sysroot
 	RustFlags []string          `toml:"rustflags" json:"-"` // rustc's
 	CargoEnv  map[string]string `toml:"cargo_env" json:"-"` // variables for cargo and what it starts
-	// What rustc puts around each program beside the standard library: library/rtstartup/NAME.rs of its source, which becomes NAME.o.
+	// What rustc puts around each program beside the standard library: library/rtstartup/NAME.rs of its source, which
+	// becomes NAME.o.
 	RustObjects []string          `toml:"rust_objects" json:"-"`
 	Tools       map[string]string `toml:"tools" json:"-"`     // further binary tools: <triplet>-NAME -> the program in LLVM's bin
 	Node        string            `toml:"node" json:"-"`      // the libc in the names of npm and prebuildify
 	NodeLink    []string          `toml:"node_link" json:"-"` // what links a module that Node loads, where the C++ compiler alone does not
-	// NodeRefuse are parts of the mangled names of functions of Node that a module cannot call, because objects of Node's own C++ library go in or come out.
+	// NodeRefuse are parts of the mangled names of functions of Node that a module cannot call, because objects of
+	// Node's own C++ library go in or come out.
 	NodeRefuse []string `toml:"node_refuse" json:"-"`
-	// CXX names the sysroot that is the source of the C++ library, which is built for a platform where a target compiles C++; empty where the packages have one.
+	// CXX names the sysroot that is the source of the C++ library, which is built for a platform where a target
+	// compiles C++; empty where the packages have one.
 	CXX       string            `toml:"cxx" json:"-"`
 	NoCXX     string            `toml:"no_cxx" json:"-"`    // what a user is told who compiles C++ where no target was seen to
 	Library   *Library          `toml:"library" json:"-"`   // how the library is built whose source it is
@@ -246,14 +255,16 @@ type Sysroot struct {
 	ConfigureLike string            `toml:"configure_like" json:"-"`
 	Dev           map[string]string `toml:"dev" json:"-"` // what compilers and pkg-config ask for by name -> the package that has it, for explanations
 	Suites        []Suite           `toml:"suite" json:"suites"`
-	// Program is what the tree is fetched for, where it is not libraries: its path, in which {package} is the build's package.
+	// Program is what the tree is fetched for, where it is not libraries: its path, in which {package} is the build's
+	// package.
 	Program string  `toml:"program" json:"program,omitempty"`
 	Builds  []Build `toml:"build" json:"builds,omitempty"`
 
 	others []*Sysroot // that provide it from other archives
 }
 
-// For returns the definition of a toolchain's library for the archive that the toolchain came from, nil where there is none.
+// For returns the definition of a toolchain's library for the archive that the toolchain came from, nil where there is
+// none.
 func (s *Sysroot) For(archive string) *Sysroot {
 	for _, d := range append([]*Sysroot{s}, s.others...) {
 		if cmp.Or(d.Archive, Debian) == archive {
@@ -263,8 +274,8 @@ func (s *Sysroot) For(archive string) *Sysroot {
 	return nil
 }
 
-// A Library says how a static library of C++ is compiled from its source, for a platform and by the platform's own compiler. {source} in arguments stands for the tree
-// of the source.
+// A Library says how a static library of C++ is compiled from its source, for a platform and by the platform's own
+// compiler. {source} in arguments stands for the tree of the source.
 type Library struct {
 	Name    string            `toml:"name"`    // NAME.a
 	Headers string            `toml:"headers"` // the directory of its headers in the source
@@ -279,8 +290,8 @@ type Unit struct {
 	Sources []string `toml:"sources"` // globs
 	Except  []string `toml:"except"`
 	Compile []string `toml:"compile"` // arguments after those for every file
-	// Precompiled are headers that are read once for all of the unit's files: the same objects come out in half the time, but for files that define something before they
-	// include one.
+	// Precompiled are headers that are read once for all of the unit's files: the same objects come out in half the
+	// time, but for files that define something before they include one.
 	Precompiled []string `toml:"precompiled"`
 }
 
@@ -300,17 +311,20 @@ type Suite struct {
 	Flags   []string `toml:"flags" json:"-"`                   // the C compiler's, after the sysroot's
 	// ArchFlags are more of them for an architecture alone.
 	ArchFlags map[string][]string `toml:"arch_flags" json:"-"`
-	// Supplement is a C file beside the definitions: what the suite's libraries ask the C library for and this one lacks. Each compiler view compiles it, and a
-	// program gets it where it asks for it. SupplementText is what stands in it.
+	// Supplement is a C file beside the definitions: what the suite's libraries ask the C library for and this one
+	// lacks. Each compiler view compiles it, and a program gets it where it asks for it. SupplementText is what stands
+	// in it.
 	Supplement     string   `toml:"supplement" json:"-"`
 	SupplementText string   `toml:"-" json:"-"`
 	Architectures  []string `toml:"architectures" json:"architectures,omitempty"`
-	// Package is the package for all architectures that has the source, in the place of the source package's own file, and Strip how many directories it lies below there.
+	// Package is the package for all architectures that has the source, in the place of the source package's own file,
+	// and Strip how many directories it lies below there.
 	Package string            `toml:"package" json:"-"`
 	Strip   int               `toml:"strip" json:"-"`
 	Targets map[string]string `toml:"targets" json:"targets,omitempty"` // of a language's library: the compiler's target -> the archive's architecture
-	// Beyond are features that the library's own code uses although the platform does not promise them, by the compiler's target, each with a semver constraint behind it
-	// where not all versions do: where the project does not promise them either, the library is none for it.
+	// Beyond are features that the library's own code uses although the platform does not promise them, by the
+	// compiler's target, each with a semver constraint behind it where not all versions do: where the project does not
+	// promise them either, the library is none for it.
 	Beyond map[string][]string `toml:"beyond" json:"beyond,omitempty"`
 }
 
@@ -470,7 +484,8 @@ func (c *Catalog) Part(name string) *Sysroot {
 	return nil
 }
 
-// Chain returns the definitions that are asked in turn for a target of a toolchain's library: the one of that name, and those that it names by From.
+// Chain returns the definitions that are asked in turn for a target of a toolchain's library: the one of that name, and
+// those that it names by From.
 func (c *Catalog) Chain(name string) []*Sysroot {
 	var out []*Sysroot
 	for d := c.Part(name); d != nil && !slices.Contains(out, d); d = c.Part(d.From) {

@@ -185,8 +185,8 @@ func TestInLeavesTheDefinition(t *testing.T) {
 }
 
 // TestSysroots sees that suites are ordered by glibc and that every platform with C has one that is preferred.
-// TestNeeds: what a source needs is something that the platform can promise and does not, and whoever is told of z14 is told of all releases of Go that do without, the
-// newest first.
+// TestNeeds: what a source needs is something that the platform can promise and does not, and whoever is told of z14 is
+// told of all releases of Go that do without, the newest first.
 func TestNeeds(t *testing.T) {
 	var without []string
 	for _, d := range load(t).Toolchains {
@@ -394,7 +394,8 @@ var filled = []string{
 	"rust", "rust.flags", "binding.gyp", "manager", "xbuild", "test", "sources.objects", "link.driver", "item", "item.object", "item.driver", "item.flags", "item.options",
 }
 
-// TestRecipes sees that every placeholder and condition of a recipe means something, and that every option says what it is.
+// TestRecipes sees that every placeholder and condition of a recipe means something, and that every option says what it
+// is.
 func TestRecipes(t *testing.T) {
 	c := load(t)
 	for _, r := range c.Recipes {
@@ -664,7 +665,8 @@ func FuzzExpand(f *testing.F) {
 	})
 }
 
-// TestSecondDefinition: a second definition's sources come after the first one's, a project's choice takes them apart, and each brings its own packages.
+// TestSecondDefinition: a second definition's sources come after the first one's, a project's choice takes them apart,
+// and each brings its own packages.
 func TestSecondDefinition(t *testing.T) {
 	c := load(t)
 	rust := c.Toolchain("rust")
@@ -695,7 +697,8 @@ func TestSecondDefinition(t *testing.T) {
 	}
 }
 
-// TestExplain: every expression compiles, and every placeholder of a hint is a group of it or a word that package plan fills in.
+// TestExplain: every expression compiles, and every placeholder of a hint is a group of it or a word that package plan
+// fills in.
 func TestExplain(t *testing.T) {
 	words := []string{"platform", "package", "sysroot", "target", "toolchains"}
 	placeholder := regexp.MustCompile(`\{([^} ]*)\}`)
@@ -775,7 +778,8 @@ func libraries(t *testing.T, c *Catalog, d *Sysroot) {
 	}
 }
 
-// TestSupplements: every C file beside the definitions is read where a suite or a library names it, and none lies there unnamed.
+// TestSupplements: every C file beside the definitions is read where a suite or a library names it, and none lies there
+// unnamed.
 func TestSupplements(t *testing.T) {
 	c := load(t)
 	named := map[string]bool{}

@@ -6,29 +6,33 @@ import (
 	"strings"
 )
 
-// A Recipe defines how one kind of project is built: what it needs, the options that a target may set, and the commands.
-// Words in braces are placeholders that package plan fills in.
+// A Recipe defines how one kind of project is built: what it needs, the options that a target may set, and the
+// commands. Words in braces are placeholders that package plan fills in.
 type Recipe struct {
 	Name       string `toml:"name" json:"name"`
 	Summary    string `toml:"summary" json:"summary"`
 	CopySource bool   `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
 	Refuses    string `toml:"refuses" json:"-"`     // characters that its tools do not take in the path of the source
 	OwnOpt     bool   `toml:"own_opt" json:"-"`     // the build system optimises by itself, and opt is passed on only where a target sets it
-	// Optimise are keys of options, by the option's name, which say how much is optimised: where a target sets one and not opt, opt has no say.
+	// Optimise are keys of options, by the option's name, which say how much is optimised: where a target sets one and
+	// not opt, opt has no say.
 	Optimise map[string][]string `toml:"optimise" json:"-"`
 	Skip     []Arg               `toml:"skip" json:"-"`   // globs below the source that are neither copied nor watched: what a build there left behind
 	Uname    string              `toml:"uname" json:"-"`  // for whom uname answers (compose.View.Answers): "makefile", or the host where it does not say
 	CXX      bool                `toml:"cxx" json:"-"`    // it wants a C++ compiler that works, whatever the sources are
 	Refuse   map[string]string   `toml:"refuse" json:"-"` // platforms that it cannot build for, and why
 	Root     []string            `toml:"root" json:"-"`   // the nearest directory upwards that holds one of these files is the source that is watched for changes
-	// Readers are programs of the build system, each with the options whose values tell one run of it from another: with none where it is one program that does it all, and
-	// the compilers by what they make. Where "" is among the options, runs without any of them are one too; where "!-E" is, those with -E are told by all arguments. All other programs are told by all of their arguments. What a run read that did not run again after a change was missed.
+	// Readers are programs of the build system, each with the options whose values tell one run of it from another:
+	// with none where it is one program that does it all, and the compilers by what they make. Where "" is among the
+	// options, runs without any of them are one too; where "!-E" is, those with -E are told by all arguments. All other
+	// programs are told by all of their arguments. What a run read that did not run again after a change was missed.
 	Readers map[string][]string `toml:"readers" json:"-"`
-	// Forgetful are programs that read their own files anew and make nothing anew because of them: what they opened and has changed means to build anew. The regular
-	// expression is what has to match a line of one of those files for the names of directories to count too, which they list for themselves otherwise.
+	// Forgetful are programs that read their own files anew and make nothing anew because of them: what they opened and
+	// has changed means to build anew. The regular expression is what has to match a line of one of those files for the
+	// names of directories to count too, which they list for themselves otherwise.
 	Forgetful map[string]string `toml:"forgetful" json:"-"`
-	// Reread says that the build system decides by content and keeps results of its own: what has changed and was not looked at again was missed, and what other
-	// programs than its own read that were not run again.
+	// Reread says that the build system decides by content and keeps results of its own: what has changed and was not
+	// looked at again was missed, and what other programs than its own read that were not run again.
 	Reread  bool             `toml:"reread" json:"-"`
 	Needs   []Need           `toml:"needs" json:"-"`
 	Options []Option         `toml:"option" json:"options"`
@@ -97,7 +101,8 @@ type Step struct {
 	Ran        string   `toml:"ran"`        // of a test: a regular expression for what it prints where it ran any test at all
 }
 
-// An Output is a file that the recipe promises where the target names none: a path in the build directory, or all that was installed into the stage.
+// An Output is a file that the recipe promises where the target names none: a path in the build directory, or all that
+// was installed into the stage.
 type Output struct {
 	When  string `toml:"when"`
 	Path  string `toml:"path"`
@@ -207,7 +212,8 @@ func (v Vars) List(name string) ([]string, error) {
 	return nil, fmt.Errorf("placeholder {%s} is unknown", name)
 }
 
-// Holds evaluates a condition: words that must all hold, each NAME (set, true, not empty) or NAME=VALUE, negated by a leading "!".
+// Holds evaluates a condition: words that must all hold, each NAME (set, true, not empty) or NAME=VALUE, negated by a
+// leading "!".
 func (v Vars) Holds(when string) (bool, error) {
 	for _, word := range strings.Fields(when) {
 		word, not := strings.CutPrefix(word, "!")
@@ -239,7 +245,8 @@ func (v Vars) Holds(when string) (bool, error) {
 	return true, nil
 }
 
-// Expand fills the placeholders of one argument. A list makes as many arguments as it has items, none where it is empty; {name|,} joins a list by a comma.
+// Expand fills the placeholders of one argument. A list makes as many arguments as it has items, none where it is
+// empty; {name|,} joins a list by a comma.
 func (v Vars) Expand(arg string) ([]string, error) {
 	out := []string{""}
 	for {

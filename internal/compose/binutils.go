@@ -43,8 +43,8 @@ exec "${self%%/*}/%[2]s-clang" -c -x assembler -Wno-unused-command-line-argument
 `, v.Platform.Name, v.Platform.Triplet)
 }
 
-// plain is the content of a program without the triplet in its name, where the program behind it reads from the name that
-// it is called by for which machine it works.
+// plain is the content of a program without the triplet in its name, where the program behind it reads from the name
+// that it is called by for which machine it works.
 func (v View) plain(name string) string {
 	return fmt.Sprintf("#!/bin/sh\nexec \"${0%%/*}/%s-%s\" \"$@\"\n", v.Platform.Triplet, name)
 }

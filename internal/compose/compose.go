@@ -1,8 +1,11 @@
-// Package compose turns packages of an archive into toolchains and sysroots in the store that run from wherever they lie, and into the compiler view of a
-// platform: the directory of <triplet>-clang, cc, ar, … that compile for this platform and no other. It needs no root and puts no script before a
-// compiler, but for one that is asked its machine's name by a Makefile; a sysroot's own scripts, such as xml2-config, get one each. It starts no program but clang, for what a sysroot lacks: a function of the C library, the C++ library.
+// Package compose turns packages of an archive into toolchains and sysroots in the store that run from wherever they
+// lie, and into the compiler view of a platform: the directory of <triplet>-clang, cc, ar, … that compile for this
+// platform and no other. It needs no root and puts no script before a compiler, but for one that is asked its machine's
+// name by a Makefile; a sysroot's own scripts, such as xml2-config, get one each. It starts no program but clang, for
+// what a sysroot lacks: a function of the C library, the C++ library.
 //
-// What a tree will contain and where it will lie is known before it exists: the values of this package are pure, Composer alone touches the disk.
+// What a tree will contain and where it will lie is known before it exists: the values of this package are pure,
+// Composer alone touches the disk.
 package compose
 
 import (
@@ -32,7 +35,8 @@ import (
 	"xbuild/internal/store"
 )
 
-// generation is part of every key: it changes when this package composes trees differently, so that old trees are not taken for new ones.
+// generation is part of every key: it changes when this package composes trees differently, so that old trees are not
+// taken for new ones.
 const generation = "2"
 
 // sysrootGeneration is the same for the sysroots of a C library alone.
@@ -52,7 +56,8 @@ type Toolchain struct {
 	host          platform.Platform
 }
 
-// NewToolchain says what the tree of a locked toolchain will be in the store at root. def is the definition with its slot filled in.
+// NewToolchain says what the tree of a locked toolchain will be in the store at root. def is the definition with its
+// slot filled in.
 func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (Toolchain, error) {
 	host, err := platform.Parse(locked.Host)
 	if err != nil {
@@ -427,8 +432,8 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 		if err := expose(tmp, s.expose); err != nil {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
 		}
-		// QEMU looks a file up in the sysroot and then on the host. An empty cache here keeps the guest's loader from reading the host's, which lists the host's
-		// libraries of the same machine (ld.so(8)).
+		// QEMU looks a file up in the sysroot and then on the host. An empty cache here keeps the guest's loader from
+		// reading the host's, which lists the host's libraries of the same machine (ld.so(8)).
 		if err := os.MkdirAll(filepath.Join(tmp, "etc"), 0o755); err != nil {
 			return err
 		}
@@ -454,7 +459,8 @@ func (c *Composer) alternatives(dir string, files []lock.File) error {
 	return archive.LinkAlternatives(dir, all)
 }
 
-// expose makes links to files of the tree in directories where compilers look for them. Of several by one name the last stays, which is the newest version's.
+// expose makes links to files of the tree in directories where compilers look for them. Of several by one name the last
+// stays, which is the newest version's.
 func expose(tree string, links map[string]string) error {
 	var all []archive.Alternative
 	for dir, glob := range links {
@@ -516,7 +522,8 @@ func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, op
 // absolute is a path below a directory of /usr, as programs that were configured for that prefix have it in their text.
 var absolute = regexp.MustCompile(`/usr/(?:bin|lib|share)/[A-Za-z0-9._+/-]*[A-Za-z0-9]`)
 
-// rewrite makes the paths in text files of a tree, which lies at tmp and will lie at final, the tree's own, where it has them.
+// rewrite makes the paths in text files of a tree, which lies at tmp and will lie at final, the tree's own, where it
+// has them.
 func rewrite(tmp, final string, globs []string) error {
 	for _, glob := range globs {
 		files, err := doublestar.Glob(os.DirFS(tmp), glob, doublestar.WithFilesOnly(), doublestar.WithNoFollow())
@@ -584,7 +591,8 @@ func hide(tmp string, list []catalog.Hide) error {
 	return nil
 }
 
-// reinterpret points a script at the interpreter that its own tree has, if it has one: #!/usr/bin/python3 is another Python on each host, or none (execve(2)).
+// reinterpret points a script at the interpreter that its own tree has, if it has one: #!/usr/bin/python3 is another
+// Python on each host, or none (execve(2)).
 func reinterpret(path, tmp, final string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -603,8 +611,9 @@ func reinterpret(path, tmp, final string) error {
 	return os.WriteFile(path, append(append(line, '\n'), rest...), info.Mode())
 }
 
-// relocateTree points every program and script below tmp at the loader, the libraries and the interpreter of the tree, which will lie at final.
-// Libraries that match a glob of loaded are pointed at the libraries too: for a program of another tree, only they themselves can say where those are.
+// relocateTree points every program and script below tmp at the loader, the libraries and the interpreter of the tree,
+// which will lie at final. Libraries that match a glob of loaded are pointed at the libraries too: for a program of
+// another tree, only they themselves can say where those are.
 func relocateTree(ctx context.Context, tmp, final, multiarch string, more, loaded []string) error {
 	libs := filepath.Join("usr/lib", multiarch)
 	rpath := filepath.Join(final, libs)
@@ -663,7 +672,8 @@ func relocateTree(ctx context.Context, tmp, final, multiarch string, more, loade
 			}
 		}
 		if interp == "" {
-			// A package without the loader is one of static programs alone (QEMU's): relocate leaves those as they are, and tells where that is wrong.
+			// A package without the loader is one of static programs alone (QEMU's): relocate leaves those as they are,
+			// and tells where that is wrong.
 			return relocate(path, "", "")
 		}
 		return relocate(path, interp, rpath)

@@ -9,9 +9,10 @@ import (
 	"xbuild/internal/inspect"
 )
 
-// configScript is the content of a program by the name of one of the sysroot's scripts that tell builds how its libraries are used: xml2-config, pg_config. They print
-// directories below /usr, where their packages are made for, and a build on this host would take the host's. This one runs the script and prints the sysroot's directories
-// in the place of those. It finds the sysroot from where it lies, as the compiler does.
+// configScript is the content of a program by the name of one of the sysroot's scripts that tell builds how its
+// libraries are used: xml2-config, pg_config. They print directories below /usr, where their packages are made for, and
+// a build on this host would take the host's. This one runs the script and prints the sysroot's directories in the
+// place of those. It finds the sysroot from where it lies, as the compiler does.
 func (v View) configScript(name string) string {
 	return fmt.Sprintf(`#!/bin/sh
 # %[1]s of %[2]s: made by xbuild
@@ -25,8 +26,8 @@ exit $code
 `, name, v.Platform.Name, v.Sysroot.Key, v.Platform.Multiarch, inSysroot)
 }
 
-// inSysroot is a program of awk that puts the directory in the variable root before each path below /usr: those that stand alone, and those behind options of the compiler
-// and the linker. What has it already stays.
+// inSysroot is a program of awk that puts the directory in the variable root before each path below /usr: those that
+// stand alone, and those behind options of the compiler and the linker. What has it already stays.
 const inSysroot = `{
   line = ""
   rest = $0
@@ -49,7 +50,8 @@ const inSysroot = `{
   print line rest
 }`
 
-// configScripts puts programs by the names of the sysroot's scripts of that kind into bin. What is no script is a program for the platform: it is left out.
+// configScripts puts programs by the names of the sysroot's scripts of that kind into bin. What is no script is a
+// program for the platform: it is left out.
 func (v View) configScripts(bin string) error {
 	dir := filepath.Join(v.Sysroot.Dir, "usr/bin")
 	entries, err := os.ReadDir(dir)

@@ -17,8 +17,9 @@ import (
 	"xbuild/internal/catalog"
 )
 
-// A BuiltCXX is a C++ library for a platform whose packages have none: a static library in a tree of its own, compiled from its source by the platform's own compiler
-// at the platform's baseline. Its headers are the source's, behind the few that the library's own build would write.
+// A BuiltCXX is a C++ library for a platform whose packages have none: a static library in a tree of its own, compiled
+// from its source by the platform's own compiler at the platform's baseline. Its headers are the source's, behind the
+// few that the library's own build would write.
 type BuiltCXX struct {
 	Source  Sysroot
 	Library *catalog.Library
@@ -72,7 +73,8 @@ func (c *Composer) cxx(ctx context.Context, v View) error {
 	return err
 }
 
-// compileCXX compiles the files of a library into the directory obj of its tree and returns the objects, in the order of their names.
+// compileCXX compiles the files of a library into the directory obj of its tree and returns the objects, in the order
+// of their names.
 func (v View) compileCXX(ctx context.Context, lib *catalog.Library, source, tree string) ([]string, error) {
 	common := slices.Concat(v.direct(v.base(v.Platform.LLVM)), []string{
 		"--driver-mode=g++", "-stdlib++-isystem" + filepath.Join(tree, "include"), "-stdlib++-isystem" + filepath.Join(source, lib.Headers),
@@ -136,7 +138,8 @@ func unitFiles(u catalog.Unit, source string) ([]string, error) {
 	}), nil
 }
 
-// direct are the options of a configuration file for compiling, as arguments, for when the file is not yet where it belongs.
+// direct are the options of a configuration file for compiling, as arguments, for when the file is not yet where it
+// belongs.
 func (v View) direct(config string) []string {
 	args := []string{"-Qunused-arguments"}
 	for _, a := range compiling(config) {

@@ -11,17 +11,20 @@ import (
 	"slices"
 )
 
-// errNotDynamic says that a file is no dynamic ELF file of a host that xbuild runs on, so that nothing in it names a loader or a library path.
+// errNotDynamic says that a file is no dynamic ELF file of a host that xbuild runs on, so that nothing in it names a
+// loader or a library path.
 var errNotDynamic = errors.New("not a dynamic 64-bit little-endian ELF file")
 
 const pageSize = 0x10000 // the largest page of the hosts (arm64 with 64 KiB pages)
 
-// relocate makes the ELF file at path independent of the host's libc: a program gets interp as its PT_INTERP and rpath as its DT_RPATH;
-// a library's DT_RUNPATH becomes a DT_RPATH, because a library with a RUNPATH hides the program's RPATH from what it needs (ld.so(8)).
-// With no interp the file is a library that programs of other trees load: it gets rpath itself.
+// relocate makes the ELF file at path independent of the host's libc: a program gets interp as its PT_INTERP and rpath
+// as its DT_RPATH; a library's DT_RUNPATH becomes a DT_RPATH, because a library with a RUNPATH hides the program's
+// RPATH from what it needs (ld.so(8)). With no interp the file is a library that programs of other trees load: it gets
+// rpath itself.
 //
-// DT_RPATH, not DT_RUNPATH: it is searched before LD_LIBRARY_PATH, so that a polluted environment cannot break the toolchain.
-// The new strings go to the end of the file, mapped by a PT_LOAD that takes the place of a PT_NOTE (System V gABI, "Program Header").
+// DT_RPATH, not DT_RUNPATH: it is searched before LD_LIBRARY_PATH, so that a polluted environment cannot break the
+// toolchain. The new strings go to the end of the file, mapped by a PT_LOAD that takes the place of a PT_NOTE (System V
+// gABI, "Program Header").
 func relocate(path, interp, rpath string) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -130,7 +133,8 @@ func relocated(data []byte, interp, rpath string) ([]byte, error) {
 		return nil, fmt.Errorf("dynamic string table lies in no segment")
 	}
 
-	// The entry that will hold DT_RPATH: one that is there, else a spare DT_NULL (GNU ld leaves five), else DT_DEBUG, which only debuggers use.
+	// The entry that will hold DT_RPATH: one that is there, else a spare DT_NULL (GNU ld leaves five), else DT_DEBUG,
+	// which only debuggers use.
 	slot := entry(elf.DT_RUNPATH)
 	if slot == nil {
 		slot = entry(elf.DT_RPATH)

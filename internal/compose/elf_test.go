@@ -48,7 +48,8 @@ func interp(f *elf.File) string {
 	return ""
 }
 
-// dynString is an entry of the dynamic section as a loader reads it: through the segments. debug/elf goes by sections, which are for linkers and debuggers.
+// dynString is an entry of the dynamic section as a loader reads it: through the segments. debug/elf goes by sections,
+// which are for linkers and debuggers.
 func dynString(f *elf.File, tag elf.DynTag) (string, error) {
 	value := func(tag elf.DynTag) (uint64, bool) {
 		for _, p := range f.Progs {
@@ -109,8 +110,8 @@ func install(t *testing.T, from, to string) {
 	}
 }
 
-// TestRelocateTree makes a tree of a program of the host, the host's loader and its libraries, relocates it, moves it to its place and runs it there, with an
-// environment that points its loader at rubbish.
+// TestRelocateTree makes a tree of a program of the host, the host's loader and its libraries, relocates it, moves it
+// to its place and runs it there, with an environment that points its loader at rubbish.
 func TestRelocateTree(t *testing.T) {
 	program, f := dynamicProgram(t)
 	multiarch := platform.Host().Multiarch
@@ -201,7 +202,8 @@ func TestRelocateTree(t *testing.T) {
 	run()
 }
 
-// TestRelocateLibrary: a library's DT_RUNPATH becomes a DT_RPATH, because one with a RUNPATH hides the program's RPATH from what it needs.
+// TestRelocateLibrary: a library's DT_RUNPATH becomes a DT_RPATH, because one with a RUNPATH hides the program's RPATH
+// from what it needs.
 func TestRelocateLibrary(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs a C compiler")
@@ -299,7 +301,8 @@ func TestRelocateLoaded(t *testing.T) {
 	}
 }
 
-// sample is a small program with all that relocate looks at: PT_INTERP, PT_NOTE, PT_LOAD and a dynamic section with room. It parses, but does not run.
+// sample is a small program with all that relocate looks at: PT_INTERP, PT_NOTE, PT_LOAD and a dynamic section with
+// room. It parses, but does not run.
 func sample() []byte {
 	le := binary.LittleEndian
 	const at = 64 + 4*56
@@ -321,7 +324,8 @@ func sample() []byte {
 	return b.Bytes()
 }
 
-// TestNoteBeforeLoads: linkers that put PT_NOTE first (Go's) leave the new segment's header behind those of lower addresses all the same.
+// TestNoteBeforeLoads: linkers that put PT_NOTE first (Go's) leave the new segment's header behind those of lower
+// addresses all the same.
 func TestNoteBeforeLoads(t *testing.T) {
 	b := sample()
 	note := bytes.Clone(b[64+3*56 : 64+4*56])

@@ -9,10 +9,12 @@ import (
 	"xbuild/internal/platform"
 )
 
-// A RustView is a directory that rustc takes for its sysroot: the compiler, the host's standard library and that of one platform, all of them links.
+// A RustView is a directory that rustc takes for its sysroot: the compiler, the host's standard library and that of one
+// platform, all of them links.
 //
-// rustc looks for libraries beside librustc_driver, symbolic links resolved (rustc_session::filesearch). So the program and the driver are hard links, and the
-// program's RPATH, which the definition begins with $ORIGIN, leads from the one to the other; no flag has to be given, and nothing is copied.
+// rustc looks for libraries beside librustc_driver, symbolic links resolved (rustc_session::filesearch). So the program
+// and the driver are hard links, and the program's RPATH, which the definition begins with $ORIGIN, leads from the one
+// to the other; no flag has to be given, and nothing is copied.
 type RustView struct {
 	Rust     Toolchain
 	Platform platform.Platform

@@ -11,8 +11,8 @@ import (
 	"xbuild/internal/store"
 )
 
-// TestRustView composes a view of a toolchain and a standard library that lie in a store: the compiler must be the toolchain's own file under the view's name,
-// because it looks for its libraries beside itself.
+// TestRustView composes a view of a toolchain and a standard library that lie in a store: the compiler must be the
+// toolchain's own file under the view's name, because it looks for its libraries beside itself.
 func TestRustView(t *testing.T) {
 	st, err := store.Open(filepath.Join(t.TempDir(), "store"))
 	if err != nil {

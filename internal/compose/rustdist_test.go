@@ -20,8 +20,8 @@ import (
 	"xbuild/internal/store"
 )
 
-// TestRustDist composes a toolchain and a standard library of Rust's distribution: the components lie below usr as packages do, and nothing of the installer is left.
-// A component that is not the one that was locked is not unpacked.
+// TestRustDist composes a toolchain and a standard library of Rust's distribution: the components lie below usr as
+// packages do, and nothing of the installer is left. A component that is not the one that was locked is not unpacked.
 func TestRustDist(t *testing.T) {
 	const target = "x86_64-unknown-linux-gnu"
 	server := rustdisttest.New(t)

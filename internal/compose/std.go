@@ -14,8 +14,9 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// A BuiltStd is Rust's standard library for a target that nobody has prebuilt: built from its source by the very compiler that then uses it (another one is
-// refused, E0514), at the platform's baseline. Its tree is like that of the archive's packages.
+// A BuiltStd is Rust's standard library for a target that nobody has prebuilt: built from its source by the very
+// compiler that then uses it (another one is refused, E0514), at the platform's baseline. Its tree is like that of the
+// archive's packages.
 type BuiltStd struct {
 	Builder  RustView // the compiler with the source
 	Host     View     // compiles the build scripts
@@ -28,7 +29,8 @@ type BuiltStd struct {
 	Crates    string // where they lie
 }
 
-// NewBuiltStd says what the library will be in the store at root. view is the target's, where its sysroot has RustObjects.
+// NewBuiltStd says what the library will be in the store at root. view is the target's, where its sysroot has
+// RustObjects.
 func NewBuiltStd(root string, rust Toolchain, source Sysroot, host, view View, target string, flags []string) *BuiltStd {
 	b := BuiltStd{Host: host, View: view, Target: target, Flags: flags}
 	b.Builder = RustView{Rust: rust, Platform: rust.host, Source: source}
@@ -56,12 +58,14 @@ func (b BuiltStd) Libraries(tree string) string {
 // SourceDir is the library's source as the compiler knows it.
 func (b BuiltStd) SourceDir() string { return filepath.Join(b.Builder.Dir, rustlib, "src/rust") }
 
-// StdCrate is the crate that is built so that cargo builds the standard library for it. Its manifest is the root of what cargo sees, because cargo hashes the places of
-// packages relative to that: the same library comes out wherever the store lies.
+// StdCrate is the crate that is built so that cargo builds the standard library for it. Its manifest is the root of
+// what cargo sees, because cargo hashes the places of packages relative to that: the same library comes out wherever
+// the store lies.
 const StdCrate = "xbuild_std"
 
-// completeSource turns the unpacked source into what cargo builds the library from offline: the crates of vendor/ that library/Cargo.lock names and no other,
-// and a stand-in for each that it names and the archive has left out (those of other systems). A stand-in is enough for cargo to resolve; it does not compile.
+// completeSource turns the unpacked source into what cargo builds the library from offline: the crates of vendor/ that
+// library/Cargo.lock names and no other, and a stand-in for each that it names and the archive has left out (those of
+// other systems). A stand-in is enough for cargo to resolve; it does not compile.
 func completeSource(dir string) error {
 	type lockfile struct {
 		Package []struct{ Name, Version, Checksum string }
@@ -70,7 +74,8 @@ func completeSource(dir string) error {
 	if _, err := toml.DecodeFile(filepath.Join(dir, "library/Cargo.lock"), &locked); err != nil {
 		return err
 	}
-	// Since 1.85 or so the library is a workspace of its own with its crates below it, as package rust-src has it (rust-lang/rust, src/bootstrap, "Vendor").
+	// Since 1.85 or so the library is a workspace of its own with its crates below it, as package rust-src has it
+	// (rust-lang/rust, src/bootstrap, "Vendor").
 	if err := os.Rename(filepath.Join(dir, "library/vendor"), filepath.Join(dir, "vendor")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 	"xbuild/internal/store"
 )
 
-// TestCompleteSource unpacks nothing: it completes a small source as rustc's is laid out, with a crate too many, one that is needed, and one that the lock names
-// and the archive has left out, which two others ask features of.
+// TestCompleteSource unpacks nothing: it completes a small source as rustc's is laid out, with a crate too many, one
+// that is needed, and one that the lock names and the archive has left out, which two others ask features of.
 func TestCompleteSource(t *testing.T) {
 	dir := t.TempDir()
 	err := writeFiles(dir, map[string]string{
@@ -68,7 +68,8 @@ checksum = "bb"
 	}
 }
 
-// TestBuiltStd: a library that is built follows the compiler, the source and the baseline; its view links it, and its builder's view has the source.
+// TestBuiltStd: a library that is built follows the compiler, the source and the baseline; its view links it, and its
+// builder's view has the source.
 func TestBuiltStd(t *testing.T) {
 	st, err := store.Open(filepath.Join(t.TempDir(), "store"))
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 
 // A View is a directory of compiler and binary tools that work for one platform, whatever name they are called by.
 //
-// It holds copies of the clang driver, because clang looks for its configuration file beside its own program with links resolved
-// (Clang User's Manual, "Configuration files"); all else in it is links.
+// It holds copies of the clang driver, because clang looks for its configuration file beside its own program with links
+// resolved (Clang User's Manual, "Configuration files"); all else in it is links.
 type View struct {
 	Platform platform.Platform
 	Flags    []string // the baseline's flags
@@ -37,20 +37,22 @@ func NewView(root string, p platform.Platform, flags []string, clang, pkgconf To
 	return View{Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot}.keyed(root, "view-")
 }
 
-// NewHostView says what the view of the host will be, whose programs run while a project is built: build scripts, generators, compiler plug-ins.
+// NewHostView says what the view of the host will be, whose programs run while a project is built: build scripts,
+// generators, compiler plug-ins.
 func NewHostView(root string, p platform.Platform, flags []string, clang, pkgconf Toolchain, sysroot Sysroot) View {
 	return View{Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot, Host: true, runtime: sysroot.Key}.keyed(root, "host-")
 }
 
-// RunBy returns a host view whose programs run with a toolchain's libc. A compiler loads what is a plug-in among them (rustc its proc macros), and a plug-in whose
-// RPATH leads to another libc than the compiler's brings in halves of both.
+// RunBy returns a host view whose programs run with a toolchain's libc. A compiler loads what is a plug-in among them
+// (rustc its proc macros), and a plug-in whose RPATH leads to another libc than the compiler's brings in halves of
+// both.
 func (v View) RunBy(root string, t Toolchain) View {
 	v.runtime = t.Key
 	return v.keyed(root, "host-")
 }
 
-// Plain returns a host view whose programs run with the host's own loader and libraries: what a compiler of the host loads, as one that rustup installed does its proc
-// macros, has to be for the libc that the compiler is for.
+// Plain returns a host view whose programs run with the host's own loader and libraries: what a compiler of the host
+// loads, as one that rustup installed does its proc macros, has to be for the libc that the compiler is for.
 func (v View) Plain(root string) View {
 	v.Host, v.runtime, v.narrow = false, "", nil
 	return v.keyed(root, "view-")
@@ -89,8 +91,9 @@ func (v View) keyed(root, name string) View {
 	return v
 }
 
-// triples are the names under which clang looks for its configuration: <triplet>-clang asks for the platform's own triple, cc and the other names without one for
-// that which clang was built for, and under a --target for what that says. Rust's cc crate gives every compilation a --target of Rust's name for the machine.
+// triples are the names under which clang looks for its configuration: <triplet>-clang asks for the platform's own
+// triple, cc and the other names without one for that which clang was built for, and under a --target for what that
+// says. Rust's cc crate gives every compilation a --target of Rust's name for the machine.
 func (v View) triples() []string {
 	out := []string{v.Platform.LLVM, v.Clang.host.LLVM, strings.Replace(v.Clang.host.LLVM, "-unknown-", "-pc-", 1)}
 	if v.Platform.Rust != "" && !slices.Contains(out, v.Platform.Rust) {
@@ -130,13 +133,16 @@ func (v View) CMakeToolchain() string { return filepath.Join(v.Dir, "toolchain.c
 // ConfigSite is the path of the view's defaults for configure scripts (Autoconf's manual, "Setting Site Defaults").
 func (v View) ConfigSite() string { return filepath.Join(v.Dir, "config.site") }
 
-// Meson is the path of the view's machine file (Meson's manual, "Machine files"): a cross file for a platform, a native file for the host.
+// Meson is the path of the view's machine file (Meson's manual, "Machine files"): a cross file for a platform, a native
+// file for the host.
 func (v View) Meson() string { return filepath.Join(v.Dir, "machine.ini") }
 
-// drivers are the names of the compiler, with the mode that clang takes from each (cc, gcc: C; the rest C++ or the preprocessor).
+// drivers are the names of the compiler, with the mode that clang takes from each (cc, gcc: C; the rest C++ or the
+// preprocessor).
 var drivers = []string{"clang", "gcc", "cc", "clang++", "g++", "c++", "cpp", "c89", "c99", "clang-cpp"}
 
-// tools are the names of the binary tools and the LLVM program behind each; every one of these programs knows by its name what it is to do.
+// tools are the names of the binary tools and the LLVM program behind each; every one of these programs knows by its
+// name what it is to do.
 var tools = map[string]string{
 	"ar": "llvm-ar", "ranlib": "llvm-ranlib", "nm": "llvm-nm", "readelf": "llvm-readelf", "size": "llvm-size", "strings": "llvm-strings", "c++filt": "llvm-cxxfilt",
 	"gcc-ar": "llvm-ar", "gcc-ranlib": "llvm-ranlib", "gcc-nm": "llvm-nm", "llvm-ar": "llvm-ar", "llvm-ranlib": "llvm-ranlib", "llvm-nm": "llvm-nm",
@@ -146,7 +152,8 @@ var tools = map[string]string{
 // tree is the directory of another tree of the store as the configuration file names it.
 func tree(key string) string { return "<CFGDIR>/../../" + key }
 
-// config is the content of the configuration file: everything that makes the driver compile for the platform, relative to itself.
+// config is the content of the configuration file: everything that makes the driver compile for the platform, relative
+// to itself.
 func (v View) config(target string) string {
 	b := v.base(target)
 	if v.Sysroot.CXX != nil {
@@ -177,8 +184,8 @@ func (v View) base(target string) string {
 	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/clang\n", tree(v.Clang.Key))
 	if v.Platform.Machine != elf.EM_NONE { // of other formats lld knows no SHA-1
 		fmt.Fprintln(&b, "-Wl,--build-id=sha1")
-		// As GNU ld does: what __start_NAME and __stop_NAME ask for stays under --gc-sections (ld.lld(1), -z start-stop-gc). Plug-ins that register themselves
-		// by a section are lost otherwise, with no word said.
+		// As GNU ld does: what __start_NAME and __stop_NAME ask for stays under --gc-sections (ld.lld(1), -z
+		// start-stop-gc). Plug-ins that register themselves by a section are lost otherwise, with no word said.
 		fmt.Fprintln(&b, "-Wl,-z,nostart-stop-gc")
 	}
 	b.WriteString(v.relroPages())
@@ -272,11 +279,13 @@ endif()
 `, v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch, v.Platform.CMakeSystem)
 }
 
-// configSite is what a shell reads before a configure script looks for anything. What the script is told on its command line wins.
+// configSite is what a shell reads before a configure script looks for anything. What the script is told on its command
+// line wins.
 func (v View) configSite() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s: made by xbuild\n", v.Platform.Name)
-	// A Makefile that runs a configure script inside may not tell it for which platform, and the script would start what it compiled. One with another compiler is for the host.
+	// A Makefile that runs a configure script inside may not tell it for which platform, and the script would start
+	// what it compiled. One with another compiler is for the host.
 	fmt.Fprintf(&b, `if test "x$host_alias" = x; then
   case "$CC" in
   "${CONFIG_SITE%%/*}"/* | [!/]* | "")
@@ -298,8 +307,9 @@ fi
 	return b.String()
 }
 
-// meson is the content of the machine file. Programs of the platform are never started but through the wrapper, those of a platform that the host could run included: they
-// want the sysroot's loader and libraries. Meson expands no variables of the environment, and a shell does.
+// meson is the content of the machine file. Programs of the platform are never started but through the wrapper, those
+// of a platform that the host could run included: they want the sysroot's loader and libraries. Meson expands no
+// variables of the environment, and a shell does.
 func (v View) meson() string {
 	var b strings.Builder
 	p := v.Platform
@@ -424,7 +434,8 @@ func (c *Composer) view(ctx context.Context, v View) error {
 			}
 		}
 		if v.Sysroot.NoCXX != "" {
-			// clang reads this beside the platform's where it is called by the name of a C++ compiler ("Configuration files").
+			// clang reads this beside the platform's where it is called by the name of a C++ compiler ("Configuration
+			// files").
 			for _, name := range []string{"clang++", "g++", "c++"} {
 				if err := os.WriteFile(filepath.Join(bin, name+".cfg"), []byte("-include<CFGDIR>/../no-c++.h\n"), 0o644); err != nil {
 					return err
@@ -452,8 +463,8 @@ func (c *Composer) view(ctx context.Context, v View) error {
 // supplement is the name of the object, and of its source, of what the sysroot's C library lacks.
 const supplement = "supplement"
 
-// compileSupplement compiles what the sysroot's C library lacks into the view at dir, as the view's own compiler would: with the options of its configuration, whose paths
-// lead nowhere before the view is where it belongs.
+// compileSupplement compiles what the sysroot's C library lacks into the view at dir, as the view's own compiler would:
+// with the options of its configuration, whose paths lead nowhere before the view is where it belongs.
 func (v View) compileSupplement(ctx context.Context, dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, supplement+".c"), []byte(v.Sysroot.supplement), 0o644); err != nil {
 		return err

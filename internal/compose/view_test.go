@@ -59,7 +59,8 @@ func parse(t testing.TB, name string) platform.Platform {
 	return p
 }
 
-// TestConfigFiles holds clang's configuration file, CMake's toolchain file and Meson's machine file of every platform against golden files.
+// TestConfigFiles holds clang's configuration file, CMake's toolchain file and Meson's machine file of every platform
+// against golden files.
 func TestConfigFiles(t *testing.T) {
 	for _, p := range platform.All() {
 		if !p.HasC() {
@@ -85,7 +86,8 @@ func TestConfigFiles(t *testing.T) {
 	}
 }
 
-// TestConfigSite: a shell that reads the file has the answers, but for those that it was given, and the platform's name where the script is for the platform.
+// TestConfigSite: a shell that reads the file has the answers, but for those that it was given, and the platform's name
+// where the script is for the platform.
 func TestConfigSite(t *testing.T) {
 	p := parse(t, "linux/loong64")
 	clang, pkgconf, sysroot := parts(t, "/store", p)
@@ -261,7 +263,8 @@ func TestKeyParts(t *testing.T) {
 	}
 }
 
-// TestSupplement: what a suite's libraries ask for and its C library lacks is part of the view, which is another one where it is another.
+// TestSupplement: what a suite's libraries ask for and its C library lacks is part of the view, which is another one
+// where it is another.
 func TestSupplement(t *testing.T) {
 	p := parse(t, "linux/riscv64")
 	clang, pkgconf, sysroot := parts(t, "/store", p)

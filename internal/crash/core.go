@@ -11,7 +11,8 @@ import (
 	"syscall"
 )
 
-// A core is a program's memory and registers at its end, as a core file has them: the kernel's (core(5)) or QEMU's own of the emulated program.
+// A core is a program's memory and registers at its end, as a core file has them: the kernel's (core(5)) or QEMU's own
+// of the emulated program.
 type core struct {
 	elf    *elf.File
 	layout layout
@@ -29,8 +30,8 @@ type mapped struct {
 	path               string
 }
 
-// A layout says where a machine's registers stand among those of a core file's NT_PRSTATUS (the kernel's arch/*/include/uapi/asm/ptrace.h). link is -1 where
-// return addresses are on the stack alone.
+// A layout says where a machine's registers stand among those of a core file's NT_PRSTATUS (the kernel's
+// arch/*/include/uapi/asm/ptrace.h). link is -1 where return addresses are on the stack alone.
 type layout struct {
 	pc, sp, link int
 	flags, thumb int // the register and the bit that say that ARM code is Thumb
@@ -123,7 +124,8 @@ func (c *core) notes(data []byte) {
 				c.prstatus(desc)
 			}
 		case ntPrpsinfo:
-			// pr_state … pr_nice, pr_flag, uid, gid (16 or 32 bits wide each), pid, ppid: the ids stand in front of pgrp, sid, fname[16] and psargs[80].
+			// pr_state … pr_nice, pr_flag, uid, gid (16 or 32 bits wide each), pid, ppid: the ids stand in front of
+			// pgrp, sid, fname[16] and psargs[80].
 			if at := len(desc) - 96 - 16; at >= 0 {
 				c.pid, c.parent = int(int32(c.order().Uint32(desc[at:]))), int(int32(c.order().Uint32(desc[at+4:])))
 			}

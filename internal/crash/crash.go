@@ -1,6 +1,6 @@
-// Package crash explains why a program ended by a signal: which instruction in which function and source line, whether the platform promises it, and what in
-// xbuild.toml would have avoided it. In go the core file that QEMU or the kernel left, the program, and the platform's baseline; out comes text. It starts
-// nothing. What it cannot know it says.
+// Package crash explains why a program ended by a signal: which instruction in which function and source line, whether
+// the platform promises it, and what in xbuild.toml would have avoided it. In go the core file that QEMU or the kernel
+// left, the program, and the platform's baseline; out comes text. It starts nothing. What it cannot know it says.
 package crash
 
 import (
@@ -168,11 +168,13 @@ func frame(modules []*module, addr uint64) Frame {
 	return f
 }
 
-// starters are the functions of C libraries that call main or a thread's function: what lies deeper in the stack is of no interest.
+// starters are the functions of C libraries that call main or a thread's function: what lies deeper in the stack is of
+// no interest.
 var starters = []string{"__libc_start_call_main", "__libc_start_main_impl", "__libc_start_main", "_start", "start_thread", "libc_start_main_stage2"}
 
-// stack lists what looks like return addresses into the program itself: the link register, and words of the stack that point into its code but not to the start of
-// a function. Without an unwinder that is what can be said; old addresses may be among them.
+// stack lists what looks like return addresses into the program itself: the link register, and words of the stack that
+// point into its code but not to the start of a function. Without an unwinder that is what can be said; old addresses
+// may be among them.
 func stack(c *core, modules []*module, at Frame) []Frame {
 	if len(modules) == 0 {
 		return nil
@@ -286,7 +288,8 @@ func advice(s Subject, c Crash, modules []*module) string {
 	return ""
 }
 
-// promise is what to write where a platform is to have the instruction: a feature, or the least of its variants that has it.
+// promise is what to write where a platform is to have the instruction: a feature, or the least of its variants that
+// has it.
 func promise(s Subject, c Crash) string {
 	p := s.Platform
 	feature, variant := "[\"…\"] or cpu = \"…\"", ""
@@ -309,7 +312,8 @@ func promise(s Subject, c Crash) string {
 	return fmt.Sprintf("say so in xbuild.toml: [platform.%q] features = %s%s", p.Name, feature, variant)
 }
 
-// alignment is clang's flag, a machine, against accesses that are not aligned (clang 19, -mno-unaligned-access and -mstrict-align). The other machines allow them.
+// alignment is clang's flag, a machine, against accesses that are not aligned (clang 19, -mno-unaligned-access and
+// -mstrict-align). The other machines allow them.
 var alignment = map[elf.Machine]string{
 	elf.EM_ARM:       "-mno-unaligned-access",
 	elf.EM_AARCH64:   "-mstrict-align",

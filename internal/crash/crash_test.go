@@ -167,7 +167,8 @@ var trapCode = map[string]string{
 	"linux/loong64":  "\x00\x04\x60\x38",
 }
 
-// TestExplain explains a trap of each machine from a core file: the function that it is in, that it is a trap, and who called.
+// TestExplain explains a trap of each machine from a core file: the function that it is in, that it is a trap, and who
+// called.
 func TestExplain(t *testing.T) {
 	for name, code := range trapCode {
 		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {

@@ -45,8 +45,8 @@ func s390Length(first byte) int {
 	return []int{2, 4, 4, 6}[first>>6]
 }
 
-// s390Start finds the instruction in front of an address: an s390 that stops has the next one in its PSW. Going from the function's start is the one sure way,
-// because instructions have three lengths.
+// s390Start finds the instruction in front of an address: an s390 that stops has the next one in its PSW. Going from
+// the function's start is the one sure way, because instructions have three lengths.
 func s390Start(m *module, pc uint64) uint64 {
 	if m == nil {
 		return pc
@@ -69,7 +69,8 @@ func s390Start(m *module, pc uint64) uint64 {
 	return pc
 }
 
-// hexadecimal spells code as disassemblers do: bytes where instructions have several lengths, a word where they are words.
+// hexadecimal spells code as disassemblers do: bytes where instructions have several lengths, a word where they are
+// words.
 func hexadecimal(c *core, code []byte) string {
 	switch m := c.elf.Machine; {
 	case m == elf.EM_X86_64 || m == elf.EM_386 || m == elf.EM_S390 || len(code)%2 != 0:
@@ -85,7 +86,8 @@ func hexadecimal(c *core, code []byte) string {
 // A pattern is a word of machine code under a mask.
 type pattern struct{ mask, value uint32 }
 
-// traps are what compilers write for __builtin_trap and unreachable code, and a machine's breakpoint: seen in what clang 19 makes.
+// traps are what compilers write for __builtin_trap and unreachable code, and a machine's breakpoint: seen in what
+// clang 19 makes.
 var traps = map[elf.Machine][]pattern{
 	elf.EM_AARCH64:   {{0xffe0001f, 0xd4200000}, {0xffff0000, 0}},                              // brk, udf
 	elf.EM_ARM:       {{0xfff000f0, 0xe7f000f0}, {0xffffffff, 0xe7ffdefe}},                     // udf, Linux' breakpoint

@@ -20,7 +20,8 @@ type module struct {
 	funcs []elf.Symbol // by address
 }
 
-// modules are the program and the libraries that it had loaded. sysroot is where the program's own paths are looked up first.
+// modules are the program and the libraries that it had loaded. sysroot is where the program's own paths are looked up
+// first.
 func (c *core) modules(program, sysroot string) []*module {
 	var out []*module
 	add := func(path, name string, base uint64) {
@@ -59,8 +60,8 @@ func (c *core) modules(program, sysroot string) []*module {
 	return out
 }
 
-// linkMap walks the dynamic loader's list of libraries, the one that debuggers read (link.h: struct r_debug, struct link_map). The program itself, the first of
-// the list, has no name and is left out.
+// linkMap walks the dynamic loader's list of libraries, the one that debuggers read (link.h: struct r_debug, struct
+// link_map). The program itself, the first of the list, has no name and is left out.
 func (c *core) linkMap() []mapped {
 	w := uint64(c.word())
 	dyn := c.dynamic()
@@ -106,7 +107,8 @@ func (c *core) linkMap() []mapped {
 
 const dtMIPSRldMapRel = 0x70000035 // DT_MIPS_RLD_MAP_REL (elf.h)
 
-// dynamic is the address of the program's dynamic section, 0 where it has none. AT_PHDR says where the program's headers are, and PT_PHDR where they would be.
+// dynamic is the address of the program's dynamic section, 0 where it has none. AT_PHDR says where the program's
+// headers are, and PT_PHDR where they would be.
 func (c *core) dynamic() uint64 {
 	type header struct{ kind, addr uint64 }
 	var hs []header
@@ -256,9 +258,11 @@ func (m *module) line(addr uint64) (file string, line int) {
 	return strings.TrimPrefix(filepath.Clean(e.File.Name), "./"), e.Line
 }
 
-// debugInfo reads the debug information of a linked file; nil where it has none. It is elf.File.DWARF but for one thing: debug/dwarf resolves a unit's name before
-// it knows DW_AT_str_offsets_base, takes the version in the header of .debug_str_offsets (DWARF 5, 7.26) for an offset, and fails where that, read with the most
-// significant byte first, lies behind the end of .debug_str. A longer .debug_str lets it go on, and the name is read again when the base is known.
+// debugInfo reads the debug information of a linked file; nil where it has none. It is elf.File.DWARF but for one
+// thing: debug/dwarf resolves a unit's name before it knows DW_AT_str_offsets_base, takes the version in the header of
+// .debug_str_offsets (DWARF 5, 7.26) for an offset, and fails where that, read with the most significant byte first,
+// lies behind the end of .debug_str. A longer .debug_str lets it go on, and the name is read again when the base is
+// known.
 func debugInfo(f *elf.File) *dwarf.Data {
 	section := func(name string) []byte {
 		if s := f.Section(name); s != nil {

@@ -1,6 +1,7 @@
-// Package crates reads what Cargo's files say of the release of Rust that they want: rust-version in the manifests of a workspace, and in those of the crates that
-// its Cargo.lock names, which lie on this machine or stand in the index of a registry. It reads alone: what it cannot make sense of is for cargo to report, and what
-// has to be downloaded it asks its caller for.
+// Package crates reads what Cargo's files say of the release of Rust that they want: rust-version in the manifests of a
+// workspace, and in those of the crates that its Cargo.lock names, which lie on this machine or stand in the index of a
+// registry. It reads alone: what it cannot make sense of is for cargo to report, and what has to be downloaded it asks
+// its caller for.
 package crates
 
 import (
@@ -130,8 +131,9 @@ func (m *manifest) paths(dir string) ([]string, error) {
 	return out, nil
 }
 
-// Root returns the directory of the workspace that the package in dir is one of, and that has its Cargo.lock: the one that the package names, the nearest above
-// that is a workspace, or dir itself (The Cargo Book, "Workspaces"). dir may lie below a package. It is empty where there is no manifest.
+// Root returns the directory of the workspace that the package in dir is one of, and that has its Cargo.lock: the one
+// that the package names, the nearest above that is a workspace, or dir itself (The Cargo Book, "Workspaces"). dir may
+// lie below a package. It is empty where there is no manifest.
 func Root(dir string) (string, error) {
 	var m *manifest
 	for {
@@ -174,7 +176,8 @@ func Root(dir string) (string, error) {
 	return dir, nil
 }
 
-// Workspace returns what the manifests say that the package in dir is built with: those of its workspace, and of what these depend on by path.
+// Workspace returns what the manifests say that the package in dir is built with: those of its workspace, and of what
+// these depend on by path.
 func Workspace(dir string) (Want, error) {
 	root, err := Root(dir)
 	if err != nil || root == "" {
@@ -236,7 +239,8 @@ type Crate struct {
 
 func (c Crate) String() string { return c.Name + " " + c.Version }
 
-// Locked returns the crates that the Cargo.lock of the package in dir names. The second result is false where there is no such file.
+// Locked returns the crates that the Cargo.lock of the package in dir names. The second result is false where there is
+// no such file.
 func Locked(dir string) ([]Crate, bool, error) {
 	root, err := Root(dir)
 	if err != nil || root == "" {

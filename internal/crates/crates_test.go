@@ -101,7 +101,8 @@ version = "0.1.0"
 source = "git+https://git.example.org/forked?branch=main#0123456789"
 `
 
-// TestLeast: what crates want is read where cargo unpacked them, in a vendored directory, or in the index that cargo is configured with.
+// TestLeast: what crates want is read where cargo unpacked them, in a vendored directory, or in the index that cargo is
+// configured with.
 func TestLeast(t *testing.T) {
 	index := map[string]string{
 		"https://index.crates.io/se/rd/serde":           `{"name":"serde","vers":"1.0.227","rust_version":"1.99"}` + "\n" + `{"name":"serde","vers":"1.0.228","rust_version":"1.56"}` + "\n",

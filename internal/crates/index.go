@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// cratesIO is the source that Cargo.lock names for crates of the public registry, however cargo reaches it; its index by the sparse protocol is publicIndex (The
-// Cargo Book, "Registry Index").
+// cratesIO is the source that Cargo.lock names for crates of the public registry, however cargo reaches it; its index
+// by the sparse protocol is publicIndex (The Cargo Book, "Registry Index").
 const (
 	cratesIO    = "registry+https://github.com/rust-lang/crates.io-index"
 	publicIndex = "https://index.crates.io/"
@@ -37,7 +37,8 @@ type Sources struct {
 	indexes map[string]string // [registries.NAME] index
 }
 
-// ReadSources reads cargo's configuration for a directory: in it, in those above, and in CARGO_HOME, the nearest first (The Cargo Book, "Configuration").
+// ReadSources reads cargo's configuration for a directory: in it, in those above, and in CARGO_HOME, the nearest first
+// (The Cargo Book, "Configuration").
 func ReadSources(getenv func(string) string, dir string) (Sources, error) {
 	s := Sources{home: getenv("CARGO_HOME"), sources: map[string]source{}, indexes: map[string]string{}}
 	if s.home == "" && getenv("HOME") != "" {
@@ -90,8 +91,8 @@ func ReadSources(getenv func(string) string, dir string) (Sources, error) {
 	return s, nil
 }
 
-// of returns where cargo gets a crate: a directory with one below it for each crate, or the base URL of an index by the sparse protocol. Both are empty where it
-// is something else.
+// of returns where cargo gets a crate: a directory with one below it for each crate, or the base URL of an index by the
+// sparse protocol. Both are empty where it is something else.
 func (s Sources) of(c Crate) (directory, index string) {
 	name := ""
 	if c.Source == cratesIO {
@@ -145,8 +146,9 @@ func indexPath(name string) string {
 	return n[:2] + "/" + n[2:4] + "/" + n
 }
 
-// Least returns the latest rust-version of crates, and those of which it is not known with the reason. What cargo has unpacked, or a vendored directory has, is read
-// there; else get is asked for the crate's file of the registry's index. get is called several times at once.
+// Least returns the latest rust-version of crates, and those of which it is not known with the reason. What cargo has
+// unpacked, or a vendored directory has, is read there; else get is asked for the crate's file of the registry's index.
+// get is called several times at once.
 func (s Sources) Least(ctx context.Context, crates []Crate, get func(ctx context.Context, url string) ([]byte, error)) (least Want, unknown map[Crate]error, err error) {
 	var mu sync.Mutex
 	unknown = map[Crate]error{}

@@ -7,8 +7,8 @@
 //	<!-- test: output -->         is what the script before it prints: "…" stands for any text within a line, or alone for any lines; durations may differ
 //	<!-- test: part of FILE -->   is made of lines that a file of the repository has
 //
-// With -short nothing is run: the xbuild.toml examples, the generated parts, the links and the completeness of the reference are tested alone. A page's scripts
-// need a network and use the user's store, or XBUILD_E2E_STORE.
+// With -short nothing is run: the xbuild.toml examples, the generated parts, the links and the completeness of the
+// reference are tested alone. A page's scripts need a network and use the user's store, or XBUILD_E2E_STORE.
 package doctest
 
 import (

@@ -235,7 +235,8 @@ func releases() string {
 
 var wanted = regexp.MustCompile(`\((?:want|recipe [a-z-]+ allows) ([^)]*)\)`)
 
-// TestEveryKey asks package project for the keys of each section, by an unknown one, and looks each up in the reference.
+// TestEveryKey asks package project for the keys of each section, by an unknown one, and looks each up in the
+// reference.
 func TestEveryKey(t *testing.T) {
 	reference := read(t, "docs/xbuild-toml.md")
 	c, _ := schema(t)

@@ -21,7 +21,8 @@ import (
 // binfmtPrefix begins the name of every entry that xbuild makes; it touches no other.
 const binfmtPrefix = "xbuild-"
 
-// mountSource is what binfmt_misc is mounted from where xbuild mounted it, so that it knows later whether unmounting is its business.
+// mountSource is what binfmt_misc is mounted from where xbuild mounted it, so that it knows later whether unmounting is
+// its business.
 const mountSource = "xbuild"
 
 // A Registration is an entry of the kernel's binfmt_misc: which files are handed to which interpreter.
@@ -34,8 +35,9 @@ type Registration struct {
 	magic, mask []byte
 }
 
-// An Emulator is one QEMU program with the platforms that it serves, and what binfmt_misc does with their programs. The kernel sees machine, class and byte order
-// alone, so that all variants of a platform, and the three ARMs, share an entry.
+// An Emulator is one QEMU program with the platforms that it serves, and what binfmt_misc does with their programs. The
+// kernel sees machine, class and byte order alone, so that all variants of a platform, and the three ARMs, share an
+// entry.
 type Emulator struct {
 	QEMU      string         `json:"emulator"`
 	Platforms []string       `json:"platforms"`
@@ -73,7 +75,8 @@ func (e Emulator) For() string {
 	return strings.Join(e.Platforms, ", ")
 }
 
-// magic are the first bytes of the platform's programs and a mask of those that count: ELF's identification, e_type and e_machine.
+// magic are the first bytes of the platform's programs and a mask of those that count: ELF's identification, e_type and
+// e_machine.
 func magic(p platform.Platform) (magic, mask []byte) {
 	order := binary.ByteOrder(binary.LittleEndian)
 	if p.BigEndian() {
@@ -90,7 +93,8 @@ func magic(p platform.Platform) (magic, mask []byte) {
 	return magic, mask
 }
 
-// registerLine is what the kernel reads to make an entry (Documentation/admin-guide/binfmt-misc.rst). The separator is a byte that the path does not have.
+// registerLine is what the kernel reads to make an entry (Documentation/admin-guide/binfmt-misc.rst). The separator is
+// a byte that the path does not have.
 func registerLine(name string, p platform.Platform, interpreter, flags string) (string, error) {
 	i := strings.IndexFunc(":;,|!%#~", func(r rune) bool { return !strings.ContainsRune(interpreter, r) })
 	if i < 0 || strings.ContainsAny(interpreter, "\n\x00") {
@@ -107,9 +111,10 @@ func registerLine(name string, p platform.Platform, interpreter, flags string) (
 	return strings.Join([]string{"", name, "M", "", escape(m), escape(k), interpreter, flags}, string(":;,|!%#~"[i])), nil
 }
 
-// flags are those of an entry. F: the kernel opens the emulator now, so that a container needs no file of it. C, which brings O: a set-user-ID program keeps its
-// rights under emulation, as in a container's sudo. P: a program sees the name that it was called by; QEMU learns of that flag from kernel 5.12 on (AT_FLAGS), and
-// would take the name for an argument on an earlier one.
+// flags are those of an entry. F: the kernel opens the emulator now, so that a container needs no file of it. C, which
+// brings O: a set-user-ID program keeps its rights under emulation, as in a container's sudo. P: a program sees the
+// name that it was called by; QEMU learns of that flag from kernel 5.12 on (AT_FLAGS), and would take the name for an
+// argument on an earlier one.
 func flags(kernel string) string {
 	var major, minor int
 	if n, _ := fmt.Sscanf(kernel, "%d.%d", &major, &minor); n == 2 && (major > 5 || major == 5 && minor >= 12) {
@@ -257,7 +262,8 @@ func (b Binfmt) Enabled() (bool, error) {
 	return strings.TrimSpace(string(data)) == "enabled", err
 }
 
-// Install registers an emulator of the directory dir and says whether anything changed: the same registration twice is one.
+// Install registers an emulator of the directory dir and says whether anything changed: the same registration twice is
+// one.
 func (b Binfmt) Install(e Emulator, dir string) (changed bool, err error) {
 	if e.Native {
 		return false, fmt.Errorf("the kernel runs programs of %s itself: an emulator would take them away from it", e.Platforms[0])
@@ -308,7 +314,8 @@ func (r Registration) same(o Registration) bool {
 	return r.Enabled == o.Enabled && r.Interpreter == o.Interpreter && r.Flags == o.Flags && r.offset == o.offset && bytes.Equal(r.magic, o.magic) && bytes.Equal(r.mask, o.mask)
 }
 
-// roots sees that nobody but root can change a program that every user's programs, root's among them, will be started with.
+// roots sees that nobody but root can change a program that every user's programs, root's among them, will be started
+// with.
 func roots(file string) error {
 	info, err := os.Stat(file)
 	if err != nil {
@@ -320,8 +327,8 @@ func roots(file string) error {
 	return nil
 }
 
-// Remove takes xbuild's own registrations of the emulators away, and returns their names. Where nothing at all is registered any more and xbuild mounted
-// binfmt_misc, it is unmounted.
+// Remove takes xbuild's own registrations of the emulators away, and returns their names. Where nothing at all is
+// registered any more and xbuild mounted binfmt_misc, it is unmounted.
 func (b Binfmt) Remove(list []Emulator) (removed []string, unmounted bool, err error) {
 	all, err := b.entries()
 	if err != nil {

@@ -117,7 +117,8 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// What kernels print of entries: one that Debian's qemu-user-binfmt made, one by file name extension (Documentation/admin-guide/binfmt-misc.rst).
+// What kernels print of entries: one that Debian's qemu-user-binfmt made, one by file name extension
+// (Documentation/admin-guide/binfmt-misc.rst).
 const (
 	debianEntry = "enabled\ninterpreter /usr/libexec/qemu-binfmt/s390x-binfmt-P\nflags: OP\noffset 0\nmagic 7f454c4602020100000000000000000000020016\nmask fffffffffffffffcfffffffffffffffffffeffff\n"
 	extension   = "disabled\ninterpreter /usr/bin/wine\nflags: \nextension .exe\n"

@@ -12,11 +12,13 @@ import (
 	"time"
 )
 
-// Count runs a program under QEMU and counts the instructions that it executes, the C library's and the loader's included.
+// Count runs a program under QEMU and counts the instructions that it executes, the C library's and the loader's
+// included.
 //
-// The archive's QEMU is static and has no plugins, so that its log is read: "in_asm" has each block of code once, when it is translated, with an instruction a line;
-// "exec" has a line each time that a block runs, and "nochain" keeps QEMU from leaving lines out. The sum over all lines is the number of instructions; on programs
-// of seven machines it was the same, to the last one, as the number of lines with one instruction a block (-one-insn-per-tb).
+// The archive's QEMU is static and has no plugins, so that its log is read: "in_asm" has each block of code once, when
+// it is translated, with an instruction a line; "exec" has a line each time that a block runs, and "nochain" keeps QEMU
+// from leaving lines out. The sum over all lines is the number of instructions; on programs of seven machines it was
+// the same, to the last one, as the number of lines with one instruction a block (-one-insn-per-tb).
 func Count(ctx context.Context, argv []string, run func(*exec.Cmd) error) (uint64, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -48,7 +50,8 @@ func Count(ctx context.Context, argv []string, run func(*exec.Cmd) error) (uint6
 	return c.n, c.err
 }
 
-// lazy waits a little where there is little to read: QEMU writes line by line, and waking a reader for each would cost more than the line.
+// lazy waits a little where there is little to read: QEMU writes line by line, and waking a reader for each would cost
+// more than the line.
 type lazy struct{ io.Reader }
 
 func (l lazy) Read(b []byte) (int, error) {
@@ -62,8 +65,9 @@ func (l lazy) Read(b []byte) (int, error) {
 // ErrUncounted says that the log of a program does not tell what it executed.
 var ErrUncounted = errors.New("the instructions cannot be counted")
 
-// count sums up a log. A block is told by the address that QEMU put its translation at, which the lines of its execution name first, and is bound to that when it runs
-// for the first time; where its first instruction lies tells which one that is.
+// count sums up a log. A block is told by the address that QEMU put its translation at, which the lines of its
+// execution name first, and is bound to that when it runs for the first time; where its first instruction lies tells
+// which one that is.
 func count(log io.Reader) (uint64, error) {
 	in := bufio.NewReaderSize(log, 1<<20)
 	waiting := map[string]uint64{} // translated and not run yet: instructions, by the address of the first
@@ -129,7 +133,8 @@ func count(log io.Reader) (uint64, error) {
 	}
 }
 
-// trace takes "Trace 0: 0x7f5d48000100 [00001001/0000000000400580/00000001/00000200] main" apart: the translation's address and the program's.
+// trace takes "Trace 0: 0x7f5d48000100 [00001001/0000000000400580/00000001/00000200] main" apart: the translation's
+// address and the program's.
 func trace(line []byte) (where, pc []byte, ok bool) {
 	_, rest, ok1 := bytes.Cut(line, []byte(": "))
 	where, rest, ok2 := bytes.Cut(rest, []byte(" ["))

@@ -27,7 +27,8 @@ type Debugging struct {
 	Core    string   // the core file that it left; "" where it is to run
 }
 
-// Commands are gdb's commands that set a debugging up, in the order in which they count. gdb takes the architecture from the program's header.
+// Commands are gdb's commands that set a debugging up, in the order in which they count. gdb takes the architecture
+// from the program's header.
 func (d Debugging) Commands() ([]string, error) {
 	for _, path := range append(slices.Clone(d.Sources), d.Program.Path, d.Sysroot, d.Server, d.Core) {
 		if strings.ContainsAny(path, "\n\r") {
@@ -36,10 +37,12 @@ func (d Debugging) Commands() ([]string, error) {
 	}
 	var out []string
 	if d.Sysroot != "" {
-		// The rest of the line as it stands (gdb manual, "Files"); libc6-dbg and its like put their files below usr/lib/debug.
+		// The rest of the line as it stands (gdb manual, "Files"); libc6-dbg and its like put their files below
+		// usr/lib/debug.
 		out = append(out, "set sysroot "+d.Sysroot, "set debug-file-directory "+filepath.Join(d.Sysroot, "usr/lib/debug"))
 	}
-	// The paths in xbuild's debug information are relative to the source (-ffile-prefix-map). gdb puts each directory in front of those given before.
+	// The paths in xbuild's debug information are relative to the source (-ffile-prefix-map). gdb puts each directory
+	// in front of those given before.
 	for _, dir := range slices.Backward(d.Sources) {
 		out = append(out, "directory "+escaped(dir))
 	}
@@ -51,7 +54,8 @@ func escaped(path string) string {
 	return strings.NewReplacer(`\`, `\\`, " ", `\ `, "\t", "\\\t", `"`, `\"`, "'", `\'`).Replace(path)
 }
 
-// batchEnd passes on what became of the program: its exit code, or 128 and the signal's number as a shell says it. A program that still runs is ended by gdb.
+// batchEnd passes on what became of the program: its exit code, or 128 and the signal's number as a shell says it. A
+// program that still runs is ended by gdb.
 const batchEnd = `if !$_isvoid($_exitcode)
   quit $_exitcode
 end
@@ -60,7 +64,8 @@ if !$_isvoid($_exitsignal)
 end
 `
 
-// Script is gdb's command file: the set-up, the start, then the user's files and commands. An error ends it. In a batch the program's exit code follows.
+// Script is gdb's command file: the set-up, the start, then the user's files and commands. An error ends it. In a batch
+// the program's exit code follows.
 func (d Debugging) Script(files, commands []string, batch bool) (string, error) {
 	lines, err := d.Commands()
 	if err != nil {
@@ -69,7 +74,8 @@ func (d Debugging) Script(files, commands []string, batch bool) (string, error) 
 	if d.Core != "" {
 		lines = append(lines, "set auto-load libthread-db off", "core-file "+escaped(d.Core))
 	} else if d.Server == "" {
-		// Stopped at its first instruction, as behind a server. The host's libthread_db is made for the host's C library, gdb here has its own.
+		// Stopped at its first instruction, as behind a server. The host's libthread_db is made for the host's C
+		// library, gdb here has its own.
 		lines = append(lines, "set auto-load libthread-db off", "starti")
 	} else {
 		lines = append(lines, "target remote "+d.Server)
@@ -84,8 +90,9 @@ func (d Debugging) Script(files, commands []string, batch bool) (string, error) 
 	return text, nil
 }
 
-// Debug runs gdb, and beside it the server that a program waits in, where there is one, until gdb ends; its exit code is returned. socket is where the server will
-// listen. Both children end with ctx and with this process. At a prompt, an interrupt from the keyboard is for gdb alone, which then stops the program.
+// Debug runs gdb, and beside it the server that a program waits in, where there is one, until gdb ends; its exit code
+// is returned. socket is where the server will listen. Both children end with ctx and with this process. At a prompt,
+// an interrupt from the keyboard is for gdb alone, which then stops the program.
 func Debug(ctx context.Context, server []string, socket string, gdb, environ []string, batch bool) (int, error) {
 	// The kernel sends the parent-death signal when the thread that started a child ends.
 	runtime.LockOSThread()
@@ -95,7 +102,8 @@ func Debug(ctx context.Context, server []string, socket string, gdb, environ []s
 		var stop context.CancelFunc
 		ctx, stop = signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM)
 		defer stop()
-		// The server is in the terminal's foreground, because the program may read from it, but must not hear an interrupt. What is ignored here is so in the child.
+		// The server is in the terminal's foreground, because the program may read from it, but must not hear an
+		// interrupt. What is ignored here is so in the child.
 		signal.Ignore(os.Interrupt)
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -131,7 +139,8 @@ func Debug(ctx context.Context, server []string, socket string, gdb, environ []s
 		}()
 		if program != nil {
 			go func() {
-				// gdb asks for the program to be stopped, but QEMU hears that only once it is. A trap stops it, and gdb does not pass it on.
+				// gdb asks for the program to be stopped, but QEMU hears that only once it is. A trap stops it, and gdb
+				// does not pass it on.
 				for range interrupts {
 					_ = program.Signal(syscall.SIGTRAP) // it may have ended meanwhile
 				}
@@ -155,8 +164,8 @@ func Debug(ctx context.Context, server []string, socket string, gdb, environ []s
 	return 0, err
 }
 
-// Serve runs the server that a program waits in, until it ends, and hands the first connection of a listener on to its socket: QEMU itself would listen at every
-// address of the machine. The exit code is the program's.
+// Serve runs the server that a program waits in, until it ends, and hands the first connection of a listener on to its
+// socket: QEMU itself would listen at every address of the machine. The exit code is the program's.
 func Serve(ctx context.Context, server []string, socket string, l net.Listener) (int, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

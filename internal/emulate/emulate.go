@@ -1,6 +1,7 @@
-// Package emulate says how a program of a platform is started on this host: by itself, through the loader of its sysroot, or under QEMU's user mode with the CPU
-// model of the platform's baseline, so that an instruction which the platform does not promise ends the program here. Beside
-// that it registers emulators with the kernel and runs a debugger and the emulated program side by side.
+// Package emulate says how a program of a platform is started on this host: by itself, through the loader of its
+// sysroot, or under QEMU's user mode with the CPU model of the platform's baseline, so that an instruction which the
+// platform does not promise ends the program here. Beside that it registers emulators with the kernel and runs a
+// debugger and the emulated program side by side.
 package emulate
 
 import (
@@ -37,8 +38,9 @@ func Open(path string) (Program, error) {
 	return Program{Path: path, Header: h}, err
 }
 
-// Platform is the platform that a program is for: the one whose folder it lies in, as dist is laid out (dist/linux/arm/v6/hello), where its header allows that. Otherwise
-// it is the one that the header names, without variants: 32-bit ARM counts as v7 unless its loader or its flags are of the soft-float ABI.
+// Platform is the platform that a program is for: the one whose folder it lies in, as dist is laid out
+// (dist/linux/arm/v6/hello), where its header allows that. Otherwise it is the one that the header names, without
+// variants: 32-bit ARM counts as v7 unless its loader or its flags are of the soft-float ABI.
 func (p Program) Platform() (platform.Platform, error) {
 	folder, ok := Folder(p.Path, func(c platform.Platform) bool { return p.For(c) && (p.Interp == "" || p.Interp == c.Interp) })
 	if ok {
@@ -51,7 +53,8 @@ func (p Program) Platform() (platform.Platform, error) {
 	return found, nil
 }
 
-// Folder is the platform in whose folder a file lies, as dist is laid out, among those that may be it. It is false where there is none.
+// Folder is the platform in whose folder a file lies, as dist is laid out, among those that may be it. It is false
+// where there is none.
 func Folder(path string, may func(platform.Platform) bool) (folder platform.Platform, ok bool) {
 	last := 0
 	for _, c := range platform.All() {
@@ -86,8 +89,8 @@ func v3() bool {
 	return cpu.X86.HasAVX2 && cpu.X86.HasBMI1 && cpu.X86.HasBMI2 && cpu.X86.HasFMA && cpu.X86.HasSSE42 && cpu.X86.HasPOPCNT
 }
 
-// libraries are the directories of libraries that were built with a program: those where a loader looks (ld.so(8)) in the folder of dist that the program lies in, which
-// is a root directory once it is copied into an image.
+// libraries are the directories of libraries that were built with a program: those where a loader looks (ld.so(8)) in
+// the folder of dist that the program lies in, which is a root directory once it is copied into an image.
 func (p Program) libraries(pl platform.Platform) []string {
 	path, err := filepath.Abs(p.Path)
 	at := strings.LastIndex(filepath.ToSlash(path), "/"+pl.Name+"/")
@@ -104,8 +107,9 @@ func (p Program) libraries(pl platform.Platform) []string {
 	return out
 }
 
-// Direct is the command of a program that the host runs itself. A dynamic one goes through the loader and the libraries of its sysroot, because the host may
-// have others or none. Libraries that LD_LIBRARY_PATH names come before those, as they do where a loader is not told its path, and what was built with it too.
+// Direct is the command of a program that the host runs itself. A dynamic one goes through the loader and the libraries
+// of its sysroot, because the host may have others or none. Libraries that LD_LIBRARY_PATH names come before those, as
+// they do where a loader is not told its path, and what was built with it too.
 func Direct(p Program, sysroot string, pl platform.Platform, args []string) []string {
 	if p.Interp == "" || sysroot == "" {
 		return append([]string{p.Path}, args...)
@@ -118,7 +122,8 @@ func Direct(p Program, sysroot string, pl platform.Platform, args []string) []st
 	return append(argv, args...)
 }
 
-// Choose says how a host runs the programs of a platform: by itself, or emulated, which always asks for. The error says why it can do neither.
+// Choose says how a host runs the programs of a platform: by itself, or emulated, which always asks for. The error says
+// why it can do neither.
 func Choose(host, p platform.Platform, b platform.Baseline, always bool) (emulated bool, err error) {
 	if !always && Native(host, p) {
 		return false, nil
@@ -140,7 +145,8 @@ func emulable(p platform.Platform, b platform.Baseline) error {
 	return nil
 }
 
-// Emulated is the command of a program under QEMU. qemu is the directory of the emulators, sysroot may be empty for a static program.
+// Emulated is the command of a program under QEMU. qemu is the directory of the emulators, sysroot may be empty for a
+// static program.
 func Emulated(p Program, qemu, sysroot string, pl platform.Platform, b platform.Baseline, args []string) ([]string, error) {
 	if err := emulable(pl, b); err != nil {
 		return nil, err

@@ -10,19 +10,21 @@ import (
 	"xbuild/internal/platform"
 )
 
-// ForRustc returns the variables that make cargo use a Rust view's compiler (The Cargo Book, "Environment Variables Cargo Reads").
+// ForRustc returns the variables that make cargo use a Rust view's compiler (The Cargo Book, "Environment Variables
+// Cargo Reads").
 func ForRustc(v compose.RustView) Environment {
 	return Environment{{"RUSTC", v.Bin() + "/rustc"}, {"RUSTDOC", v.Bin() + "/rustdoc"}}
 }
 
-// forHost are the variables of a C environment by which every compiler on the machine is chosen. cargo also compiles build scripts and proc macros, for the
-// host: they must see none of them, only what names a target.
+// forHost are the variables of a C environment by which every compiler on the machine is chosen. cargo also compiles
+// build scripts and proc macros, for the host: they must see none of them, only what names a target.
 var forHost = []string{
 	"CC", "CXX", "CPP", "LD", "AR", "RANLIB", "NM", "STRIP", "OBJCOPY", "READELF", "SIZE", "STRINGS", "CROSS_COMPILE", "CFLAGS", "CXXFLAGS", "LDFLAGS",
 	"CMAKE_TOOLCHAIN_FILE", "PKG_CONFIG", "PKG_CONFIG_SYSROOT_DIR", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_PATH", "PKG_CONFIG_ALLOW_CROSS",
 }
 
-// ForCargo turns the environment of a platform's C compilers (ForC) into cargo's: what chooses a compiler for everything is left out, what Cargo adds comes in.
+// ForCargo turns the environment of a platform's C compilers (ForC) into cargo's: what chooses a compiler for
+// everything is left out, what Cargo adds comes in.
 func ForCargo(c Environment, v, host compose.View, s Settings) Environment {
 	var e Environment
 	for _, w := range c {
@@ -33,12 +35,14 @@ func ForCargo(c Environment, v, host compose.View, s Settings) Environment {
 	return e.Merge(Cargo(v, host, s))
 }
 
-// Cargo returns the variables by which cargo, and the crates that compile C, tell the platform from the host: what is the target's is named by the target, what is
-// the host's by the host (docs.rs/cc, "External configuration via environment variables"; docs.rs/pkg-config, "Cross Compilation"; docs.rs/cmake; docs.rs/bindgen).
+// Cargo returns the variables by which cargo, and the crates that compile C, tell the platform from the host: what is
+// the target's is named by the target, what is the host's by the host (docs.rs/cc, "External configuration via
+// environment variables"; docs.rs/pkg-config, "Cross Compilation"; docs.rs/cmake; docs.rs/bindgen).
 func Cargo(v, host compose.View, s Settings) Environment {
 	p, h := v.Platform, host.Platform
 	var e Environment
-	// The host's own first: where it is the platform's target too, nothing tells the two apart but the linker, which RustFlags names again.
+	// The host's own first: where it is the platform's target too, nothing tells the two apart but the linker, which
+	// RustFlags names again.
 	if p.Class != elf.ELFCLASS32 { // what has to have the platform's size of pointers adds -m32 to the host's compiler, unless HOST_CC is set (luajit-src); CC_<host> says the same
 		e.Set("HOST_CC", host.Tool("clang"))
 	}
@@ -81,8 +85,9 @@ func (e *Environment) forTarget(p platform.Platform, v compose.View, s Settings)
 	e.Set("PKG_CONFIG_ALLOW_CROSS_"+t, "1")
 }
 
-// WithCargo adds to the environment of a platform's C compilers what a cargo that is called in it needs, among others or alone. Without --target cargo builds for the
-// platform. Flags that the caller has set come last and win (The Cargo Book, build.rustflags: RUSTFLAGS takes the place of a target's own).
+// WithCargo adds to the environment of a platform's C compilers what a cargo that is called in it needs, among others
+// or alone. Without --target cargo builds for the platform. Flags that the caller has set come last and win (The Cargo
+// Book, build.rustflags: RUSTFLAGS takes the place of a target's own).
 func WithCargo(c Environment, v, host compose.View, s Settings, flags []string, caller Environment) Environment {
 	e := c.Merge(Cargo(v, host, s))
 	e.Set("CARGO_BUILD_TARGET", v.Platform.Rust)
@@ -96,8 +101,9 @@ func WithCargo(c Environment, v, host compose.View, s Settings, flags []string, 
 	return e
 }
 
-// RustFlags are the flags of a release of rustc for a platform: its baseline and its linker. The linker is among them, and not in cargo's configuration alone, because that cannot
-// tell the platform's programs from build scripts where both are for the same target.
+// RustFlags are the flags of a release of rustc for a platform: its baseline and its linker. The linker is among them,
+// and not in cargo's configuration alone, because that cannot tell the platform's programs from build scripts where
+// both are for the same target.
 func RustFlags(v compose.View, b platform.Baseline, release string, s Settings) []string {
 	flags := append(append([]string{"-Clinker=" + v.RustLinker()}, v.Sysroot.RustFlags...), b.RustFlags(release)...)
 	if s.Static {

@@ -11,7 +11,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// TestCargo holds cargo's environment against golden files: of a platform that is another machine than the host, and of one that is the same for cargo.
+// TestCargo holds cargo's environment against golden files: of a platform that is another machine than the host, and of
+// one that is the same for cargo.
 func TestCargo(t *testing.T) {
 	host := platform.Platform{}
 	for _, name := range []string{"linux/amd64", "linux/arm64", "linux/amd64/v3"} {

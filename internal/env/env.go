@@ -1,5 +1,5 @@
-// Package env says in what environment a platform's compilers are used: which variables every build system and language convention reads, with which values.
-// It is pure: it touches no disk and reads no variable of this process.
+// Package env says in what environment a platform's compilers are used: which variables every build system and language
+// convention reads, with which values. It is pure: it touches no disk and reads no variable of this process.
 package env
 
 import (
@@ -64,8 +64,8 @@ type Settings struct {
 	Env map[string]string
 }
 
-// ForC returns the variables that C and C++ build systems read, those of Go's cgo and of cargo's C crates included. xbuild is the path of the xbuild program,
-// which CMake's toolchain file calls as the emulator.
+// ForC returns the variables that C and C++ build systems read, those of Go's cgo and of cargo's C crates included.
+// xbuild is the path of the xbuild program, which CMake's toolchain file calls as the emulator.
 func ForC(v compose.View, s Settings, xbuild string) Environment {
 	var e Environment
 	p := v.Platform
@@ -113,8 +113,8 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 
 // Astray are variables of a caller by which the platform's tools would do what is not asked of them, or by which tools
 // of the host would be called in their place: what the drivers of clang (Driver.cpp, Clang's manual, "Environment
-// variables") and GCC read, lld's, and the words of make (its manual, "Implicit variables"), Automake, libtool and CMake
-// for tools.
+// variables") and GCC read, lld's, and the words of make (its manual, "Implicit variables"), Automake, libtool and
+// CMake for tools.
 var Astray = []string{
 	"CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "OBJCPLUS_INCLUDE_PATH", "LIBRARY_PATH",
 	"COMPILER_PATH", "GCC_EXEC_PREFIX", "GCC_COMPARE_DEBUG", "DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES",
@@ -125,8 +125,10 @@ var Astray = []string{
 	"DWP", "DLLTOOL", "WINDRES", "RC", "GCOV", "GPROF", "ELFEDIT", "LIPO", "ASM",
 }
 
-// ForPages returns the variables that say how large a page of memory is to those who compile that in: the largest that the platform's kernels have. A memory allocator that was
-// compiled for a larger page than it meets works, for a smaller one it does not (jemalloc's INSTALL.md, --with-lg-page). The crates tikv-jemalloc-sys and jemalloc-sys read this one.
+// ForPages returns the variables that say how large a page of memory is to those who compile that in: the largest that
+// the platform's kernels have. A memory allocator that was compiled for a larger page than it meets works, for a
+// smaller one it does not (jemalloc's INSTALL.md, --with-lg-page). The crates tikv-jemalloc-sys and jemalloc-sys read
+// this one.
 func ForPages(p platform.Platform) Environment {
 	if p.Page() == 0 {
 		return nil
@@ -134,15 +136,17 @@ func ForPages(p platform.Platform) Environment {
 	return Environment{{"JEMALLOC_SYS_WITH_LG_PAGE", strconv.Itoa(p.LgPage())}}
 }
 
-// bindgen are the arguments of clang's library for the platform's headers: what the view's configuration file says, which the library does not read.
+// bindgen are the arguments of clang's library for the platform's headers: what the view's configuration file says,
+// which the library does not read.
 func bindgen(v compose.View, more ...string) string {
 	args := append([]string{"--target=" + v.Platform.LLVM, "--sysroot=" + v.Sysroot.Dir}, more...)
 	driver := slices.DeleteFunc(slices.Clone(v.Platform.Driver), func(f string) bool { return strings.HasPrefix(f, "-Wl,") })
 	return strings.Join(slices.Concat(args, v.Sysroot.In(v.Sysroot.Dir), v.Flags, driver), " ")
 }
 
-// ForBuild returns the variables by which build systems find compilers for programs that run while a project is built: autoconf's AX_PROG_CC_FOR_BUILD and many
-// Makefiles (…_FOR_BUILD), the kernel's and its kin (HOSTCC), and older scripts (BUILD_CC).
+// ForBuild returns the variables by which build systems find compilers for programs that run while a project is built:
+// autoconf's AX_PROG_CC_FOR_BUILD and many Makefiles (…_FOR_BUILD), the kernel's and its kin (HOSTCC), and older
+// scripts (BUILD_CC).
 func ForBuild(host compose.View) Environment {
 	var e Environment
 	for _, tool := range []struct{ name, tool string }{{"CC", "clang"}, {"CXX", "clang++"}, {"CPP", "cpp"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"LD", "ld"}} {
@@ -154,9 +158,11 @@ func ForBuild(host compose.View) Environment {
 	return e
 }
 
-// ForHost returns the variables by which build systems that are called by hand find what compiles for the host, whose programs run while a project is built, beside what
-// ForC says of the platform: autoconf's and make's (ForBuild), cargo's and the cc and cmake crates' (docs.rs/cc, docs.rs/cmake; linker is what cargo's own rustc links
-// with), node-gyp's (gyp's pylib/gyp/generator/make.py). What has no name of its own, Meson's files and CMake's for the host, gets one. flags are the caller's for make.
+// ForHost returns the variables by which build systems that are called by hand find what compiles for the host, whose
+// programs run while a project is built, beside what ForC says of the platform: autoconf's and make's (ForBuild),
+// cargo's and the cc and cmake crates' (docs.rs/cc, docs.rs/cmake; linker is what cargo's own rustc links with),
+// node-gyp's (gyp's pylib/gyp/generator/make.py). What has no name of its own, Meson's files and CMake's for the host,
+// gets one. flags are the caller's for make.
 func ForHost(v, host, linker compose.View, s Settings, flags string) Environment {
 	e := ForBuild(host)
 	if v.Platform.Rust != "" {
@@ -176,8 +182,9 @@ func ForHost(v, host, linker compose.View, s Settings, flags string) Environment
 	return e
 }
 
-// hostMake adds to the flags of make the variables by which Makefiles name a compiler for the host, as if they were on its command line: most set them to gcc, which is the
-// platform's (GNU make's manual, "Communicating Options to a Sub-make"). For a platform of 32 bits HOST_CC is left to who knows whether it wants -m32 (LuaJIT).
+// hostMake adds to the flags of make the variables by which Makefiles name a compiler for the host, as if they were on
+// its command line: most set them to gcc, which is the platform's (GNU make's manual, "Communicating Options to a
+// Sub-make"). For a platform of 32 bits HOST_CC is left to who knows whether it wants -m32 (LuaJIT).
 func hostMake(flags string, narrow bool) string {
 	variables := "HOSTCC=$(CC_FOR_BUILD) HOSTCXX=$(CXX_FOR_BUILD) BUILD_CC=$(CC_FOR_BUILD)"
 	if !narrow {
@@ -228,7 +235,8 @@ func (e Environment) With(table map[string]string) Environment {
 // Formats are the names that Format takes.
 var Formats = []string{"sh", "fish", "json", "dotenv", "make"}
 
-// Format writes the environment for a shell, a program or a build tool to read. prependPath, where it is not empty, is put in front of PATH.
+// Format writes the environment for a shell, a program or a build tool to read. prependPath, where it is not empty, is
+// put in front of PATH.
 func (e Environment) Format(format, prependPath string) (string, error) {
 	var b strings.Builder
 	switch format {
@@ -311,8 +319,9 @@ func quoteDotenv(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", `\$`, "\n", `\n`, "`", "\\`").Replace(s) + `"`
 }
 
-// quoteMake writes a value of a := line (GNU make manual, "Using Variables" and "Writing Makefiles"): backslashes count in front of # and at the end of a line
-// alone, blanks in front are dropped, and $() is empty. A line holds no newline: it becomes a blank.
+// quoteMake writes a value of a := line (GNU make manual, "Using Variables" and "Writing Makefiles"): backslashes count
+// in front of # and at the end of a line alone, blanks in front are dropped, and $() is empty. A line holds no newline:
+// it becomes a blank.
 func quoteMake(s string) string {
 	var b strings.Builder
 	if s != strings.TrimLeft(s, " \t\n") {

@@ -59,7 +59,8 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// TestEnvironments holds the environment of each platform against its golden file: C's for those that have it, and Go's.
+// TestEnvironments holds the environment of each platform against its golden file: C's for those that have it, and
+// Go's.
 func TestEnvironments(t *testing.T) {
 	for _, p := range platform.All() {
 		if !p.HasC() {
@@ -289,7 +290,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestSettings: flags of the project are there, and none where it has none: a variable that is set and empty would take a Makefile's own default away.
+// TestSettings: flags of the project are there, and none where it has none: a variable that is set and empty would take
+// a Makefile's own default away.
 func TestSettings(t *testing.T) {
 	p, err := platform.Parse("linux/arm64")
 	if err != nil {
@@ -312,7 +314,8 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestForBuild: what runs while a project is built is compiled by the host's compilers, whatever the platform's are called.
+// TestForBuild: what runs while a project is built is compiled by the host's compilers, whatever the platform's are
+// called.
 func TestForBuild(t *testing.T) {
 	host, err := platform.Parse("linux/amd64")
 	if err != nil {
@@ -351,7 +354,8 @@ func FuzzShell(f *testing.F) {
 	})
 }
 
-// TestHostMake: what the caller has for make stays, and the variables stand once, however often an environment is taken in another.
+// TestHostMake: what the caller has for make stays, and the variables stand once, however often an environment is taken
+// in another.
 func TestHostMake(t *testing.T) {
 	const v = "HOSTCC=$(CC_FOR_BUILD) HOSTCXX=$(CXX_FOR_BUILD) BUILD_CC=$(CC_FOR_BUILD) HOST_CC=$(CC_FOR_BUILD)"
 	if got := hostMake("-j8", true); got != "-j8 -- HOSTCC=$(CC_FOR_BUILD) HOSTCXX=$(CXX_FOR_BUILD) BUILD_CC=$(CC_FOR_BUILD)" {

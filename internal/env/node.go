@@ -6,9 +6,10 @@ import (
 	"xbuild/internal/compose"
 )
 
-// ForNode turns the environment of a platform's C compilers (ForC) into node-gyp's: gyp's Makefiles link with $LINK, and what they compile for the host they
-// compile with the variables that end in _host (gyp's pylib/gyp/generator/make.py); without those the platform's compiler would make programs that are to run here.
-// Where there is no C++ library, link says what the C compiler links a module with.
+// ForNode turns the environment of a platform's C compilers (ForC) into node-gyp's: gyp's Makefiles link with $LINK,
+// and what they compile for the host they compile with the variables that end in _host (gyp's
+// pylib/gyp/generator/make.py); without those the platform's compiler would make programs that are to run here. Where
+// there is no C++ library, link says what the C compiler links a module with.
 func ForNode(c Environment, host compose.View, link []string) Environment {
 	linker := c.Lookup("CXX")
 	if len(link) > 0 {

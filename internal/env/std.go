@@ -7,9 +7,10 @@ import (
 	"xbuild/internal/compose"
 )
 
-// ForStd returns the variables and the command with which cargo builds a standard library from its source: offline, from the vendored crates of the source, and
-// untouched by the configuration of who runs it (cargo's -Z build-std; RUSTC_BOOTSTRAP allows it in a released compiler, as rustc's own build does). It
-// writes below dir, into the directory that is the second result's last.
+// ForStd returns the variables and the command with which cargo builds a standard library from its source: offline,
+// from the vendored crates of the source, and untouched by the configuration of who runs it (cargo's -Z build-std;
+// RUSTC_BOOTSTRAP allows it in a released compiler, as rustc's own build does). It writes below dir, into the directory
+// that is the second result's last.
 func ForStd(b compose.BuiltStd, dir, jobs string) (e Environment, command []string, libraries string) {
 	source := b.SourceDir()
 	flags := append([]string{
@@ -38,14 +39,15 @@ func ForStd(b compose.BuiltStd, dir, jobs string) (e Environment, command []stri
 	return e, command, dir + "/target/" + b.Target + "/release/deps"
 }
 
-// ForCrates returns the variables and the command with which cargo fetches the crates that a standard library stands on into a directory: those of its Cargo.lock, by
-// the sha256 there, from where the configuration of who runs it says (The Cargo Book, cargo-vendor(1)).
+// ForCrates returns the variables and the command with which cargo fetches the crates that a standard library stands on
+// into a directory: those of its Cargo.lock, by the sha256 there, from where the configuration of who runs it says (The
+// Cargo Book, cargo-vendor(1)).
 func ForCrates(b compose.BuiltStd, to string) (Environment, []string) {
 	return ForRustc(b.Builder), []string{"cargo", "vendor", "--quiet", "--locked", "--versioned-dirs", "--manifest-path=" + b.SourceDir() + "/library/Cargo.toml", to}
 }
 
-// StdObject returns the command that compiles one of the objects that rustc puts around each program, into the directory of the libraries (rustc's own build does the
-// same: bootstrap, step StartupObjects).
+// StdObject returns the command that compiles one of the objects that rustc puts around each program, into the
+// directory of the libraries (rustc's own build does the same: bootstrap, step StartupObjects).
 func StdObject(b compose.BuiltStd, name, to string) []string {
 	source := b.SourceDir()
 	return append([]string{

@@ -11,7 +11,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// TestStd: the library is built offline from its own crates, at the baseline, and neither a user's wrapper nor a profile decides what it is.
+// TestStd: the library is built offline from its own crates, at the baseline, and neither a user's wrapper nor a
+// profile decides what it is.
 func TestStd(t *testing.T) {
 	host, err := platform.Parse("linux/amd64")
 	if err != nil {

@@ -21,8 +21,8 @@ type cargoMessage struct {
 	Executable string   `json:"executable"`
 }
 
-// cargoOutputs returns the files that cargo built of the packages below root for others than cargo itself: programs, examples, C libraries. Packages elsewhere
-// are dependencies.
+// cargoOutputs returns the files that cargo built of the packages below root for others than cargo itself: programs,
+// examples, C libraries. Packages elsewhere are dependencies.
 func cargoOutputs(file, root string) ([]string, error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -40,7 +40,8 @@ type Artifact struct {
 	Link     string `json:"link,omitempty"` // the target of a symbolic link; size and sha256 are then zero
 }
 
-// publish puts the action's outputs into dist, each whole or not at all, and removes what an earlier run put there and this one did not.
+// publish puts the action's outputs into dist, each whole or not at all, and removes what an earlier run put there and
+// this one did not.
 func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 	if err := cleared(a, st); err != nil {
 		return nil, false, err
@@ -122,7 +123,8 @@ func distRoot(a *plan.Action) string {
 	return a.Dist[:i]
 }
 
-// check refuses a file that its platform does not run. What is no binary is not looked into, and no report is there then.
+// check refuses a file that its platform does not run. What is no binary is not looked into, and no report is there
+// then.
 func check(a *plan.Action, st *state, path string) (*inspect.Report, error) {
 	r, err := inspect.File(path)
 	if errors.Is(err, inspect.ErrFormat) {
@@ -153,8 +155,9 @@ func keptBy(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State),
 var errNoSymbols = errors.New("let the build's own strip, objcopy and linker take its symbols away, which xbuild keeps for the audit, or leave that to xbuild (strip = true)")
 
 // audit refuses a file whose code needs more than its platform promises. It reads the file as it was linked: what the
-// build's strip took away, or the target's takes away later, tells what the code is for. Where symbols tell that code is
-// for machines that have what it uses, that is no fault, although what chooses it was not seen: xbuild inspect lists it.
+// build's strip took away, or the target's takes away later, tells what the code is for. Where symbols tell that code
+// is for machines that have what it uses, that is no fault, although what chooses it was not seen: xbuild inspect lists
+// it.
 func audit(a *plan.Action, r *inspect.Report, o output) error {
 	linked, err := unstripped.Find(keptBy(a), o.Path)
 	if err != nil {
@@ -194,7 +197,8 @@ func prune(a *plan.Action, st *state) error {
 	return unstripped.Prune(keptBy(a), used)
 }
 
-// shipped are the names of files that lie beside an artifact where it is used: the action's own, those of the platform's other targets, and what the target says.
+// shipped are the names of files that lie beside an artifact where it is used: the action's own, those of the
+// platform's other targets, and what the target says.
 func shipped(a *plan.Action, st *state) []string {
 	names := slices.Clone(a.External)
 	for _, o := range st.Outputs {
@@ -367,8 +371,9 @@ func escaped(path string, err error) error {
 	return err
 }
 
-// unlinked returns a text in which the build has written where its links to programs of the host are, as configure scripts do for the scripts that they make, with the
-// places where a system has these programs; nil where nothing has to be replaced. In a binary nothing can be.
+// unlinked returns a text in which the build has written where its links to programs of the host are, as configure
+// scripts do for the scripts that they make, with the places where a system has these programs; nil where nothing has
+// to be replaced. In a binary nothing can be.
 func unlinked(a *plan.Action, path string) ([]byte, error) {
 	if a.HostDir == "" {
 		return nil, nil
@@ -482,10 +487,11 @@ func writeArtifacts(ctx context.Context, scratch, dist string, results []Result)
 	return writeWhole(scratch, file, text)
 }
 
-// copyTree brings a copy of a source up to date: files that are new, or other ones than those that were copied before, are copied with their times, so that make sees
-// what changed. What the commands made in the copy stays, and so does what they changed in it, as a configure script does with a Makefile that its authors publish. What
-// is gone from the source goes from the copy. A link that leads out of the source leads to the same file in the copy. left tells what is left out. copied is what was
-// copied before, and is what is copied after.
+// copyTree brings a copy of a source up to date: files that are new, or other ones than those that were copied before,
+// are copied with their times, so that make sees what changed. What the commands made in the copy stays, and so does
+// what they changed in it, as a configure script does with a Makefile that its authors publish. What is gone from the
+// source goes from the copy. A link that leads out of the source leads to the same file in the copy. left tells what is
+// left out. copied is what was copied before, and is what is copied after.
 func copyTree(from, to string, left func(path string) bool, skip []string, copied map[string]string) error {
 	seen := map[string]bool{}
 	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {

@@ -1,8 +1,10 @@
-// Package execute runs a plan's actions side by side and puts what they made into dist. An action whose commands, tools and inputs are those of its last success
-// is not run again. It writes into the project's build and dist directories alone, and ends every process that it started.
+// Package execute runs a plan's actions side by side and puts what they made into dist. An action whose commands, tools
+// and inputs are those of its last success is not run again. It writes into the project's build and dist directories
+// alone, and ends every process that it started.
 //
-// Each action has a directory <build>/<platform>/<target> with a lock, a log and state.json. The state is removed before the first command runs and written after
-// the last: where it is missing, what lies in the directory may be half of something and is deleted.
+// Each action has a directory <build>/<platform>/<target> with a lock, a log and state.json. The state is removed
+// before the first command runs and written after the last: where it is missing, what lies in the directory may be half
+// of something and is deleted.
 package execute
 
 import (
@@ -65,7 +67,8 @@ type Result struct {
 	Took      time.Duration
 }
 
-// Run runs the actions and writes artifacts.json. Actions that fail do not stop others; the results are in the plan's order.
+// Run runs the actions and writes artifacts.json. Actions that fail do not stop others; the results are in the plan's
+// order.
 func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 	// What is made is the same whoever makes it: modes of files too. The process has no other work meanwhile.
 	defer syscall.Umask(syscall.Umask(0o022))
@@ -327,7 +330,8 @@ func endOf(dir string) error {
 	return os.Remove(begun(dir))
 }
 
-// asked is the beginning of the names of the files in which programs that are asked for the machine note it (compose.View.Answers).
+// asked is the beginning of the names of the files in which programs that are asked for the machine note it
+// (compose.View.Answers).
 func asked(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "asked") }
 
 var answered = []string{"platform", "host"}
@@ -354,7 +358,8 @@ func wipe(a *plan.Action) error {
 	return errors.Join(removeAll(a.Top), removeAll(a.Stage), removeAll(keptBy(a)))
 }
 
-// build runs the action's commands, and remembers what they read. Where that shows that the build system did not notice what has changed, it builds anew.
+// build runs the action's commands, and remembers what they read. Where that shows that the build system did not notice
+// what has changed, it builds anew.
 func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed map[string]bool, log *bytes.Buffer) error {
 	run := &actionRun{again: map[string]bool{}, anew: r.opt.Blind}
 	for _, read := range st.Reads {
@@ -375,8 +380,8 @@ func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed m
 		return err
 	}
 	missed := r.inputs.stale(a, st, changed, run.record)
-	// Where the commands failed, compilers that were not run again are those that it did not come to. Other programs may
-	// be why: what CMake listed is gone, and it was not asked again.
+	// Where the commands failed, compilers that were not run again are those that it did not come to. Other programs
+	// may be why: what CMake listed is gone, and it was not asked again.
 	if err != nil && (a.Reread || !slices.ContainsFunc(missed, func(m miss) bool { return !m.compiler })) {
 		missed = nil
 	}
@@ -623,7 +628,8 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	diesWithParent(cmd.SysProcAttr)
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 3 * time.Second
-	// The kernel sends the parent-death signal when the thread that started the child ends, so the thread stays ours until the child is gone.
+	// The kernel sends the parent-death signal when the thread that started the child ends, so the thread stays ours
+	// until the child is gone.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	start := cmd.Run

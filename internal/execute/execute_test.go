@@ -167,7 +167,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestFailure: one that fails stops no other, says what the commands said, and is tried again; what it made before is not an artifact any more.
+// TestFailure: one that fails stops no other, says what the commands said, and is tried again; what it made before is
+// not an artifact any more.
 func TestFailure(t *testing.T) {
 	b := newBench(t)
 	good := b.action("hello", "linux/amd64", "hello", "echo good >hello")
@@ -212,7 +213,8 @@ func TestUnknownProgram(t *testing.T) {
 	}
 }
 
-// TestEnvironment: a command sees the action's variables over the caller's, the toolchains before PATH, and nothing of this process.
+// TestEnvironment: a command sees the action's variables over the caller's, the toolchains before PATH, and nothing of
+// this process.
 func TestEnvironment(t *testing.T) {
 	t.Setenv("LEAK", "leaked")
 	b := newBench(t)
@@ -351,7 +353,8 @@ func TestHalfDone(t *testing.T) {
 	}
 }
 
-// TestCancel: a cancelled run ends its commands with all of their children, soon, and leaves neither artifact nor state.
+// TestCancel: a cancelled run ends its commands with all of their children, soon, and leaves neither artifact nor
+// state.
 func TestCancel(t *testing.T) {
 	b := newBench(t)
 	// The shell ignores SIGTERM, and so does its child: what does not go on request is killed.

@@ -26,7 +26,8 @@ func sameFetch(a *plan.Action, s plan.Step) string {
 	return s.Dir + "\x00" + strings.Join(s.Command, "\x00")
 }
 
-// fetches are the commands that bring in the dependencies of actions, each distinct one once, with what each action adds to it.
+// fetches are the commands that bring in the dependencies of actions, each distinct one once, with what each action
+// adds to it.
 func fetches(actions []*plan.Action) []*fetched {
 	var out []*fetched
 	for _, a := range actions {
@@ -55,7 +56,8 @@ func (f *fetched) whole() plan.Step {
 	return s
 }
 
-// ahead runs the commands that an action's recipe wants to have run before the first build. Where one fails, the build says itself what it lacks, if it lacks anything.
+// ahead runs the commands that an action's recipe wants to have run before the first build. Where one fails, the build
+// says itself what it lacks, if it lacks anything.
 func (r *runner) ahead(ctx context.Context, a *plan.Action, log *bytes.Buffer) {
 	if r.opt.Offline {
 		return

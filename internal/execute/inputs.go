@@ -57,7 +57,8 @@ const settled = 2 * time.Second
 type inputs struct {
 	build string   // the project's build directory, links resolved
 	skip  []string // absolute directories that are never inputs
-	// Absolute paths below which nothing is an input: the store, the kernel's, caches of tools that check what they hold.
+	// Absolute paths below which nothing is an input: the store, the kernel's, caches of tools that check what they
+	// hold.
 	ignore []string
 	mu     sync.Mutex
 	now    map[string]seen

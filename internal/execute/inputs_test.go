@@ -308,7 +308,8 @@ func TestWildcards(t *testing.T) {
 }
 
 // TestRereadIsNotLookedAt: what a build system that keeps results elsewhere looked at again is no reason not to build
-// anew, where a compiler read it and was not run again; what was read for its results holds on when the commands change.
+// anew, where a compiler read it and was not run again; what was read for its results holds on when the commands
+// change.
 func TestRereadIsNotLookedAt(t *testing.T) {
 	needTrace(t)
 	b := newBench(t)

@@ -22,7 +22,8 @@ import (
 // top is the copy of the directory with the lock file: that of the source, or of the workspace that it is in.
 func (n *nodeRun) top() string { return filepath.Join(n.a.Build, n.b.Workspace) }
 
-// pruned tells whether more is installed than the project needs: what others in its workspace do, or its devDependencies, which yarn 4 always installs.
+// pruned tells whether more is installed than the project needs: what others in its workspace do, or its
+// devDependencies, which yarn 4 always installs.
 func (n *nodeRun) pruned() bool {
 	return n.b.Workspace != "" || n.b.Manager != "" && n.b.Manager != "npm"
 }
@@ -39,7 +40,8 @@ func (n *nodeRun) packages(root node.Package) (packages []node.Package, links []
 // installs are the files beside package.json by which package managers install, but for the lock file.
 var installs = []string{".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", ".pnpmfile.cjs"}
 
-// install has the project's packages installed by its package manager as its lock file says, unless what that goes by is what it went by last.
+// install has the project's packages installed by its package manager as its lock file says, unless what that goes by
+// is what it went by last.
 func (n *nodeRun) install(root node.Package) error {
 	if n.b.Lock == "" {
 		if len(root.Dependencies)+len(root.Optional) == 0 && (n.b.App && !n.test || len(root.Dev) == 0) {
@@ -92,8 +94,8 @@ func (n *nodeRun) install(root node.Package) error {
 	return os.WriteFile(stamp, []byte(sum), 0o644)
 }
 
-// manager is the command that installs, and its variables: frozen, without scripts, for the platform where what is installed will run there. A module's packages serve
-// its compilation, here.
+// manager is the command that installs, and its variables: frozen, without scripts, for the platform where what is
+// installed will run there. A module's packages serve its compilation, here.
 func (n *nodeRun) manager() (argv []string, e env.Environment, err error) {
 	there, production := n.b.App || n.test, n.b.App && !n.test
 	caches := filepath.Join(n.opt.Store, "cache")
@@ -176,7 +178,8 @@ func (n *nodeRun) pnpmHasFlags() bool {
 	return err == nil && !v.LessThan(semver.MustParse("10.14.0"))
 }
 
-// pnpmPlatform tells a pnpm that has no flags for it the platform: in package.json of the copy, while it runs. original is what is to be there again.
+// pnpmPlatform tells a pnpm that has no flags for it the platform: in package.json of the copy, while it runs. original
+// is what is to be there again.
 func (n *nodeRun) pnpmPlatform(original map[string][]byte) error {
 	if n.pnpmHasFlags() {
 		return nil
@@ -206,8 +209,9 @@ func (n *nodeRun) pnpmPlatform(original map[string][]byte) error {
 
 var registryOfYarn = regexp.MustCompile(`(?m)^npmRegistryServer:`)
 
-// yarnConfig writes what yarn 4 takes from files alone, beside the copy: it reads its configuration in all directories upwards, and the nearest counts. It reads none of
-// npm's: the registry that npm is configured with is yarn's too, unless one of yarn's own files names another.
+// yarnConfig writes what yarn 4 takes from files alone, beside the copy: it reads its configuration in all directories
+// upwards, and the nearest counts. It reads none of npm's: the registry that npm is configured with is yarn's too,
+// unless one of yarn's own files names another.
 func (n *nodeRun) yarnConfig(there bool) error {
 	text := ""
 	if there {
@@ -233,7 +237,8 @@ func inModules(rel string) bool {
 	return slices.Contains(strings.Split(filepath.ToSlash(rel), "/"), "node_modules")
 }
 
-// owner is the directory of the installed package that a path, relative to the workspace, belongs to; the path itself where it stands for a package.
+// owner is the directory of the installed package that a path, relative to the workspace, belongs to; the path itself
+// where it stands for a package.
 func owner(rel string) string {
 	parts := strings.Split(filepath.ToSlash(rel), "/")
 	for i := len(parts) - 2; i >= 0; i-- {
@@ -248,7 +253,8 @@ func owner(rel string) string {
 	return ""
 }
 
-// wanted tells whether a path in a node_modules is laid out, where less is than was installed: what belongs to a package that is needed, and links to these.
+// wanted tells whether a path in a node_modules is laid out, where less is than was installed: what belongs to a
+// package that is needed, and links to these.
 func (n *nodeRun) wanted(path, rel string, d fs.DirEntry, owners map[string]node.Package, links []string) bool {
 	dir := filepath.Join(n.top(), owner(rel))
 	switch {

@@ -12,7 +12,8 @@ import (
 	"xbuild/internal/plan"
 )
 
-// workspaceBench is a bench whose source is packages/svc of a workspace, with a package manager that installs what lies in fixture/ and notes how it was called.
+// workspaceBench is a bench whose source is packages/svc of a workspace, with a package manager that installs what lies
+// in fixture/ and notes how it was called.
 func workspaceBench(t *testing.T, manager, lock string, files map[string]string) (*bench, *plan.Action) {
 	t.Helper()
 	b := nodeBench(t, files)
@@ -31,7 +32,8 @@ cp -r `+b.dir+`/fixture/. .`), 0o755); err != nil {
 	return b, a
 }
 
-// TestInstallCommands: each package manager is called frozen, without scripts, for production and the platform, in the workspace's root.
+// TestInstallCommands: each package manager is called frozen, without scripts, for production and the platform, in the
+// workspace's root.
 func TestInstallCommands(t *testing.T) {
 	for _, c := range []struct {
 		manager, version, lock string
@@ -72,7 +74,8 @@ func TestInstallCommands(t *testing.T) {
 			if want := "supportedArchitectures:\n  os: [linux]\n  cpu: [arm64]\n  libc: [glibc]\nnpmRegistryServer: \"https://registry.example/npm\"\n"; c.manager == "yarn" && string(rc) != want {
 				t.Errorf(".yarnrc.yml beside the copy:\n%swant\n%s", rc, want)
 			}
-			// What it goes by has not changed: it is not called again. Then another package of the workspace gets a dependency.
+			// What it goes by has not changed: it is not called again. Then another package of the workspace gets a
+			// dependency.
 			b.write("src/packages/svc/index.js", "")
 			b.one(a)
 			if got := strings.Count(b.read("calls"), " install ") + strings.Count(b.read("calls"), "npm ci"); got != 1 {
@@ -98,8 +101,9 @@ func TestYarnRegistry(t *testing.T) {
 	}
 }
 
-// TestWorkspaceLayout: an application in a workspace is laid out with what it depends on, in the places that it had there: packages of the workspace from their sources,
-// what was compiled in them and below the workspace's own node_modules, links; and nothing of what others want.
+// TestWorkspaceLayout: an application in a workspace is laid out with what it depends on, in the places that it had
+// there: packages of the workspace from their sources, what was compiled in them and below the workspace's own
+// node_modules, links; and nothing of what others want.
 func TestWorkspaceLayout(t *testing.T) {
 	arm64 := string(header(t, "linux/arm64", false))
 	b, a := workspaceBench(t, "pnpm", "pnpm-lock.yaml", map[string]string{

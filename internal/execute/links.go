@@ -12,12 +12,14 @@ import (
 	"xbuild/internal/plan"
 )
 
-// kernel are directories that every Linux machine fills by itself: what an installed link there leads to, no build brings.
+// kernel are directories that every Linux machine fills by itself: what an installed link there leads to, no build
+// brings.
 var kernel = []string{"/dev", "/proc", "/run", "/sys"}
 
-// settleLinks decides what becomes of the links among the outputs. One that leads to another output, or to a directory with outputs, is kept. In the place of one that
-// leads to another file of the build is that file, under the link's name. One that leads nowhere, or out of the project, is an error: dist would hold a link to nothing,
-// or what this machine has by chance.
+// settleLinks decides what becomes of the links among the outputs. One that leads to another output, or to a directory
+// with outputs, is kept. In the place of one that leads to another file of the build is that file, under the link's
+// name. One that leads nowhere, or out of the project, is an error: dist would hold a link to nothing, or what this
+// machine has by chance.
 func (st *state) settleLinks(a *plan.Action) error {
 	made := slices.Clone(st.Outputs)
 	var errs []error
@@ -86,7 +88,8 @@ func (o *output) settle(a *plan.Action, made []output) error {
 	return nil
 }
 
-// has tells whether an output has a path in dist, and is what lies at a place here, where that is given. A path that ends in a separator is a directory's.
+// has tells whether an output has a path in dist, and is what lies at a place here, where that is given. A path that
+// ends in a separator is a directory's.
 func has(made []output, dist, path string) bool {
 	return slices.ContainsFunc(made, func(o output) bool {
 		if strings.HasSuffix(dist, string(filepath.Separator)) {

@@ -10,7 +10,8 @@ import (
 	"xbuild/internal/plan"
 )
 
-// TestLinks: a link among the artifacts leads to one of them; else the file is taken, under the name that was asked for.
+// TestLinks: a link among the artifacts leads to one of them; else the file is taken, under the name that was asked
+// for.
 func TestLinks(t *testing.T) {
 	table := func(pairs ...string) (out []plan.Output) {
 		for i := 0; i < len(pairs); i += 2 {

@@ -23,11 +23,12 @@ import (
 	"xbuild/internal/plan"
 )
 
-// noProxy is the proxy of commands that must not download: an address that nothing answers at, in words that the error shows. Node's own client goes through
-// proxies where NODE_USE_ENV_PROXY is set (Node 22.21 and 24.5).
+// noProxy is the proxy of commands that must not download: an address that nothing answers at, in words that the error
+// shows. Node's own client goes through proxies where NODE_USE_ENV_PROXY is set (Node 22.21 and 24.5).
 const noProxy = "http://a-build-downloads-nothing.invalid:9"
 
-// workName is the directory in a copy of the source that holds what is xbuild's own: headers, state, a home for tools that write into one.
+// workName is the directory in a copy of the source that holds what is xbuild's own: headers, state, a home for tools
+// that write into one.
 const workName = ".xbuild"
 
 // A nodeRun compiles the native modules of one copy of a project.
@@ -71,7 +72,8 @@ func (r *runner) nodeFetch(ctx context.Context, a *plan.Action, s plan.Step, log
 	return n.install(root)
 }
 
-// node is the step of the recipe node-gyp: it installs packages, compiles what is native, and lays the result out in the stage.
+// node is the step of the recipe node-gyp: it installs packages, compiles what is native, and lays the result out in
+// the stage.
 func (r *runner) node(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
 	n := &nodeRun{runner: r, ctx: ctx, a: a, b: s.Node, log: log, work: filepath.Join(a.Build, workName), made: map[string][]string{}}
 	r.read(a, filepath.Join(a.Build, "package.json"))
@@ -111,7 +113,8 @@ func (n *nodeRun) quiet(h node.Headers) env.Environment {
 
 // npmConfig says to tools that read npm's configuration what is built for, and that it is built.
 func (n *nodeRun) npmConfig(h node.Headers) env.Environment {
-	// sharp puts the C library into the names of what it builds as it is here, and Node's own part of a name for glibc is none. To prebuild-install both are the same.
+	// sharp puts the C library into the names of what it builds as it is here, and Node's own part of a name for glibc
+	// is none. To prebuild-install both are the same.
 	libc := n.b.Libc
 	if libc == "glibc" {
 		libc = ""
@@ -125,7 +128,8 @@ func (n *nodeRun) npmConfig(h node.Headers) env.Environment {
 
 func (n *nodeRun) nodedir(h node.Headers) string { return filepath.Join(n.work, "node-"+h.Version) }
 
-// script returns the argv that runs a JavaScript program of a toolchain by its real path, so that no /usr/bin/env is needed.
+// script returns the argv that runs a JavaScript program of a toolchain by its real path, so that no /usr/bin/env is
+// needed.
 func (n *nodeRun) script(name string) ([]string, error) {
 	p, err := lookPath(name, n.path(n.a))
 	if err != nil {
@@ -137,7 +141,8 @@ func (n *nodeRun) script(name string) ([]string, error) {
 	return []string{"node", p}, nil
 }
 
-// build compiles one package for one version of Node and returns the modules that came out, the directory build being that of this version.
+// build compiles one package for one version of Node and returns the modules that came out, the directory build being
+// that of this version.
 func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string, error) {
 	if err := n.b.Compose(n.nodedir(h), h); err != nil {
 		return nil, err
@@ -450,8 +455,9 @@ func (n *nodeRun) app(root node.Package) error {
 	return n.layout(root, packages, links)
 }
 
-// leave notes which packages are not wanted: those that skip names, and those that hold for one platform what is compiled here. lmdb's sources are in lmdb, and its
-// prebuilds in @lmdb/lmdb-linux-x64 and the like, which npm installs as optional dependencies; their names begin with that of the package. Those that prebuilt names stay.
+// leave notes which packages are not wanted: those that skip names, and those that hold for one platform what is
+// compiled here. lmdb's sources are in lmdb, and its prebuilds in @lmdb/lmdb-linux-x64 and the like, which npm installs
+// as optional dependencies; their names begin with that of the package. Those that prebuilt names stay.
 func (n *nodeRun) leave(packages []node.Package) {
 	n.left = slices.Clone(n.b.Skip)
 	for _, p := range packages {
@@ -467,8 +473,8 @@ func (n *nodeRun) leave(packages []node.Package) {
 	}
 }
 
-// survey looks for what will be amiss with packages that are not compiled, before others are, which takes its time: compiled files that nobody answers for, and packages
-// that want one and have none.
+// survey looks for what will be amiss with packages that are not compiled, before others are, which takes its time:
+// compiled files that nobody answers for, and packages that want one and have none.
 func (n *nodeRun) survey(packages []node.Package) error {
 	compiled := map[string]int{} // by package directory
 	var loose, globs []string
@@ -575,8 +581,8 @@ func (n *nodeRun) scripts(p node.Package, h node.Headers) error {
 // sources are what of a compiled package served its compilation alone.
 var sources = []string{".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".o", ".a", ".gyp", ".gypi", ".mk", ".Makefile"}
 
-// layout links the application into the stage: its own files as they are in the source, those of the packages of its workspace that it needs, and node_modules. No
-// compiled file gets in that nobody answers for.
+// layout links the application into the stage: its own files as they are in the source, those of the packages of its
+// workspace that it needs, and node_modules. No compiled file gets in that nobody answers for.
 func (n *nodeRun) layout(root node.Package, packages []node.Package, links []string) error {
 	owners := map[string]node.Package{root.Dir: root}
 	own := []string{root.Dir}
@@ -671,7 +677,8 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package, links []str
 	})
 }
 
-// ownFiles lays out the files of a directory of sources that belong to what is built, with paths as seen from the directory of the workspace.
+// ownFiles lays out the files of a directory of sources that belong to what is built, with paths as seen from the
+// directory of the workspace.
 func (n *nodeRun) ownFiles(dir, above string, excluded func(rel string) bool, put func(rel string, d fs.DirEntry) error) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -749,7 +756,8 @@ func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) err
 	return nil
 }
 
-// platformPackages are the packages of package-lock.json that npm installs on some platforms only (npm help package-lock.json, "packages").
+// platformPackages are the packages of package-lock.json that npm installs on some platforms only (npm help
+// package-lock.json, "packages").
 func platformPackages(dir string) (map[string]bool, error) {
 	var doc struct {
 		Packages map[string]struct {
@@ -789,7 +797,8 @@ const (
 	otherSystem // a program of Windows or macOS
 )
 
-// compiledKind tells by its first bytes whether a file is a program or a library, and whether it is for the platform's machine.
+// compiledKind tells by its first bytes whether a file is a program or a library, and whether it is for the platform's
+// machine.
 func compiledKind(a *plan.Action, path string) (fileKind, error) {
 	f, err := os.Open(path)
 	if err != nil {

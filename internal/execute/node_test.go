@@ -11,7 +11,8 @@ import (
 	"xbuild/internal/plan"
 )
 
-// nodeBench is a bench whose npm installs what lies in fixture/, and whose node-gyp makes build/Release/addon.node of the file elf that lies beside a binding.gyp.
+// nodeBench is a bench whose npm installs what lies in fixture/, and whose node-gyp makes build/Release/addon.node of
+// the file elf that lies beside a binding.gyp.
 func nodeBench(t *testing.T, files map[string]string) *bench {
 	t.Helper()
 	b := newBench(t)
@@ -60,7 +61,8 @@ func (b *bench) node(name string, build node.Build) *plan.Action {
 
 const lockfile = `{"lockfileVersion": 3, "packages": {}}`
 
-// TestNodeRefusals: what would get into an application without anyone having compiled it, or would be missing there, ends the build and names the line that decides.
+// TestNodeRefusals: what would get into an application without anyone having compiled it, or would be missing there,
+// ends the build and names the line that decides.
 func TestNodeRefusals(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -124,7 +126,8 @@ func TestNodeRefusals(t *testing.T) {
 	}
 }
 
-// TestNodeLayout: an application is its own files and its packages, with what was compiled for the platform, and without what served compilation.
+// TestNodeLayout: an application is its own files and its packages, with what was compiled for the platform, and
+// without what served compilation.
 func TestNodeLayout(t *testing.T) {
 	elsewhere := `{"lockfileVersion": 3, "packages": {"node_modules/@c/win32": {"optional": true, "os": ["win32"]}, "node_modules/@c/linux": {"optional": true, "os": ["linux"]}}}`
 	b := nodeBench(t, map[string]string{
@@ -136,7 +139,8 @@ func TestNodeLayout(t *testing.T) {
 		"fixture/node_modules/e/package.json": `{"name": "e", "optionalDependencies": {"@c/linux": "1", "@c/win32": "1"}, "scripts": {"install": "node check.js"}}`, "fixture/node_modules/@c/linux/package.json": `{"name": "@c/linux"}`,
 		"fixture/node_modules/d/package.json": `{"name": "d", "scripts": {"postinstall": "node fetch.js"}}`, "fixture/node_modules/d/include/d.h": "", "fixture/node_modules/d/README.md": "",
 	})
-	// A program of macOS goes with other platforms' prebuilds where a package is compiled or taken as it is, and is data elsewhere.
+	// A program of macOS goes with other platforms' prebuilds where a package is compiled or taken as it is, and is
+	// data elsewhere.
 	mac := "\xcf\xfa\xed\xfe\x0c\x00\x00\x01" + strings.Repeat("\x00", 4) + "\x02" + strings.Repeat("\x00", 19)
 	for _, of := range []string{"a", "@p/b", "d"} {
 		b.write("fixture/node_modules/"+of+"/third/console", mac)
@@ -174,7 +178,8 @@ func TestNodeLayout(t *testing.T) {
 		t.Errorf("npm was called with\n%s", b.read("npm.calls"))
 	}
 
-	// A file that goes from the source goes from the application; packages are installed again only where their lock changed.
+	// A file that goes from the source goes from the application; packages are installed again only where their lock
+	// changed.
 	if err := os.Remove(filepath.Join(b.dir, "src/index.js")); err != nil {
 		t.Fatal(err)
 	}
@@ -190,8 +195,8 @@ func TestNodeLayout(t *testing.T) {
 	}
 }
 
-// TestNodeReplaced: what npm has compiled of a package for one platform, in another package, is left away where the package itself is compiled, unless prebuilt names it.
-// Another optional dependency of the package still wants a word.
+// TestNodeReplaced: what npm has compiled of a package for one platform, in another package, is left away where the
+// package itself is compiled, unless prebuilt names it. Another optional dependency of the package still wants a word.
 func TestNodeReplaced(t *testing.T) {
 	files := map[string]string{
 		"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
@@ -222,8 +227,8 @@ func TestNodeReplaced(t *testing.T) {
 	}
 }
 
-// TestNodeScripts: an install script that a project asks for is told what it is installed for, is not kept from fetching, and finds the toolchain's node-gyp before
-// one of the packages.
+// TestNodeScripts: an install script that a project asks for is told what it is installed for, is not kept from
+// fetching, and finds the toolchain's node-gyp before one of the packages.
 func TestNodeScripts(t *testing.T) {
 	b := nodeBench(t, map[string]string{
 		"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,

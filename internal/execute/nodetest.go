@@ -18,8 +18,9 @@ import (
 //go:embed node-preload.js
 var nodePreload []byte
 
-// nodeTest runs a test of the recipe node-gyp in the platform's own Node. It works in a directory of its own: the source with all its packages, devDependencies
-// included and for the platform, and over that what is in dist. npm itself runs in the host's Node.
+// nodeTest runs a test of the recipe node-gyp in the platform's own Node. It works in a directory of its own: the
+// source with all its packages, devDependencies included and for the platform, and over that what is in dist. npm
+// itself runs in the host's Node.
 func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt TestOptions, log *bytes.Buffer) error {
 	work := filepath.Dir(a.State)
 	c := *a
@@ -31,7 +32,8 @@ func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt 
 		return err
 	}
 	if !n.b.App && root.Scripts["prepare"] != "" {
-		// npm ci runs it for the package itself: what is written in TypeScript is compiled. By the packages and the Node of the host, where the module was built.
+		// npm ci runs it for the package itself: what is written in TypeScript is compiled. By the packages and the
+		// Node of the host, where the module was built.
 		if err := r.command(ctx, a, plan.Step{Dir: a.Build, Command: []string{"npm", "run", "prepare"}}, log); err != nil {
 			return fmt.Errorf("its script prepare: %w", err)
 		}
@@ -100,7 +102,8 @@ func cleanSource(dir string) error {
 	return err
 }
 
-// overlay puts an application as it is in dist over one with devDependencies: whole packages, so that nothing of the one that npm installed is left in them.
+// overlay puts an application as it is in dist over one with devDependencies: whole packages, so that nothing of the
+// one that npm installed is left in them.
 func overlay(app, dir string) error {
 	err := filepath.WalkDir(app, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -125,7 +128,8 @@ func overlay(app, dir string) error {
 	return copyTree(app, dir, func(path string) bool { return relative(app, path) == "node_modules/.package-lock.json" }, nil, map[string]string{})
 }
 
-// built puts the module where its loader looks for it: what node-gyp made beside it as it was made, the module itself as it is in dist. It returns its path.
+// built puts the module where its loader looks for it: what node-gyp made beside it as it was made, the module itself
+// as it is in dist. It returns its path.
 func (n *nodeRun) built(a *plan.Action, root node.Package, h node.Headers) (string, error) {
 	if root.Tool() == node.NAPIRS {
 		found, err := filepath.Glob(filepath.Join(a.Dist, "*.node"))
@@ -200,8 +204,8 @@ func preload(bin string) string {
 	return `--require "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(filepath.Join(bin, "preload.js")) + `"`
 }
 
-// programs makes the directory of what a test finds first on PATH: node, which is the platform's, and npm and npx, which run in the host's. They do not count on
-// the environment: a test may start programs with another.
+// programs makes the directory of what a test finds first on PATH: node, which is the platform's, and npm and npx,
+// which run in the host's. They do not count on the environment: a test may start programs with another.
 func (n *nodeRun) programs(bin string, s plan.Step, emulate bool) error {
 	if err := removeAll(bin); err != nil {
 		return err
@@ -245,7 +249,8 @@ func (n *nodeRun) programs(bin string, s plan.Step, emulate bool) error {
 // quote quotes a word for the shell.
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// loaded fails where no Node of a test loaded the module: one that has a fallback in JavaScript passes its tests without.
+// loaded fails where no Node of a test loaded the module: one that has a fallback in JavaScript passes its tests
+// without.
 func loaded(bin, dir, module string) error {
 	data, err := os.ReadFile(filepath.Join(bin, "loaded"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

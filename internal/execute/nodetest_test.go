@@ -16,7 +16,8 @@ import (
 	"xbuild/internal/plan"
 )
 
-// addon is a module that asks Node for a function of Node-API: an ELF file of linux/s390x with a dynamic symbol table and no more.
+// addon is a module that asks Node for a function of Node-API: an ELF file of linux/s390x with a dynamic symbol table
+// and no more.
 func addon(t *testing.T) string {
 	t.Helper()
 	strs, names := "\x00napi_create_double\x00", "\x00.dynsym\x00.dynstr\x00.shstrtab\x00"
@@ -47,7 +48,8 @@ func addon(t *testing.T) string {
 	return b.String()
 }
 
-// nodeTested builds a target and tests it in a Node that is a script: it says how it was called, and that it loaded the file that the test names.
+// nodeTested builds a target and tests it in a Node that is a script: it says how it was called, and that it loaded the
+// file that the test names.
 func nodeTested(t *testing.T, b *bench, build node.Build) (TestResult, *plan.Action) {
 	t.Helper()
 	a := b.node("linux/s390x", build)
@@ -84,7 +86,8 @@ esac`)
 	return results[0], a
 }
 
-// TestNodeTest: a module is tested as it is in dist, with its devDependencies, by a node on PATH that is the platform's; and counts as tested only where that loaded it.
+// TestNodeTest: a module is tested as it is in dist, with its devDependencies, by a node on PATH that is the
+// platform's; and counts as tested only where that loaded it.
 func TestNodeTest(t *testing.T) {
 	for _, c := range []struct{ name, test, result, reason string }{
 		{"passes", "node build/Release/addon.node", Passed, ""},
@@ -157,7 +160,8 @@ func TestNodeFetch(t *testing.T) {
 	}
 }
 
-// TestNodeTestOfApp: an application is tested with devDependencies beside the packages of dist, of which nothing is npm's.
+// TestNodeTestOfApp: an application is tested with devDependencies beside the packages of dist, of which nothing is
+// npm's.
 func TestNodeTestOfApp(t *testing.T) {
 	b := nodeBench(t, map[string]string{
 		"src/package.json": `{"name": "shop", "scripts": {"test": "node --test"}}`, "src/package-lock.json": lockfile, "src/test.sh": "node",

@@ -231,7 +231,8 @@ func (st *state) stepSucceeded(s plan.Step) {
 	}
 }
 
-// commandHash is a digest of a command, with the arguments that it takes from files: an earlier step may have made them.
+// commandHash is a digest of a command, with the arguments that it takes from files: an earlier step may have made
+// them.
 func commandHash(s plan.Step) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\x00%s", s.Dir, strings.Join(s.Command, "\x00"))

@@ -17,8 +17,8 @@ import (
 	"xbuild/internal/store"
 )
 
-// Stds builds the standard libraries that a plan's actions link and that are not in the store yet. What they are built by must be there. No network is used but for
-// the crates that a source comes without.
+// Stds builds the standard libraries that a plan's actions link and that are not in the store yet. What they are built
+// by must be there. No network is used but for the crates that a source comes without.
 func Stds(ctx context.Context, st *store.Store, stds []compose.BuiltStd, opt Options, note func(string)) error {
 	if opt.Jobs <= 0 {
 		opt.Jobs = runtime.NumCPU()

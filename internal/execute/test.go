@@ -212,9 +212,9 @@ var testHints = []struct {
 // overflow is what strerror says of EOVERFLOW.
 const overflow = "Value too large for defined data type"
 
-// scratch makes a directory for a test's temporary files. For a 32-bit program under QEMU it is on a tmpfs where there is one: a program that was not built with
-// -D_FILE_OFFSET_BITS=64 reads no directory of ext4, overlayfs and the like there (EOVERFLOW), because the offsets are the 64-bit host's. note says what a test that
-// failed by that should know.
+// scratch makes a directory for a test's temporary files. For a 32-bit program under QEMU it is on a tmpfs where there
+// is one: a program that was not built with -D_FILE_OFFSET_BITS=64 reads no directory of ext4, overlayfs and the like
+// there (EOVERFLOW), because the offsets are the 64-bit host's. note says what a test that failed by that should know.
 func scratch(t Test) (dir string, done func(), note string, err error) {
 	if t.Emulated && t.Action.Platform.Bits == 32 {
 		note = "A 32-bit program under QEMU gets EOVERFLOW from readdir on this machine's file systems unless it is built with -D_FILE_OFFSET_BITS=64\n(cflags in [platform.\"" + t.Action.OCI + "\"]); on a tmpfs it does not"

@@ -95,7 +95,8 @@ func TestRunTests(t *testing.T) {
 	}
 }
 
-// TestTestEnvironment: a temporary directory for each test, on a tmpfs for 32-bit programs under QEMU, gone afterwards; and what "xbuild run" is told.
+// TestTestEnvironment: a temporary directory for each test, on a tmpfs for 32-bit programs under QEMU, gone afterwards;
+// and what "xbuild run" is told.
 func TestTestEnvironment(t *testing.T) {
 	dir := t.TempDir()
 	show := `echo "$TMPDIR $XBUILD_QUIET $XBUILD_EMULATE $XBUILD_OFFLINE $XBUILD_DIST"; test -d "$TMPDIR" && echo x > "$TMPDIR/file"`

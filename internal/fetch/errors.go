@@ -103,7 +103,8 @@ func (e *Error) hint() string {
 	}
 }
 
-// mirror is what names another server of the archive that did not serve: Rust's distribution has its files in dist/ (static.rust-lang.org), Debian's in pool/ and dists/.
+// mirror is what names another server of the archive that did not serve: Rust's distribution has its files in dist/
+// (static.rust-lang.org), Debian's in pool/ and dists/.
 func (e *Error) mirror() string {
 	for _, a := range e.Attempts {
 		if strings.Contains(a.URL, "/dist/") {

@@ -161,8 +161,8 @@ func (o Options) Bytes(ctx context.Context, st *store.Store, urls []string, max 
 	return newFetcher(opt).bytes(ctx, st, urls, max)
 }
 
-// Checked fetches a file of which no SHA-256 is known: check says whether it is the right one, by another checksum. What passes comes into the store; its SHA-256
-// and size come back.
+// Checked fetches a file of which no SHA-256 is known: check says whether it is the right one, by another checksum.
+// What passes comes into the store; its SHA-256 and size come back.
 func Checked(ctx context.Context, st *store.Store, name string, urls []string, max int64, check func(file string) error, opt Options) (sum string, bytes int64, err error) {
 	if opt.Offline {
 		return "", 0, &OfflineError{Missing: []Item{{Name: name}}}

@@ -14,8 +14,8 @@ import (
 	"xbuild/internal/store"
 )
 
-// Size asks how long a file is, before it is fetched: the first URL whose server says so decides. 0 means that it is there and no server says. What comes is not
-// verified: a wrong size is found when the file is fetched.
+// Size asks how long a file is, before it is fetched: the first URL whose server says so decides. 0 means that it is
+// there and no server says. What comes is not verified: a wrong size is found when the file is fetched.
 func Size(ctx context.Context, urls []string) (int64, error) {
 	if len(urls) == 0 {
 		return 0, errors.New("there is no URL to ask")

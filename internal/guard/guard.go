@@ -22,8 +22,8 @@ const variable = "XBUILD_WORKER"
 // EndBelow kills all processes below this one, and returns when none is left. What is started meanwhile is found too.
 func EndBelow() { end(func(all map[int]process) []int { return below(all, os.Getpid()) }) }
 
-// AskBelow asks all processes below this one to end. Those that have left the group of the command that started them hear
-// of it by nobody else, and would go on for as long as that command is given.
+// AskBelow asks all processes below this one to end. Those that have left the group of the command that started them
+// hear of it by nobody else, and would go on for as long as that command is given.
 func AskBelow() {
 	for _, pid := range below(processes(), os.Getpid()) {
 		syscall.Kill(pid, syscall.SIGTERM)

@@ -16,8 +16,8 @@ const lifeline = 3
 // self is this program, also where its file was replaced meanwhile.
 const self = "/proc/self/exe"
 
-// Worker makes this process a worker where it was started as one, and is nil where it was not. The channel is closed when
-// the process that waits is gone. It is called once, before anything reads the environment.
+// Worker makes this process a worker where it was started as one, and is nil where it was not. The channel is closed
+// when the process that waits is gone. It is called once, before anything reads the environment.
 func Worker() (alone <-chan struct{}) {
 	is := os.Getenv(variable) != ""
 	os.Unsetenv(variable)

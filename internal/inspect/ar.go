@@ -11,8 +11,9 @@ import (
 // mostMembers is far more than libraries have (Debian's libc.a: 2000, Chromium's largest: 30000).
 const mostMembers = 1 << 16
 
-// readArchive reads an ar archive: its members' headers of 60 bytes (ar(5)), and each member as a file of its own. Long names are GNU's, in a member "//", or
-// BSD's, in front of the content. Of a thin archive, whose members are files elsewhere, the names are read.
+// readArchive reads an ar archive: its members' headers of 60 bytes (ar(5)), and each member as a file of its own. Long
+// names are GNU's, in a member "//", or BSD's, in front of the content. Of a thin archive, whose members are files
+// elsewhere, the names are read.
 func readArchive(s *source, r *Report) error {
 	r.Format, r.Kind = Ar, Archive
 	magic, err := s.bytes(0, 8, "the head of the archive")

@@ -15,7 +15,8 @@ const (
 	shtMIPSABIFlags    = elf.SectionType(0x7000002a)
 )
 
-// attributes reads the build attributes of a file that has some: what the compiler and the assembler promised, not what the code is.
+// attributes reads the build attributes of a file that has some: what the compiler and the assembler promised, not what
+// the code is.
 func (e *elfFile) attributes(r *Report) error {
 	for i := range e.sections {
 		s := &e.sections[i]
@@ -64,7 +65,8 @@ type attribute struct {
 	set    bool
 }
 
-// parseAttributes reads the attributes of the whole file (tag 1) of one vendor (Addenda to the Arm ABI, "Build Attributes"; RISC-V uses the same form).
+// parseAttributes reads the attributes of the whole file (tag 1) of one vendor (Addenda to the Arm ABI, "Build
+// Attributes"; RISC-V uses the same form).
 func parseAttributes(data []byte, vendor string, order binary.ByteOrder, isText func(tag uint64) bool) (map[uint64]attribute, error) {
 	out := map[uint64]attribute{}
 	if len(data) == 0 {

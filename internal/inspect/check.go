@@ -9,13 +9,14 @@ import (
 	"xbuild/internal/platform"
 )
 
-// A Fault is a reason why a platform does not run a file, in one sentence that says what to write in xbuild.toml. A Remark is no error: it depends on where the
-// file is to run.
+// A Fault is a reason why a platform does not run a file, in one sentence that says what to write in xbuild.toml. A
+// Remark is no error: it depends on where the file is to run.
 type Fault struct {
 	File   string `json:"file"`
 	Text   string `json:"text"`
 	Remark bool   `json:"remark,omitempty"`
-	// Stripped says of a remark that with the file's symbols it would be known whether that is right. A build can have them, and takes it for an error.
+	// Stripped says of a remark that with the file's symbols it would be known whether that is right. A build can have
+	// them, and takes it for an error.
 	Stripped bool `json:"-"`
 }
 
@@ -31,7 +32,8 @@ type Limits struct {
 	Data    bool     // programs of Windows and macOS may be there, as data: no compiler on a Linux host makes them by mistake
 }
 
-// Check holds a report against a platform. The checks are independent of each other, but a file for another machine gets that one fault alone.
+// Check holds a report against a platform. The checks are independent of each other, but a file for another machine
+// gets that one fault alone.
 func Check(r *Report, p platform.Platform, l Limits) []Fault {
 	var out []Fault
 	if r.Format == Ar || r.Format == Fat {
@@ -71,7 +73,8 @@ func (r *Report) fault(format string, args ...any) []Fault {
 // how to make a build take the compiler of the platform.
 const otherCompiler = "the build used another compiler than $CC; for make write vars = { CC = \"cc\", CXX = \"c++\" }, elsewhere hand $CC over in the form that the build reads"
 
-// machine sees that a file is for the platform's machine, ABI and system: a build that picked up the host's compiler succeeds all the same.
+// machine sees that a file is for the platform's machine, ABI and system: a build that picked up the host's compiler
+// succeeds all the same.
 func machine(r *Report, p platform.Platform, l Limits) []Fault {
 	format, own := programs(p), r.system()
 	switch {
@@ -185,7 +188,8 @@ func uncalled(r *Report, p platform.Platform, l Limits) []Fault {
 		"(for assembly: the sections .init_array and .fini_array)", r.Uncalled)
 }
 
-// pageSize sees that the file starts, or is loaded, on every kernel for the platform: segments share no page, however large pages are.
+// pageSize sees that the file starts, or is loaded, on every kernel for the platform: segments share no page, however
+// large pages are.
 func pageSize(r *Report, p platform.Platform, l Limits) []Fault {
 	if r.Pages == 0 || r.Pages >= uint64(p.Page()) {
 		return nil

@@ -21,7 +21,8 @@ func parse(t testing.TB, name string) platform.Platform {
 	return p
 }
 
-// sysroot makes a directory with the libraries of linux/arm64 that usual needs: a libc and a libstdc++ with the versions that these offer.
+// sysroot makes a directory with the libraries of linux/arm64 that usual needs: a libc and a libstdc++ with the
+// versions that these offer.
 func sysroot(t testing.TB, glibc, glibcxx []string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -149,7 +150,8 @@ func TestRemark(t *testing.T) {
 	}
 }
 
-// TestReleaseTable: every release names a libc, a GCC that is there and platforms that are there; later releases of one distribution have no older libraries.
+// TestReleaseTable: every release names a libc, a GCC that is there and platforms that are there; later releases of one
+// distribution have no older libraries.
 func TestReleaseTable(t *testing.T) {
 	last := map[string]Release{}
 	for _, r := range Releases() {

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// compilers says who compiled and linked it: by section .comment, where each compiler and linker leaves a line; by the names that compilers give themselves in
-// debug information; and by the path of Rust's standard library, which stays in panic messages when everything else was stripped.
+// compilers says who compiled and linked it: by section .comment, where each compiler and linker leaves a line; by the
+// names that compilers give themselves in debug information; and by the path of Rust's standard library, which stays in
+// panic messages when everything else was stripped.
 func (e *elfFile) compilers(r *Report) error {
 	add := func(name string) {
 		if name = strings.TrimSpace(name); name != "" && len(name) < 256 && len(r.Compilers) < 64 && !slices.Contains(r.Compilers, name) {
@@ -66,12 +67,14 @@ func (e *elfFile) compilers(r *Report) error {
 }
 
 var (
-	// DW_AT_producer: "GNU C17 12.2.0 -mtune=…", "Debian clang version 19.1.7 (3)", "clang LLVM (rustc version 1.85.0)".
+	// DW_AT_producer: "GNU C17 12.2.0 -mtune=…", "Debian clang version 19.1.7 (3)", "clang LLVM (rustc version
+	// 1.85.0)".
 	producers  = regexp.MustCompile(`(?:GNU (?:C|C\+\+|Fortran|Ada|GIMPLE|AS)[0-9]* [0-9][0-9.]*|[A-Za-z]* ?clang version [0-9][^\x00]{0,80}|clang LLVM \(rustc version [^)\x00]{1,60}\))`)
 	rustSource = regexp.MustCompile(`^/rustc[/-]([0-9a-f]{40}|[0-9]+\.[0-9]+\.[0-9]+[-+.a-z0-9]*)(?:-src)?/library/`)
 )
 
-// rustStd finds the path of Rust's standard library, which panic messages hold: with the commit that it was built from, or Debian's version.
+// rustStd finds the path of Rust's standard library, which panic messages hold: with the commit that it was built from,
+// or Debian's version.
 func rustStd(data []byte) string {
 	for {
 		i := bytes.Index(data, []byte("/rustc"))
@@ -89,7 +92,8 @@ func rustStd(data []byte) string {
 // goMagic begins what the Go linker notes (debug/buildinfo).
 var goMagic = []byte("\xff Go buildinf:")
 
-// goBuild reads what the Go linker noted, where it did: section .go.buildinfo, or the data segment where the sections are gone.
+// goBuild reads what the Go linker noted, where it did: section .go.buildinfo, or the data segment where the sections
+// are gone.
 func (e *elfFile) goBuild(r *Report) error {
 	if s := e.named(".go.buildinfo"); s != nil {
 		data, err := e.content(s)
@@ -130,8 +134,8 @@ func findGoBuild(data []byte) *GoBuild {
 	}
 }
 
-// parseGoBuild reads the note: the magic, a byte that tells the form, and at 32 two texts with their lengths, the second between two marks of 16 bytes. Go before
-// 1.18 had pointers there; of that only the fact is told.
+// parseGoBuild reads the note: the magic, a byte that tells the form, and at 32 two texts with their lengths, the
+// second between two marks of 16 bytes. Go before 1.18 had pointers there; of that only the fact is told.
 func parseGoBuild(data []byte) *GoBuild {
 	if len(data) < 32 || !bytes.HasPrefix(data, goMagic) {
 		return nil

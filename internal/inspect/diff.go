@@ -17,7 +17,8 @@ type Change struct {
 	Came   []string `json:"came,omitempty"`
 }
 
-// Diff says what changed from one file to another, in the terms of the report. Sizes and names of the files are no facts.
+// Diff says what changed from one file to another, in the terms of the report. Sizes and names of the files are no
+// facts.
 func Diff(a, b *Report) []Change {
 	out := []Change{}
 	from, to := a.facts(), b.facts()

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// dynamic is what the loader reads of a file: by segments and addresses, as ld.so does, so that it is the same without a table of sections.
+// dynamic is what the loader reads of a file: by segments and addresses, as ld.so does, so that it is the same without
+// a table of sections.
 type dynamic struct {
 	present        bool
 	needed         []string
@@ -133,7 +134,8 @@ func (d *dynamic) version(index uint16, name, library string) {
 	d.versions[i], d.libraries[i] = name, library
 }
 
-// versionNeeds reads DT_VERNEED (LSB Core, "Symbol Version Requirements"): a list of libraries, each with a list of versions.
+// versionNeeds reads DT_VERNEED (LSB Core, "Symbol Version Requirements"): a list of libraries, each with a list of
+// versions.
 func (e *elfFile) versionNeeds(d *dynamic) error {
 	addr, ok := d.tags[elf.DT_VERNEED]
 	if !ok {

@@ -131,8 +131,8 @@ func (e *elfFile) kind(r *Report, d *dynamic) {
 	}
 }
 
-// pages is the largest page that all segments which are loaded are aligned for; 0 where there are none. What a segment says of itself counts (p_align, which ld.so goes by),
-// and less where its place in the file does not fit that.
+// pages is the largest page that all segments which are loaded are aligned for; 0 where there are none. What a segment
+// says of itself counts (p_align, which ld.so goes by), and less where its place in the file does not fit that.
 func (e *elfFile) pages() uint64 {
 	var least uint64
 	for i := range e.progs {

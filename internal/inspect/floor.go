@@ -117,7 +117,8 @@ func compareVersions(a, b string) int {
 	return strings.Compare(a, b)
 }
 
-// versioned finds what the file's needs of versions mean: the libc, the newest version of each family with the symbols that ask for it, and where that runs.
+// versioned finds what the file's needs of versions mean: the libc, the newest version of each family with the symbols
+// that ask for it, and where that runs.
 func (r *Report) versioned(needs []VersionNeed) {
 	r.Versions = needs
 	newest := map[string]string{}
@@ -199,7 +200,8 @@ func (r *Report) libc() {
 	}
 }
 
-// runs reports whether a release's libc and GCC libraries have all versions that a file needs. musl has no versions, so that nothing tells its releases apart.
+// runs reports whether a release's libc and GCC libraries have all versions that a file needs. musl has no versions, so
+// that nothing tells its releases apart.
 func (rel Release) runs(r *Report) bool {
 	switch r.Libc {
 	case "musl":

@@ -44,7 +44,8 @@ func goNote(version, mod string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(mod))), mod...)
 }
 
-// try reads a file as the command does: an error is one of the two kinds, and a report can be checked, printed and compared.
+// try reads a file as the command does: an error is one of the two kinds, and a report can be checked, printed and
+// compared.
 func try(t testing.TB, data []byte) {
 	t.Helper()
 	r, err := read(t, data)
@@ -77,7 +78,8 @@ func FuzzPE(f *testing.F)    { fuzz(f, "PE") }
 func FuzzMachO(f *testing.F) { fuzz(f, "Mach-O") }
 func FuzzAr(f *testing.F)    { fuzz(f, "ar") }
 
-// TestRandom changes each seed in every way that is quickly done: cut at many lengths, and two hundred times some bytes set to what hurts.
+// TestRandom changes each seed in every way that is quickly done: cut at many lengths, and two hundred times some bytes
+// set to what hurts.
 func TestRandom(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	values := []uint64{0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x7fffffffffffffff, 0xffffffffffffffff}

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Hardening is what a binary does against the misuse of its bugs. "" is what the format or the machine does not have; "unknown" what nothing in it
-// tells.
+// Hardening is what a binary does against the misuse of its bugs. "" is what the format or the machine does not have;
+// "unknown" what nothing in it tells.
 type Hardening struct {
 	RELRO          string   `json:"relro,omitempty"` // none, partial, full
 	BindNow        string   `json:"bind_now,omitempty"`
@@ -46,7 +46,8 @@ func yes(b bool) string {
 	return "no"
 }
 
-// bySymbols says whether code was compiled with stack protector and FORTIFY, by the functions that such code calls (glibc, musl and libssp share the names).
+// bySymbols says whether code was compiled with stack protector and FORTIFY, by the functions that such code calls
+// (glibc, musl and libssp share the names).
 func (h *Hardening) bySymbols(names func(func(string)) error) error {
 	protector := false
 	err := names(func(name string) {
@@ -84,7 +85,8 @@ func (e *elfFile) harden(r *Report, d *dynamic, n notes) error {
 		h.RELRO = "none"
 		if relro := e.prog(elf.PT_GNU_RELRO); relro != nil {
 			h.RELRO = "partial"
-			// A program without a dynamic section binds nothing later; its table of functions may lie outside all the same.
+			// A program without a dynamic section binds nothing later; its table of functions may lie outside all the
+			// same.
 			plt := e.named(".got.plt")
 			covered := plt == nil || plt.Addr >= relro.Vaddr && plt.Addr+plt.Size <= relro.Vaddr+relro.Memsz
 			if d.bindNow || !d.present && len(e.sections) > 0 && covered {
@@ -102,7 +104,8 @@ func (e *elfFile) harden(r *Report, d *dynamic, n notes) error {
 		h.BTI, h.PAC = yes(n.features&1 != 0), yes(n.features&2 != 0)
 	}
 	err := h.bySymbols(func(use func(string)) error { return e.symbolNames(r, use) })
-	// In a static program the C library's own code calls the same functions, and one without symbols has nothing left that tells.
+	// In a static program the C library's own code calls the same functions, and one without symbols has nothing left
+	// that tells.
 	if r.Link == Static || r.Link == StaticPIE {
 		for _, s := range []*string{&h.StackProtector, &h.Fortify} {
 			if *s == "yes" || r.Stripped {

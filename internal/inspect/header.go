@@ -48,13 +48,14 @@ func (h Header) For(p platform.Platform) bool {
 	return h.Machine == p.Machine && h.Class == p.Class && h.Data == p.Data
 }
 
-// withSysroot are the platforms whose programs are told apart by their header; asked for once for each member of an archive.
+// withSysroot are the platforms whose programs are told apart by their header; asked for once for each member of an
+// archive.
 var withSysroot = sync.OnceValue(func() []platform.Platform {
 	return slices.DeleteFunc(platform.All(), func(p platform.Platform) bool { return !p.HasC() })
 })
 
-// Platform is the platform that the header names, without variants. 32-bit ARM counts as v7 unless its loader or its flags are of the soft-float ABI: what else
-// the code needs is not in the header.
+// Platform is the platform that the header names, without variants. 32-bit ARM counts as v7 unless its loader or its
+// flags are of the soft-float ABI: what else the code needs is not in the header.
 func (h Header) Platform() (platform.Platform, bool) {
 	var found []platform.Platform
 	for _, c := range withSysroot() {

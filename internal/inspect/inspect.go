@@ -1,9 +1,12 @@
-// Package inspect reads what a binary is and what it needs to run, and holds that against a platform. Programs, shared objects, objects and ar archives in ELF,
-// PE and Mach-O come in; a Report goes out, and from a Report and a platform the Faults: what keeps the platform from running it.
+// Package inspect reads what a binary is and what it needs to run, and holds that against a platform. Programs, shared
+// objects, objects and ar archives in ELF, PE and Mach-O come in; a Report goes out, and from a Report and a platform
+// the Faults: what keeps the platform from running it.
 //
-// Files are taken for hostile. Every table is read by its bounds, all that is read of a file is at most a few times its size, and nothing is allocated because a
-// file says so. That is why the readers here are the package's own: debug/elf, debug/pe and debug/macho copy the name of each section or symbol, and where all have
-// one long name, a file of 1 MB with 200 of them takes 200 MB (measured with Go 1.26), one of 12 MB with 60,000 more than any machine has. Only their constants are used.
+// Files are taken for hostile. Every table is read by its bounds, all that is read of a file is at most a few times its
+// size, and nothing is allocated because a file says so. That is why the readers here are the package's own: debug/elf,
+// debug/pe and debug/macho copy the name of each section or symbol, and where all have one long name, a file of 1 MB
+// with 200 of them takes 200 MB (measured with Go 1.26), one of 12 MB with 60,000 more than any machine has. Only their
+// constants are used.
 package inspect
 
 import (
@@ -55,7 +58,8 @@ const (
 	Dynamic   = "dynamic"    // needs a loader
 )
 
-// A Report is what is known of one file, or of one member of an archive. What a format does not have, or a file does not say, is empty.
+// A Report is what is known of one file, or of one member of an archive. What a format does not have, or a file does
+// not say, is empty.
 type Report struct {
 	Path   string `json:"path"` // of a member: its name
 	Size   int64  `json:"size"`

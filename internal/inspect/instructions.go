@@ -19,14 +19,15 @@ type AuditOptions struct {
 	Sysroot    string   // directory of the platform's libraries, whose archives tell where a function came from; "" where none is known
 }
 
-// Audit reads the machine code of the file of a report, and holds it against a baseline: r.Instructions says what it found. Files that package isa does not read,
-// of other formats and machines, have no Instructions afterwards.
+// Audit reads the machine code of the file of a report, and holds it against a baseline: r.Instructions says what it
+// found. Files that package isa does not read, of other formats and machines, have no Instructions afterwards.
 func (r *Report) Audit(path string, b platform.Baseline, o AuditOptions) error {
 	p := b.Platform()
 	if r.Kind == DebugOnly || r.Kind == Core || !slices.Contains([]string{ELF, PE, COFF, MachO, Fat, Ar}, r.Format) || r.Arch != "" && r.Arch != p.Arch {
 		return nil
 	}
-	// What another system's programs are made of does not run on the platform, whatever the instructions: a package for Linux may bring an .exe.
+	// What another system's programs are made of does not run on the platform, whatever the instructions: a package for
+	// Linux may bring an .exe.
 	if format := programs(p); format != "" && slices.Contains([]string{ELF, PE, MachO}, r.system()) && r.system() != format {
 		return nil
 	}
@@ -162,7 +163,8 @@ func (r *Report) instructions() []string {
 // shownFindings is how many findings a build prints; xbuild inspect prints all.
 const shownFindings = 5
 
-// InstructionFaults are the faults that an audit found: code that runs on every machine, and needs more than the platform has.
+// InstructionFaults are the faults that an audit found: code that runs on every machine, and needs more than the
+// platform has.
 func InstructionFaults(r *Report, p platform.Platform) []Fault {
 	if r.Instructions == nil {
 		return nil
@@ -201,7 +203,8 @@ func untoldRemark(r *Report, p platform.Platform, list []isa.Finding) Fault {
 		f.Instruction, f.Bytes, f.Address, prefixed(" in ", f.Function), f.Feature, p.Name, more, f.Why)}
 }
 
-// functions are the quoted names of findings' functions, each once, as far as the findings are shown: all at once, so that nobody builds once for each.
+// functions are the quoted names of findings' functions, each once, as far as the findings are shown: all at once, so
+// that nobody builds once for each.
 func functions(list []isa.Finding) string {
 	var names []string
 	for _, f := range list[:min(len(list), shownFindings+1)] {

@@ -19,7 +19,8 @@ func (l Limits) has(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// find is where the sysroot has a library: in the directories where the platform's loader looks, and in those that the file names. "" where it is nowhere.
+// find is where the sysroot has a library: in the directories where the platform's loader looks, and in those that the
+// file names. "" where it is nowhere.
 func (l Limits) find(name string, p platform.Platform, more []string) string {
 	if strings.Contains(name, "/") {
 		if l.has(name) {
@@ -41,7 +42,8 @@ func (l Limits) find(name string, p platform.Platform, more []string) string {
 	return ""
 }
 
-// libraries sees that the sysroot has every library that the file needs, with every version of symbols. What the project itself ships is not looked into.
+// libraries sees that the sysroot has every library that the file needs, with every version of symbols. What the
+// project itself ships is not looked into.
 func libraries(r *Report, p platform.Platform, l Limits) []Fault {
 	if l.Sysroot == "" || r.Kind == Relocatable || len(loader(r, p, l)) > 0 {
 		return nil // of a file for another loader, the libraries are others too

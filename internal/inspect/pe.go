@@ -30,7 +30,8 @@ const (
 	coffSymbol  = 18
 )
 
-// isPE tells a PE file by its two marks, and an object for Windows by a machine and a table of sections that fits: an object has no mark.
+// isPE tells a PE file by its two marks, and an object for Windows by a machine and a table of sections that fits: an
+// object has no mark.
 func isPE(s *source, head []byte) bool {
 	if len(head) < 4 {
 		return false
@@ -117,7 +118,8 @@ func readPE(s *source, r *Report) error {
 	if r.Format == COFF {
 		return eachCOFF(symbols, names, r)
 	}
-	// Of a file of debug information only the headers of the other sections are left, as objcopy --only-keep-debug does it.
+	// Of a file of debug information only the headers of the other sections are left, as objcopy --only-keep-debug does
+	// it.
 	code, there := 0, 0
 	for _, s := range f.sections {
 		if s.characteristics&pe.IMAGE_SCN_CNT_CODE != 0 {

@@ -14,7 +14,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// peFile64 is a small 64-bit PE file with one section: exports, imports by name and by number, delayed imports, a CodeView record.
+// peFile64 is a small 64-bit PE file with one section: exports, imports by name and by number, delayed imports, a
+// CodeView record.
 func peFile64(machine uint16, dll bool) []byte {
 	const head, rva = 0x200, 0x1000
 	var body bytes.Buffer
@@ -160,7 +161,8 @@ func TestPE(t *testing.T) {
 	}
 }
 
-// TestAuditOtherSystem: the instructions of a program of Windows say nothing of a platform of Linux, where it may lie as data.
+// TestAuditOtherSystem: the instructions of a program of Windows say nothing of a platform of Linux, where it may lie
+// as data.
 func TestAuditOtherSystem(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "console.exe")
 	if err := os.WriteFile(file, peFile64(pe.IMAGE_FILE_MACHINE_AMD64, false), 0o644); err != nil {

@@ -20,8 +20,8 @@ func Script(path string) bool {
 	return err == nil && string(head[:]) == "#!"
 }
 
-// Interpreter is the name of the program that a script asks for in its first line, without directories: "node" of "#!/usr/bin/env node" and of "#!/usr/bin/node". It is
-// "" where path is no script.
+// Interpreter is the name of the program that a script asks for in its first line, without directories: "node" of
+// "#!/usr/bin/env node" and of "#!/usr/bin/node". It is "" where path is no script.
 func Interpreter(path string) string {
 	f, err := os.Open(path)
 	if err != nil {

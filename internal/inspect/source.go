@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A source is a file, or a part of one, that is read by bounds. What may be read in all is limited, so that tables which overlap cannot make the work grow
-// beyond the file's size.
+// A source is a file, or a part of one, that is read by bounds. What may be read in all is limited, so that tables
+// which overlap cannot make the work grow beyond the file's size.
 type source struct {
 	r    io.ReaderAt
 	size int64
@@ -55,10 +55,12 @@ type nameTable struct {
 	left int // bytes of names that may still be handed out
 }
 
-// short is the length of a name that costs no more than the entry which has it (16 bytes and more): objects for RISC-V have thousands of labels that are all called .L0.
+// short is the length of a name that costs no more than the entry which has it (16 bytes and more): objects for RISC-V
+// have thousands of labels that are all called .L0.
 const short = 16
 
-// newNames makes a table. Names may share their ends, and rarely do: a table whose long names together are far longer than itself is made to waste time.
+// newNames makes a table. Names may share their ends, and rarely do: a table whose long names together are far longer
+// than itself is made to waste time.
 func newNames(data []byte) *nameTable {
 	return &nameTable{text: string(data), left: 8*len(data) + 1<<16}
 }

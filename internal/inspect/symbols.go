@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// symbols lists what the file has for others and what it wants from them: by its dynamic symbols, or an object's own table.
+// symbols lists what the file has for others and what it wants from them: by its dynamic symbols, or an object's own
+// table.
 func (e *elfFile) symbols(r *Report, d *dynamic) error {
 	if r.Kind == Relocatable {
 		return e.symbolTable(elf.SHT_SYMTAB, func(s elfSymbol) { r.addSymbol(s, Symbol{Name: s.name}) })
@@ -166,7 +167,8 @@ func (e *elfFile) symbolTable(kind elf.SectionType, use func(elfSymbol)) error {
 	return e.eachSymbol(data, newNames(names), use)
 }
 
-// dynamicSymbols is how many there are. Nothing in the dynamic section says it: the table of sections does; without one, the hash tables for what is exported.
+// dynamicSymbols is how many there are. Nothing in the dynamic section says it: the table of sections does; without
+// one, the hash tables for what is exported.
 func (e *elfFile) dynamicSymbols(d *dynamic, addr uint64) (uint64, error) {
 	for i := range e.sections {
 		if s := &e.sections[i]; s.Type == elf.SHT_DYNSYM && s.Addr == addr {

@@ -11,13 +11,15 @@ import (
 // An API is the interface that a compiled module uses of Node.
 type API string
 
-// The interfaces. A module that calls V8 or Node's C++ serves one version of NODE_MODULE_VERSION; one of Node-API serves every Node that has its version of it.
+// The interfaces. A module that calls V8 or Node's C++ serves one version of NODE_MODULE_VERSION; one of Node-API
+// serves every Node that has its version of it.
 const (
 	NodeAPI API = "Node-API"
 	V8API   API = "V8"
 )
 
-// v8Symbols begin the mangled names (Itanium C++ ABI, 5.1) of what V8 and Node export to modules in C++: functions, const ones, type information, tables.
+// v8Symbols begin the mangled names (Itanium C++ ABI, 5.1) of what V8 and Node export to modules in C++: functions,
+// const ones, type information, tables.
 var v8Symbols = func() []string {
 	var out []string
 	for _, space := range []string{"2v8", "4node"} {
@@ -57,7 +59,8 @@ func Calls(file string, parts []string) ([]string, error) {
 	return out, err
 }
 
-// Inspect tells the interface of a compiled module by what it asks the program that loads it for. It is sure: a symbol of V8 that is not asked for cannot be used.
+// Inspect tells the interface of a compiled module by what it asks the program that loads it for. It is sure: a symbol
+// of V8 that is not asked for cannot be used.
 func Inspect(file string) (API, error) {
 	symbols, err := symbols(file)
 	if err != nil {
@@ -68,7 +71,8 @@ func Inspect(file string) (API, error) {
 		if s.Section == elf.SHN_UNDEF && slices.ContainsFunc(v8Symbols, func(p string) bool { return strings.HasPrefix(s.Name, p) }) {
 			return V8API, nil
 		}
-		// A module that registers itself by name (NODE_MODULE_INITIALIZER) exports a function with the version in its name.
+		// A module that registers itself by name (NODE_MODULE_INITIALIZER) exports a function with the version in its
+		// name.
 		if s.Section != elf.SHN_UNDEF && strings.HasPrefix(s.Name, "node_register_module_v") {
 			return V8API, nil
 		}

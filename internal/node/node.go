@@ -1,5 +1,6 @@
-// Package node knows the native modules of Node.js as they lie in a project: which packages of an installed tree have to be compiled and by which tool, which
-// interface of Node a compiled module uses, and what prebuildify calls it. It reads files, writes the headers' configuration, and runs nothing.
+// Package node knows the native modules of Node.js as they lie in a project: which packages of an installed tree have
+// to be compiled and by which tool, which interface of Node a compiled module uses, and what prebuildify calls it. It
+// reads files, writes the headers' configuration, and runs nothing.
 package node
 
 import (
@@ -36,7 +37,8 @@ type Build struct {
 	Exclude  []string  `json:"exclude,omitempty"`  // globs that are left out of the application
 	CMake    bool      `json:"cmake,omitempty"`    // CMake and Ninja are there
 	Cargo    *Cargo    `json:"cargo,omitempty"`    // Rust is there
-	// What installs, in which version, by which lock file, and where that is seen from the source; and the project as seen from there.
+	// What installs, in which version, by which lock file, and where that is seen from the source; and the project as
+	// seen from there.
 	Manager        string   `json:"manager,omitempty"`
 	ManagerVersion string   `json:"manager_version,omitempty"`
 	Lock           string   `json:"lock,omitempty"`
@@ -146,7 +148,8 @@ func (p Package) Script() string { return p.install() }
 // builders are the commands in install scripts in whose place xbuild calls node-gyp, and those that do nothing.
 var builders = regexp.MustCompile(`^(exit( [0-9]+)?|true|:|echo [^>|]*) $|^(cross-env(-shell)? )?(\w+=\S* )*(node-gyp|node-gyp-build|node-gyp-build-optional-packages|prebuild-install|node-pre-gyp|pkg-prebuilds-verify|pkg-prebuilds-install|prebuild)( |$)`)
 
-// Prepares tells whether the package's install script does more than to compile with node-gyp or to look for a prebuild: node-gyp may want what it makes.
+// Prepares tells whether the package's install script does more than to compile with node-gyp or to look for a
+// prebuild: node-gyp may want what it makes.
 func (p Package) Prepares() bool {
 	for _, name := range []string{"preinstall", "install"} {
 		for _, command := range commands.Split(p.Scripts[name], -1) {
@@ -161,7 +164,8 @@ func (p Package) Prepares() bool {
 // commands separates the commands of a shell's line.
 var commands = regexp.MustCompile(`&&|\|\||;`)
 
-// loaders are the packages by which a native module finds its compiled file or fetches one: a package that depends on one is native, whatever it holds.
+// loaders are the packages by which a native module finds its compiled file or fetches one: a package that depends on
+// one is native, whatever it holds.
 var loaders = []string{"prebuild-install", "node-pre-gyp", "@mapbox/node-pre-gyp", "node-gyp-build", "node-gyp-build-optional-packages", "bindings", "require-addon", "pkg-prebuilds"}
 
 // Native tells whether a package without anything to compile needs a compiled file all the same.
@@ -177,8 +181,8 @@ func has(dir, name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// Installed returns the packages below the node_modules of a directory, those in their own node_modules and the workspaces that are linked there included, each
-// once, in the order of their paths.
+// Installed returns the packages below the node_modules of a directory, those in their own node_modules and the
+// workspaces that are linked there included, each once, in the order of their paths.
 func Installed(root string) ([]Package, error) {
 	root, err := filepath.EvalSymlinks(root)
 	if err != nil {
@@ -250,7 +254,8 @@ var (
 	napiLine = regexp.MustCompile(`(?m)^#define (?:NODE_API_SUPPORTED_VERSION_MAX|NAPI_VERSION)\s+(\d+)\s*$`)
 )
 
-// ABI returns the number of Node's V8 interface in headers, process.versions.modules (node_version.h), and of the newest Node-API that they know.
+// ABI returns the number of Node's V8 interface in headers, process.versions.modules (node_version.h), and of the
+// newest Node-API that they know.
 func (h Headers) ABI() (abi, napi int, err error) {
 	file := filepath.Join(h.Dir, "node_version.h")
 	data, err := os.ReadFile(file)
@@ -270,19 +275,21 @@ func (h Headers) ABI() (abi, napi int, err error) {
 	return abi, napi, err
 }
 
-// gccFlags are flags in the common.gypi of Node 20 and older that clang does not know (ppc64); later ones ask first whether it is clang that compiles. A small
-// table of contents saves a few bytes and changes no interface.
+// gccFlags are flags in the common.gypi of Node 20 and older that clang does not know (ppc64); later ones ask first
+// whether it is clang that compiles. A small table of contents saves a few bytes and changes no interface.
 var gccFlags = []string{"-mminimal-toc"}
 
-// handles are types of Node-API that C++ must not take for pointers to objects on 32-bit platforms. Classes of node-addon-api convert to them and have an operator [] for
-// uint32_t or size_t: where ptrdiff_t is int, x[0] could as well be the pointer's own subscript (C++20, [over.built]/17), which clang refuses and g++ only warns of.
-// Functions have no subscript, and pointers to them the same size and calling convention.
+// handles are types of Node-API that C++ must not take for pointers to objects on 32-bit platforms. Classes of
+// node-addon-api convert to them and have an operator [] for uint32_t or size_t: where ptrdiff_t is int, x[0] could as
+// well be the pointer's own subscript (C++20, [over.built]/17), which clang refuses and g++ only warns of. Functions
+// have no subscript, and pointers to them the same size and calling convention.
 var handles = regexp.MustCompile(`(?m)^typedef struct (napi_value__|napi_callback_info__) ?\* ?(napi_\w+);$`)
 
 const functionHandle = "#ifdef __cplusplus\ntypedef void (*$2)(struct $1*);\n#else\n$0\n#endif"
 
-// Compose makes dir what node-gyp takes as --nodedir: the headers by links, and a config.gypi for the platform. Node's own says how Node was configured on the
-// machine that built it; of that, modules need what is written here, and node-gyp drops the rest (its lib/create-config-gypi.js). A directory that is right stays.
+// Compose makes dir what node-gyp takes as --nodedir: the headers by links, and a config.gypi for the platform. Node's
+// own says how Node was configured on the machine that built it; of that, modules need what is written here, and
+// node-gyp drops the rest (its lib/create-config-gypi.js). A directory that is right stays.
 func (b Build) Compose(dir string, h Headers) error {
 	abi, napi, err := h.ABI()
 	if err != nil {
@@ -292,7 +299,8 @@ func (b Build) Compose(dir string, h Headers) error {
 	if b.Big {
 		order = "big"
 	}
-	// llvm_version: the common.gypi of Node 18 does not load without it, and asks no more than whether it is 0.0, which says that no LLVM compiles.
+	// llvm_version: the common.gypi of Node 18 does not load without it, and asks no more than whether it is 0.0, which
+	// says that no LLVM compiles.
 	variables := map[string]any{
 		"host_arch": b.HostArch, "target_arch": b.Gyp, "want_separate_host_toolset": 1, "node_module_version": abi, "napi_build_version": strconv.Itoa(napi),
 		"node_byteorder": order, "clang": 1, "llvm_version": "19.0", "node_shared": "false", "node_use_openssl": "true", "node_shared_openssl": "false", "openssl_fips": "",
@@ -359,8 +367,8 @@ func (b Build) Compose(dir string, h Headers) error {
 	return os.WriteFile(file, config, 0o644)
 }
 
-// PrebuildName is what prebuildify 6 calls a compiled module, and node-gyp-build looks for: the package's name, "/" as "+", and tags. A module of Node-API has no
-// abi: every Node loads it.
+// PrebuildName is what prebuildify 6 calls a compiled module, and node-gyp-build looks for: the package's name, "/" as
+// "+", and tags. A module of Node-API has no abi: every Node loads it.
 func (b Build) PrebuildName(pkg string, abi int) string {
 	tags := []string{strings.ReplaceAll(pkg, "/", "+")}
 	if abi > 0 {

@@ -67,7 +67,8 @@ func TestTool(t *testing.T) {
 	}
 }
 
-// TestInstalled walks what npm lays out: scopes, packages within packages, links to workspaces; not what leads out of the project.
+// TestInstalled walks what npm lays out: scopes, packages within packages, links to workspaces; not what leads out of
+// the project.
 func TestInstalled(t *testing.T) {
 	outside := tree(t, map[string]string{"package.json": `{"name": "outside"}`})
 	root := tree(t, map[string]string{
@@ -106,7 +107,8 @@ func TestInstalled(t *testing.T) {
 // nodeVersion is what matters of node_version.h of Node 24.
 const nodeVersion = "#define NODE_MODULE_VERSION 137\n\n#define NODE_API_SUPPORTED_VERSION_MAX 10\n"
 
-// TestCompose: the headers are links, the configuration says the platform and nothing of the host, and what gcc alone knows is gone.
+// TestCompose: the headers are links, the configuration says the platform and nothing of the host, and what gcc alone
+// knows is gone.
 func TestCompose(t *testing.T) {
 	const types = "typedef struct napi_value__* napi_value;\ntypedef struct napi_ref__* napi_ref;\n"
 	headers := tree(t, map[string]string{

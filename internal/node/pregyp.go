@@ -7,9 +7,10 @@ import (
 	"strings"
 )
 
-// PreGyp are the arguments that node-pre-gyp adds to node-gyp's, none for a package that is not built by it: what package.json says of the compiled file, which
-// binding.gyp names as <(module_name) and <(module_path) (node-pre-gyp, lib/util/handle_gyp_opts.js and versioning.js). The path is the one in which
-// node-pre-gyp looks for the file when the package is loaded.
+// PreGyp are the arguments that node-pre-gyp adds to node-gyp's, none for a package that is not built by it: what
+// package.json says of the compiled file, which binding.gyp names as <(module_name) and <(module_path) (node-pre-gyp,
+// lib/util/handle_gyp_opts.js and versioning.js). The path is the one in which node-pre-gyp looks for the file when the
+// package is loaded.
 func (p Package) PreGyp(b Build, h Headers) ([]string, error) {
 	var binary struct {
 		Name     string            `json:"module_name"`

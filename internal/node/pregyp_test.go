@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestPreGyp: package.json of bcrypt 5, @discordjs/opus and node-libcurl 3, and packages that are none of node-pre-gyp's.
+// TestPreGyp: package.json of bcrypt 5, @discordjs/opus and node-libcurl 3, and packages that are none of
+// node-pre-gyp's.
 func TestPreGyp(t *testing.T) {
 	h := Headers{Version: "24.21.0", Dir: tree(t, map[string]string{"node_version.h": nodeVersion})}
 	b := Build{Arch: "arm64", Libc: "glibc"}

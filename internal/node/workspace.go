@@ -15,7 +15,8 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 )
 
-// A Workspace is what a project's packages are installed by: the directory with the lock file, which is the project's own or one above it that has it for a member.
+// A Workspace is what a project's packages are installed by: the directory with the lock file, which is the project's
+// own or one above it that has it for a member.
 type Workspace struct {
 	Root    string   // absolute
 	Source  string   // the project, relative to Root, with slashes; "." where it is Root
@@ -36,7 +37,8 @@ var lockFiles = []lockFile{{"npm-shrinkwrap.json", "npm"}, {"package-lock.json",
 // others are lock files of package managers that xbuild does not call.
 var others = map[string]string{"bun.lock": "Bun", "bun.lockb": "Bun", "deno.lock": "Deno"}
 
-// FindWorkspace finds what a project in a directory is installed by. Without a lock file there is none, and Manager is npm.
+// FindWorkspace finds what a project in a directory is installed by. Without a lock file there is none, and Manager is
+// npm.
 func FindWorkspace(source string) (Workspace, error) {
 	source, err := filepath.Abs(source)
 	if err != nil {
@@ -74,7 +76,8 @@ type manifest struct {
 	Workspaces     json.RawMessage `json:"workspaces"` // a list, or a table with the list "packages"
 }
 
-// readWorkspace reads the workspace of a directory with lock files. The second result tells whether source is its root or a member.
+// readWorkspace reads the workspace of a directory with lock files. The second result tells whether source is its root
+// or a member.
 func readWorkspace(dir, source string, there []lockFile) (Workspace, bool, error) {
 	rel, err := filepath.Rel(dir, source)
 	if err != nil {
@@ -132,7 +135,8 @@ var (
 	nodeLinker   = regexp.MustCompile(`(?m)^nodeLinker:\s*['"]?([\w-]+)`)
 )
 
-// members finds the packages of a workspace: in the lock files of npm and pnpm, by the globs of package.json for yarn, whose first lock file names none.
+// members finds the packages of a workspace: in the lock files of npm and pnpm, by the globs of package.json for yarn,
+// whose first lock file names none.
 func (w *Workspace) members(m manifest, lock string) error {
 	switch w.Manager {
 	case "npm":
@@ -275,8 +279,9 @@ func (p Package) For(arch, libc string) bool {
 	return p.OS.allows("linux") && p.CPU.allows(arch) && p.Libc.allows(libc)
 }
 
-// Needed returns the packages that a package depends on, and these in turn, as Node finds them when they run: each once, in the order of their paths; and the links by
-// which they are found. top is the directory above which nothing is looked for. Optional ones for other platforms are left out.
+// Needed returns the packages that a package depends on, and these in turn, as Node finds them when they run: each
+// once, in the order of their paths; and the links by which they are found. top is the directory above which nothing is
+// looked for. Optional ones for other platforms are left out.
 func Needed(top string, start Package, arch, libc string) (packages []Package, links []string, err error) {
 	given := top
 	if top, err = filepath.EvalSymlinks(top); err != nil {

@@ -16,8 +16,8 @@ type Config struct {
 	auth     map[string]string // "//host/path/" -> value of the Authorization header
 }
 
-// ReadConfig reads npm's configuration in npm's own order (npm help npmrc): variables of the environment, the project's .npmrc, the user's. project is the
-// directory of the project, "" for none.
+// ReadConfig reads npm's configuration in npm's own order (npm help npmrc): variables of the environment, the project's
+// .npmrc, the user's. project is the directory of the project, "" for none.
 func ReadConfig(getenv func(string) string, project string) (Config, error) {
 	var files []string
 	if project != "" {
@@ -69,7 +69,8 @@ func first(values ...string) string {
 	return ""
 }
 
-// Authorization is the header for a URL, "" where no credentials are configured for its host and path. The longest matching entry counts, as in npm.
+// Authorization is the header for a URL, "" where no credentials are configured for its host and path. The longest
+// matching entry counts, as in npm.
 func (c Config) Authorization(u *url.URL) string {
 	if u.Host == "" {
 		return ""
@@ -82,7 +83,8 @@ func (c Config) Authorization(u *url.URL) string {
 	return ""
 }
 
-// authorization collects the credentials of a file: //host/path/:_authToken, :_auth, or :username with :_password, which is in base64.
+// authorization collects the credentials of a file: //host/path/:_authToken, :_auth, or :username with :_password,
+// which is in base64.
 func authorization(values map[string]string) map[string]string {
 	out := map[string]string{}
 	for key, value := range values {
@@ -118,8 +120,9 @@ func cutLast(s, sep string) (before, after string, found bool) {
 
 var variable = regexp.MustCompile(`\$\{([^{}?]+)(\?)?\}`)
 
-// ParseRC reads an .npmrc: lines of key = value (npm's ini), with ${NAME} for variables of the environment. A variable that is not set stays as it is written,
-// with ${NAME?} it is empty. Of lists and sections nothing is needed here, and they are left out.
+// ParseRC reads an .npmrc: lines of key = value (npm's ini), with ${NAME} for variables of the environment. A variable
+// that is not set stays as it is written, with ${NAME?} it is empty. Of lists and sections nothing is needed here, and
+// they are left out.
 func ParseRC(text string, getenv func(string) string) (map[string]string, error) {
 	out := map[string]string{}
 	for i, line := range strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n") {

@@ -1,5 +1,5 @@
-// Package npm reads what an npm registry says of a package and how the machine's npm client is configured to reach a registry. Documents go in, versions with
-// their tarballs and hashes come out; it never uses the network.
+// Package npm reads what an npm registry says of a package and how the machine's npm client is configured to reach a
+// registry. Documents go in, versions with their tarballs and hashes come out; it never uses the network.
 package npm
 
 import (
@@ -20,8 +20,8 @@ import (
 	"github.com/Masterminds/semver/v3"
 )
 
-// Public is the registry that is used where neither the caller, the project nor npm's own configuration names one: the mirror of the public registry that the
-// yarn project runs.
+// Public is the registry that is used where neither the caller, the project nor npm's own configuration names one: the
+// mirror of the public registry that the yarn project runs.
 const Public = "https://registry.yarnpkg.com"
 
 // A Release is one version of a package.
@@ -43,8 +43,8 @@ func ValidName(name string) bool { return len(name) <= 214 && packageName.MatchS
 // ErrDocument is what a document that is none of a package fails with.
 var ErrDocument = errors.New("not a package document of an npm registry")
 
-// ParsePackument returns the releases that the document of a package lists, oldest first. Pre-releases, releases without a SHA-512 and those whose number is no
-// semantic version are left out: nothing here would ever choose one.
+// ParsePackument returns the releases that the document of a package lists, oldest first. Pre-releases, releases
+// without a SHA-512 and those whose number is no semantic version are left out: nothing here would ever choose one.
 func ParsePackument(name string, data []byte) ([]Release, error) {
 	var doc struct {
 		Name     string `json:"name"`
@@ -84,8 +84,8 @@ func ParsePackument(name string, data []byte) ([]Release, error) {
 	return out, nil
 }
 
-// tarballPath is the path of a tarball below any registry. Registries and their mirrors all serve name/-/file.tgz, whichever host the document names; a lock
-// then holds no host.
+// tarballPath is the path of a tarball below any registry. Registries and their mirrors all serve name/-/file.tgz,
+// whichever host the document names; a lock then holds no host.
 func tarballPath(name, version, tarball string) (string, error) {
 	u, err := url.Parse(tarball)
 	if err != nil {

@@ -79,7 +79,8 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 		Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
 		External: t.External, Dispatched: t.Dispatched, Lenient: t.Lenient, Unaudited: t.Unaudited, Readers: recipe.Readers, Forgetful: recipe.Forgetful, Reread: recipe.Reread,
 	}
-	// What a build of the source for the host left behind is in build only where the source is itself compiled: an application's own folder may have that name.
+	// What a build of the source for the host left behind is in build only where the source is itself compiled: an
+	// application's own folder may have that name.
 	_, err := os.Stat(filepath.Join(source, "binding.gyp"))
 	vars["binding.gyp"] = err == nil
 	if a.Skip, err = vars.ExpandAll(recipe.Skip); err != nil {
@@ -102,7 +103,8 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	if err := pl.takes(recipe, t, source); err != nil {
 		return nil, err
 	}
-	// Artifacts name generated files, and sources as seen from the build directory (Meson's), as if that were where the project says: no place of this machine is in them.
+	// Artifacts name generated files, and sources as seen from the build directory (Meson's), as if that were where the
+	// project says: no place of this machine is in them.
 	mapped := []string{"-ffile-prefix-map=" + source + "=."}
 	inPlace := filepath.Join(pl.Project.Dir, filepath.FromSlash(pl.Project.Build), filepath.FromSlash(p.Name), t.Name, "build")
 	switch generated := relativeTo(source, inPlace); {
@@ -157,7 +159,8 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 		if _, user := t.Env[name]; user {
 			continue
 		}
-		// A variable that is set and empty is not one that is not set: a Makefile's own "LDFLAGS ?=" would not count any more.
+		// A variable that is set and empty is not one that is not set: a Makefile's own "LDFLAGS ?=" would not count
+		// any more.
 		if s = strings.TrimSpace(s); s != "" || a.Env.Lookup(name) != "" {
 			a.Env.Set(name, s)
 		}
@@ -209,7 +212,8 @@ func optimises(recipe *catalog.Recipe, t project.Target) bool {
 	return false
 }
 
-// inWorkspace has the workspace copied that the source is in. What a build for the host left behind in its packages is left out, as it is in the source.
+// inWorkspace has the workspace copied that the source is in. What a build for the host left behind in its packages is
+// left out, as it is in the source.
 func (pl *Planner) inWorkspace(a *Action, t project.Target, vars catalog.Vars) error {
 	w, err := pl.workspace(t)
 	if err != nil || w.Source == "." {
@@ -259,7 +263,8 @@ func (a *Action) copied(vars catalog.Vars) error {
 	return nil
 }
 
-// watched is the directory that holds all of a target's own inputs: its source, or the nearest directory upwards with one of the recipe's root files.
+// watched is the directory that holds all of a target's own inputs: its source, or the nearest directory upwards with
+// one of the recipe's root files.
 func watched(source string, roots []string) string {
 	for dir := source; ; dir = filepath.Dir(dir) {
 		for _, name := range roots {

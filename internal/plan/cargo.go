@@ -48,7 +48,8 @@ func (pl *Planner) Cargo(p platform.Platform, view compose.View) (Cargo, error) 
 	return c, nil
 }
 
-// RequireRecipe says what the lock has to hold for a recipe's tools to be called for a platform by hand, in a directory of sources.
+// RequireRecipe says what the lock has to hold for a recipe's tools to be called for a platform by hand, in a directory
+// of sources.
 func (pl *Planner) RequireRecipe(name, dir string, p platform.Platform) (resolve.Requests, []string, error) {
 	var req resolve.Requests
 	var toolchains []string

@@ -11,9 +11,10 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// cargoBuildFlags are the flags for rustc that a project's own .cargo/config.toml has for every target (The Cargo Book, "build.rustflags"), those of directories further up
-// first. cargo itself leaves them out where anything gives flags for the target alone, as xbuild does on its command line. The files are those in a source and in the
-// directories above it as far as top.
+// cargoBuildFlags are the flags for rustc that a project's own .cargo/config.toml has for every target (The Cargo Book,
+// "build.rustflags"), those of directories further up first. cargo itself leaves them out where anything gives flags
+// for the target alone, as xbuild does on its command line. The files are those in a source and in the directories
+// above it as far as top.
 func cargoBuildFlags(source, top, target string) ([]string, error) {
 	var out []string
 	own := false

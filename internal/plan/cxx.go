@@ -20,8 +20,8 @@ import (
 // cxxSuffixes are those of files that a C++ compiler compiles.
 var cxxSuffixes = []string{".cc", ".cpp", ".cxx", ".c++", ".C", ".mm"}
 
-// cxxRequest asks for the source of the C++ library that is built for a platform. The second result is false where the sysroot's packages have one, and where nobody
-// compiles C++ for the platform: to build it takes minutes.
+// cxxRequest asks for the source of the C++ library that is built for a platform. The second result is false where the
+// sysroot's packages have one, and where nobody compiles C++ for the platform: to build it takes minutes.
 func (pl *Planner) cxxRequest(p platform.Platform) (resolve.SysrootRequest, bool, error) {
 	def, _, err := pl.Suite(p)
 	if err != nil || def.CXX == "" {
@@ -43,7 +43,8 @@ func (pl *Planner) cxxRequest(p platform.Platform) (resolve.SysrootRequest, bool
 	return resolve.SysrootRequest{Def: lib, Arch: resolve.SourceArch, Suite: lib.Suites[0].Name, Where: p.Name}, wanted, nil
 }
 
-// compilesCXX tells whether a target has C++ in it: by its recipe, else by the names of its files, those that the option sources names where there is one.
+// compilesCXX tells whether a target has C++ in it: by its recipe, else by the names of its files, those that the
+// option sources names where there is one.
 func (pl *Planner) compilesCXX(t project.Target) (bool, error) {
 	recipe := pl.Catalog.Recipe(t.Recipe)
 	if recipe.CXX {

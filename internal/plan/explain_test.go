@@ -10,7 +10,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// TestExplanations tries every explanation on a message that it is for: it answers, and nothing of its hint is left to be filled in.
+// TestExplanations tries every explanation on a message that it is for: it answers, and nothing of its hint is left to
+// be filled in.
 func TestExplanations(t *testing.T) {
 	pl := planner(t, `
 -- xbuild.toml --
@@ -126,7 +127,8 @@ outputs = ["x"]
 	}
 }
 
-// TestGoHints: a package that is compiled in part is told from a module that is too old for the platform, by the package's own files.
+// TestGoHints: a package that is compiled in part is told from a module that is too old for the platform, by the
+// package's own files.
 func TestGoHints(t *testing.T) {
 	pl := planner(t, `
 -- xbuild.toml --

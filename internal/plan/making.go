@@ -18,7 +18,8 @@ import (
 	"xbuild/internal/project"
 )
 
-// A making is an action of which the environment is being put together: first the tools, then the compilers, then what each language adds.
+// A making is an action of which the environment is being put together: first the tools, then the compilers, then what
+// each language adds.
 type making struct {
 	*Planner
 	set      *compose.Set
@@ -57,7 +58,8 @@ func (m *making) environment() error {
 	return nil
 }
 
-// uname decides for which machine programs answer that are asked for it. Where nothing does, the host's own are on PATH.
+// uname decides for which machine programs answer that are asked for it. Where nothing does, the host's own are on
+// PATH.
 func (m *making) uname() error {
 	answer := cmp.Or(m.t.Uname, m.recipe.Uname)
 	if answer == "" || answer == "host" && m.recipe.Uname == "" {
@@ -262,8 +264,8 @@ func (m *making) rust() error {
 	return nil
 }
 
-// node makes the environment node-gyp's. A module in Rust is built beside others: what cargo sees is then kept apart, as what differs from c and path, which are
-// from before cargo's came in.
+// node makes the environment node-gyp's. A module in Rust is built beside others: what cargo sees is then kept apart,
+// as what differs from c and path, which are from before cargo's came in.
 func (m *making) node(c env.Environment, path []string) error {
 	if m.vars["rust"] != nil {
 		m.cargo = &node.Cargo{Target: m.p.Rust, Env: map[string]string{"CARGO_ENCODED_RUSTFLAGS": strings.Join(m.rustflags, "\x1f")}, Path: m.a.Path[:len(m.a.Path)-len(path)]}
@@ -346,7 +348,8 @@ func (pl *Planner) rustFlags(t project.Target, flags []string, source, build str
 	return flags
 }
 
-// cargoPaths are the directories of this machine that compilers see under cargo, each with what stands for it in the artifacts: the last that matches counts.
+// cargoPaths are the directories of this machine that compilers see under cargo, each with what stands for it in the
+// artifacts: the last that matches counts.
 func (pl *Planner) cargoPaths(source, build string) []string {
 	home := pl.Environ.Lookup("CARGO_HOME")
 	if home == "" {
@@ -387,8 +390,8 @@ func (pl *Planner) goEnv(e env.Environment) env.Environment {
 	return e
 }
 
-// GoToolchain is the GOTOOLCHAIN (go.dev/doc/toolchain) of what a project asks for, where the caller's is set or "". It is never "": the go.env of Debian's Go says "local",
-// with which a go.mod that asks for a later release is an error.
+// GoToolchain is the GOTOOLCHAIN (go.dev/doc/toolchain) of what a project asks for, where the caller's is set or "". It
+// is never "": the go.env of Debian's Go says "local", with which a go.mod that asks for a later release is an error.
 func GoToolchain(asked project.ToolchainRequest, set string) string {
 	switch exact := exactGo(asked.Constraint); {
 	case set != "" && exact == "":

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestMusl: with libc = "musl" every tool is asked for by musl's names, programs are static, and Rust's library is built because the archive has none.
+// TestMusl: with libc = "musl" every tool is asked for by musl's names, programs are static, and Rust's library is
+// built because the archive has none.
 func TestMusl(t *testing.T) {
 	pl := planner(t, `-- xbuild.toml --
 [project]
@@ -78,7 +79,8 @@ version = "0.1.0"
 	}
 }
 
-// TestMuslCXX: the C++ library over musl is asked for where a target has C++ in it, and the compilers of that platform know it.
+// TestMuslCXX: the C++ library over musl is asked for where a target has C++ in it, and the compilers of that platform
+// know it.
 func TestMuslCXX(t *testing.T) {
 	const c = "[target.t]\nrecipe = \"cc\"\nsources = [\"main.c\"]\n"
 	for _, test := range []struct {
@@ -138,8 +140,9 @@ func TestMuslRefused(t *testing.T) {
 	}
 }
 
-// TestBeyond: where the prebuilt library of Rust uses more than the platform promises, it is built at the platform's baseline; and where SSE2 is taken away, for rustc's
-// target without it, whether the platform is spelled so or the feature has a minus.
+// TestBeyond: where the prebuilt library of Rust uses more than the platform promises, it is built at the platform's
+// baseline; and where SSE2 is taken away, for rustc's target without it, whether the platform is spelled so or the
+// feature has a minus.
 func TestBeyond(t *testing.T) {
 	for _, c := range []struct {
 		platform, settings string

@@ -67,7 +67,8 @@ func TestNodeOfPlatforms(t *testing.T) {
 	}
 }
 
-// TestNodeTests: a module is tested once for each version of Node, by npm or by the target's own command; what a target lists as its program is run as it is.
+// TestNodeTests: a module is tested once for each version of Node, by npm or by the target's own command; what a target
+// lists as its program is run as it is.
 func TestNodeTests(t *testing.T) {
 	target := "[target.%s]\nrecipe = \"node-gyp\"\ndest = \"%[1]s\"\nnode = [\"20\", \"22\"]\n%s\n"
 	pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/arm64\"]\n"+fmt.Sprintf(target, "plain", "")+fmt.Sprintf(target, "line", `test = "node --test"`)+
@@ -90,7 +91,8 @@ func TestNodeTests(t *testing.T) {
 	}
 }
 
-// TestNodeWorkspace: a target in a workspace has that copied, and is installed by its package manager in the version that its package.json names.
+// TestNodeWorkspace: a target in a workspace has that copied, and is installed by its package manager in the version
+// that its package.json names.
 func TestNodeWorkspace(t *testing.T) {
 	const files = `
 -- xbuild.toml --

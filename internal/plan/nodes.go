@@ -32,7 +32,8 @@ func (pl *Planner) workspace(t project.Target) (node.Workspace, error) {
 	return once(pl.installed, source, func() (node.Workspace, error) { return node.FindWorkspace(source) })
 }
 
-// manager takes the constraint for the package manager's toolchain from the package.json of a target's project, where xbuild.toml names none itself.
+// manager takes the constraint for the package manager's toolchain from the package.json of a target's project, where
+// xbuild.toml names none itself.
 func (pl *Planner) manager(t project.Target) error {
 	if !installs(pl.Catalog.Recipe(t.Recipe)) {
 		return nil
@@ -77,8 +78,9 @@ type NodeTest struct {
 	None    error        `json:"-"`     // why there is no such Node
 }
 
-// nodeRequest asks for a platform's Node in a version that satisfies constraints, the first of which a project names: of npm's packages where they have it, else of
-// the newest Debian suite that does. Which versions there are is in the definitions, so that nothing has to be asked to know that there is none.
+// nodeRequest asks for a platform's Node in a version that satisfies constraints, the first of which a project names:
+// of npm's packages where they have it, else of the newest Debian suite that does. Which versions there are is in the
+// definitions, so that nothing has to be asked to know that there is none.
 func (pl *Planner) nodeRequest(p platform.Platform, constraints ...string) (resolve.SysrootRequest, error) {
 	if libc := pl.libc(p); libc != "gnu" {
 		return resolve.SysrootRequest{}, fmt.Errorf("%w over %s to be had", ErrNoNode, libc)
@@ -126,7 +128,8 @@ func (t NodeTest) constraints() []string {
 	return []string{t.Range, "^" + t.Major}
 }
 
-// RequireNode says what the lock has to hold for a platform's Node, the sysroot that it runs with included. The error is ErrNoNode where there is none.
+// RequireNode says what the lock has to hold for a platform's Node, the sysroot that it runs with included. The error
+// is ErrNoNode where there is none.
 func (pl *Planner) RequireNode(p platform.Platform, t NodeTest) (resolve.Requests, error) {
 	var req resolve.Requests
 	r, err := pl.nodeRequest(p, t.constraints()...)

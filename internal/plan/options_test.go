@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestToolOptions: what users of a tool set on its command line can be set, for each of the commands that a recipe runs, behind what the recipe sets and where the tool
-// takes it.
+// TestToolOptions: what users of a tool set on its command line can be set, for each of the commands that a recipe
+// runs, behind what the recipe sets and where the tool takes it.
 func TestToolOptions(t *testing.T) {
 	pl := planner(t, `
 -- xbuild.toml --

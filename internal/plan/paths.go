@@ -52,8 +52,8 @@ func (pl *Planner) takes(recipe *catalog.Recipe, t project.Target, source string
 	return nil
 }
 
-// quoted are words of a variable that holds several, as shells, CMake, Meson and Go read it: each in quotes, where it needs
-// them. It is quoted as a whole and nothing in it is escaped, because Go knows neither.
+// quoted are words of a variable that holds several, as shells, CMake, Meson and Go read it: each in quotes, where it
+// needs them. It is quoted as a whole and nothing in it is escaped, because Go knows neither.
 func quoted(words []string) []string {
 	out := make([]string, len(words))
 	for i, w := range words {

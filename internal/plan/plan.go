@@ -1,6 +1,7 @@
-// Package plan turns a project, the catalog and the lock into what is to be done: which toolchains, sysroots and compiler views are needed, and for every
-// target and platform the commands, their environment and the artifacts that come out. It runs nothing and fetches nothing; of the disk it reads the names of
-// source files alone, where an option holds globs.
+// Package plan turns a project, the catalog and the lock into what is to be done: which toolchains, sysroots and
+// compiler views are needed, and for every target and platform the commands, their environment and the artifacts that
+// come out. It runs nothing and fetches nothing; of the disk it reads the names of source files alone, where an option
+// holds globs.
 package plan
 
 import (
@@ -18,8 +19,8 @@ import (
 	"xbuild/internal/project"
 )
 
-// Jobs stands in a command for the number of jobs that it may run; the number is filled in when the command is started, because it must not change what an
-// action is.
+// Jobs stands in a command for the number of jobs that it may run; the number is filled in when the command is started,
+// because it must not change what an action is.
 const Jobs = "{jobs}"
 
 // A Planner holds what every plan of one xbuild process is made from.
@@ -30,12 +31,13 @@ type Planner struct {
 	Store   string // the store's directory
 	Host    platform.Platform
 	XBuild  string // the xbuild program, for emulators
-	// Environ are variables of the caller that go into every build unchanged: proxies, and what the languages' own tools are configured by.
+	// Environ are variables of the caller that go into every build unchanged: proxies, and what the languages' own
+	// tools are configured by.
 	Environ env.Environment
 	// HostTools are the programs of this machine, of which builds see some.
 	HostTools hosttools.Host
-	// Holders names the packages of a platform that have a header, a library or the like of a name, or of the host that have a program; nil where nobody looks.
-	// It is called for hints, several at once.
+	// Holders names the packages of a platform that have a header, a library or the like of a name, or of the host that
+	// have a program; nil where nobody looks. It is called for hints, several at once.
 	Holders func(p platform.Platform, name string, program bool) []string
 
 	cxx       map[string]bool           // targets in which C++ was looked for
@@ -49,7 +51,8 @@ type Selection struct {
 	Platforms []platform.Platform
 }
 
-// A Plan is every action, in the order of the project's targets and platforms, and all that has to be in the store for them.
+// A Plan is every action, in the order of the project's targets and platforms, and all that has to be in the store for
+// them.
 type Plan struct {
 	Actions []*Action   `json:"actions"`
 	Set     compose.Set `json:"-"`
@@ -94,12 +97,14 @@ type Action struct {
 	Strip  string          `json:"strip,omitempty"` // the program that strips, where the target asks for it
 	Test   []Step          `json:"test,omitempty"`  // what tests it; no part of the ID
 	Equal  bool            `json:"equal,omitempty"` // the test prints the same on all platforms
-	// What the artifacts are held against: the platform's libraries, where the recipe compiles for them, and the newest glibc that may be needed.
+	// What the artifacts are held against: the platform's libraries, where the recipe compiles for them, and the newest
+	// glibc that may be needed.
 	Sysroot string `json:"sysroot,omitempty"`
 	Glibc   string `json:"glibc,omitempty"`
 	// External are libraries that they may need all the same.
 	External []string `json:"external,omitempty"`
-	// Baseline is what their instructions are held against; Dispatched are globs of functions that ask the processor themselves.
+	// Baseline is what their instructions are held against; Dispatched are globs of functions that ask the processor
+	// themselves.
 	Baseline   platform.Baseline `json:"-"` // the flags in the commands say it
 	Dispatched []string          `json:"dispatched,omitempty"`
 	// Readers and Reread say how it is seen that the build system missed a change (catalog.Recipe).
@@ -112,7 +117,8 @@ type Action struct {
 	// or fail as they should; nil where it does not say.
 	Lenient *bool   `json:"lenient,omitempty"`
 	Strict  *Strict `json:"-"` // how such tests are found; nil where no C is compiled
-	// HostTools is the hash of which programs of the host it sees: Seen, through links in HostDir, behind Path. Missing says what the target asks for and the host has not.
+	// HostTools is the hash of which programs of the host it sees: Seen, through links in HostDir, behind Path. Missing
+	// says what the target asks for and the host has not.
 	HostTools string            `json:"host_tools,omitempty"`
 	Seen      map[string]string `json:"-"`
 	HostDir   string            `json:"-"`
@@ -182,7 +188,8 @@ func (pl *Planner) Choose(sel Selection) ([]project.Target, error) {
 			t.Platforms = pl.Project.Platforms
 		}
 		if len(sel.Platforms) > 0 {
-			// What the caller names is built even where the project lists other platforms; a target with a list of its own keeps to that.
+			// What the caller names is built even where the project lists other platforms; a target with a list of its
+			// own keeps to that.
 			if t.Only {
 				t.Platforms = intersect(t.Platforms, sel.Platforms)
 			} else {
@@ -218,7 +225,8 @@ func (pl *Planner) New(sel Selection) (*Plan, error) {
 	return out, err
 }
 
-// Possible plans what can be planned of a selection; what cannot are the plan's faults. Of requirements in which something is wrong that is known already.
+// Possible plans what can be planned of a selection; what cannot are the plan's faults. Of requirements in which
+// something is wrong that is known already.
 func (pl *Planner) Possible(sel Selection, known []Requirement) (*Plan, error) {
 	targets, err := pl.Choose(sel)
 	if err != nil {

@@ -28,7 +28,8 @@ import (
 
 var update = flag.Bool("update", false, "write golden files anew")
 
-// planner plans the project that a txtar archive holds, with a lock that has all it needs and a store at /store. The project's directory is new each time.
+// planner plans the project that a txtar archive holds, with a lock that has all it needs and a store at /store. The
+// project's directory is new each time.
 func planner(t *testing.T, archive string) *Planner {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -143,7 +144,8 @@ func platforms(t *testing.T, names ...string) []platform.Platform {
 // hash is the end of a store key: it changes with every definition, and the tests of package compose look at it.
 var hash = regexp.MustCompile(`-[0-9a-f]{16}\b`)
 
-// TestRecipes holds the plan of every recipe against testdata/<recipe>.golden, made from the project in testdata/<recipe>.txtar.
+// TestRecipes holds the plan of every recipe against testdata/<recipe>.golden, made from the project in
+// testdata/<recipe>.txtar.
 func TestRecipes(t *testing.T) {
 	c, err := catalog.Load()
 	if err != nil {
@@ -423,7 +425,8 @@ platforms = ["windows/amd64"]
 	}
 }
 
-// TestCompilerOfAPlatform: linux/loong64 is compiled for by a clang of its own, programs for the host among it, and a project of it alone wants no other.
+// TestCompilerOfAPlatform: linux/loong64 is compiled for by a clang of its own, programs for the host among it, and a
+// project of it alone wants no other.
 func TestCompilerOfAPlatform(t *testing.T) {
 	pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/amd64\", \"linux/loong64\"]\n[target.a]\nrecipe = \"autotools\"\ninstall = true\n[target.r]\nrecipe = \"rust\"\n-- Cargo.toml --\n-- configure --\n")
 	clangs := func(sel Selection) (out []string) {
@@ -528,7 +531,8 @@ func TestOutputs(t *testing.T) {
 	}
 }
 
-// TestSources: globs name each file once, in an order that does not change, and each is compiled by its language's driver.
+// TestSources: globs name each file once, in an order that does not change, and each is compiled by its language's
+// driver.
 func TestSources(t *testing.T) {
 	pl := planner(t, `
 -- xbuild.toml --
@@ -589,7 +593,8 @@ env = { A = "target", LDFLAGS = "mine" }
 	}
 }
 
-// TestTools: what a target names in tools is locked and on PATH, and a message about a program that is missing says how to name it.
+// TestTools: what a target names in tools is locked and on PATH, and a message about a program that is missing says how
+// to name it.
 func TestTools(t *testing.T) {
 	pl := planner(t, `
 -- xbuild.toml --
@@ -668,7 +673,8 @@ outputs = ["made"]
 	}
 }
 
-// TestToolsOfCMake: the modules of CMake name programs by their variables, and what a project asks for and does without comes before what ends the configuration.
+// TestToolsOfCMake: the modules of CMake name programs by their variables, and what a project asks for and does without
+// comes before what ends the configuration.
 func TestToolsOfCMake(t *testing.T) {
 	pl := planner(t, `
 -- xbuild.toml --
@@ -737,7 +743,8 @@ func TestExactGo(t *testing.T) {
 	}
 }
 
-// TestNarrowHost: for a platform of 32 bits the sysroot of the host's 32-bit side is asked for too, where the host has one, and for no other platform.
+// TestNarrowHost: for a platform of 32 bits the sysroot of the host's 32-bit side is asked for too, where the host has
+// one, and for no other platform.
 func TestNarrowHost(t *testing.T) {
 	for name, want := range map[string]string{"linux/arm/v7": "i386 bullseye", "linux/386": "i386 bullseye", "linux/arm64": ""} {
 		pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\""+name+"\"]\n[target.a]\nrecipe = \"autotools\"\noutputs = [\"a\"]\n-- configure --\n")

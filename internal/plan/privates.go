@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// A privateNeed is a static library, or a .pc file, that others ask for when they are linked statically (pkg-config(1), "Requires.private" and "Libs.private") and that a
-// sysroot lacks.
+// A privateNeed is a static library, or a .pc file, that others ask for when they are linked statically (pkg-config(1),
+// "Requires.private" and "Libs.private") and that a sysroot lacks.
 type privateNeed struct {
 	Name string   // as pkg-config or the linker asks for it: libzstd, zstd
 	By   []string // the .pc files that ask
@@ -46,7 +46,8 @@ func privateNeeds(sysroot string) ([]privateNeed, map[string]pcFile) {
 	for _, pc := range pcs {
 		have[strings.TrimSuffix(path.Base(pc), ".pc")] = true
 	}
-	// Of threads, dlopen and clocks glibc and musl keep empty archives; libgcc_s is the shared half of what libgcc_eh has.
+	// Of threads, dlopen and clocks glibc and musl keep empty archives; libgcc_s is the shared half of what libgcc_eh
+	// has.
 	archived := map[string]bool{"gcc_s": true}
 	for _, lib := range libs {
 		archived[strings.TrimSuffix(strings.TrimPrefix(path.Base(lib), "lib"), ".a")] = true
@@ -97,7 +98,8 @@ func required(list string) []string {
 	return out
 }
 
-// Unlinkable says what the .pc files lack that a target names which links statically, before anything is compiled; empty where that is nothing, or where it names none.
+// Unlinkable says what the .pc files lack that a target names which links statically, before anything is compiled;
+// empty where that is nothing, or where it names none.
 func (a *Action) Unlinkable() string {
 	if !a.Static || a.Sysroot == "" || len(a.PkgConfig) == 0 {
 		return ""
@@ -147,8 +149,9 @@ func readPC(file string) (map[string]string, error) {
 	return fields, nil
 }
 
-// Privates says of an action that links statically all that the .pc files of its sysroot ask for privately and the sysroot lacks; empty where that is nothing. Of a log, it
-// says what those ask for that ask for something which the log misses: one missing library is told after another by the linker.
+// Privates says of an action that links statically all that the .pc files of its sysroot ask for privately and the
+// sysroot lacks; empty where that is nothing. Of a log, it says what those ask for that ask for something which the log
+// misses: one missing library is told after another by the linker.
 func (a *Action) Privates(log string) string {
 	if !a.Static || a.Sysroot == "" || len(a.Explain) == 0 {
 		return ""

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestPrivates: what static libraries ask for privately is told at once, and not one after another as the linker misses it.
+// TestPrivates: what static libraries ask for privately is told at once, and not one after another as the linker misses
+// it.
 func TestPrivates(t *testing.T) {
 	pl := planner(t, `
 -- xbuild.toml --
@@ -54,7 +55,8 @@ outputs = ["a"]
 	if len(hints) == 0 || !strings.Contains(hints[0], "libbrotlidec (libssl.pc)") || !strings.Contains(hints[0], `"libbrotli-dev"`) || strings.Contains(hints[0], "zstd") {
 		t.Errorf("hints %q", hints)
 	}
-	// What the target names for pkg-config is known before anything is compiled, with all that it leads to and nothing else.
+	// What the target names for pkg-config is known before anything is compiled, with all that it leads to and nothing
+	// else.
 	a.PkgConfig = []string{"libssl"}
 	if got := a.Unlinkable(); !strings.Contains(got, "has: z (libcrypto.pc), zstd (libcrypto.pc), libbrotlidec (libssl.pc). For") {
 		t.Errorf("unlinkable: %q", got)

@@ -30,7 +30,8 @@ type Requirement struct {
 	Err error
 }
 
-// Requirements says what the lock has to hold for a selection, one a target and platform. What is wrong with one stops no other.
+// Requirements says what the lock has to hold for a selection, one a target and platform. What is wrong with one stops
+// no other.
 func (pl *Planner) Requirements(sel Selection) ([]Requirement, error) {
 	targets, err := pl.Choose(sel)
 	if err != nil {
@@ -112,7 +113,8 @@ func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.P
 	return nil
 }
 
-// bringsLibc tells whether rustc links for a platform by itself, with the C library that its standard library holds: there is no C compiler then.
+// bringsLibc tells whether rustc links for a platform by itself, with the C library that its standard library holds:
+// there is no C compiler then.
 func bringsLibc(need catalog.Need, p platform.Platform) bool {
 	return p.RustLinker != "" && slices.Contains(need.Toolchains, "rust")
 }
@@ -175,7 +177,8 @@ func (pl *Planner) needs(t project.Target, vars catalog.Vars) ([]catalog.Need, e
 	return out, nil
 }
 
-// wanted tells whether the source of a project in a directory is one that a need is for: by the crates that it locks, or by what its files mention.
+// wanted tells whether the source of a project in a directory is one that a need is for: by the crates that it locks,
+// or by what its files mention.
 func (pl *Planner) wanted(need catalog.Need, dir, recipe string) (bool, error) {
 	if len(need.Crates) > 0 {
 		return locksCrate(watched(dir, pl.Catalog.Recipe(recipe).Root), need.Crates)
@@ -223,7 +226,8 @@ func mentions(dir string, globs, words []string) (bool, error) {
 // crateName is the line of Cargo.lock that names a package.
 var crateName = regexp.MustCompile(`(?m)^name = "([^"]+)"$`)
 
-// locksCrate tells whether the Cargo.lock in a directory names one of some packages. Before there is one, what Cargo.toml itself names is all that is known.
+// locksCrate tells whether the Cargo.lock in a directory names one of some packages. Before there is one, what
+// Cargo.toml itself names is all that is known.
 func locksCrate(dir string, crates []string) (bool, error) {
 	data, err := os.ReadFile(filepath.Join(dir, "Cargo.lock"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -261,7 +265,8 @@ func (pl *Planner) RequireView(platforms []platform.Platform, toolchains ...stri
 	return req, nil
 }
 
-// RequireToolchain says what the lock has to hold for one toolchain, which is used while something is made or run for p.
+// RequireToolchain says what the lock has to hold for one toolchain, which is used while something is made or run for
+// p.
 func (pl *Planner) RequireToolchain(name string, p platform.Platform) (resolve.Requests, error) {
 	var req resolve.Requests
 	err := pl.requireToolchain(&req, name, p)
@@ -405,9 +410,10 @@ func putSysroot(req *resolve.Requests, r resolve.SysrootRequest) {
 	}
 }
 
-// hostRequest asks for the sysroot of programs that run on a host while a project is built for p. It is an old one, because a compiler plug-in is loaded into a
-// compiler whose libc must not be older than it. Where both are the same machine in the eyes of a compiler that is told one set of flags for both (cargo's
-// CC_<target>), it is the platform's own: objects of one glibc's headers do not link with an older glibc.
+// hostRequest asks for the sysroot of programs that run on a host while a project is built for p. It is an old one,
+// because a compiler plug-in is loaded into a compiler whose libc must not be older than it. Where both are the same
+// machine in the eyes of a compiler that is told one set of flags for both (cargo's CC_<target>), it is the platform's
+// own: objects of one glibc's headers do not link with an older glibc.
 func (pl *Planner) hostRequest(host, p platform.Platform) (resolve.SysrootRequest, error) {
 	if p.Rust != "" && host.Rust == p.Rust {
 		r, err := pl.sysrootRequest(p)
@@ -443,7 +449,8 @@ func (pl *Planner) requireHost(req *resolve.Requests, p platform.Platform) error
 	return nil
 }
 
-// narrow is the 32-bit side of a host, where one is wanted: for a platform of 32 bits, programs that run while a project is built may have to have its size of pointers.
+// narrow is the 32-bit side of a host, where one is wanted: for a platform of 32 bits, programs that run while a
+// project is built may have to have its size of pointers.
 func (pl *Planner) narrow(host, p platform.Platform) (platform.Platform, bool) {
 	if p.Class != elf.ELFCLASS32 {
 		return platform.Platform{}, false
@@ -516,7 +523,8 @@ func (pl *Planner) HostView(p platform.Platform) (compose.View, error) {
 	return v.Narrowly(pl.Store, compose.NewView(pl.Store, narrow, append(b.CFlags(), b.Macros()...), clang, pkgconf, compose.NewSysroot(pl.Store, r.Def, e))), nil
 }
 
-// partRequest asks for a toolchain's library for p. The second result is false where p is the machine of every host, whose library the toolchain has itself.
+// partRequest asks for a toolchain's library for p. The second result is false where p is the machine of every host,
+// whose library the toolchain has itself.
 func (pl *Planner) partRequest(name string, p platform.Platform) (resolve.PartRequest, error) {
 	def := pl.Catalog.Part(name)
 	if def == nil || def.Of == "" {
@@ -559,8 +567,8 @@ func (pl *Planner) part(def *catalog.Sysroot, version string) (compose.Sysroot, 
 	return compose.NewSysroot(pl.Store, def, e), nil
 }
 
-// RustView returns a platform's Rust view as the lock has it. Where its standard library is one that has to be built, host's compiler builds the library's build
-// scripts.
+// RustView returns a platform's Rust view as the lock has it. Where its standard library is one that has to be built,
+// host's compiler builds the library's build scripts.
 func (pl *Planner) RustView(p platform.Platform, host compose.View) (compose.RustView, error) {
 	rust, err := pl.Toolchain("rust", p)
 	if err != nil {
@@ -643,7 +651,8 @@ func (pl *Planner) Sysroot(p platform.Platform) (compose.Sysroot, error) {
 	return s.WithCXX(compose.NewSysroot(pl.Store, lib.Def, e), lib.Def.Library), nil
 }
 
-// withLibc is the platform as it is spelled with the libc that the project has for it, and with no larger pages than the project wants.
+// withLibc is the platform as it is spelled with the libc that the project has for it, and with no larger pages than
+// the project wants.
 func (pl *Planner) withLibc(p platform.Platform) (platform.Platform, error) {
 	if own := pl.Project.PlatformConfig[p.Name].Sysroot.Libc; p.Libc != "" && own != "" {
 		return p, fmt.Errorf("libc = %q of [platform.%q]: its libc is always %s", own, p.Name, p.Libc)

@@ -10,8 +10,9 @@ import (
 	"xbuild/internal/project"
 )
 
-// tests are the steps that test an action's target, once it is built: the target's own command, or the recipe's. A program of the platform is started through
-// "xbuild run", which finds platform, project and store in the environment, wherever the test goes.
+// tests are the steps that test an action's target, once it is built: the target's own command, or the recipe's. A
+// program of the platform is started through "xbuild run", which finds platform, project and store in the environment,
+// wherever the test goes.
 func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.Vars, m *making) ([]Step, error) {
 	a := m.a
 	dir := a.Source
@@ -51,7 +52,8 @@ func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.
 	return list, nil
 }
 
-// nodeTests are the tests of native modules: each once for every version of Node that the target names, in the platform's own.
+// nodeTests are the tests of native modules: each once for every version of Node that the target names, in the
+// platform's own.
 func (pl *Planner) nodeTests(list []Step, t project.Target, vars catalog.Vars, m *making) ([]Step, error) {
 	build, err := pl.nodeBuild(m.a, t, m.p, vars, m.headers, m.cargo)
 	if err != nil {
@@ -68,7 +70,8 @@ func (pl *Planner) nodeTests(list []Step, t project.Target, vars catalog.Vars, m
 	return out, nil
 }
 
-// npmTests tells whether npm has anything to run as the test of the package in a directory. npm init writes a script that fails where it is told of none.
+// npmTests tells whether npm has anything to run as the test of the package in a directory. npm init writes a script
+// that fails where it is told of none.
 func npmTests(dir string) bool {
 	p, err := node.Read(dir)
 	return err == nil && p.Scripts["test"] != "" && !strings.Contains(p.Scripts["test"], "no test specified") // the build says what is wrong with package.json

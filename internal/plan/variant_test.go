@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestTargetByPlatform: what a target has for one platform is in the commands of that platform alone, and what that needs is locked for it alone.
+// TestTargetByPlatform: what a target has for one platform is in the commands of that platform alone, and what that
+// needs is locked for it alone.
 func TestTargetByPlatform(t *testing.T) {
 	pl := planner(t, `
 -- xbuild.toml --

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestWasm: rustc links WebAssembly by itself. No sysroot and no C compiler of the platform take part, and C projects are refused.
+// TestWasm: rustc links WebAssembly by itself. No sysroot and no C compiler of the platform take part, and C projects
+// are refused.
 func TestWasm(t *testing.T) {
 	const files = "-- main.c --\n-- Cargo.toml --\n[package]\nname = \"hello\"\nversion = \"0.1.0\"\n"
 	pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"wasip1/wasm\"]\n[target.hello]\nrecipe = \"rust\"\nstrip = true\n"+files)

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestWindows: Rust's library for Windows is built with the platform's own binary tools, and its libc is none of the project's choice.
+// TestWindows: Rust's library for Windows is built with the platform's own binary tools, and its libc is none of the
+// project's choice.
 func TestWindows(t *testing.T) {
 	const files = "-- Cargo.toml --\n[package]\nname = \"hello\"\nversion = \"0.1.0\"\n"
 	pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"windows/amd64\"]\n[sysroot]\nlibc = \"musl\"\n[target.hello]\nrecipe = \"rust\"\n"+files)

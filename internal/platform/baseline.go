@@ -21,8 +21,8 @@ type Baseline struct {
 	noQEMU   string
 }
 
-// Baseline adds the user's CPU ("" for none) and features to what p promises; a feature with a minus in front is taken away, and what needs it. The error says what
-// does not fit and what would.
+// Baseline adds the user's CPU ("" for none) and features to what p promises; a feature with a minus in front is taken
+// away, and what needs it. The error says what does not fit and what would.
 func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 	t := baselines()
 	l := t.levels[p.level]
@@ -69,7 +69,8 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 		}
 	}
 	if slices.ContainsFunc(fewer, func(f string) bool { return b.set[f] }) {
-		// No flag that stands for more than what is left can be given, a cpu's neither: the flags add to the least level, feature by feature.
+		// No flag that stands for more than what is left can be given, a cpu's neither: the flags add to the least
+		// level, feature by feature.
 		of := append(slices.Clone(l.features), c.features...)
 		if l, has, err = t.without(p, a, asked, fewer); err != nil {
 			return Baseline{}, err
@@ -98,7 +99,8 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 	return b, nil
 }
 
-// keep adds to set what is left of names without the features that are taken away: what they stand for beside these and what needs these.
+// keep adds to set what is left of names without the features that are taken away: what they stand for beside these and
+// what needs these.
 func (a *arch) keep(set map[string]bool, fewer []string, names ...string) {
 	for _, n := range names {
 		if slices.Contains(fewer, n) {
@@ -139,7 +141,8 @@ func (t *baselineTable) without(p Platform, a *arch, asked, fewer []string) (lev
 	return floor, has, nil
 }
 
-// rest are the features of a set, in the table's order, that a level and the greatest -march above it do not mean already.
+// rest are the features of a set, in the table's order, that a level and the greatest -march above it do not mean
+// already.
 func (a *arch) rest(has, set map[string]bool) []string {
 	best := a.most(has, set)
 	covered := maps.Clone(has)

@@ -136,8 +136,8 @@ func (c combination) String() string {
 	return s
 }
 
-// combinations are each platform as it is, and each CPU, feature and alias that a platform with its own sysroot accepts.
-// A name that no platform accepts is an error of the table.
+// combinations are each platform as it is, and each CPU, feature and alias that a platform with its own sysroot
+// accepts. A name that no platform accepts is an error of the table.
 func combinations(t *testing.T) []combination {
 	t.Helper()
 	var all []combination
@@ -477,8 +477,8 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
-// TestRustFlagsOfReleases: rustc is told what its targets leave open from the release on that does, and where the project does not promise it; an earlier one would
-// warn of the word.
+// TestRustFlagsOfReleases: rustc is told what its targets leave open from the release on that does, and where the
+// project does not promise it; an earlier one would warn of the word.
 func TestRustFlagsOfReleases(t *testing.T) {
 	p, err := Parse("linux/arm/v7")
 	if err != nil {

@@ -322,14 +322,16 @@ var machines = map[string]elf.Machine{
 // String is the platform's name.
 func (p Platform) String() string { return p.Name }
 
-// HasC says whether the platform is one of Debian's: there are a C toolchain, a sysroot with a choice of libc, and the archive's libraries for it.
+// HasC says whether the platform is one of Debian's: there are a C toolchain, a sysroot with a choice of libc, and the
+// archive's libraries for it.
 func (p Platform) HasC() bool { return p.Debian != "" }
 
-// HasSysroot says whether there is a sysroot to compile C for the platform with. Without one it is built for with Go alone, and with Rust where its library brings a libc.
+// HasSysroot says whether there is a sysroot to compile C for the platform with. Without one it is built for with Go
+// alone, and with Rust where its library brings a libc.
 func (p Platform) HasSysroot() bool { return p.Sysroot != "" }
 
-// ForMusl is the platform as the tools spell it that build for it with musl as its libc: other triplets, no dynamic loader, static programs. It is false where
-// there is no such spelling. The name stays: it is the same machine.
+// ForMusl is the platform as the tools spell it that build for it with musl as its libc: other triplets, no dynamic
+// loader, static programs. It is false where there is no such spelling. The name stays: it is the same machine.
 func (p Platform) ForMusl() (Platform, bool) {
 	if p.Musl == "" || p.LLVMMusl == "" {
 		return p, false
@@ -338,8 +340,8 @@ func (p Platform) ForMusl() (Platform, bool) {
 	return p, true
 }
 
-// Reduced is the platform as the tools spell it that build for a baseline which leaves out what the platform promises: rustc has another target where floats are
-// returned in other registers. The name stays.
+// Reduced is the platform as the tools spell it that build for a baseline which leaves out what the platform promises:
+// rustc has another target where floats are returned in other registers. The name stays.
 func (p Platform) Reduced(b Baseline) Platform {
 	t := baselines()
 	for _, q := range platforms().all {
@@ -361,7 +363,8 @@ func (p Platform) Page() int {
 // LgPage is the exponent of Page.
 func (p Platform) LgPage() int { return bits.TrailingZeros(uint(p.Page())) }
 
-// WithPage is the platform with no page larger than so many bytes. It is false where no kernel for the platform has pages of that size.
+// WithPage is the platform with no page larger than so many bytes. It is false where no kernel for the platform has
+// pages of that size.
 func (p Platform) WithPage(page int) (Platform, bool) {
 	i := slices.Index(p.Pages, page)
 	if i < 0 {
@@ -379,7 +382,8 @@ func (p Platform) LongBits() int {
 	return p.Bits
 }
 
-// GCCTriplet is what the GCC of the platform's distribution prints for -dumpmachine: its own directory's name, which on linux/386 is not the triplet.
+// GCCTriplet is what the GCC of the platform's distribution prints for -dumpmachine: its own directory's name, which on
+// linux/386 is not the triplet.
 func (p Platform) GCCTriplet() string {
 	if p.GCC == "" || p.Triplet == p.Musl {
 		return p.Triplet

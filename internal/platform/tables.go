@@ -171,7 +171,8 @@ func loadBaselines(data string) (*baselineTable, error) {
 	return t, err
 }
 
-// check sees to it that every name in the table is one of a feature. A test calls it; starting xbuild does not wait for it.
+// check sees to it that every name in the table is one of a feature. A test calls it; starting xbuild does not wait for
+// it.
 func (t *baselineTable) check() error {
 	known := func(a *arch, where string, names ...string) error {
 		for _, n := range names {

@@ -68,7 +68,8 @@ type ToolchainRequest struct {
 	Line       int
 	File       string // where it is not the xbuild.toml that asks
 	Hint       string // what to do where it cannot be had
-	// Least is the release that the constraint asks for at least, where no more than that is asked: what is taken is then xbuild's choice, and the lock keeps it.
+	// Least is the release that the constraint asks for at least, where no more than that is asked: what is taken is
+	// then xbuild's choice, and the lock keeps it.
 	Least string
 }
 

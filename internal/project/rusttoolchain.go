@@ -14,14 +14,17 @@ import (
 	"xbuild/internal/crates"
 )
 
-// rustToolchainFiles are the names under which a Rust project says with which release it is built, the one that counts first (The rustup book, "The toolchain file").
+// rustToolchainFiles are the names under which a Rust project says with which release it is built, the one that counts
+// first (The rustup book, "The toolchain file").
 var rustToolchainFiles = []string{"rust-toolchain", "rust-toolchain.toml"}
 
-// channel is the name of a release of Rust: 1.85, 1.85.0, stable, nightly-2026-01-31, with a host behind it or none (The rustup book, "Toolchain specification").
+// channel is the name of a release of Rust: 1.85, 1.85.0, stable, nightly-2026-01-31, with a host behind it or none
+// (The rustup book, "Toolchain specification").
 var channel = regexp.MustCompile(`^(stable|beta|nightly|[0-9]+\.[0-9]+(?:\.[0-9]+)?)(-[0-9]{4}-[0-9]{2}-[0-9]{2})?(?:-[a-z0-9_]+(?:-[a-z0-9_]+)+)?$`)
 
-// RustToolchain takes the constraint for toolchain rust from the rust-toolchain.toml of directories of sources, where the project names none itself; where there is no
-// such file, from what their Cargo.toml say of rust-version, the latest of all. Directories whose files ask for different releases are an error: a project has one.
+// RustToolchain takes the constraint for toolchain rust from the rust-toolchain.toml of directories of sources, where
+// the project names none itself; where there is no such file, from what their Cargo.toml say of rust-version, the
+// latest of all. Directories whose files ask for different releases are an error: a project has one.
 func (p *Project) RustToolchain(dirs ...string) error {
 	if _, named := p.Toolchains["rust"]; named {
 		return nil
@@ -72,7 +75,8 @@ func (p *Project) RustToolchain(dirs ...string) error {
 	return nil
 }
 
-// readRustToolchain reads the toolchain file of a directory: its own or the nearest one upwards, as rustup does. File is empty where there is none.
+// readRustToolchain reads the toolchain file of a directory: its own or the nearest one upwards, as rustup does. File
+// is empty where there is none.
 func readRustToolchain(dir string, shown func(file string) string) (ToolchainRequest, error) {
 	for ; ; dir = filepath.Dir(dir) {
 		for _, name := range rustToolchainFiles {
@@ -92,8 +96,8 @@ func readRustToolchain(dir string, shown func(file string) string) (ToolchainReq
 	}
 }
 
-// parseRustToolchain reads a toolchain file: TOML, or the channel alone. What it says of components, targets and profile is for rustup: every release here has rustc,
-// cargo and rustdoc, and the platforms are the project's.
+// parseRustToolchain reads a toolchain file: TOML, or the channel alone. What it says of components, targets and
+// profile is for rustup: every release here has rustc, cargo and rustdoc, and the platforms are the project's.
 func parseRustToolchain(file, text string) (ToolchainRequest, error) {
 	r := ToolchainRequest{File: file, Line: 1}
 	fail := func(format string, args ...any) (ToolchainRequest, error) {

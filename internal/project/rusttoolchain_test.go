@@ -67,7 +67,8 @@ func FuzzRustToolchain(f *testing.F) {
 	})
 }
 
-// TestRustToolchainOfProject: the nearest file upwards counts, the old name before the new, and xbuild.toml before both.
+// TestRustToolchainOfProject: the nearest file upwards counts, the old name before the new, and xbuild.toml before
+// both.
 func TestRustToolchainOfProject(t *testing.T) {
 	dir := t.TempDir()
 	for file, text := range map[string]string{"rust-toolchain.toml": "[toolchain]\nchannel = \"1.85\"\n", "a/src/x": "", "b/rust-toolchain": "1.97", "b/rust-toolchain.toml": "[toolchain]\nchannel = \"1.63\"\n"} {
@@ -112,7 +113,8 @@ func TestRustToolchainOfProject(t *testing.T) {
 	}
 }
 
-// TestRustVersion: where no file names a release, the latest rust-version of all sources is what is asked for at least, with its place.
+// TestRustVersion: where no file names a release, the latest rust-version of all sources is what is asked for at least,
+// with its place.
 func TestRustVersion(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{

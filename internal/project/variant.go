@@ -7,7 +7,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// For returns the target as it is built for a platform: with what its tables for the platform, and for the one that this is a variant of, add and replace.
+// For returns the target as it is built for a platform: with what its tables for the platform, and for the one that
+// this is a variant of, add and replace.
 func (t Target) For(pl platform.Platform) Target {
 	for _, name := range slices.Backward(configNames(pl)) {
 		if own, ok := t.variants[name]; ok {

@@ -17,7 +17,8 @@ func loadText(t *testing.T, text string) (*Project, error) {
 	})
 }
 
-// TestVariants: a target's table for a platform adds to lists and tables and replaces all else; a platform's variant has what the platform's table says too.
+// TestVariants: a target's table for a platform adds to lists and tables and replaces all else; a platform's variant
+// has what the platform's table says too.
 func TestVariants(t *testing.T) {
 	p, err := loadText(t, `[project]
 platforms = ["linux/amd64", "linux/s390x", "linux/arm64", "linux/arm64/v8.2"]

@@ -16,9 +16,10 @@ const (
 	maxNamed   = 3
 )
 
-// PackagesWith names the packages of a suite that have what a compiler, pkg-config, CMake or a linker asks for by name: a header (sasl/sasl.h), a .pc file (libsasl2), a
-// package of CMake's (Qt6Core), a library (sasl2); of programs one on PATH. The likeliest come first, and none where there is none. The archive's Contents index of the
-// architecture is fetched for it, and the one of packages for all architectures where that has nothing.
+// PackagesWith names the packages of a suite that have what a compiler, pkg-config, CMake or a linker asks for by name:
+// a header (sasl/sasl.h), a .pc file (libsasl2), a package of CMake's (Qt6Core), a library (sasl2); of programs one on
+// PATH. The likeliest come first, and none where there is none. The archive's Contents index of the architecture is
+// fetched for it, and the one of packages for all architectures where that has nothing.
 func (a *Archive) PackagesWith(ctx context.Context, suite, arch, name string, program bool) ([]string, error) {
 	for _, of := range []string{arch, "all"} {
 		file, _, err := a.File(ctx, suite, func(r *archive.Release) (string, archive.FileHash, error) {

@@ -10,7 +10,8 @@ import (
 	"xbuild/internal/rustdist"
 )
 
-// Faults are the requests that nothing can answer, each with why: a package, a version or a library that there is not. What else was requested can be had.
+// Faults are the requests that nothing can answer, each with why: a package, a version or a library that there is not.
+// What else was requested can be had.
 type Faults struct {
 	order []string
 	of    map[string]error // by the request's key
@@ -56,7 +57,8 @@ func (f *Faults) Of(req Requests) error {
 	return nil
 }
 
-// put notes what is wrong with a request. Where that is not the request itself (a mirror that does not answer), the error comes back.
+// put notes what is wrong with a request. Where that is not the request itself (a mirror that does not answer), the
+// error comes back.
 func (f *Faults) put(key string, err error) error {
 	if !slices.ContainsFunc(unanswerable, func(e error) bool { return errors.Is(err, e) }) {
 		return err

@@ -10,14 +10,16 @@ import (
 	"strings"
 )
 
-// Public are the mirrors of the Debian archive that are used where neither the caller, the project nor the host's own apt names one.
+// Public are the mirrors of the Debian archive that are used where neither the caller, the project nor the host's own
+// apt names one.
 var Public = []string{"https://ftp.debian.org/debian", "https://mirrors.kernel.org/debian"}
 
-// Snapshot is the archive of everything that was ever in the pool, by the date of a Release (snapshot.debian.org, "Usage"): it has what the mirrors
-// no longer carry.
+// Snapshot is the archive of everything that was ever in the pool, by the date of a Release (snapshot.debian.org,
+// "Usage"): it has what the mirrors no longer carry.
 const Snapshot = "https://snapshot.debian.org/archive/debian"
 
-// HostMirrors returns the Debian mirrors that the host's apt is configured with (sources.list(5), both formats), where root is "/".
+// HostMirrors returns the Debian mirrors that the host's apt is configured with (sources.list(5), both formats), where
+// root is "/".
 func HostMirrors(root string) []string {
 	var out []string
 	add := func(uri string) {

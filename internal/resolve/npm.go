@@ -67,7 +67,8 @@ func (a *Archive) urls(path string) []string {
 	return out
 }
 
-// Tarball locks one release of an npm package. Its document names no SHA-256: the tarball is fetched, unless the store has it, and verified by SHA-512.
+// Tarball locks one release of an npm package. Its document names no SHA-256: the tarball is fetched, unless the store
+// has it, and verified by SHA-512.
 func (a *Archive) Tarball(ctx context.Context, name string, r npm.Release) (lock.File, error) {
 	sum := hex.EncodeToString(r.SHA512)
 	unlock, err := a.Store.Lock(ctx, "npm-"+sum[:32])
@@ -117,8 +118,8 @@ func check(file string, r npm.Release) (size int64, err error) {
 	return size, h.Check()
 }
 
-// Which SHA-256 belongs to the SHA-512 of a tarball is kept in the store, so that one that is there is not fetched to be locked again. It is a hint: the file is
-// verified each time.
+// Which SHA-256 belongs to the SHA-512 of a tarball is kept in the store, so that one that is there is not fetched to
+// be locked again. It is a hint: the file is verified each time.
 func (a *Archive) sumsFile() string { return filepath.Join(a.Store.Dir(), "npm.json") }
 
 func (a *Archive) readSums() map[string]string {
@@ -130,7 +131,8 @@ func (a *Archive) readSums() map[string]string {
 	return m
 }
 
-// npm locks what the registry has of a toolchain in the range of its source, and the Debian packages that its programs run with.
+// npm locks what the registry has of a toolchain in the range of its source, and the Debian packages that its programs
+// run with.
 func (a *Archive) npm(ctx context.Context, def *catalog.Toolchain, r ToolchainRequest, host platform.Platform) (e lock.Toolchain, has string, err error) {
 	s := def.Sources[0]
 	releases, err := a.Releases(ctx, def.Package)

@@ -1,10 +1,12 @@
-// Package resolve turns requests (a toolchain by version constraint, a sysroot by suite) into lock entries: the exact files with their hashes, chosen from
-// signed indexes of an archive. It downloads indexes, never packages; but an npm registry says neither the size nor the SHA-256 of a package, so that each one
-// chosen there is downloaded to be locked.
+// Package resolve turns requests (a toolchain by version constraint, a sysroot by suite) into lock entries: the exact
+// files with their hashes, chosen from signed indexes of an archive. It downloads indexes, never packages; but an npm
+// registry says neither the size nor the SHA-256 of a package, so that each one chosen there is downloaded to be
+// locked.
 //
-// Trust: InRelease is verified with the embedded keys, every index by the hash that it names, every package later by the hash that the index names. A registry of
-// npm is trusted as npm itself does: its document, fetched over TLS, names the SHA-512 of the package; from then on the lock's SHA-256 decides. A channel manifest
-// of Rust's distribution is verified with Rust's embedded key, every component later by the hash that the manifest names.
+// Trust: InRelease is verified with the embedded keys, every index by the hash that it names, every package later by
+// the hash that the index names. A registry of npm is trusted as npm itself does: its document, fetched over TLS, names
+// the SHA-512 of the package; from then on the lock's SHA-256 decides. A channel manifest of Rust's distribution is
+// verified with Rust's embedded key, every component later by the hash that the manifest names.
 package resolve
 
 import (
@@ -37,10 +39,12 @@ import (
 	"xbuild/internal/store"
 )
 
-// Hosts are the platforms that xbuild runs on; the lock holds the toolchains of each, so that it is the same whoever writes it.
+// Hosts are the platforms that xbuild runs on; the lock holds the toolchains of each, so that it is the same whoever
+// writes it.
 var Hosts = []string{"linux/amd64", "linux/arm64"}
 
-// aliases are the names by which an archive serves a suite beside its codename. They move at each Debian release: the signed Codename decides.
+// aliases are the names by which an archive serves a suite beside its codename. They move at each Debian release: the
+// signed Codename decides.
 var aliases = []string{"stable", "oldstable", "testing", "oldoldstable"}
 
 // maxRelease bounds an InRelease file; Debian's are under 200 kB.
@@ -50,11 +54,13 @@ const maxRelease = 8 << 20
 type ToolchainRequest struct {
 	Def        *catalog.Toolchain
 	Constraint string // semver; "" takes the definition's first source
-	// Only is the platform that it is for, and which versions serve that; nil for all of which the definition says none.
+	// Only is the platform that it is for, and which versions serve that; nil for all of which the definition says
+	// none.
 	Only  *catalog.Only
 	Where string // file:line of the constraint, for errors
 	Hint  string // what else can be done where nothing satisfies it
-	// Open says that the project names no release, at most the least one: what is locked stays with the constraint that it was chosen by.
+	// Open says that the project names no release, at most the least one: what is locked stays with the constraint that
+	// it was chosen by.
 	Open bool
 }
 
@@ -131,7 +137,8 @@ type SysrootRequest struct {
 	Where       string // the platform and what asks for it, for errors
 }
 
-// A PartRequest asks for the library that a toolchain brings for a platform, in the suite and version that the toolchain is locked to.
+// A PartRequest asks for the library that a toolchain brings for a platform, in the suite and version that the
+// toolchain is locked to.
 type PartRequest struct {
 	Def    *catalog.Sysroot
 	From   []*catalog.Sysroot // asked in turn where Def's suite has none for the target; the last may be the source that it is built from
@@ -155,7 +162,8 @@ const SourceArch = "source"
 // ErrNoTarget says that the suite of a toolchain has no library for a target.
 var ErrNoTarget = errors.New("no library for the target")
 
-// In returns the request for the sysroot that a part is, where the lock holds its toolchain. The first host's entry decides: the lock is the same whoever writes it.
+// In returns the request for the sysroot that a part is, where the lock holds its toolchain. The first host's entry
+// decides: the lock is the same whoever writes it.
 func (r PartRequest) In(l *lock.Lock) (SysrootRequest, error) {
 	t, ok := FindToolchain(l, r.Of, Hosts[0])
 	if !ok {
@@ -223,8 +231,8 @@ func (r PartRequest) beyond(t lock.Toolchain, suite catalog.Suite, d *catalog.Sy
 	return nil
 }
 
-// An Archive reads the indexes of a Debian-format archive, the documents of an npm registry and the manifests of Rust's distribution, through mirrors. Indexes are
-// kept in the store by hash.
+// An Archive reads the indexes of a Debian-format archive, the documents of an npm registry and the manifests of Rust's
+// distribution, through mirrors. Indexes are kept in the store by hash.
 type Archive struct {
 	Store    *store.Store
 	Mirrors  []string // base URLs, the best first
@@ -254,8 +262,9 @@ type indexOnce struct {
 	err   error
 }
 
-// Update returns the lock with an entry for every request. Entries that are there stay; with update they are all chosen anew. Entries that no request
-// asks for are dropped where prune is set. Where there are requests that nothing can answer, the error is Faults, which tells them from the others.
+// Update returns the lock with an entry for every request. Entries that are there stay; with update they are all chosen
+// anew. Entries that no request asks for are dropped where prune is set. Where there are requests that nothing can
+// answer, the error is Faults, which tells them from the others.
 func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, update, prune bool) (*lock.Lock, error) {
 	out := &lock.Lock{Version: old.Version}
 	if !prune {
@@ -365,8 +374,8 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 	return out, nil
 }
 
-// FindToolchain returns the lock's entry that answers a request: same definition, a version that the constraint admits, the packages of one of its sources. An entry
-// of the platform itself comes before one that is for all.
+// FindToolchain returns the lock's entry that answers a request: same definition, a version that the constraint admits,
+// the packages of one of its sources. An entry of the platform itself comes before one that is for all.
 func FindToolchain(l *lock.Lock, r ToolchainRequest, host string) (lock.Toolchain, bool) {
 	found := func(of string) (lock.Toolchain, bool) {
 		for _, e := range l.Toolchains {
@@ -435,7 +444,8 @@ func rootsOf(r SysrootRequest, suite catalog.Suite) []string {
 	return slices.Compact(roots)
 }
 
-// upstream is the version that a semver constraint is held against: Debian's without epoch, revision and what the packager added (deb-version(7)).
+// upstream is the version that a semver constraint is held against: Debian's without epoch, revision and what the
+// packager added (deb-version(7)).
 var upstream = regexp.MustCompile(`^(?:[0-9]+:)?([0-9]+(?:\.[0-9]+){0,2})`)
 
 // Upstream returns the upstream version of a Debian version, at most three numbers.
@@ -469,8 +479,9 @@ func Admits(constraint, version string) (bool, error) {
 // ErrNoVersion says that no source of a toolchain has a version that the constraint admits.
 var ErrNoVersion = errors.New("no such version")
 
-// Toolchain chooses the first source that serves the host with a version that the constraint admits, and that has the parts of the toolchain, where one of its own
-// archive has them all. Where none has, it is the first by its version: the part that it lacks is told of by itself.
+// Toolchain chooses the first source that serves the host with a version that the constraint admits, and that has the
+// parts of the toolchain, where one of its own archive has them all. Where none has, it is the first by its version:
+// the part that it lacks is told of by itself.
 func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string, parts ...PartRequest) (lock.Toolchain, error) {
 	on, err := platform.Parse(host)
 	if err != nil {
@@ -520,8 +531,8 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %s; there are %s%s", where, ErrNoVersion, r.Def.Name, host, r.wants(), strings.Join(seen, ", "), cmp.Or(hint, r.without()))
 }
 
-// debian locks what a suite has of a toolchain: its version, the date of the Release and the files. Where the constraint does not admit the version, that is all
-// that comes back; a suite without the package has none.
+// debian locks what a suite has of a toolchain: its version, the date of the Release and the files. Where the
+// constraint does not admit the version, that is all that comes back; a suite without the package has none.
 func (a *Archive) debian(ctx context.Context, def *catalog.Toolchain, r ToolchainRequest, host platform.Platform) (e lock.Toolchain, has string, err error) {
 	suite := def.Sources[0].Suite
 	var version string
@@ -649,9 +660,11 @@ func closure(ix *archive.Index, roots []string, opt archive.ResolveOptions) ([]l
 	return files, nil
 }
 
-// served returns what choose takes from the index of a suite and architecture, and the date of the Release that names it. Where mirrors lack a file that the newest
-// Release names (a mirror in the midst of an update has the indexes of some architectures before their packages), an older Release serves whose files are all
-// there. Where there is none, the newest's files come back: one that is missing today may never be fetched on this host, and whoever fetches it is told.
+// served returns what choose takes from the index of a suite and architecture, and the date of the Release that names
+// it. Where mirrors lack a file that the newest Release names (a mirror in the midst of an update has the indexes of
+// some architectures before their packages), an older Release serves whose files are all there. Where there is none,
+// the newest's files come back: one that is missing today may never be fetched on this host, and whoever fetches it is
+// told.
 func (a *Archive) served(ctx context.Context, suite, arch string, choose func(*archive.Index) ([]lock.File, error)) ([]lock.File, time.Time, error) {
 	choice := func(before time.Time) (files, gone []lock.File, date time.Time, err error) {
 		ix, date, err := a.index(ctx, suite, arch, before)
@@ -746,12 +759,14 @@ func (a *Archive) gone(ctx context.Context, files []lock.File, date time.Time) (
 	return out, nil
 }
 
-// Index returns the verified package index of a suite and architecture and the date of the Release that names it, read once.
+// Index returns the verified package index of a suite and architecture and the date of the Release that names it, read
+// once.
 func (a *Archive) Index(ctx context.Context, suite, arch string) (*archive.Index, time.Time, error) {
 	return a.index(ctx, suite, arch, time.Time{})
 }
 
-// packages reads a package index. What is used of it is kept in the store in a form that takes a tenth of the time to read: every new project locks out of the same indexes.
+// packages reads a package index. What is used of it is kept in the store in a form that takes a tenth of the time to
+// read: every new project locks out of the same indexes.
 func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Index, error) {
 	const name = "Packages.zst"
 	var ix *archive.Index
@@ -807,8 +822,9 @@ func (a *Archive) index(ctx context.Context, suite, arch string, before time.Tim
 	return o.index, o.date, o.err
 }
 
-// File fetches a file that a suite's Release names by hash, trying each mirror, and on each the suite's alias where the Release of that name cannot be used:
-// a mirror in the midst of an update serves a Release whose indexes it does not have yet.
+// File fetches a file that a suite's Release names by hash, trying each mirror, and on each the suite's alias where the
+// Release of that name cannot be used: a mirror in the midst of an update serves a Release whose indexes it does not
+// have yet.
 func (a *Archive) File(ctx context.Context, suite string, pick func(*archive.Release) (path string, hash archive.FileHash, err error)) (string, time.Time, error) {
 	return a.file(ctx, suite, time.Time{}, pick)
 }
@@ -944,8 +960,8 @@ func release(keyring openpgp.EntityList, data []byte) (*archive.Release, error) 
 // dated is the date in the address of a mirror that has the archive as it was (…/archive/debian/20260102T030405Z/…).
 var dated = regexp.MustCompile(`/(\d{8}T\d{6}Z)(?:/|$)`)
 
-// current refuses a Release whose time is over (Valid-Until), which hides what came after it, and one whose time has not
-// come, beside which all honest ones would look old. On a mirror of a certain day it is that day.
+// current refuses a Release whose time is over (Valid-Until), which hides what came after it, and one whose time has
+// not come, beside which all honest ones would look old. On a mirror of a certain day it is that day.
 func (a *Archive) current(base string, r *archive.Release) error {
 	now := time.Now()
 	if r.Date.After(now.Add(24 * time.Hour)) {

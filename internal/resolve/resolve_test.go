@@ -205,7 +205,8 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// TestPlatformOfItsOwn: a platform that wants other versions than the rest gets them beside, and shares an entry that serves both.
+// TestPlatformOfItsOwn: a platform that wants other versions than the rest gets them beside, and shares an entry that
+// serves both.
 func TestPlatformOfItsOwn(t *testing.T) {
 	newer := archivetest.Suite{Name: "forky", Alias: "testing", Version: "14", Architectures: []string{"amd64", "arm64"}}
 	for _, arch := range newer.Architectures {
@@ -264,7 +265,8 @@ func TestPlatformOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestParts locks a library that follows its toolchain: the suite that the toolchain is locked to, and its version or none.
+// TestParts locks a library that follows its toolchain: the suite that the toolchain is locked to, and its version or
+// none.
 func TestParts(t *testing.T) {
 	a, _ := open(t, archivetest.New(t))
 	std := &catalog.Sysroot{Name: "hello-lib", Of: "hello", Packages: []string{"libhello-dev"}, Skip: []string{"*"},
@@ -328,7 +330,8 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// TestBeyond: a library that uses what the platform does not promise is none for it: the next is asked, at last the source.
+// TestBeyond: a library that uses what the platform does not promise is none for it: the next is asked, at last the
+// source.
 func TestBeyond(t *testing.T) {
 	lib := func(name string, beyond ...string) *catalog.Sysroot {
 		return &catalog.Sysroot{Name: name, Of: "hello", Suites: []catalog.Suite{{Name: "trixie", Targets: map[string]string{"vax-none": "vax"}, Beyond: map[string][]string{"vax-none": beyond}}}}
@@ -508,7 +511,8 @@ func version(t *testing.T, a *Archive) (string, error) {
 	return p[0].Version, nil
 }
 
-// TestMirrorInUpdate: indexes that a Release names and a mirror lacks are looked for under the suite's alias, whose Release is older but whole.
+// TestMirrorInUpdate: indexes that a Release names and a mirror lacks are looked for under the suite's alias, whose
+// Release is older but whole.
 func TestMirrorInUpdate(t *testing.T) {
 	test := twice(t)
 	a, notices := open(t, test)
@@ -536,7 +540,8 @@ func TestMirrorInUpdate(t *testing.T) {
 	}
 }
 
-// TestMissingPackages: where no mirror has the packages that the newest Release names, an older one whose packages are all there is locked, and said.
+// TestMissingPackages: where no mirror has the packages that the newest Release names, an older one whose packages are
+// all there is locked, and said.
 func TestMissingPackages(t *testing.T) {
 	test := twice(t)
 	a, notices := open(t, test)

@@ -34,7 +34,8 @@ type manifestOnce struct {
 	err      error
 }
 
-// admits tells whether a locked toolchain satisfies what is asked for; a constraint may be the name of a channel where it came from Rust's distribution.
+// admits tells whether a locked toolchain satisfies what is asked for; a constraint may be the name of a channel where
+// it came from Rust's distribution.
 func (r ToolchainRequest) admits(e lock.Toolchain) (bool, error) {
 	c, ok := rustdist.ParseChannel(r.Constraint)
 	if !ok || e.Archive != catalog.Rust {
@@ -55,8 +56,8 @@ func releaseOf(files []lock.File) string {
 
 func sameRelease(e lock.Sysroot, date string) bool { return date == "" || releaseOf(e.Files) == date }
 
-// inRustDist is In for a toolchain of Rust's distribution, whose manifest alone knows the targets: the source is what is asked for where the lock has that for the
-// target in the library's place.
+// inRustDist is In for a toolchain of Rust's distribution, whose manifest alone knows the targets: the source is what
+// is asked for where the lock has that for the target in the library's place.
 func (r PartRequest) inRustDist(l *lock.Lock, t lock.Toolchain) (SysrootRequest, error) {
 	def := r.Def.For(catalog.Rust)
 	if def == nil {
@@ -109,8 +110,9 @@ func lacks(r ToolchainRequest, seen []string) string {
 	return fmt.Sprintf(" (none of %s satisfies %s)", strings.Join(seen, ", "), r.wants())
 }
 
-// rustDist locks what Rust's distribution has of a toolchain in the channel of the definition's source, and the Debian packages that its programs run with. Where
-// the constraint admits nothing there, no files come back, and the version that there is, if one was looked at.
+// rustDist locks what Rust's distribution has of a toolchain in the channel of the definition's source, and the Debian
+// packages that its programs run with. Where the constraint admits nothing there, no files come back, and the version
+// that there is, if one was looked at.
 func (a *Archive) rustDist(ctx context.Context, def *catalog.Toolchain, r ToolchainRequest, host platform.Platform) (e lock.Toolchain, has string, err error) {
 	s, constraint := def.Sources[0], r.Constraint
 	var channels []rustdist.Channel
@@ -167,7 +169,8 @@ func (a *Archive) release(ctx context.Context, def *catalog.Toolchain, m *rustdi
 	return e, nil
 }
 
-// rustDistPart locks the library of a toolchain of Rust's distribution for a target, from the release that the toolchain is of.
+// rustDistPart locks the library of a toolchain of Rust's distribution for a target, from the release that the
+// toolchain is of.
 func (a *Archive) rustDistPart(ctx context.Context, r SysrootRequest) (lock.Sysroot, error) {
 	// The manifest of a version stays; those of the channels are kept by date.
 	c := rustdist.Channel{Name: r.Suite, Date: r.Release}
@@ -273,7 +276,8 @@ func (a *Archive) manifest(ctx context.Context, c rustdist.Channel) (*rustdist.M
 	if len(a.Rust) == 0 {
 		return nil, errors.New("no server of Rust's distribution is configured; set XBUILD_RUST_MIRROR or [mirrors] rust")
 	}
-	// An older manifest of a channel than one seen before may be a replayed one: taken only where no newer one can be had, and said, as with a suite's Release.
+	// An older manifest of a channel than one seen before may be a replayed one: taken only where no newer one can be
+	// had, and said, as with a suite's Release.
 	name := "rust " + c.Name
 	newest := a.seen(name)
 	olds := map[string]*rustdist.Manifest{}
@@ -327,7 +331,8 @@ func (a *Archive) verified(ctx context.Context, keys openpgp.EntityList, url str
 	}
 	signature, _, err := a.Fetch.Bytes(ctx, a.Store, []string{url + ".asc"}, maxSignature)
 	if err != nil {
-		// Not wrapped: that a signature is not there does not mean that the manifest is not. And without the advice for a file that is locked.
+		// Not wrapped: that a signature is not there does not mean that the manifest is not. And without the advice for
+		// a file that is locked.
 		if unfetched := new(fetch.Error); errors.As(err, &unfetched) {
 			err = errors.Join(unfetched.Unwrap()...)
 		}

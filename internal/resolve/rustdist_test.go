@@ -74,7 +74,8 @@ func rustDef(t *testing.T, choice string) *catalog.Toolchain {
 	return c.Toolchain("rust").From(choice)
 }
 
-// TestRustChoice: the archive's suites come first, the official distribution where none of them has the version, and alone where it is asked for.
+// TestRustChoice: the archive's suites come first, the official distribution where none of them has the version, and
+// alone where it is asked for.
 func TestRustChoice(t *testing.T) {
 	a, server, _ := rustArchives(t)
 	for _, c := range []struct {
@@ -137,8 +138,8 @@ func TestRustChoice(t *testing.T) {
 	}
 }
 
-// TestRustParts: the newest release that has a library for every platform is taken; where none has, the newest, and the library that it lacks is what is told. The
-// official distribution is not asked for what the archive has a version of.
+// TestRustParts: the newest release that has a library for every platform is taken; where none has, the newest, and the
+// library that it lacks is what is told. The official distribution is not asked for what the archive has a version of.
 func TestRustParts(t *testing.T) {
 	a, _, _ := rustArchives(t)
 	std := func(targets map[string][]string) *catalog.Sysroot {
@@ -201,7 +202,8 @@ func TestRustParts(t *testing.T) {
 	}
 }
 
-// TestRustDist locks a toolchain of the official distribution for both hosts, with the library of a target that no suite has, in a lock that can be read back.
+// TestRustDist locks a toolchain of the official distribution for both hosts, with the library of a target that no
+// suite has, in a lock that can be read back.
 func TestRustDist(t *testing.T) {
 	a, server, notices := rustArchives(t)
 	c, err := catalog.Load()
@@ -271,7 +273,8 @@ func TestRustDist(t *testing.T) {
 	}
 }
 
-// TestRustDistSource: where a release has no library for a target, and where its library asks for more than the platform promises, the source is locked in its place.
+// TestRustDistSource: where a release has no library for a target, and where its library asks for more than the
+// platform promises, the source is locked in its place.
 func TestRustDistSource(t *testing.T) {
 	a, server, _ := rustArchives(t)
 	release := rustRelease("1.94.0", "2026-03-05", "1.94.0")
@@ -438,7 +441,8 @@ func TestRustTrust(t *testing.T) {
 	}
 }
 
-// TestRustDowngrade: a mirror that serves an older nightly than one seen before is used only where no other has a newer one, and that is said.
+// TestRustDowngrade: a mirror that serves an older nightly than one seen before is used only where no other has a newer
+// one, and that is said.
 func TestRustDowngrade(t *testing.T) {
 	a, server, notices := rustArchives(t)
 	version := func() string {

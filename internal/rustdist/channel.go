@@ -22,7 +22,8 @@ type Channel struct {
 	Date string // of the release; "" for the newest
 }
 
-// ParseChannel reads the name of a channel, with or without a date. A version, which is a constraint like others, is none.
+// ParseChannel reads the name of a channel, with or without a date. A version, which is a constraint like others, is
+// none.
 func ParseChannel(text string) (Channel, bool) {
 	name, date, dated := strings.Cut(text, "-")
 	if name != Stable && name != Beta && name != Nightly {
@@ -62,8 +63,9 @@ var (
 	series = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
 )
 
-// Channels are where releases may be found that a version constraint admits, in the order of choice: the version or series that it names, else the newest, then the
-// numbers in the constraint, of which X.Y is the newest of its series. A server has no signed list of all releases to choose from.
+// Channels are where releases may be found that a version constraint admits, in the order of choice: the version or
+// series that it names, else the newest, then the numbers in the constraint, of which X.Y is the newest of its series.
+// A server has no signed list of all releases to choose from.
 func Channels(constraint string) []Channel {
 	text := strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(constraint), "="))
 	if v, err := semver.StrictNewVersion(text); err == nil {

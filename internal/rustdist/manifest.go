@@ -1,8 +1,9 @@
-// Package rustdist reads the official distribution of Rust: names of channels, and the channel manifests that say which component is which file. Text comes in,
-// components with their SHA-256 go out; it never uses the network and unpacks nothing.
+// Package rustdist reads the official distribution of Rust: names of channels, and the channel manifests that say which
+// component is which file. Text comes in, components with their SHA-256 go out; it never uses the network and unpacks
+// nothing.
 //
-// The chain of trust is Keyring -> Verify (signature of a manifest) -> Manifest.Component (hash of a component). The format is version 2 of rustup's manifests
-// (rust-lang/rustup, src/dist/manifest.rs; The rustup book, "Channels").
+// The chain of trust is Keyring -> Verify (signature of a manifest) -> Manifest.Component (hash of a component). The
+// format is version 2 of rustup's manifests (rust-lang/rustup, src/dist/manifest.rs; The rustup book, "Channels").
 package rustdist
 
 import (
@@ -21,11 +22,12 @@ import (
 	"xbuild/internal/archive"
 )
 
-// Server is where the distribution is served (rustup's RUSTUP_DIST_SERVER names another). Manifests name their files by it, whatever server they are read from:
-// rustup and this package put the mirror's URL in its place.
+// Server is where the distribution is served (rustup's RUSTUP_DIST_SERVER names another). Manifests name their files by
+// it, whatever server they are read from: rustup and this package put the mirror's URL in its place.
 const Server = "https://static.rust-lang.org"
 
-// key.asc is the Rust Language (Tag and Release Signing Key) as Debian's source package rustc has it, debian/upstream/signing-key.asc, byte for byte:
+// key.asc is the Rust Language (Tag and Release Signing Key) as Debian's source package rustc has it,
+// debian/upstream/signing-key.asc, byte for byte:
 //
 //	108F66205EAEB0AAA8DD5E1C85AB96E6FA1BE5FE
 //
@@ -162,7 +164,8 @@ func (m *Manifest) Component(name, triple string) (Component, error) {
 	}
 	c := Component{Name: name, Version: short(p.Version), Target: triple, Path: at, SHA256: hash}
 	if !word.MatchString(c.Version) {
-		// Components that are made from another repository may have no version of their own, as rust-src has none in old releases.
+		// Components that are made from another repository may have no version of their own, as rust-src has none in
+		// old releases.
 		c.Version = m.Version
 	}
 	return c, nil

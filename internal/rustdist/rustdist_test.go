@@ -16,7 +16,8 @@ import (
 	"xbuild/internal/rustdist/rustdisttest"
 )
 
-// TestKeyring compares the embedded key with the fingerprint that the Rust project publishes, and sees that it can sign as of a release's day.
+// TestKeyring compares the embedded key with the fingerprint that the Rust project publishes, and sees that it can sign
+// as of a release's day.
 func TestKeyring(t *testing.T) {
 	keys, err := rustdist.Keyring()
 	if err != nil {

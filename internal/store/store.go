@@ -209,8 +209,9 @@ func used(path string, st fs.FileInfo) {
 	}
 }
 
-// isKey tells names that are one safe path element: letters and digits, and after the first character also "._+~-", 200 at most. It is no regular expression,
-// because compiling one with such a bound costs every start of xbuild most of a millisecond.
+// isKey tells names that are one safe path element: letters and digits, and after the first character also "._+~-", 200
+// at most. It is no regular expression, because compiling one with such a bound costs every start of xbuild most of a
+// millisecond.
 func isKey(s string) bool {
 	for i, c := range []byte(s) {
 		switch {

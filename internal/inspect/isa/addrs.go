@@ -9,7 +9,8 @@ type addrSet struct {
 	more map[uint64]bool
 }
 
-// newAddrSet makes a set for addresses that mostly lie from lo to hi; one whose range is much larger than what it is for, as a hostile file may have it, gets no bits.
+// newAddrSet makes a set for addresses that mostly lie from lo to hi; one whose range is much larger than what it is
+// for, as a hostile file may have it, gets no bits.
 func newAddrSet(lo, hi, used uint64) *addrSet {
 	s := &addrSet{lo: lo}
 	if hi > lo && hi-lo <= 1<<20+8*used {

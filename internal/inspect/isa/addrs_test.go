@@ -38,7 +38,8 @@ func TestAddrSet(t *testing.T) {
 	}
 }
 
-// TestLocator holds the function of an address against a search from the first to the last, with functions close together and far apart.
+// TestLocator holds the function of an address against a search from the first to the last, with functions close
+// together and far apart.
 func TestLocator(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, far := range []uint64{1, 1 << 32} {
@@ -83,8 +84,9 @@ func TestMerged(t *testing.T) {
 	}
 }
 
-// TestPlain holds the short answer, that a way leads to an instruction which no deciding branch is on, against the search that it saves, on control flow made at random:
-// with branches, jumps through tables, places that nothing leads to, and what fills gaps before them.
+// TestPlain holds the short answer, that a way leads to an instruction which no deciding branch is on, against the
+// search that it saves, on control flow made at random: with branches, jumps through tables, places that nothing leads
+// to, and what fills gaps before them.
 func TestPlain(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	decidedOnes := 0

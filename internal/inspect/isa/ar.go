@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// ArchiveIndex reads the table of symbols of an ar archive (the member /, or /SYM64/): the member of each. It is empty for what has none.
+// ArchiveIndex reads the table of symbols of an ar archive (the member /, or /SYM64/): the member of each. It is empty
+// for what has none.
 func ArchiveIndex(data []byte) map[string]string {
 	index := map[string]string{}
 	if !bytes.HasPrefix(data, []byte("!<arch>\n")) {

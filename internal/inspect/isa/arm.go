@@ -198,7 +198,8 @@ func armDecode(m *machine, pc uint64, code []byte, in *inst) {
 	}
 }
 
-// armEntry is what an A32 instruction needs. Those with the condition 15 are a space of their own, and so are registers D16 to D31.
+// armEntry is what an A32 instruction needs. Those with the condition 15 are a space of their own, and so are registers
+// D16 to D31.
 func armEntry(w uint32) *entry {
 	t := armTable()
 	if w>>28 == 15 {
@@ -248,7 +249,8 @@ func armHighRegister(w uint32) *entry {
 	return nil
 }
 
-// slot is the slot of the global offset table at an offset from its symbol, where there is one: the register that holds the table's address is often set far away.
+// slot is the slot of the global offset table at an offset from its symbol, where there is one: the register that holds
+// the table's address is often set far away.
 func (img *image) slot(off uint64) (addr uint64, ok bool) {
 	addr = (img.got + off) & 0xffffffff
 	_, ok = img.pointers[addr]

@@ -7,15 +7,16 @@ import (
 	"strings"
 )
 
-// Arm's build attributes (IHI 0045, "Addenda to, and Errata in, the ABI for the Arm Architecture"): what values of Tag_CPU_arch, Tag_FP_arch and
-// Tag_Advanced_SIMD_arch stand for.
+// Arm's build attributes (IHI 0045, "Addenda to, and Errata in, the ABI for the Arm Architecture"): what values of
+// Tag_CPU_arch, Tag_FP_arch and Tag_Advanced_SIMD_arch stand for.
 var (
 	armCPUArch = map[uint64]string{3: "v5t", 4: "v5te", 5: "v5te", 6: "v6", 7: "v6k", 8: "v6t2", 9: "v6k", 10: "v7", 13: "v7", 14: "v8"}
 	armFPArch  = map[uint64]string{1: "vfp", 2: "vfp", 3: "vfpv3", 4: "vfpv3-d16", 5: "vfpv4+vfpv3", 6: "vfpv4", 7: "fp-armv8", 8: "fp-armv8"}
 	armSIMD    = map[uint64]string{1: "neon", 2: "neon+vfpv4", 3: "neon+v8", 4: "neon+v8"}
 )
 
-// attributes reads a section of build attributes: Arm's, or RISC-V's (its psABI, "Attributes"), which has the same form.
+// attributes reads a section of build attributes: Arm's, or RISC-V's (its psABI, "Attributes"), which has the same
+// form.
 func (img *image) attributes(b []byte, member string) {
 	if len(b) == 0 || b[0] != 'A' {
 		return
@@ -102,7 +103,8 @@ func (img *image) fileAttributes(b []byte, arm bool, member string) {
 	}
 }
 
-// riscvExtensions are those of an ISA string beyond rv64gc: rv64i2p1_m2p0_…_zba1p0 (the unprivileged manual, "ISA Extension Naming Conventions").
+// riscvExtensions are those of an ISA string beyond rv64gc: rv64i2p1_m2p0_…_zba1p0 (the unprivileged manual, "ISA
+// Extension Naming Conventions").
 func riscvExtensions(s string) []string {
 	s = strings.ToLower(s)
 	if !strings.HasPrefix(s, "rv64") {
@@ -136,7 +138,8 @@ func riscvExtensions(s string) []string {
 	return beyond
 }
 
-// x86Levels are the bits of GNU_PROPERTY_X86_ISA_1_NEEDED (the x86-64 psABI): glibc's loader refuses a file that needs more than the machine has.
+// x86Levels are the bits of GNU_PROPERTY_X86_ISA_1_NEEDED (the x86-64 psABI): glibc's loader refuses a file that needs
+// more than the machine has.
 var x86Levels = []string{"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"}
 
 // notes reads GNU property notes.

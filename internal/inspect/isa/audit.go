@@ -1,11 +1,13 @@
-// Package isa reads the machine code of ELF, PE and Mach-O files and says which extensions of an instruction set it uses beyond a platform's baseline. Executables, shared
-// objects, objects and ar archives of objects come in; findings go out, each with function, address, instruction, feature and object: those that run on every
-// machine, and those that only run where the program has asked the machine first.
+// Package isa reads the machine code of ELF, PE and Mach-O files and says which extensions of an instruction set it
+// uses beyond a platform's baseline. Executables, shared objects, objects and ar archives of objects come in; findings
+// go out, each with function, address, instruction, feature and object: those that run on every machine, and those that
+// only run where the program has asked the machine first.
 //
-// A finding is called dispatched only where the way to it is seen: a branch after a read of what the processor answered, a variant that an indirect function's
-// resolver names, a call from such a place. All else is unconditional, what a library exports as well, but for what
-// nothing in the file leads to and nobody else is given, and for what cannot be told: in a file without symbols all that
-// some branch may avoid, in others a function whose name says which machine it was written for.
+// A finding is called dispatched only where the way to it is seen: a branch after a read of what the processor
+// answered, a variant that an indirect function's resolver names, a call from such a place. All else is unconditional,
+// what a library exports as well, but for what nothing in the file leads to and nobody else is given, and for what
+// cannot be told: in a file without symbols all that some branch may avoid, in others a function whose name says which
+// machine it was written for.
 package isa
 
 import (
@@ -22,9 +24,11 @@ import (
 
 // Options of an audit.
 type Options struct {
-	// Allow are globs of functions whose code is not held against the baseline: they have a dispatch of their own that the audit does not see.
+	// Allow are globs of functions whose code is not held against the baseline: they have a dispatch of their own that
+	// the audit does not see.
 	Allow []string
-	// Objects says which object or archive member a function without a better origin came from: by its name. May be nil.
+	// Objects says which object or archive member a function without a better origin came from: by its name. May be
+	// nil.
 	Objects map[string]string
 }
 
@@ -75,7 +79,8 @@ var also = map[string]map[string][]string{
 	"x86":     {"x86-64": {"cx8", "cmov"}},
 }
 
-// Audit reads a file, a program, a library, an object or an ar archive of objects, and holds its code against a baseline.
+// Audit reads a file, a program, a library, an object or an ar archive of objects, and holds its code against a
+// baseline.
 func Audit(data []byte, b platform.Baseline, o Options) (Report, error) {
 	img := newImage()
 	data = machoSlice(data, b.Platform())

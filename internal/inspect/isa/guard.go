@@ -19,9 +19,10 @@ const (
 
 // A guard is the control flow of a function that looks at what the processor can do.
 //
-// A branch soon after such a look decides: the program takes one way or the other as the machine is. Instructions that no choice at those branches avoids run on
-// every machine: the function's entry leads to them whatever the branches decide. That is a game on a graph, and its solution the attractor of the instruction: all
-// from which the way there is open, for a deciding branch only if it is from both sides.
+// A branch soon after such a look decides: the program takes one way or the other as the machine is. Instructions that
+// no choice at those branches avoids run on every machine: the function's entry leads to them whatever the branches
+// decide. That is a game on a graph, and its solution the attractor of the instruction: all from which the way there is
+// open, for a deciding branch only if it is from both sides.
 type guard struct {
 	pcs   []uint64
 	succ  [][2]int32 // -1: none
@@ -71,7 +72,8 @@ func (g *guard) at(pc uint64) uint8 {
 	return answer
 }
 
-// together says what holds of several instructions as if they were one: the program may be able to do without each and not without all.
+// together says what holds of several instructions as if they were one: the program may be able to do without each and
+// not without all.
 func (g *guard) together(pcs []uint64) uint8 {
 	var targets []int32
 	for _, pc := range pcs {
@@ -168,7 +170,8 @@ func (p *program) looks(f int) map[uint64]bool {
 	return set
 }
 
-// chosen says that an address which is computed at an instruction is one of two that a condition chooses between, right where the function looks.
+// chosen says that an address which is computed at an instruction is one of two that a condition chooses between, right
+// where the function looks.
 func (g *guard) chosen(pc uint64) bool {
 	i, ok := slices.BinarySearch(g.pcs, pc)
 	if !ok {
@@ -182,7 +185,8 @@ func (g *guard) chosen(pc uint64) bool {
 	return selects && looks
 }
 
-// goesOn says that a function which never enters some of its instructions still comes back; one that only ends the program instead has decided nothing.
+// goesOn says that a function which never enters some of its instructions still comes back; one that only ends the
+// program instead has decided nothing.
 func (g *guard) goesOn(without []bool) bool {
 	if !g.back {
 		return true // it never does
@@ -307,7 +311,8 @@ func (p *program) flow(f int, all bool) *guard {
 		see(0)
 		run()
 	}
-	// What nothing leads to is where a table of jumps leads, or where an exception is caught. Bytes that do not stay instructions until they end are data.
+	// What nothing leads to is where a table of jumps leads, or where an exception is caught. Bytes that do not stay
+	// instructions until they end are data.
 	for i := 1; i < n; i++ {
 		if g.seen[i] || code[i].nop {
 			continue
@@ -429,7 +434,8 @@ func (g *guard) backwards() {
 	}
 }
 
-// plainWays finds the instructions that at need not search for: a way leads there from where control comes in on which no branch decides.
+// plainWays finds the instructions that at need not search for: a way leads there from where control comes in on which
+// no branch decides.
 func (g *guard) plainWays() {
 	g.plain = make([]bool, len(g.pcs))
 	work := slices.Clone(g.roots)
@@ -485,7 +491,8 @@ func (p *program) readingFiles() map[int]bool {
 	return fs
 }
 
-// findWords finds the variables that hold what was detected: those with known names, and those that code writes right after it has asked.
+// findWords finds the variables that hold what was detected: those with known names, and those that code writes right
+// after it has asked.
 func (p *program) findWords() {
 	for _, y := range p.img.objects {
 		if y.size > 0 && isWordName(y.name) {
@@ -511,7 +518,8 @@ func (p *program) findWords() {
 		if r.kind == store {
 			writes[r.addr] = append(writes[r.addr], r.pc)
 			stores[p.function(r.pc)] = true
-			// Zero takes an answer back, and says of no machine that it has more: Go's packages do so after a second look.
+			// Zero takes an answer back, and says of no machine that it has more: Go's packages do so after a second
+			// look.
 			derived[r.pc] = derived[r.pc] || r.zero
 		}
 	}
@@ -644,8 +652,9 @@ func (p *program) findWords() {
 	slices.SortFunc(p.wordSyms, func(a, b symbol) int { return cmp.Compare(a.addr, b.addr) })
 }
 
-// neverSet takes for words the variables of Go's packages that are false and stay so: nothing writes them but with zero, and nothing has their address. What a program
-// asks of them leads nowhere (github.com/minio/highwayhash has a useSVE2 that waits for a machine to try it on).
+// neverSet takes for words the variables of Go's packages that are false and stay so: nothing writes them but with
+// zero, and nothing has their address. What a program asks of them leads nowhere (github.com/minio/highwayhash has a
+// useSVE2 that waits for a machine to try it on).
 func (p *program) neverSet() {
 	if len(p.img.goNames) == 0 {
 		return
@@ -682,7 +691,8 @@ func (p *program) neverSet() {
 	}
 }
 
-// doesMore says that a function calls others than those that it asks, whose addresses some machines load first, and what finds a thread's variables.
+// doesMore says that a function calls others than those that it asks, whose addresses some machines load first, and
+// what finds a thread's variables.
 func (p *program) doesMore(f int, looks map[uint64]bool) bool {
 	return slices.ContainsFunc(p.edgesOf(f), func(e edge) bool {
 		if looks[e.pc] || p.threadAt(e.to) {
@@ -716,7 +726,8 @@ const (
 	always               // without
 )
 
-// reach finds the functions that run on every machine: from the program's entries, by every way that no branch on a detected feature guards.
+// reach finds the functions that run on every machine: from the program's entries, by every way that no branch on a
+// detected feature guards.
 func (p *program) reach() {
 	p.reached = make([]reachState, len(p.funcs))
 	p.viaData()
@@ -867,10 +878,12 @@ func (p *program) everyWay(f, to int, one edge) bool {
 	return (one.kind == call || one.kind == jump) && len(calls) > 1 && p.guard(f).together(calls) == open
 }
 
-// callsMain says that a function which a program begins in may choose, too: on macOS it is main, on Windows it calls main, which is not handed on as an address.
+// callsMain says that a function which a program begins in may choose, too: on macOS it is main, on Windows it calls
+// main, which is not handed on as an address.
 func (p *program) callsMain(f int) bool { return p.img.format != elfFormat && !p.isGo(f) }
 
-// choosesToLeave says that branches of a function on what the processor can do lead straight into another one, and that it can do without that one.
+// choosesToLeave says that branches of a function on what the processor can do lead straight into another one, and that
+// it can do without that one.
 func (p *program) choosesToLeave(f, to int) bool {
 	g := *p.guard(f)
 	g.exits = slices.Clone(g.exits) // on the way to that one it does not come back
@@ -926,7 +939,8 @@ func linkerTable(name string) bool {
 // direct are the architectures whose every load from the global offset table is seen.
 var direct = map[string]bool{"arm64": true, "riscv64": true, "ppc64": true, "s390x": true, "loong64": true}
 
-// viaData adds the ways through data: a word that holds a function's address leads there from where the word, or the variable that it is part of, is used.
+// viaData adds the ways through data: a word that holds a function's address leads there from where the word, or the
+// variable that it is part of, is used.
 func (p *program) viaData() {
 	byAddr := slices.Clone(p.refs)
 	slices.SortFunc(byAddr, func(a, b ref) int { return cmp.Compare(a.addr, b.addr) })
@@ -1004,7 +1018,8 @@ func (p *program) viaData() {
 // A holder is a word in data that holds the address of data.
 type holder struct{ to, at uint64 }
 
-// holders are the words in data that lead to data, by what they hold. Where the program is not moved nothing tells them, and all are taken that lie in constants.
+// holders are the words in data that lead to data, by what they hold. Where the program is not moved nothing tells
+// them, and all are taken that lie in constants.
 func (img *image) holders() []holder {
 	all := []holder{}
 	data := func(v uint64) bool {
@@ -1032,7 +1047,8 @@ func (img *image) holders() []holder {
 	return slices.Compact(all)
 }
 
-// throughData are the uses of what points to the object that a slot lies in. They are none where anything points there that nothing is seen to use.
+// throughData are the uses of what points to the object that a slot lies in. They are none where anything points there
+// that nothing is seen to use.
 func (p *program) throughData(holders []holder, slot uint64, users func(lo, hi uint64) []ref, depth int) []ref {
 	y, ok := covering(p.img.objects, slot)
 	if !ok || y.size > 4096 {
@@ -1112,7 +1128,8 @@ func (p *program) verdict(f int, h hit) (state int, why string) {
 	return unconditional, ""
 }
 
-// everyHit says that a function which may do without each instruction that the baseline lacks cannot do without all of them.
+// everyHit says that a function which may do without each instruction that the baseline lacks cannot do without all of
+// them.
 func (p *program) everyHit(f int) bool {
 	yes, known := p.every[f]
 	if !known {
@@ -1128,7 +1145,8 @@ func (p *program) everyHit(f int) bool {
 	return yes
 }
 
-// onlyAsks says that an instruction beyond the baseline is itself a question to the machine. A vector's length is one where nothing else is done with vectors.
+// onlyAsks says that an instruction beyond the baseline is itself a question to the machine. A vector's length is one
+// where nothing else is done with vectors.
 func (p *program) onlyAsks(f int, h hit) bool {
 	q := questions[p.img.arch.name]
 	return q[h.entry.mnemonic] && !slices.ContainsFunc(within(p.hits, p.funcs[f], func(h hit) uint64 { return h.pc }), func(other hit) bool {
@@ -1137,8 +1155,8 @@ func (p *program) onlyAsks(f int, h hit) bool {
 }
 
 // unused says why a function is none that anybody runs, where the symbols tell: nothing in the file leads to it, and
-// nobody else is given it. A shared library's exported functions are there to be called. A program's are, too, where its
-// libraries refer to it, which is why the linker exports them; one that exports main exports all that it has.
+// nobody else is given it. A shared library's exported functions are there to be called. A program's are, too, where
+// its libraries refer to it, which is why the linker exports them; one that exports main exports all that it has.
 func (p *program) unused(f int, pc uint64) string {
 	start := p.funcs[f].start
 	switch {
@@ -1209,8 +1227,8 @@ func (p *program) isStart(f int, addr uint64) bool {
 	return p.funcs[f].start == addr || p.img.arch.name == "arm" && p.funcs[f].start == addr&^1
 }
 
-// sharesGuarded says of a function that nothing refers to that it goes on in one that only dispatch reaches: variants of several functions lie in one object and share
-// their code, and a program that asks for one of them gets all.
+// sharesGuarded says of a function that nothing refers to that it goes on in one that only dispatch reaches: variants
+// of several functions lie in one object and share their code, and a program that asks for one of them gets all.
 func (p *program) sharesGuarded(f int) bool {
 	for _, e := range p.edgesOf(f) {
 		if t := p.function(e.to); (e.kind == jump || e.kind == cond) && t >= 0 && t != f && p.reached[t] == guarded {

@@ -20,7 +20,8 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
 }
 
-// An image is what the audit sees: the sections of a linked file where they are loaded, or those of objects laid out one after the other.
+// An image is what the audit sees: the sections of a linked file where they are loaded, or those of objects laid out
+// one after the other.
 type image struct {
 	arch    *arch
 	format  format
@@ -392,7 +393,8 @@ func sectionName(raw []rawSection, h header, s *rawSection) string {
 	return ""
 }
 
-// cString is the string at an offset of a string table, no longer than a limit: many names may point into one long string.
+// cString is the string at an offset of a string table, no longer than a limit: many names may point into one long
+// string.
 func cString(table []byte, off uint32, limit int) string {
 	if uint64(off) >= uint64(len(table)) {
 		return ""
@@ -606,7 +608,8 @@ func (img *image) wordSize() int {
 	return 4
 }
 
-// tables says that a section holds what loaders and unwinders read, or nothing: numbers and distances that may look like addresses.
+// tables says that a section holds what loaders and unwinders read, or nothing: numbers and distances that may look
+// like addresses.
 func (img *image) tables(s *section) bool {
 	switch s.typ {
 	case elf.SHT_NOBITS, elf.SHT_DYNSYM, elf.SHT_STRTAB, elf.SHT_REL, elf.SHT_RELA, elf.SHT_HASH, elf.SHT_GNU_HASH, elf.SHT_GNU_VERSYM, elf.SHT_GNU_VERNEED, elf.SHT_GNU_VERDEF, elf.SHT_NOTE:
@@ -619,7 +622,8 @@ func (img *image) tables(s *section) bool {
 	return false
 }
 
-// scanPointers takes words in data for what they look like: addresses. Where the program is not moved, nothing else tells them.
+// scanPointers takes words in data for what they look like: addresses. Where the program is not moved, nothing else
+// tells them.
 func (img *image) scanPointers() {
 	n := img.wordSize()
 	for i := range img.sections {
@@ -703,7 +707,8 @@ func covering(list []symbol, addr uint64) (symbol, bool) {
 	return symbol{}, false
 }
 
-// mipsTable names the slots of MIPS's global offset table: those of the last dynamic symbols follow the local ones (the MIPS supplement of the ABI, chapter 5).
+// mipsTable names the slots of MIPS's global offset table: those of the last dynamic symbols follow the local ones (the
+// MIPS supplement of the ABI, chapter 5).
 func (img *image) mipsTable(raw []rawSection, h header) {
 	var got, local, first uint64
 	n := img.wordSize()

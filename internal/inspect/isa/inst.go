@@ -55,7 +55,8 @@ type inst struct {
 	compared []byte // registers that it compares
 }
 
-// A machine is the state of decoding: what is known of the registers, as addresses are made in several steps on most machines.
+// A machine is the state of decoding: what is known of the registers, as addresses are made in several steps on most
+// machines.
 type machine struct {
 	img     *image
 	regs    [32]uint64
@@ -140,7 +141,8 @@ func (m *machine) copy(to, from uint32) {
 	}
 }
 
-// pointer sets a register to what lies at an address that is not written while the program runs: a slot of the global offset table.
+// pointer sets a register to what lies at an address that is not written while the program runs: a slot of the global
+// offset table.
 func (m *machine) pointer(r uint32, slot uint64) {
 	if v, ok := m.img.pointers[slot]; ok {
 		m.set(r, v)

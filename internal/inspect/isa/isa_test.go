@@ -183,7 +183,8 @@ func TestMatcher(t *testing.T) {
 	}
 }
 
-// TestSpeed holds the audit of this test's own program against the promise: 50 MB of binary in 2 s of one core. It counts the processor's time, not the clock's.
+// TestSpeed holds the audit of this test's own program against the promise: 50 MB of binary in 2 s of one core. It
+// counts the processor's time, not the clock's.
 func TestSpeed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("measures")

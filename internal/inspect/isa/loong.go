@@ -110,8 +110,8 @@ func loongDecode(m *machine, pc uint64, code []byte, in *inst) {
 	}
 }
 
-// loongFar is what the three instructions before pc put into a register: the rest of an address in code that may lie anywhere, as crt1.o names main (LoongArch ELF psABI,
-// "Code Models", extreme).
+// loongFar is what the three instructions before pc put into a register: the rest of an address in code that may lie
+// anywhere, as crt1.o names main (LoongArch ELF psABI, "Code Models", extreme).
 func (m *machine) loongFar(pc uint64, r uint32) (uint64, bool) {
 	b := m.img.code(pc-12, 12)
 	if len(b) < 12 {

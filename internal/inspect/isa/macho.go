@@ -11,8 +11,9 @@ import (
 	"xbuild/internal/platform"
 )
 
-// Mach-O files are read into the same image as ELF files (<mach-o/loader.h>, <mach-o/nlist.h>, <mach-o/fixup-chains.h>). As in PE, symbols have no sizes, and main is what
-// the file's entry names, or what that calls. Where functions begin is in LC_FUNCTION_STARTS, stripped or not.
+// Mach-O files are read into the same image as ELF files (<mach-o/loader.h>, <mach-o/nlist.h>,
+// <mach-o/fixup-chains.h>). As in PE, symbols have no sizes, and main is what the file's entry names, or what that
+// calls. Where functions begin is in LC_FUNCTION_STARTS, stripped or not.
 
 // machoMachines are the machines whose code is read; 32-bit programs no longer run on macOS.
 var machoMachines = map[macho.Cpu]elf.Machine{macho.CpuAmd64: elf.EM_X86_64, macho.CpuArm64: elf.EM_AARCH64}
@@ -415,7 +416,8 @@ func (f *machoFile) indirect() {
 	}
 }
 
-// chained reads the chains of words that the loader writes: addresses in the file, and imports. Those of arm64e, which no program for everyone is, are left alone.
+// chained reads the chains of words that the loader writes: addresses in the file, and imports. Those of arm64e, which
+// no program for everyone is, are left alone.
 func (f *machoFile) chained(b []byte) {
 	if len(b) < 28 {
 		return

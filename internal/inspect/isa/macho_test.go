@@ -11,8 +11,8 @@ import (
 
 const machoBase = 0x100000000
 
-// A machoSpec is a program for macOS: its code is at 0x1000, what the loader writes at 0x4000. What it imports is told by the table of indirect symbols, or by a chain of
-// fixups.
+// A machoSpec is a program for macOS: its code is at 0x1000, what the loader writes at 0x4000. What it imports is told
+// by the table of indirect symbols, or by a chain of fixups.
 type machoSpec struct {
 	cpu     macho.Cpu
 	kind    uint32
@@ -107,7 +107,8 @@ func (s machoSpec) bytes() []byte {
 	return append(b, edit...)
 }
 
-// askingMacho is a program whose main calls what it imports, and work, at 0x1040, where the answer was zero, as sysctlbyname's is.
+// askingMacho is a program whose main calls what it imports, and work, at 0x1040, where the answer was zero, as
+// sysctlbyname's is.
 func askingMacho(imported string, symbols bool) machoSpec {
 	const slot = 0x3000 - 0xa                                                                // from main's call
 	s := machoSpec{cpu: macho.CpuAmd64, slot: imported, starts: []byte{0x80, 0x20, 0x40, 0}} // functions at 0x1000 and 0x1040

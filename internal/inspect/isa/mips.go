@@ -2,7 +2,8 @@ package isa
 
 import "encoding/binary"
 
-// mipsDecode reads one instruction of little-endian MIPS64 (MD00087, chapter 2 and appendix A). A branch takes effect after the instruction that follows it.
+// mipsDecode reads one instruction of little-endian MIPS64 (MD00087, chapter 2 and appendix A). A branch takes effect
+// after the instruction that follows it.
 func mipsDecode(m *machine, pc uint64, code []byte, in *inst) {
 	if len(code) < 4 {
 		*in = inst{length: len(code), flow: trap, bad: true}

@@ -8,8 +8,9 @@ import (
 	"xbuild/internal/platform"
 )
 
-// Needs names the instruction that code begins with, and the feature that it needs and a baseline lacks, and says how many bytes it has. Where the baseline has all of
-// it, or the instruction is not known, they are "" and 0. thumb says that Arm code is T32.
+// Needs names the instruction that code begins with, and the feature that it needs and a baseline lacks, and says how
+// many bytes it has. Where the baseline has all of it, or the instruction is not known, they are "" and 0. thumb says
+// that Arm code is T32.
 func Needs(code []byte, thumb bool, b platform.Baseline) (instruction, feature string, length int) {
 	p := b.Platform()
 	a, ok := archOf(p.Machine, p.Class, p.Data)

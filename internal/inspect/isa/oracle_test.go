@@ -69,7 +69,8 @@ func object(machine elf.Machine, class elf.Class, order binary.ByteOrder, flags 
 	return b.Bytes()
 }
 
-// llvm is the directory of LLVM 19's programs, the oracle: Debian's llvm-19 package, or what ISA_LLVM names. Without it the tests that ask it do not run.
+// llvm is the directory of LLVM 19's programs, the oracle: Debian's llvm-19 package, or what ISA_LLVM names. Without it
+// the tests that ask it do not run.
 func llvm(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
@@ -116,7 +117,8 @@ func disassemble(t *testing.T, object []byte, args ...string) map[uint64]string 
 	return all
 }
 
-// oracles are the instruction sets that LLVM checks features of: what decodes with full and not with base needs what the table says.
+// oracles are the instruction sets that LLVM checks features of: what decodes with full and not with base needs what
+// the table says.
 var oracles = []struct {
 	name       string
 	machine    elf.Machine
@@ -130,7 +132,8 @@ var oracles = []struct {
 	known      []*regexp.Regexp // what LLVM decodes otherwise, and why that is no fault of the table
 }{
 	{"arm64", elf.EM_AARCH64, elf.ELFCLASS64, binary.LittleEndian, 0, arm64Table, 4, []string{"--mattr=+neon"}, []string{"--mattr=+all"}, func(w uint64) *entry { return arm64Table().find(w) },
-		// With no name for it, LLVM writes any system instruction as MSR, SYS or SYSL; its decoder ignores bits that should be ones or zeros.
+		// With no name for it, LLVM writes any system instruction as MSR, SYS or SYSL; its decoder ignores bits that
+		// should be ones or zeros.
 		[]*regexp.Regexp{regexp.MustCompile(`^(msr|mrs|sysl?)\s`), regexp.MustCompile(`^(addg|subg|(ld|st)ll?l?arb?h?|stllrb?h?|dcps3)\s`)}},
 	{"riscv64", elf.EM_RISCV, elf.ELFCLASS64, binary.LittleEndian, 5, riscvTable, 4, []string{"--mattr=+m,+a,+f,+d,+c"},
 		[]string{"--mattr=+m,+a,+f,+d,+c,+v,+zba,+zbb,+zbc,+zbs,+zbkb,+zbkx,+zicond,+zfa,+zfh,+zvfh,+zicbom,+zicboz,+zicbop,+zawrs,+zabha,+zacas,+zknd,+zkne,+zknh,+zksed,+zksh,+zvbb,+zvbc,+zvkned,+zvkg,+zvknhb,+zvksed,+zvksh,+zcb,+zimop,+zcmop,+xventanacondops"},
@@ -143,7 +146,8 @@ var oracles = []struct {
 	{"mips64", elf.EM_MIPS, elf.ELFCLASS64, binary.LittleEndian, 0x60000007, mipsTable, 4, []string{"--mcpu=mips64"}, []string{"--mcpu=mips64r5", "--mattr=+msa,+dsp,+dspr2,+virt,+eva,+mt,+crc"}, func(w uint64) *entry { return mipsTable().find(w) }, nil},
 	{"arm", elf.EM_ARM, elf.ELFCLASS32, binary.LittleEndian, 0x05000000, armTable, 4, []string{"--triple=armv5te-linux-gnueabi", "--mattr=-vfp2"},
 		[]string{"--triple=armv8.6a-linux-gnueabihf", "--mattr=+neon,+crypto,+fullfp16,+fp16fml,+dotprod,+bf16,+i8mm,+crc,+hwdiv-arm,+mp,+virtualization"}, func(w uint64) *entry { return armEntry(uint32(w)) },
-		// Multiplies are older than LLVM says (needs.go); what is for coprocessors 9 to 11 and not floating point is any coprocessor's; its decoder ignores bits that should be zero.
+		// Multiplies are older than LLVM says (needs.go); what is for coprocessors 9 to 11 and not floating point is
+		// any coprocessor's; its decoder ignores bits that should be zero.
 		[]*regexp.Regexp{regexp.MustCompile(`^(mul|mla|[us]mull|[us]mlal)(s?[a-z]{2}|s)?\s|^(hint|nop|yield|wfe|wfi|sevl?|esb|csdb|dbg|ldrex|strex)`), regexp.MustCompile(`^(cdp2?|mcrr?2?|mrrc?2?|mrc2?|ldc2?l?|stc2?l?)([a-z]{2})?\s`)}},
 }
 

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// PE programs and libraries, and COFF objects, are read into the same image as ELF files (Microsoft's "PE Format"). What ELF says and PE does not:
+// PE programs and libraries, and COFF objects, are read into the same image as ELF files (Microsoft's "PE Format").
+// What ELF says and PE does not:
 //   - symbols have no sizes: an object of data ends where the next one begins;
 //   - nothing but the table of unwind information tells where the functions of a stripped file begin, on x86-64 and Arm64, and not all have an entry there;
 //   - a call of another library's function goes through a stub in .text, or right through the slot of the import table.
@@ -148,7 +149,8 @@ func (f *peFile) readOptional() error {
 	return nil
 }
 
-// directory is where an entry of the optional header's directories lies in the image, and its bytes; nil where there is none.
+// directory is where an entry of the optional header's directories lies in the image, and its bytes; nil where there is
+// none.
 func (f *peFile) directory(i int) (addr uint64, data []byte) {
 	at := f.dirs + 8*i
 	if len(f.optional) < at+8 || uint32(i) >= le.Uint32(f.optional[f.dirs-4:]) || le.Uint32(f.optional[at:]) == 0 {
@@ -207,7 +209,8 @@ func (f *peFile) readSections(at uint64, n int, member string) error {
 	return f.img.fits(len(f.b))
 }
 
-// relocations finds an object's relocations of a section: where there are more than 65534 (IMAGE_SCN_LNK_NRELOC_OVFL), the first one counts them.
+// relocations finds an object's relocations of a section: where there are more than 65534 (IMAGE_SCN_LNK_NRELOC_OVFL),
+// the first one counts them.
 func (f *peFile) relocations(s *peSection, header []byte) {
 	at, n := uint64(le.Uint32(header[24:])), uint64(le.Uint16(header[32:]))
 	if n == 0xffff && le.Uint32(header[36:])&0x01000000 != 0 {
@@ -467,8 +470,8 @@ func (f *peFile) unwindTable() {
 	}
 }
 
-// initializers finds the functions that run before main: what thread-local storage calls, and lists of constructors, which GNU's tools begin with a word of ones and end
-// with a zero, in .rdata or between the functions.
+// initializers finds the functions that run before main: what thread-local storage calls, and lists of constructors,
+// which GNU's tools begin with a word of ones and end with a zero, in .rdata or between the functions.
 func (f *peFile) initializers() {
 	img, word := f.img, f.img.wordSize()
 	take := func(slot uint64) bool {

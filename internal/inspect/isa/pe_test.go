@@ -135,7 +135,8 @@ func le64(v ...uint64) (b []byte) {
 
 var popcnt = []byte{0xf3, 0x48, 0x0f, 0xb8, 0xc7, 0xc3} // popcnt rax, rdi; ret
 
-// asking is a program for x86-64 whose start calls f, which calls what it imports, and work, at 0x40, where the answer was not zero.
+// asking is a program for x86-64 whose start calls f, which calls what it imports, and work, at 0x40, where the answer
+// was not zero.
 func asking(imported string, symbols bool) peSpec {
 	const call = 0x20 // f: sub rsp, 40; call *0x2000(rip); test eax, eax; je +5; call work; add rsp, 40; ret
 	code := at(0x50, map[int][]byte{
@@ -160,7 +161,8 @@ func asking(imported string, symbols bool) peSpec {
 // TestPE reads programs for Windows: their imports tell whether they ask, their symbols and tables where functions are.
 func TestPE(t *testing.T) {
 	initializer := asking("Sleep", false)
-	// A list of constructors between the functions, which begins with ones and whose entry would be an instruction of AVX-512, and what it names, at 0x62f1.
+	// A list of constructors between the functions, which begins with ones and whose entry would be an instruction of
+	// AVX-512, and what it names, at 0x62f1.
 	initializer.sections[0].data = at(0x6400, map[int][]byte{0: {0xc3}, 0x10: le64(^uint64(0), peBase+0x62f1+0x1000, 0), 0x62f1: popcnt})
 	initializer.sections[1].rva, initializer.dirs = 0x10000, nil
 	buildID := asking("Sleep", true)
@@ -191,7 +193,8 @@ func TestPE(t *testing.T) {
 	}
 }
 
-// TestPEMachines audits a COFF object for each machine, alone and in an archive. On 386 a function in C has an underscore before its name.
+// TestPEMachines audits a COFF object for each machine, alone and in an archive. On 386 a function in C has an
+// underscore before its name.
 func TestPEMachines(t *testing.T) {
 	for _, c := range []struct {
 		platform, symbol string

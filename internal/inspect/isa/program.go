@@ -75,7 +75,8 @@ type ref struct {
 	zero     bool // a store of zero
 }
 
-// A stub is an instruction that reads a slot which the loader fills: with what is imported by a name, or with an address in this file.
+// A stub is an instruction that reads a slot which the loader fills: with what is imported by a name, or with an
+// address in this file.
 type stub struct {
 	pc       uint64
 	to       uint64
@@ -193,7 +194,8 @@ func (p *program) read() {
 	p.where = newLocator(p.funcs)
 }
 
-// walk decodes a range of code that lies in one section and calls f for each instruction until it says no. Data between code is passed over.
+// walk decodes a range of code that lies in one section and calls f for each instruction until it says no. Data between
+// code is passed over.
 func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst) bool) {
 	s := p.img.section(start)
 	if s == nil {
@@ -657,8 +659,8 @@ func (p *program) names(f int) []string {
 	return all
 }
 
-// namesAt are all names of a function, and that of the symbol which an instruction of it lies behind: hand-written code calls places in the middle of what has a name,
-// and often gives no sizes.
+// namesAt are all names of a function, and that of the symbol which an instruction of it lies behind: hand-written code
+// calls places in the middle of what has a name, and often gives no sizes.
 func (p *program) namesAt(f int, pc uint64) []string {
 	all := p.names(f)
 	if y, ok := p.symbolAt(pc); ok && !slices.Contains(all, y.name) {

@@ -277,7 +277,8 @@ func (img *image) exidx(data []byte, addr uint64) {
 	}
 }
 
-// goBuildID marks what Go's linker puts at the start of the code of PE and Mach-O files as no code: "\xff Go build ID: \"…\"\n \xff" (cmd/internal/buildid).
+// goBuildID marks what Go's linker puts at the start of the code of PE and Mach-O files as no code: "\xff Go build ID:
+// \"…\"\n \xff" (cmd/internal/buildid).
 func (img *image) goBuildID() {
 	for i := range img.sections {
 		s := &img.sections[i]
@@ -291,8 +292,9 @@ func (img *image) goBuildID() {
 	}
 }
 
-// goText is where Go's own code begins, which in a program with C is not where its section does: the module's data say it (runtime/symtab.go, moduledata: a pointer to the
-// table, six slices, findfunctab, minpc, maxpc, text, etext). 0 where they are not found.
+// goText is where Go's own code begins, which in a program with C is not where its section does: the module's data say
+// it (runtime/symtab.go, moduledata: a pointer to the table, six slices, findfunctab, minpc, maxpc, text, etext). 0
+// where they are not found.
 func (img *image) goText(table uint64) uint64 {
 	n := uint64(img.wordSize())
 	const minpc, text, etext = 20, 22, 23

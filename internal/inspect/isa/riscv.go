@@ -2,7 +2,8 @@ package isa
 
 import "encoding/binary"
 
-// riscvDecode reads one instruction of RV64 with compressed ones (the unprivileged manual, chapters "RV32/64G Instruction Set Listings" and "C").
+// riscvDecode reads one instruction of RV64 with compressed ones (the unprivileged manual, chapters "RV32/64G
+// Instruction Set Listings" and "C").
 func riscvDecode(m *machine, pc uint64, code []byte, in *inst) {
 	if len(code) < 2 {
 		*in = inst{length: 1, flow: trap, bad: true}

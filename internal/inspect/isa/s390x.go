@@ -2,7 +2,8 @@ package isa
 
 import "encoding/binary"
 
-// s390xDecode reads one instruction of z/Architecture (Principles of Operation, chapter 5, "Instructions", and appendix B).
+// s390xDecode reads one instruction of z/Architecture (Principles of Operation, chapter 5, "Instructions", and appendix
+// B).
 func s390xDecode(m *machine, pc uint64, code []byte, in *inst) {
 	n := 2
 	if len(code) > 0 && code[0] >= 0x40 {

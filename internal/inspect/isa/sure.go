@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// cannotTell says why it is not known whether the program asks the machine before it comes to an instruction of a function, or nothing where it is known that it does not.
+// cannotTell says why it is not known whether the program asks the machine before it comes to an instruction of a
+// function, or nothing where it is known that it does not.
 func (p *program) cannotTell(f int, pc uint64) string {
 	if p.img.linked && !p.img.named && !p.isGo(f) {
 		if p.surely(f) && p.inevitable(f) {
@@ -36,8 +37,9 @@ func (p *program) cannotTell(f int, pc uint64) string {
 	return ""
 }
 
-// mixed says of what is not linked that functions in it look at what the processor can do, and that few of all use what the baseline lacks: a library with code for
-// several machines. One that was compiled for a newer machine as a whole is none.
+// mixed says of what is not linked that functions in it look at what the processor can do, and that few of all use what
+// the baseline lacks: a library with code for several machines. One that was compiled for a newer machine as a whole is
+// none.
 func (p *program) mixed() bool {
 	if p.mixes == nil {
 		looks := slices.ContainsFunc(p.looking, func(l map[uint64]bool) bool { return len(l) > 0 })
@@ -73,7 +75,8 @@ func (p *program) few() bool {
 	return *p.fewer
 }
 
-// takenByLookers says that nothing leads to a function but that functions which look at what the processor can do take its address.
+// takenByLookers says that nothing leads to a function but that functions which look at what the processor can do take
+// its address.
 func (p *program) takenByLookers(f int) bool {
 	in := p.leadingTo(f)
 	return len(in) > 0 && !slices.ContainsFunc(in, func(e edge) bool {
@@ -102,7 +105,8 @@ func (p *program) ofVariants(f int, trail map[int]bool) bool {
 	return len(in) > 0 && !(f > 0 && p.funcs[f-1].end == p.funcs[f].start && p.fallsInto(p.funcs[f].start))
 }
 
-// knownCode says of code that every program may hold, and that nothing names, why it only runs where a machine has what it uses.
+// knownCode says of code that every program may hold, and that nothing names, why it only runs where a machine has what
+// it uses.
 func (p *program) knownCode(f int, h hit) string {
 	if p.img.named || p.isGo(f) {
 		return ""
@@ -131,8 +135,8 @@ func (p *program) knownCode(f int, h hit) string {
 // unwindVFP are FLDMIAX, FSTMIAX, VLDMIA and VSTMIA of D0 to D15, and the last two of D16 to D31.
 var unwindVFP = []uint32{0xec900b21, 0xec800b21, 0xec900b20, 0xec800b20, 0xecd00b20, 0xecc00b20}
 
-// surely says that a function runs on every machine whatever the branches decide: the one that the program begins in, those that the loader runs, and what they call
-// on their straight way.
+// surely says that a function runs on every machine whatever the branches decide: the one that the program begins in,
+// those that the loader runs, and what they call on their straight way.
 func (p *program) surely(f int) bool {
 	if p.sure != nil {
 		return p.sure[f]
@@ -169,7 +173,8 @@ func (p *program) surely(f int) bool {
 	return p.sure[f]
 }
 
-// always says that every way through a function comes by an instruction, and that it is not left out by a condition of its own.
+// always says that every way through a function comes by an instruction, and that it is not left out by a condition of
+// its own.
 func (p *program) always(f int, pc uint64) bool {
 	if p.free[f] == nil {
 		p.free[f] = p.flow(f, true)
@@ -177,7 +182,8 @@ func (p *program) always(f int, pc uint64) bool {
 	return p.free[f].always(pc) && !p.conditional(f, pc)
 }
 
-// inevitable says that every way through a function comes by one instruction or another that the baseline does not have.
+// inevitable says that every way through a function comes by one instruction or another that the baseline does not
+// have.
 func (p *program) inevitable(f int) bool {
 	if p.free[f] == nil {
 		p.free[f] = p.flow(f, true)

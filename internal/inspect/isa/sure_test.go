@@ -10,7 +10,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// stripped is a program without symbols: it begins at the start of its code, at 0x10000, on Arm in T32 where thumb says so.
+// stripped is a program without symbols: it begins at the start of its code, at 0x10000, on Arm in T32 where thumb says
+// so.
 func stripped(machine elf.Machine, class elf.Class, thumb bool, body []byte) []byte {
 	const at = 0x10000
 	b := object(machine, class, binary.LittleEndian, 0, body)
@@ -35,7 +36,8 @@ func code(w ...uint32) (b []byte) {
 	return b
 }
 
-// TestStripped: without symbols only what comes on the straight way from the program's start is condemned, and Arm's bytes are code only where control comes.
+// TestStripped: without symbols only what comes on the straight way from the program's start is condemned, and Arm's
+// bytes are code only where control comes.
 func TestStripped(t *testing.T) {
 	const (
 		bl, udf, bxlr = 0xeb000002, 0xe7f000f0, 0xe12fff1e // BL to 0x10
@@ -74,7 +76,8 @@ func TestStripped(t *testing.T) {
 	}
 }
 
-// TestExclusive: the exclusive loads of 1, 2 and 8 bytes are ARMv6K's, which linux/arm/v6 promises and a promise of v6 alone does not.
+// TestExclusive: the exclusive loads of 1, 2 and 8 bytes are ARMv6K's, which linux/arm/v6 promises and a promise of v6
+// alone does not.
 func TestExclusive(t *testing.T) {
 	const ldrexb, ldrex, bxlr = 0xe1d00f9f, 0xe1900f9f, 0xe12fff1e
 	program := stripped(elf.EM_ARM, elf.ELFCLASS32, false, code(ldrex, ldrexb, bxlr))
@@ -110,10 +113,11 @@ func TestExclusive(t *testing.T) {
 	}
 }
 
-// TestTailBranch: a branch on what the processor can do may be the jump to another function itself. Where both ways lead there, or the other one ends the program, nothing
-// was chosen.
+// TestTailBranch: a branch on what the processor can do may be the jump to another function itself. Where both ways
+// lead there, or the other one ends the program, nothing was chosen.
 func TestTailBranch(t *testing.T) {
-	// start: ret. f, at 8, which others may call: mov eax, 1; cpuid; test ecx, ecx; and what is given. work, at 0x20: popcnt rax, rdi; ret.
+	// start: ret. f, at 8, which others may call: mov eax, 1; cpuid; test ecx, ecx; and what is given. work, at 0x20:
+	// popcnt rax, rdi; ret.
 	start := []byte{0xc3, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xb8, 0x01, 0x00, 0x00, 0x00, 0x0f, 0xa2, 0x85, 0xc9}
 	work := []byte{0xf3, 0x48, 0x0f, 0xb8, 0xc7, 0xc3}
 	for _, c := range []struct {
@@ -194,7 +198,8 @@ func TestNeedsOf(t *testing.T) {
 	}
 }
 
-// TestDelaySlot: on MIPS the instruction after a return runs before it, and a function does not go on to the next one for that, nor through what lld fills gaps with.
+// TestDelaySlot: on MIPS the instruction after a return runs before it, and a function does not go on to the next one
+// for that, nor through what lld fills gaps with.
 func TestDelaySlot(t *testing.T) {
 	const jr, addiu, filler = 0x03e00008, 0x27bd0020, 0xefefefef
 	for _, c := range []struct {
@@ -223,7 +228,8 @@ func TestDelaySlot(t *testing.T) {
 	}
 }
 
-// TestTablesAreNoPointers: a distance in a table of the unwinder's may look like the address of a function, and leads there no more than a number does.
+// TestTablesAreNoPointers: a distance in a table of the unwinder's may look like the address of a function, and leads
+// there no more than a number does.
 func TestTablesAreNoPointers(t *testing.T) {
 	for name, want := range map[string]int{".ARM.exidx": 0, ".eh_frame_hdr": 0, ".data": 1} {
 		img := newImage()

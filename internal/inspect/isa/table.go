@@ -22,7 +22,8 @@ type entry struct {
 	need     need
 }
 
-// A need is what must all be there; each of its parts is one of several features, first the one that is named. A need without parts is met by every machine.
+// A need is what must all be there; each of its parts is one of several features, first the one that is named. A need
+// without parts is met by every machine.
 type need [][]string
 
 func parseNeed(s string) need {
@@ -52,7 +53,8 @@ type row struct {
 	entry       *entry
 }
 
-// A table finds the entry of an instruction by its bits. Rows are looked up by the bits that most of them fix, so that a word of code costs a few comparisons.
+// A table finds the entry of an instruction by its bits. Rows are looked up by the bits that most of them fix, so that
+// a word of code costs a few comparisons.
 type table struct {
 	runs  []run // the index bits, as runs of neighbours
 	index [][]row

@@ -299,8 +299,8 @@ var (
 	thumbTwo = &entry{"(Thumb-2)", parseNeed("v6t2")}
 )
 
-// thumbEntry is what a 32-bit T32 instruction needs. The instructions of NEON and the floating-point unit are A32's with another first byte (DDI 0406, A7.2);
-// BL and BLX are all that was there before Thumb-2.
+// thumbEntry is what a 32-bit T32 instruction needs. The instructions of NEON and the floating-point unit are A32's
+// with another first byte (DDI 0406, A7.2); BL and BLX are all that was there before Thumb-2.
 func thumbEntry(w uint32) *entry {
 	switch {
 	case w&0xef000000 == 0xef000000: // 111U1111: NEON data processing

@@ -19,8 +19,9 @@ const (
 	maxTraced  = 256 << 20 // bytes: sections of a hostile file may lie on each other
 )
 
-// A tracer follows the control flow of Arm code that no mapping symbol describes. Bytes there may be A32, T32 or constants, and the same bytes make sense as more
-// than one of them: only what an entry leads to is known to be code, and of which kind.
+// A tracer follows the control flow of Arm code that no mapping symbol describes. Bytes there may be A32, T32 or
+// constants, and the same bytes make sense as more than one of them: only what an entry leads to is known to be code,
+// and of which kind.
 type tracer struct {
 	img    *image
 	kinds  map[*section][]byte
@@ -40,8 +41,9 @@ type root struct {
 	mode byte
 }
 
-// trace puts marks in the place of the mapping symbols that a linked Arm file lost. What nothing leads to is marked as data, and counted as not read. relocated are
-// addresses that the loader writes, which are no numbers that look like addresses.
+// trace puts marks in the place of the mapping symbols that a linked Arm file lost. What nothing leads to is marked as
+// data, and counted as not read. relocated are addresses that the loader writes, which are no numbers that look like
+// addresses.
 func (img *image) trace(relocated []uint64) {
 	lo, hi, used := img.span((*section).exec)
 	t := &tracer{img: img, kinds: map[*section][]byte{}, starts: newAddrSet(lo, hi, used), asked: newAddrSet(lo, hi, used), back: newAddrSet(lo, hi, used), state: machine{img: img, bare: true}}
@@ -133,7 +135,8 @@ func (t *tracer) drain() {
 	}
 }
 
-// begins says that a function may begin at an address: code or constants that are known end there, or an instruction that does not go on.
+// begins says that a function may begin at an address: code or constants that are known end there, or an instruction
+// that does not go on.
 func (t *tracer) begins(r root) bool {
 	s := t.img.section(r.addr)
 	if s == nil || r.addr == s.addr || t.starts.has(r.addr) || t.at(r.addr-1) != untraced {
@@ -154,7 +157,8 @@ func (t *tracer) begins(r root) bool {
 	return h == 0x4770 || h == 0xbf00 || h == 0x46c0 || h>>8 == 0xbd || h>>11 == 0x1c || w&0x8000ffff == 0x8000e8bd || w&0xd000f800 == 0x9000f000 // BX LR, NOP, MOV R8, R8, POP with PC, B, POP.W with PC, B.W
 }
 
-// returns says that a function comes back, as far as a look at its code tells: abort and its like do not, and constants may follow their calls.
+// returns says that a function comes back, as far as a look at its code tells: abort and its like do not, and constants
+// may follow their calls.
 func (t *tracer) returns(r root, depth int) bool {
 	key := r.addr
 	if r.mode == 't' {
@@ -262,7 +266,8 @@ func (t *tracer) enter(addr uint64, mode byte) {
 	t.work = append(t.work, root{addr, mode})
 }
 
-// address adds what an address of code leads to: its lowest bit says of which kind it is. One of A32 may be the address of constants, too.
+// address adds what an address of code leads to: its lowest bit says of which kind it is. One of A32 may be the address
+// of constants, too.
 func (t *tracer) address(v uint64) {
 	if v&1 != 0 {
 		t.enter(v&^1, 't')

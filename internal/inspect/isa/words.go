@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// detectors are functions that ask the machine, or the kernel, what the processor can do; what calls one decides by its answer.
+// detectors are functions that ask the machine, or the kernel, what the processor can do; what calls one decides by its
+// answer.
 var detectors = []string{
 	"getauxval", "__getauxval", "getauxval2", "__getauxval2", "elf_aux_info", "_dl_auxv", "__riscv_hwprobe", "__riscv_hwprobe_one", "__get_cpuid*", "__get_cpu_features", "__x86_get_cpuid_feature_leaf", "__x86_get_cpu_features",
 	"_dl_x86_get_cpu_features", "__init_cpu_features", "__cpu_indicator_init", "__init_cpu_features_resolver", "__riscv_ifunc*", "IsProcessorFeaturePresent", "sysctlbyname", "*get_cpu_flags", "*_cpu_detect",
@@ -17,7 +18,8 @@ var detectors = []string{
 // fillers are functions all of whose variables hold such answers; Go's own names are there in stripped programs, too.
 var fillers = []string{"internal/cpu.doinit", "internal/cpu.osInit", "internal/cpu.osinit", "internal/cpu.hwcapInit", "internal/cpu.cpuinit", "internal/cpu.Initialize", "golang.org/x/sys/cpu.archInit", "golang.org/x/sys/cpu.doinit", "golang.org/x/sys/cpu.init*", "OPENSSL_cpuid_setup", "init_cpu_features*", "__init_cpu_features*", "__cpu_indicator_init"}
 
-// askedFiles are what a program reads to learn what the processor can do (proc(5)): a function with such a path writes the answers into variables.
+// askedFiles are what a program reads to learn what the processor can do (proc(5)): a function with such a path writes
+// the answers into variables.
 var askedFiles = []string{"/proc/self/auxv", "/proc/cpuinfo"}
 
 // words are variables that hold such answers, by the names that libraries give them.
@@ -31,8 +33,8 @@ var words = []string{
 	"*std_detect*CACHE*", "*ring*cpu*featureflags*FEATURES*", "*7STORAGE17h*", "zlib_cpu*", "ff_rv_zbb_supported", "x86_cpu_has_*", "arm_cpu_has_*", "cpuinfo_isa", "libat_feat1_*", "__libat_feat*", "__libat_have_*",
 }
 
-// known are functions that only run where a machine has what they use, for a reason that lies in data: what the audit cannot see, each with that reason. Where no
-// feature is named, all are meant.
+// known are functions that only run where a machine has what they use, for a reason that lies in data: what the audit
+// cannot see, each with that reason. Where no feature is named, all are meant.
 var known = []struct{ glob, feature, why string }{
 	{"__lll_*elision", "rtm", "glibc elides locks only where its start-up found RTM (sysdeps/unix/sysv/linux/x86/elision-conf.c)"},
 	{"__lll_*elision", "htm", "glibc elides locks only where its start-up found transactional memory (sysdeps/unix/sysv/linux/powerpc/elision-conf.c)"},
@@ -78,7 +80,8 @@ var known = []struct{ glob, feature, why string }{
 	{"__libc_mtag_*", "mte", "glibc tags memory only where the kernel offers MTE and the user asks for it (malloc/arena.c, mtag_enabled)"},
 }
 
-// knownUnnamed are those of a static program that was stripped, told by what glibc alone does there: its indirect functions say that glibc is in it.
+// knownUnnamed are those of a static program that was stripped, told by what glibc alone does there: its indirect
+// functions say that glibc is in it.
 var knownUnnamed = []struct {
 	machine                elf.Machine
 	feature, mnemonic, why string
@@ -90,8 +93,9 @@ var knownUnnamed = []struct {
 	{elf.EM_AARCH64, "sve", "cntd", "libgcc reads the vector length only for a frame that saved SVE registers (config/aarch64/aarch64-unwind.h)"},
 }
 
-// variants are parts of names by which authors tell the functions that they wrote for one kind of machine from the others; longer ones stand before what they begin with.
-// Words that also say what a function does, such as aes and fma, are none.
+// variants are parts of names by which authors tell the functions that they wrote for one kind of machine from the
+// others; longer ones stand before what they begin with. Words that also say what a function does, such as aes and fma,
+// are none.
 var variants = map[string][]string{
 	"x86": {"3dnow", "ssse3", "sse4_1", "sse4_2", "sse41", "sse42", "sse4", "sse3", "sse2", "sse", "avx512vbmi", "avx512vl", "avx512bw", "avx512f", "avx512", "avx10", "avx2", "avx", "aesni", "aes_ni", "vpclmulqdq", "vpclmul", "pclmulqdq", "pclmul", "clmul",
 		"bmi2", "bmi1", "bmi", "adx", "mulx4x", "sqrx8x", "powerx5", "mulx", "montx", "vpmadd52", "fma3", "fma4", "xop", "f16c", "popcnt", "lzcnt", "movbe", "sha_ni", "shani", "shaext", "rdrand", "rdseed", "rtm", "mmx", "vaes", "vnni", "gfni", "ifma", "nehalem", "westmere", "sandybridge", "ivybridge", "haswell", "broadwell", "skylakex", "skylake", "skx", "cannonlake", "icelake", "icl", "sapphirerapids", "cooperlake", "barcelona", "bulldozer", "piledriver", "steamroller", "excavator",
@@ -105,14 +109,15 @@ var variants = map[string][]string{
 	"loong64": {"lasx", "lsx"},
 }
 
-// questions are instructions beyond an architecture's oldest baseline that ask the machine what it has, and do nothing else: the state that the system saves; the length
-// of a vector.
+// questions are instructions beyond an architecture's oldest baseline that ask the machine what it has, and do nothing
+// else: the state that the system saves; the length of a vector.
 var questions = map[string]map[string]bool{
 	"x86":   {"xgetbv": true},
 	"arm64": {"rdvl": true, "rdsvl": true, "cntb": true, "cnth": true, "cntw": true, "cntd": true},
 }
 
-// readers are functions all of whose variables hold such answers, although they only read them: Go's linker sets what it was told to build for.
+// readers are functions all of whose variables hold such answers, although they only read them: Go's linker sets what
+// it was told to build for.
 var readers = []string{"runtime.checkgoarm"}
 
 // A matcher tells whether a name is one of some; in them * stands for anything.

@@ -8,7 +8,8 @@ import (
 	"sync"
 )
 
-// The length of an x86 instruction follows from its prefixes, its opcode's row below, ModRM and SIB (Intel's manual, volume 2, chapter 2 and appendix A). Rows:
+// The length of an x86 instruction follows from its prefixes, its opcode's row below, ModRM and SIB (Intel's manual,
+// volume 2, chapter 2 and appendix A). Rows:
 //
 //	.  nothing   M  ModRM          B  imm8   Z  imm16 or 32   C  ModRM, imm8   D  ModRM, imm16 or 32   W  imm16   E  enter's imm16, imm8
 //	J  rel8      K  rel16 or 32    V  mov's immediate         O  address       P  far pointer          G  F6      H  F7
@@ -368,7 +369,8 @@ prefixes:
 	return c, c.length <= 15
 }
 
-// entry is what the instruction needs. A legacy instruction whose prefix has no row of its own is that without prefix: 66 then only sizes its operands.
+// entry is what the instruction needs. A legacy instruction whose prefix has no row of its own is that without prefix:
+// 66 then only sizes its operands.
 func (c *x86Code) entry(t *x86Table) *entry {
 	if c.m > 10 {
 		return nil
@@ -397,7 +399,8 @@ func (c *x86Code) entry(t *x86Table) *entry {
 			break
 		}
 		if c.mandatory == 3 || c.mandatory == 2 {
-			// REP has no meaning for these, but is told from them: F3 0F BC is TZCNT, which runs as BSF where there is no BMI, and compilers write it as such.
+			// REP has no meaning for these, but is told from them: F3 0F BC is TZCNT, which runs as BSF where there is
+			// no BMI, and compilers write it as such.
 			if c.data16 && prefix != 0x66 {
 				prefix = 0x66
 				continue
@@ -411,7 +414,8 @@ func (c *x86Code) entry(t *x86Table) *entry {
 	return x86Unknown[c.space]
 }
 
-// x86Unknown stands for an instruction in a vector encoding that the table does not know: it needs at least what made the encoding.
+// x86Unknown stands for an instruction in a vector encoding that the table does not know: it needs at least what made
+// the encoding.
 var x86Unknown = map[int]*entry{
 	vex:  {"(VEX)", parseNeed("avx")},
 	evex: {"(EVEX)", parseNeed("avx512f")},

@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// TestX86Oracle holds lengths and names of x86 instructions against LLVM, on libraries of the machine that it runs on, which dispatch to nearly every extension.
-// libcrypto is none of them: it has data between its code, which LLVM reads as code.
+// TestX86Oracle holds lengths and names of x86 instructions against LLVM, on libraries of the machine that it runs on,
+// which dispatch to nearly every extension. libcrypto is none of them: it has data between its code, which LLVM reads
+// as code.
 func TestX86Oracle(t *testing.T) {
 	dir := llvm(t)
 	var files []string
@@ -100,7 +101,8 @@ func TestX86Oracle(t *testing.T) {
 	report(t, fmt.Sprintf("x86: %d instructions of %d libraries, %d of them beyond i686; %d of another length than LLVM's, %d missed, %d found as another", count, len(files), beyond, lengths, missed, misnamed))
 }
 
-// alias says that two names are one instruction's: compares with their condition in the name, and those that AT&T's and Intel's spellings tell apart.
+// alias says that two names are one instruction's: compares with their condition in the name, and those that AT&T's and
+// Intel's spellings tell apart.
 func alias(llvm, table string) bool {
 	cut := func(s string) string {
 		for _, p := range []string{"vcmp", "cmp", "vpcmp", "vpcom", "pclmul", "vpclmul", "movd", "vmovd"} {

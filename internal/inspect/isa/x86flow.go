@@ -84,7 +84,8 @@ func (c *x86Code) flow(in *inst, reg byte) {
 	}
 }
 
-// reference sets what address the instruction uses, and follows the register that 32-bit position-independent code holds its table in.
+// reference sets what address the instruction uses, and follows the register that 32-bit position-independent code
+// holds its table in.
 func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
 	if !long {
 		defer c.follow(m, in, after)
@@ -220,7 +221,8 @@ func (c *x86Code) follow(m *machine, in *inst, after uint64) {
 // onStack says that the memory operand is a word of the stack.
 func (c *x86Code) onStack() bool { return c.hasMem && (c.base == 4 || c.base == 5) && c.index < 0 }
 
-// keepsFlags says that the instruction does not write the flags, of moves and of the vector extensions (SDM volume 1, appendix A).
+// keepsFlags says that the instruction does not write the flags, of moves and of the vector extensions (SDM volume 1,
+// appendix A).
 func (c *x86Code) keepsFlags() bool {
 	op, reg := c.opcode, c.modrm>>3&7
 	switch {

@@ -1,5 +1,5 @@
-// Package rustdisttest makes distributions of Rust for tests: component tarballs, channel manifests signed by a key of its own, in a directory, and over HTTP as
-// static.rust-lang.org serves them.
+// Package rustdisttest makes distributions of Rust for tests: component tarballs, channel manifests signed by a key of
+// its own, in a directory, and over HTTP as static.rust-lang.org serves them.
 package rustdisttest
 
 import (
@@ -183,7 +183,8 @@ func (r Release) Path(c Component) string {
 	return path.Join("dist", r.Date, name+end)
 }
 
-// folder is the directory of a component in its tarball: that of rust-std has the target's name behind (rust-lang/rust, src/bootstrap, "dist").
+// folder is the directory of a component in its tarball: that of rust-std has the target's name behind (rust-lang/rust,
+// src/bootstrap, "dist").
 func (c Component) folder() string {
 	if c.Name == "rust-std" {
 		return c.Name + "-" + c.Target
@@ -255,8 +256,9 @@ func (s *Server) pack(r Release, c Component) (at, sum string, err error) {
 	return at, hex.EncodeToString(h.Sum(nil)), out.Close()
 }
 
-// compress makes an .xz as the Rust project does: one block without a check, and a header that asks for a dictionary of 128 MiB ("xz -lvv" of rustc-1.95.0). The data
-// need no such dictionary, and making one takes long: the header alone is made to say so (.xz file format, 3.1 and 5.3.1).
+// compress makes an .xz as the Rust project does: one block without a check, and a header that asks for a dictionary of
+// 128 MiB ("xz -lvv" of rustc-1.95.0). The data need no such dictionary, and making one takes long: the header alone is
+// made to say so (.xz file format, 3.1 and 5.3.1).
 func compress(plain []byte) ([]byte, error) {
 	var b bytes.Buffer
 	w, err := xz.WriterConfig{DictCap: 1 << 20, NoCheckSum: true}.NewWriter(&b)

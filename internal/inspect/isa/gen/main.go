@@ -1,10 +1,11 @@
-// Command gen writes the tables of package isa: which machine instructions need more than an architecture's oldest baseline, and what. It reads the instruction
-// descriptions of LLVM (lib/Target/*/*.td) as llvm-tblgen prints them with --dump-json, and keeps facts alone: bits, feature, mnemonic. needs.go says which feature a
-// condition of LLVM stands for, and adds what LLVM's conditions leave out, with the manual that says it. CONTRIBUTING.md shows how it is run.
+// Command gen writes the tables of package isa: which machine instructions need more than an architecture's oldest
+// baseline, and what. It reads the instruction descriptions of LLVM (lib/Target/*/*.td) as llvm-tblgen prints them with
+// --dump-json, and keeps facts alone: bits, feature, mnemonic. needs.go says which feature a condition of LLVM stands
+// for, and adds what LLVM's conditions leave out, with the manual that says it. CONTRIBUTING.md shows how it is run.
 //
-// A line of a table is `mnemonic value/mask …`, under a heading `[need]`. The bits stand as the architecture's manual numbers them within one instruction, the
-// widest one of the architecture: 32, 48 (s390x) or 64 (POWER's prefixed ones). Lines under [] are of the baseline: they are kept where they are exceptions within
-// the bits of another line.
+// A line of a table is `mnemonic value/mask …`, under a heading `[need]`. The bits stand as the architecture's manual
+// numbers them within one instruction, the widest one of the architecture: 32, 48 (s390x) or 64 (POWER's prefixed
+// ones). Lines under [] are of the baseline: they are kept where they are exceptions within the bits of another line.
 package main
 
 import (
@@ -288,7 +289,8 @@ func sorted(set map[pattern]bool) []pattern {
 	return keys
 }
 
-// mnemonic is an instruction's name in Intel's or the architecture's own spelling, without operands and without what a printer appends to it.
+// mnemonic is an instruction's name in Intel's or the architecture's own spelling, without operands and without what a
+// printer appends to it.
 func mnemonic(asm string) string {
 	for {
 		i := strings.Index(asm, "${")

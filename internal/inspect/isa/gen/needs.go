@@ -41,7 +41,8 @@ func needs(pairs string) map[string]string {
 	return m
 }
 
-// Needs are the features of baseline.toml where it has them, else LLVM's own names in lower case. a|b: either; a+b: both. never: not for programs on Linux.
+// Needs are the features of baseline.toml where it has them, else LLVM's own names in lower case. a|b: either; a+b:
+// both. never: not for programs on Linux.
 var targets = []target{
 	{
 		table: "arm64", llvm: "AArch64", width: 32,
@@ -148,12 +149,14 @@ var targets = []target{
 		extra: []extra{{"adx", "ADCX32rr ADCX32rm ADCX64rr ADCX64rm ADOX32rr ADOX32rm ADOX64rr ADOX64rm"},
 			{"sse3", "FISTTP16m FISTTP32m FISTTP64m ISTT_FP16m ISTT_FP32m ISTT_FP64m"},
 			{"xsave", "XGETBV"}},
-		// F3 0F BC is BSF with a prefix that older machines ignore, and compilers write it for that. The reserved NOPs of the P6 (0F 18, 0F 1E) hold prefetches, RDSSP and ENDBR.
+		// F3 0F BC is BSF with a prefix that older machines ignore, and compilers write it for that. The reserved NOPs
+		// of the P6 (0F 18, 0F 1E) hold prefetches, RDSSP and ENDBR.
 		harmless: []string{"TZCNT", "RDSSP", "ENDBR", "PREFETCH"},
 	},
 }
 
-// v6t2 and v6k have no name in baseline.toml; package isa knows which feature has them. Which coprocessor an instruction speaks to is no matter of the table.
+// v6t2 and v6k have no name in baseline.toml; package isa knows which feature has them. Which coprocessor an
+// instruction speaks to is no matter of the table.
 var armNeeds = needs(`IsARM IsThumb IsThumb2 PreV8 HasV4T=v5te HasV5T=v5te HasV5TE=v5te IsNotMClass UseMulOps UseFPVMLx UseFusedMAC DontUseNEONForFP HasDPVFP UseVMOVSR HasFastVDUP32
 	HasFastVGETLNi32 DontUseNaClTrap NoV4T HasTrustZone
 	HasV6=v6 HasV6K=v6k HasV6T2=v6t2 HasV6M=v6 HasV7=v7 HasV7Clrex=v7 HasDB=v7 HasMP=v7mp HasV8=v8 HasV8_1a=v8.1 HasV8_3a=v8.3 HasV8_4a=v8.4 HasAcquireRelease=v8 HasCRC=crc
@@ -163,5 +166,6 @@ var armNeeds = needs(`IsARM IsThumb IsThumb2 PreV8 HasV4T=v5te HasV5T=v5te HasV5
 	UseNaClTrap=never IsThumb1Only=never IsMClass=never HasMVEInt=never HasMVEFloat=never HasV8_1MMainline=never HasV8MBaseline HasV8MMainline=never Has8MSecExt=never HasCDE=never HasLOB=never
 	HasPACBTI=never HasFPRegsV8_1M=never IsWindows=never`)
 
-// armMultiplies are of Armv4 and before (LLVM only forbids its compiler to use one register twice there); hints run as nothing on machines older than they are.
+// armMultiplies are of Armv4 and before (LLVM only forbids its compiler to use one register twice there); hints run as
+// nothing on machines older than they are.
 var armMultiplies = []string{"=MUL", "=MLA", "=SMULL", "=UMULL", "=SMLAL", "=UMLAL", "=HINT"}

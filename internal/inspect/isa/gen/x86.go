@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// The lines of x86: `mnemonic space:map:opcode:prefix:reg:mod:w:l …`, the columns of opcode maps in Intel's manual, volume 2, appendix A. - is any.
-// space: leg, vex, evex, xop. map: 1 0F, 2 0F38, 3 0F3A, 0 one byte. prefix: n none, 6, 3, 2. mod: r register, m memory. l: 0 128, 1 256, 2 512 bits.
+// The lines of x86: `mnemonic space:map:opcode:prefix:reg:mod:w:l …`, the columns of opcode maps in Intel's manual,
+// volume 2, appendix A. - is any. space: leg, vex, evex, xop. map: 1 0F, 2 0F38, 3 0F3A, 0 one byte. prefix: n none, 6,
+// 3, 2. mod: r register, m memory. l: 0 128, 1 256, 2 512 bits.
 
 var x86Maps = map[string]string{"OB": "0", "TB": "1", "T8": "2", "TA": "3", "XOP8": "8", "XOP9": "9", "XOPA": "a", "ThreeDNow": "now", "T_MAP4": "4", "T_MAP5": "5", "T_MAP6": "6", "T_MAP7": "7"}
 var x86Spaces = map[string]string{"EncNormal": "leg", "EncVEX": "vex", "EncXOP": "xop", "EncEVEX": "evex"}
