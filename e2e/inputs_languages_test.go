@@ -354,7 +354,7 @@ mod unix;
 #[cfg(windows)]
 mod windows;
 `, "src/src/sub.rs": "pub const S: &str = \"1\";\n", "else/via1.rs": "pub const V: &str = \"1\";\n", "else/via2.rs": "pub const V: &str = \"3\";\n", "else/far.rs": "pub const F: &str = \"1\";\n",
-		"src/src/unix.rs": "pub fn more() -> &'static str { \"more=1\" }\n", "src/src/windows.rs": "", "src/README.md": "read me\n", "src/tests/t.rs": "#[test]\nfn t() {}\n", "src/examples/e.rs": "fn main() {}\n",
+		"src/src/unix.rs": "pub fn more() -> &'static str { \"more=1\" }\n", "src/src/windows.rs": "", "src/README.md": "read me\n", "lib/README.md": "read me\n", "src/tests/t.rs": "#[test]\nfn t() {}\n", "src/examples/e.rs": "fn main() {}\n",
 		".gitignore": "/.xbuild/\n/dist/\n/target/\n", "notes/today": "x",
 	})
 	replace("xbuild.toml", "env = { ", "env = { NOTED = \"noted-1\", ")(t, dir)
