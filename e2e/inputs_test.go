@@ -310,6 +310,10 @@ func inputProjects(platform string) []inputProject {
 		makeFiles, makeTOML, makeWide = makeMoreFiles, "vars = { GIVEN = \"1\" }\n", makeMoreInputs
 		configure = configureMore
 	}
+	sources := `"*.c"`
+	if full() {
+		sources = `"*.c", "*.cc", "*.S"`
+	}
 	all := func(files map[string]string, more ...map[string]string) map[string]string {
 		for _, m := range more {
 			maps.Copy(files, m)
@@ -325,7 +329,7 @@ func inputProjects(platform string) []inputProject {
 		ccFiles, ccTOML = ccMoreFiles, "cflags = [\"-std=c2x\", \"@flags.rsp\", \"-include\", \"../data/forced.h\"]\ndefines = [\"GIVEN=\\\"1\\\"\"]\npkg-config = [\"own\"]\nldflags = [\"-LDIR/clib\", \"-Wl,-TDIR/data/more.ld\", \"-Wl,@DIR/data/ld.rsp\"]\nlibs = [\"foo\"]\n"
 	}
 	return []inputProject{
-		{"cc", "p", all(map[string]string{"xbuild.toml": toml("cc", "sources = [\"*.c\", \"*.cc\", \"*.S\"]\nincludes = [\".\", \"../inc\", \"first\", \"third\", \"fourth\", \"second\"]\n"+ccTOML)}, ccFiles),
+		{"cc", "p", all(map[string]string{"xbuild.toml": toml("cc", "sources = ["+sources+"]\nincludes = [\".\", \"../inc\", \"first\", \"third\", \"fourth\", \"second\"]\n"+ccTOML)}, ccFiles),
 			slices.Concat(cInputs, []input{{"a source above", func(t *testing.T, dir string) {
 				put(t, filepath.Join(dir, "above/more.c"), "#include <stdio.h>\n__attribute__((constructor)) static void above(void) { printf(\"above=1 \"); }\n")
 				edit(t, filepath.Join(dir, "xbuild.toml"), `"*.c"`, `"*.c", "../above/*.c"`)

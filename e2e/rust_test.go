@@ -634,7 +634,7 @@ func TestRustToolchainFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "rust-toolchain.toml"), []byte("[toolchain]\n\nchannel = \"7.1\"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if r := xbuild(t, dir, "build", "-q"); r.code != 1 || !strings.Contains(r.stderr, "rust-toolchain.toml:3: ") || !strings.Contains(r.stderr, "hint: [toolchains] rust") {
+	if r := xbuild(t, dir, "build", "-q"); r.code != 1 || !strings.Contains(r.stderr, "rust-toolchain.toml:3: ") || !strings.Contains(r.stderr, "hint: write rust = \">=7.1\" into [toolchains]") {
 		t.Errorf("a release that does not exist: %v", r)
 	}
 }
