@@ -154,9 +154,7 @@ func main() {
 `,
 	})
 	relink("src/via.go", "../else/v1.go")(t, dir)
-	git(t, dir, "init", "-q")
-	git(t, dir, "add", ".")
-	commit(t, dir)
+	repository(t, dir)
 	return dir
 }
 
@@ -361,9 +359,7 @@ mod windows;
 	relink("src/src/via.rs", "../../else/via1.rs")(t, dir)
 	relink("data/led", "led1")(t, dir)
 	staticLibrary("clib/libfoo.a", "int foo(void) { return 1; }\n")(t, dir)
-	git(t, dir, "init", "-q")
-	git(t, dir, "add", ".")
-	commit(t, dir)
+	repository(t, dir)
 	return dir
 }
 
@@ -507,9 +503,7 @@ console.log(` + "`script=1 part=${require('./lib/part')} json=${require('./lib/d
 	relink("src/via.c", "../else/via1.c")(t, dir)
 	relink("src/linked.js", "lib/part.js")(t, dir)
 	staticLibrary("clib/libfoo.a", "int foo(void) { return 1; }\n")(t, dir)
-	git(t, dir, "init", "-q")
-	git(t, dir, "add", ".")
-	commit(t, dir)
+	repository(t, dir)
 	return dir
 }
 

@@ -80,6 +80,14 @@ func git(t *testing.T, dir string, args ...string) {
 
 func commit(t *testing.T, dir string) { git(t, dir, "commit", "-q", "--allow-empty", "-m", "another") }
 
+// repository makes a directory one of git with all that lies in it.
+func repository(t *testing.T, dir string) {
+	t.Helper()
+	git(t, dir, "init", "-q")
+	git(t, dir, "add", ".")
+	commit(t, dir)
+}
+
 // touch changes a file's time alone.
 func touch(file string) func(*testing.T, string) {
 	return func(t *testing.T, dir string) {
@@ -273,9 +281,7 @@ func cProject(t *testing.T, files map[string]string) string {
 	relink("src/uplink", "../else/dir")(t, dir)
 	relink("src/chain.h", "chain2.h")(t, dir)
 	relink("src/chain2.h", "../else/chain1.h")(t, dir)
-	git(t, dir, "init", "-q")
-	git(t, dir, "add", ".")
-	commit(t, dir)
+	repository(t, dir)
 	return dir
 }
 

@@ -466,7 +466,9 @@ func (n *nodeRun) leave(packages []node.Package) {
 		}
 		for _, o := range packages {
 			_, optional := p.Optional[o.Name]
-			if optional && len(o.OS) > 0 && len(o.CPU) > 0 && o.Tool() == "" && strings.HasPrefix(path.Base(o.Name), path.Base(p.Name)+"-") && !listed(n.b.Prebuilt, o.Name) {
+			single := optional && len(o.OS) > 0 && len(o.CPU) > 0 && o.Tool() == ""
+			named := strings.HasPrefix(path.Base(o.Name), path.Base(p.Name)+"-")
+			if single && named && !listed(n.b.Prebuilt, o.Name) {
 				n.left = append(n.left, o.Name)
 			}
 		}
@@ -517,11 +519,14 @@ func (n *nodeRun) survey(packages []node.Package) error {
 			return err
 		}
 		if compiled[p.Dir] == 0 { // prebuilt would take nothing
-			hint := fmt.Sprintf("skip = [%q] in %s installs it without; platforms = […] there leaves the platform out", p.Name, n.b.Where)
+			hint := fmt.Sprintf("skip = [%q] in %s installs it without; platforms = […] there leaves the platform out",
+				p.Name, n.b.Where)
 			if p.Script() != "" {
-				hint = fmt.Sprintf("scripts = [%q] in %s runs its install script (%s), which may build or fetch one; ", p.Name, n.b.Where, p.Script()) + hint
+				hint = fmt.Sprintf("scripts = [%q] in %s runs its install script (%s), which may build or fetch one; ",
+					p.Name, n.b.Where, p.Script()) + hint
 			}
-			return fmt.Errorf("%s %s has no sources that node-gyp or cmake-js builds, and of its compiled files (%s and others) none is for %s\nhint: %s", p.Name, p.Version, rel, n.a.OCI, hint)
+			return fmt.Errorf("%s %s has no sources that node-gyp or cmake-js builds, and of its compiled files "+
+				"(%s and others) none is for %s\nhint: %s", p.Name, p.Version, rel, n.a.OCI, hint)
 		}
 		loose = append(loose, fmt.Sprintf("%s %s (%s)", p.Name, p.Version, rel))
 		glob := p.Name
@@ -812,7 +817,8 @@ func compiledKind(a *plan.Action, path string) (fileKind, error) {
 		if filepath.Ext(path) == ".node" {
 			return foreign, nil
 		}
-		if r, err := inspect.File(path); err == nil && slices.Contains([]string{inspect.PE, inspect.MachO, inspect.Fat}, r.Format) {
+		others := []string{inspect.PE, inspect.MachO, inspect.Fat}
+		if r, err := inspect.File(path); err == nil && slices.Contains(others, r.Format) {
 			return otherSystem, nil
 		}
 		return notCompiled, nil

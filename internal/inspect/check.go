@@ -64,7 +64,9 @@ func Check(r *Report, p platform.Platform, l Limits) []Fault {
 }
 
 // checks are what an ELF file of the right machine is held against.
-var checks = []func(*Report, platform.Platform, Limits) []Fault{pageSize, indirect, uncalled, loader, libcFloor, libraries, scratch}
+var checks = []func(*Report, platform.Platform, Limits) []Fault{
+	pageSize, indirect, uncalled, loader, libcFloor, libraries, scratch,
+}
 
 func (r *Report) fault(format string, args ...any) []Fault {
 	return []Fault{{File: r.Path, Text: fmt.Sprintf(format, args...)}}
@@ -184,8 +186,8 @@ func uncalled(r *Report, p platform.Platform, l Limits) []Fault {
 		return nil
 	}
 	return r.fault("has functions in the section %s, which GNU ld has called at the start or the end and lld has not: "+
-		"they never run. Write __attribute__((constructor)) or __attribute__((destructor)) to them in the place of the section "+
-		"(for assembly: the sections .init_array and .fini_array)", r.Uncalled)
+		"they never run. Write __attribute__((constructor)) or __attribute__((destructor)) to them in the place of the "+
+		"section (for assembly: the sections .init_array and .fini_array)", r.Uncalled)
 }
 
 // pageSize sees that the file starts, or is loaded, on every kernel for the platform: segments share no page, however

@@ -28,7 +28,8 @@ func (r *Report) Audit(path string, b platform.Baseline, o AuditOptions) error {
 	}
 	// What another system's programs are made of does not run on the platform, whatever the instructions: a package for
 	// Linux may bring an .exe.
-	if format := programs(p); format != "" && slices.Contains([]string{ELF, PE, MachO}, r.system()) && r.system() != format {
+	own, format := r.system(), programs(p)
+	if format != "" && own != format && slices.Contains([]string{ELF, PE, MachO}, own) {
 		return nil
 	}
 	data, err := os.ReadFile(path)

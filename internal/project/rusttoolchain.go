@@ -66,7 +66,8 @@ func (p *Project) RustToolchain(dirs ...string) error {
 	found.Hint = fmt.Sprintf("[toolchains] rust = \"…\" in %s is asked before it", p.File)
 	if release := strings.TrimLeft(found.Constraint, "=~"); len(release) < len(found.Constraint) {
 		// Pinned, in a file that is rustup's: what it was tested with, while later releases compile the same.
-		found.Hint = fmt.Sprintf("write rust = \">=%s\" into [toolchains] in %s, which is asked before it: a later release compiles the same sources", release, p.File)
+		found.Hint = fmt.Sprintf("write rust = \">=%s\" into [toolchains] in %s, which is asked before it: "+
+			"a later release mostly compiles what an earlier one did", release, p.File)
 	}
 	if p.Toolchains == nil {
 		p.Toolchains = map[string]ToolchainRequest{}
