@@ -127,9 +127,8 @@ type runner struct {
 
 	fetches []*fetched
 
-	mu    sync.Mutex
-	notes map[*plan.Action][]string
-	runs  map[string]*actionRun // by the action's state file
+	mu   sync.Mutex
+	runs map[string]*actionRun // by the action's state file
 }
 
 // An actionRun is one run of an action's commands.
@@ -148,16 +147,6 @@ func (r *runner) running(a *plan.Action) *actionRun {
 		return run
 	}
 	return &actionRun{}
-}
-
-// note remembers what the user should know of an action.
-func (r *runner) note(a *plan.Action, text string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.notes == nil {
-		r.notes = map[*plan.Action][]string{}
-	}
-	r.notes[a] = append(r.notes[a], text)
 }
 
 // newRunner shares the jobs out among so many actions.
@@ -295,9 +284,6 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		err = werr
 	}
 	res = Result{Artifacts: arts, Err: err, Log: log.String()}
-	r.mu.Lock()
-	res.Notes = r.notes[a]
-	r.mu.Unlock()
 	if err != nil {
 		res.Hints = a.Hints(res.Log + "\n" + err.Error())
 		if strict != nil {

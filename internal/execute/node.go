@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -730,7 +731,7 @@ func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) err
 	for _, p := range packages {
 		installed[p.Name] = true
 	}
-	var silent []string
+	var silent []node.Package
 	for _, p := range packages {
 		if listed(n.left, p.Name) || compiled[p.Dir] > 0 {
 			continue
@@ -751,14 +752,28 @@ func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) err
 			return fmt.Errorf("%s %s is to be taken as it is compiled (prebuilt), and npm's package has nothing for %s\nhint: skip = [%q] in %s installs it without", p.Name, p.Version, n.a.OCI, p.Name, n.b.Where)
 		case len(those) == 0 && p.Tool() == "" && p.Native() && p.Script() != "":
 			return fmt.Errorf("%s %s brings neither sources to compile nor a compiled file; its install script (%s), which would fetch one, was not run\nhint: scripts = [%q] in %s runs it, skip = [%q] installs it without", p.Name, p.Version, p.Script(), p.Name, n.b.Where, p.Name)
-		case without && p.Tool() == "" && p.Script() != "" && !listed(n.b.Prebuilt, p.Name) && !listed(n.b.Scripts, p.Name):
-			silent = append(silent, p.Name)
+		case without && p.Tool() == "" && p.Script() != "" && !p.Needless() && !listed(n.b.Prebuilt, p.Name) && !listed(n.b.Scripts, p.Name):
+			silent = append(silent, p)
 		}
 	}
-	if len(silent) > 0 {
-		n.note(n.a, fmt.Sprintf("install scripts were not run of %s; scripts = [%q] in %s runs one, skip says that it is not wanted", strings.Join(silent, ", "), silent[0], n.b.Where))
+	return notRun(silent, n.b.Where)
+}
+
+// notRun is the error about install scripts that were not run, and that may make or fetch what the packages need. It
+// names all at once, so that nobody builds once for each. Packages of one name are told once.
+func notRun(packages []node.Package, where string) error {
+	var names, lines []string
+	for _, p := range packages {
+		if name := strconv.Quote(p.Name); !slices.Contains(names, name) {
+			names = append(names, name)
+			lines = append(lines, fmt.Sprintf("  %s %s: %s", p.Name, p.Version, p.Script()))
+		}
 	}
-	return nil
+	if len(names) == 0 {
+		return nil
+	}
+	list := strings.Join(names, ", ")
+	return fmt.Errorf("install scripts were not run, and what they make or fetch is missing from the application:\n%s\nhint: scripts = [%s] in %s runs them, network included; skip = [%s] says that the application does without", strings.Join(lines, "\n"), list, where, list)
 }
 
 // platformPackages are the packages of package-lock.json that npm installs on some platforms only (npm help

@@ -5,6 +5,7 @@ package node
 
 import (
 	"bytes"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+
+	"github.com/BurntSushi/toml"
 )
 
 // A Build is what is made of a project for one platform.
@@ -159,6 +163,50 @@ func (p Package) Prepares() bool {
 		}
 	}
 	return false
+}
+
+// scriptsTOML lists install scripts that an application does not need.
+//
+//go:embed scripts.toml
+var scriptsTOML []byte
+
+// idle are the packages whose install scripts change nothing that is loaded.
+var idle = sync.OnceValue(func() map[string]bool {
+	var doc struct {
+		Idle []struct {
+			Packages []string
+			Why      string
+		}
+	}
+	md, err := toml.Decode(string(scriptsTOML), &doc)
+	if err != nil || len(md.Undecoded()) > 0 {
+		panic(fmt.Sprintf("scripts.toml: %v %v", err, md.Undecoded()))
+	}
+	out := map[string]bool{}
+	for _, e := range doc.Idle {
+		for _, name := range e.Packages {
+			out[name] = true
+		}
+	}
+	return out
+})
+
+// forgiven ends a command line whose failure says nothing.
+var forgiven = regexp.MustCompile(`\|\| *(true|:|exit( 0)?|echo [^>|;&]*) *\)?$`)
+
+// Needless tells whether a package does without what its install scripts do: a table says so, or each line of them ends
+// well when it fails.
+func (p Package) Needless() bool {
+	if idle()[p.Name] {
+		return true
+	}
+	for _, name := range []string{"preinstall", "install", "postinstall"} {
+		s := strings.TrimSpace(p.Scripts[name])
+		if s != "" && !forgiven.MatchString(s) && !builders.MatchString(s+" ") {
+			return false
+		}
+	}
+	return true
 }
 
 // commands separates the commands of a shell's line.

@@ -218,6 +218,29 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+// TestNeedless: install scripts of the npm registry, and whether a package does without what they do.
+func TestNeedless(t *testing.T) {
+	for _, c := range []struct {
+		name, script string
+		want         bool
+	}{
+		{"core-js", `node -e "try{require('./postinstall')}catch(e){}"`, true},
+		{"vue-demi", `node -e "try{require('./scripts/postinstall.js')}catch(e){}"`, false}, // it chooses what is loaded
+		{"es5-ext", ` node -e "try{require('./_postinstall')}catch(e){}" || exit 0`, true},
+		{"@nestjs/core", "opencollective || exit 0", true},
+		{"yarn", ":; (node ./preinstall.js > /dev/null 2>&1 || true)", true},
+		{"puppeteer", "node install.mjs", false},
+		{"ffmpeg-static", "node install.js", false},
+		{"a", "node fetch.js || node build.js", false},
+		{"a", "node fetch.js || exit 1", false},
+		{"a", "true || node fetch.js", false},
+	} {
+		if got := (Package{Name: c.name, Scripts: map[string]string{"postinstall": c.script}}).Needless(); got != c.want {
+			t.Errorf("%s: %q: %v", c.name, c.script, got)
+		}
+	}
+}
+
 // TestPrepares: install scripts of the npm registry, and whether they do more than node-gyp does.
 func TestPrepares(t *testing.T) {
 	for script, want := range map[string]bool{
