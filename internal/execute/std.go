@@ -67,7 +67,7 @@ func (r *runner) crates(ctx context.Context, st *store.Store, b compose.BuiltStd
 }
 
 func (r *runner) std(ctx context.Context, st *store.Store, b compose.BuiltStd, tree string) error {
-	work, done, err := st.TempDir("std")
+	work, done, err := st.TempDir(ctx, "std")
 	if err != nil {
 		return err
 	}

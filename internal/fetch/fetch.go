@@ -167,7 +167,7 @@ func Checked(ctx context.Context, st *store.Store, name string, urls []string, m
 	if opt.Offline {
 		return "", 0, &OfflineError{Missing: []Item{{Name: name}}}
 	}
-	tmp, done, err := st.TempDir("fetch")
+	tmp, done, err := st.TempDir(ctx, "fetch")
 	if err != nil {
 		return "", 0, err
 	}
@@ -213,7 +213,7 @@ func Checked(ctx context.Context, st *store.Store, name string, urls []string, m
 
 func (f *fetcher) bytes(ctx context.Context, st *store.Store, urls []string, max int64) ([]byte, string, error) {
 	defer f.base.CloseIdleConnections()
-	dir, done, err := st.TempDir("bytes")
+	dir, done, err := st.TempDir(ctx, "bytes")
 	if err != nil {
 		return nil, "", err
 	}

@@ -88,7 +88,7 @@ func TestReadOnly(t *testing.T) {
 	for name, do := range map[string]func() error{
 		"AddFile": func() error { _, err := s.AddFile(t.Context(), sum("new"), 3, writer("new")); return err },
 		"Tree":    func() error { _, err := s.Tree(t.Context(), "new", nil); return err },
-		"TempDir": func() error { _, _, err := s.TempDir("x"); return err },
+		"TempDir": func() error { _, _, err := s.TempDir(t.Context(), "x"); return err },
 		"Open":    func() error { _, err := Open(filepath.Join(dir, "other")); return err },
 	} {
 		if err := do(); err == nil || !strings.Contains(err.Error(), "cannot be written") || !strings.Contains(err.Error(), dir) {

@@ -62,7 +62,7 @@ func (s *Store) AddFile(ctx context.Context, sha256 string, size int64, write fu
 	if free := freeBytes(s.dir); free >= 0 && size > free {
 		return "", &FullError{Dir: s.dir, Want: size, Free: free}
 	}
-	tmp, done, err := s.TempDir("file")
+	tmp, done, err := s.TempDir(ctx, "file")
 	if err != nil {
 		return "", err
 	}

@@ -147,9 +147,12 @@ func whoami() string {
 	return fmt.Sprintf("process %d (%s)", os.Getpid(), strings.Join(args, " "))
 }
 
+// goodbye is how long the removal of a temporary folder may take once its user was interrupted.
+const goodbye = 50 * time.Millisecond
+
 // TempDir makes a folder in the store's own file system, which done removes.
-// Should this process be killed, a later Open removes it.
-func (s *Store) TempDir(prefix string) (dir string, done func(), err error) {
+// Should this process be killed, or ctx end and the folder be large, a later Open removes it.
+func (s *Store) TempDir(ctx context.Context, prefix string) (dir string, done func(), err error) {
 	for range 100 {
 		dir, err := os.MkdirTemp(s.path("tmp"), prefix+"-")
 		if err != nil {
@@ -160,7 +163,19 @@ func (s *Store) TempDir(prefix string) (dir string, done func(), err error) {
 		ok, err := tryLock(l)
 		if ok {
 			return dir, func() {
-				_ = removeAll(dir)
+				gone := make(chan struct{})
+				go func() {
+					_ = removeAll(dir)
+					close(gone)
+				}()
+				select {
+				case <-gone:
+				case <-ctx.Done():
+					select {
+					case <-gone:
+					case <-time.After(goodbye):
+					}
+				}
 				_ = l.Unlock()
 			}, nil
 		}

@@ -134,7 +134,7 @@ func (s *Store) create() error {
 		return err
 	}
 	use.Close()
-	tmp, done, err := s.TempDir("create")
+	tmp, done, err := s.TempDir(context.Background(), "create")
 	if err != nil {
 		return err
 	}

@@ -744,7 +744,7 @@ func TestInfo(t *testing.T) {
 	s := open(t)
 	add(t, s, "12345")
 	plant(t, s, "k")
-	_, done, err := s.TempDir("x")
+	_, done, err := s.TempDir(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -755,6 +755,36 @@ func TestInfo(t *testing.T) {
 	}
 	done()
 	clean(t, s)
+}
+
+// TestTempDirInterrupted: who was interrupted does not wait for the removal of what he has, which a later Open does.
+func TestTempDirInterrupted(t *testing.T) {
+	s := open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	dir, done, err := s.TempDir(ctx, "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		sub := filepath.Join(dir, fmt.Sprint(i))
+		if err := os.Mkdir(sub, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for j := range 300 {
+			if err := os.Symlink("x", filepath.Join(sub, fmt.Sprint(j))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cancel()
+	start := time.Now()
+	done()
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("an interrupted removal took %v", took)
+	}
+	for exists(dir) { // the removal goes on while this process lives, and may be in the way of the next one's
+		reopen(t, s.Dir())
+	}
 }
 
 func BenchmarkOpen(b *testing.B) {

@@ -49,7 +49,7 @@ func (s *Store) Tree(ctx context.Context, key string, fill func(tmp, final strin
 	if path, ok := s.HasTree(key); ok {
 		return path, nil
 	}
-	outer, done, err := s.TempDir("tree")
+	outer, done, err := s.TempDir(ctx, "tree")
 	if err != nil {
 		return "", err
 	}
@@ -101,7 +101,7 @@ func (s *Store) Tree(ctx context.Context, key string, fill func(tmp, final strin
 // removeTree takes the tree out of sight before it takes it apart; the caller
 // holds its lock.
 func (s *Store) removeTree(key string) error {
-	tmp, done, err := s.TempDir("remove")
+	tmp, done, err := s.TempDir(context.Background(), "remove")
 	if err != nil {
 		return err
 	}
