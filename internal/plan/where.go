@@ -52,14 +52,34 @@ func placesOf(re *regexp.Regexp, dir string) []string {
 		if err != nil {
 			return nil
 		}
-		if at := re.FindIndex(text); at != nil {
+		for _, at := range re.FindAllIndex(text, -1) {
+			if speaks.Match(logicalLine(text, at[0])) {
+				continue
+			}
 			name, err := filepath.Rel(dir, file)
 			if err != nil {
 				name = file
 			}
 			out = append(out, fmt.Sprintf("%s:%d", filepath.ToSlash(name), 1+bytes.Count(text[:at[0]], []byte("\n"))))
+			break
 		}
 		return nil
 	})
 	return out
+}
+
+// speaks begins a line that does nothing: a comment, or a message.
+var speaks = regexp.MustCompile(`^\s*(#|//|[@-]*(echo|printf)\b|\$[({](warning|info|error)\b|message\(|AC_MSG_)`)
+
+// logicalLine is the line that a position is in, with the lines before it that go on in it (they end in a backslash),
+// up to the position.
+func logicalLine(text []byte, at int) []byte {
+	begin := at
+	for {
+		begin = bytes.LastIndexByte(text[:begin], '\n') + 1
+		if before := bytes.TrimRight(text[:begin], "\r\n"); begin == 0 || !bytes.HasSuffix(before, []byte{'\\'}) {
+			return text[begin:at]
+		}
+		begin--
+	}
 }
