@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"xbuild/internal/crash"
 	"xbuild/internal/emulate"
 	"xbuild/internal/env"
+	"xbuild/internal/execute"
 	"xbuild/internal/inspect"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
@@ -352,7 +354,7 @@ type RunCmd struct {
 
 // Help is the long help.
 func (*RunCmd) Help() string {
-	return "Without -p the program's folder says what it is for (dist/linux/arm/v6/hello), or else its header. Under QEMU the CPU is the platform's baseline: an instruction that it does not promise is an illegal instruction here.\n\n" +
+	return "Without -p the program's folder says what it is for (dist/linux/arm/v6/hello), or else its header. Under QEMU the CPU is the platform's baseline: an instruction that it does not promise is an illegal instruction here. A name that is no file here is that of a program in dist.\n\n" +
 		"Example: xbuild run -p linux/arm64 dist/linux/arm64/hello\n         xbuild run -p linux/s390x --node 20 index.js"
 }
 
@@ -374,6 +376,12 @@ func (c *RunCmd) Run(g *Globals) error {
 		return err
 	}
 	program, err := emulate.Open(path)
+	if errors.Is(err, fs.ErrNotExist) && !strings.Contains(command[0], "/") {
+		if path, err = c.built(g, command[0]); err != nil {
+			return err
+		}
+		program, err = emulate.Open(path)
+	}
 	if errors.Is(err, emulate.ErrNotELF) {
 		if err := c.scriptOfNode(path, command[0]); err != nil {
 			return err
@@ -416,6 +424,45 @@ func (c *RunCmd) Run(g *Globals) error {
 		sysroot = root.Dir
 	}
 	return s.run(p, program, sysroot, command[1:], c.Emulate)
+}
+
+// built is the file of a program that the project here has built, by its name.
+func (c *RunCmd) built(g *Globals, name string) (string, error) {
+	s, err := g.load(false)
+	if err != nil {
+		return "", err
+	}
+	if !s.inProject {
+		return "", fmt.Errorf("no file %s here, and no %s whose programs it could be one of", name, project.FileName)
+	}
+	p, err := s.one(c.Platform)
+	if err != nil {
+		return "", err
+	}
+	dist := s.Project.DistDir()
+	all, err := execute.ReadArtifacts(dist)
+	if err != nil {
+		return "", err
+	}
+	var found, others []string
+	for _, a := range all {
+		switch file := relative(filepath.Join(dist, filepath.FromSlash(a.Path))); {
+		case filepath.Base(a.Path) != name:
+		case a.Platform == p.Name:
+			found = append(found, file)
+		default:
+			others = append(others, a.Platform)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return filepath.Abs(found[0])
+	case len(found) > 1:
+		return "", fmt.Errorf("no file %s here, and %s has several for %s: name one of %s", name, relative(dist), p.Name, strings.Join(found, ", "))
+	case len(others) > 0:
+		return "", fmt.Errorf("no file %s here, and %s has none for %s, but for %s\nhint: xbuild build -p %s builds it, -p of run chooses another platform", name, relative(dist), p.Name, strings.Join(others, ", "), p.Name)
+	}
+	return "", fmt.Errorf("no file %s here, and none of that name in %s\nhint: xbuild build -p %s builds what the project has, and names the files", name, relative(dist), p.Name)
 }
 
 // scriptOfNode refuses a script of Node.js that is to run on a platform: the host's node would run it with the host's

@@ -434,6 +434,23 @@ func placeLink(target, to string) error {
 	return nil
 }
 
+// ReadArtifacts reads artifacts.json of a directory of artifacts: none, where nothing was built.
+func ReadArtifacts(dist string) ([]Artifact, error) {
+	file := filepath.Join(dist, "artifacts.json")
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var arts []Artifact
+	if err := json.Unmarshal(data, &arts); err != nil {
+		return nil, fmt.Errorf("%s: %w\nhint: remove it; the next xbuild build writes it anew", file, err)
+	}
+	return arts, nil
+}
+
 // writeArtifacts writes dist/artifacts.json: what this run made, and of earlier runs what still lies in dist.
 func writeArtifacts(ctx context.Context, scratch, dist string, results []Result) error {
 	if err := os.MkdirAll(dist, 0o755); err != nil {
