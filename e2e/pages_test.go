@@ -149,7 +149,8 @@ func TestJemalloc(t *testing.T) {
 	}
 	large := largePages(t)
 	large(dir, "linux/arm64", "je", 65536, true)
-	large(dir, "linux/ppc64le", "je", 65536, true)
+	// Not linux/ppc64le: there a memset to zero in a thread's own data ends with SIGSEGV in that QEMU, in C alone too
+	// (dcbz, in the loader's last page).
 	edit(t, filepath.Join(dir, "xbuild.toml"), "[target.je]\n", "[target.je]\nplatforms = [\"linux/arm64\"]\nenv = { JEMALLOC_SYS_WITH_LG_PAGE = \"14\" }\n")
 	build(t, dir)
 	prints(t, dir, "linux/arm64", built(dir, "linux/arm64", "je"), nil, "0 16384 ")

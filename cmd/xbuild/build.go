@@ -118,26 +118,56 @@ func faults(list []plan.Fault, of int) error {
 	if len(list) == of && same {
 		return list[0].Err
 	}
-	var out, hints []string
+	var out []string
+	var all hints
 	for _, f := range list {
-		line, hint := failure(f)
+		line, more := failure(f)
 		out = append(out, line)
-		for _, h := range hint {
-			if !slices.Contains(hints, h) {
-				hints = append(hints, h)
-			}
+		for _, h := range more {
+			all.add(h, f.Platform)
 		}
 	}
-	return fmt.Errorf("%d of %d failed:\n%s", len(list), of, strings.Join(append(out, hints...), "\n"))
+	return fmt.Errorf("%d of %d failed:\n%s", len(list), of, strings.Join(append(out, all.lines()...), "\n"))
+}
+
+// hints are what the user can do, each once: platforms fail alike.
+type hints struct {
+	alike  []string            // with no platform's name in them
+	first  map[string]string   // the first of those that are alike
+	others map[string][]string // the platforms of the others, where the platform is in the text
+}
+
+func (h *hints) add(text, platform string) {
+	if h.first == nil {
+		h.first, h.others = map[string]string{}, map[string][]string{}
+	}
+	key := strings.ReplaceAll(text, platform, "\x00")
+	switch first, ok := h.first[key]; {
+	case !ok:
+		h.alike = append(h.alike, key)
+		h.first[key] = text
+	case first != text && !slices.Contains(h.others[key], platform):
+		h.others[key] = append(h.others[key], platform)
+	}
+}
+
+func (h *hints) lines() []string {
+	var out []string
+	for _, key := range h.alike {
+		line := "hint: " + h.first[key]
+		if more := h.others[key]; len(more) > 0 {
+			line += " (the same for " + strings.Join(more, ", ") + ")"
+		}
+		out = append(out, line)
+	}
+	return out
 }
 
 // failure is a fault in a line that names what it is of, and its hints apart.
 func failure(f plan.Fault) (line string, hints []string) {
 	line, hint, found := strings.Cut(f.Err.Error(), "\nhint: ")
 	if found {
-		for h := range strings.SplitSeq(hint, "\nhint: ") {
-			hints = append(hints, "hint: "+h)
-		}
+		hints = strings.Split(hint, "\nhint: ")
 	}
 	return fmt.Sprintf("%s for %s: %s", f.Target, f.Platform, line), hints
 }
@@ -249,15 +279,14 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 	for _, n := range notes {
 		s.note("%s", n)
 	}
-	var failed, hints []string
+	var failed []string
+	var all hints
 	of := len(results) + len(p.Faults)
 	for _, f := range p.Faults {
 		line, more := failure(f)
 		failed = append(failed, line)
 		for _, h := range more {
-			if !slices.Contains(hints, h) {
-				hints = append(hints, h)
-			}
+			all.add(h, f.Platform)
 		}
 	}
 	for _, r := range results {
@@ -270,14 +299,12 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 			fmt.Fprintln(os.Stderr)
 		}
 		for _, h := range r.Hints {
-			if h = "hint: " + h; !slices.Contains(hints, h) { // platforms fail alike
-				hints = append(hints, h)
-			}
+			all.add(h, r.Action.OCI)
 		}
 	}
 	if len(failed) > 0 {
 		fmt.Fprintln(os.Stderr)
-		return results, errors.Join(fmt.Errorf("%d of %d failed:\n%s", len(failed), of, strings.Join(append(failed, hints...), "\n")), rerr)
+		return results, errors.Join(fmt.Errorf("%d of %d failed:\n%s", len(failed), of, strings.Join(append(failed, all.lines()...), "\n")), rerr)
 	}
 	if rerr != nil {
 		return results, rerr
@@ -460,6 +487,7 @@ type FetchCmd struct {
 	Host string `placeholder:"HOST" help:"Fetch the toolchains of another host (linux/amd64 or linux/arm64)." env:"XBUILD_HOST"`
 	QEMU bool   `name:"qemu" help:"Fetch the emulators of xbuild run too."`
 	GDB  bool   `name:"gdb" help:"Fetch the debugger of xbuild debug too."`
+	Exec bool   `name:"exec" help:"Fetch what xbuild env and xbuild exec have beside: C for the platforms, and for the host."`
 	Node bool   `name:"node" help:"Fetch the Nodes that xbuild test runs modules in too, and npm's packages for that."`
 }
 
@@ -515,6 +543,11 @@ func (c *FetchCmd) Run(g *Globals) error {
 			return err
 		}
 	}
+	if c.Exec {
+		if err := s.views(p); err != nil {
+			return err
+		}
+	}
 	if s.Host.Name != native.Name {
 		// Another host's toolchains are composed there: a tree names its own place on that host.
 		if err := s.composer().DownloadAll(s.ctx, p.Set); err != nil {
@@ -531,4 +564,40 @@ func (c *FetchCmd) Run(g *Globals) error {
 		return err
 	}
 	return faults(p.Faults, len(p.Faults)+len(p.Actions))
+}
+
+// views adds to a plan's set the C of its platforms and of the host, as environment has them.
+func (s *session) views(p *plan.Plan) error {
+	done := map[string]bool{}
+	for _, a := range p.Actions {
+		if done[a.Platform.Name] || !a.Platform.HasSysroot() {
+			continue
+		}
+		done[a.Platform.Name] = true
+		req, err := s.RequireView([]platform.Platform{a.Platform})
+		if err != nil {
+			return err
+		}
+		host, err := s.RequireHostView(a.Platform)
+		if err != nil {
+			return err
+		}
+		for _, req := range []resolve.Requests{req, host} {
+			if err := s.resolved(req, false, false); err != nil {
+				return err
+			}
+		}
+		v, err := s.View(a.Platform)
+		if err != nil {
+			return err
+		}
+		h, err := s.HostView(a.Platform)
+		if err != nil {
+			return err
+		}
+		for _, v := range []compose.View{v, h, h.Plain(s.store.Dir())} {
+			p.Set.View(v)
+		}
+	}
+	return nil
 }

@@ -73,6 +73,7 @@ type session struct {
 	npm       npm.Config // how the machine's npm is configured
 	crateDirs []string   // the sources that cargo builds
 	unread    []string   // those that had no Cargo.lock when Rust's release was chosen
+	fetches   string     // the command that fetches what this one needs; by default xbuild fetch
 	moved     []string   // where the project says that builds and artifacts are, and they are not
 }
 
@@ -382,7 +383,7 @@ func (s *session) rustMirrors() []string {
 }
 
 func (s *session) fetchOptions() fetch.Options {
-	return fetch.Options{Progress: fetch.NewProgress(os.Stderr, s.Quiet), Offline: s.Offline, Authorization: s.npm.Authorization, Notice: func(m string) { s.note("%s", m) }}
+	return fetch.Options{Progress: fetch.NewProgress(os.Stderr, s.Quiet), Offline: s.Offline, Command: s.fetches, Authorization: s.npm.Authorization, Notice: func(m string) { s.note("%s", m) }}
 }
 
 // resolved makes sure that the lock holds what is requested, and writes it where that is new.
@@ -456,7 +457,7 @@ func (e *lackError) Error() string { return e.text }
 func (s *session) lackError(req resolve.Requests) error {
 	flag, hint := "--locked forbids to change it", `run "xbuild lock" and commit the file`
 	if !s.Locked {
-		flag, hint = "--offline forbids to look it up", `run "xbuild fetch" while there is a network`
+		flag, hint = "--offline forbids to look it up", fmt.Sprintf("run %q while there is a network", cmp.Or(s.fetches, "xbuild fetch"))
 	}
 	return &lackError{fmt.Sprintf("%s does not hold all that is needed (%s) and %s\nhint: %s", relative(s.lockPath), s.lacking(req), flag, hint)}
 }
@@ -666,6 +667,9 @@ func (s *session) view(p platform.Platform) (compose.View, error) {
 
 // toolchain locks, fetches and composes one toolchain, the one that is used for p.
 func (s *session) toolchain(name string, p platform.Platform) (compose.Toolchain, error) {
+	if flag := map[string]string{"qemu": " --qemu", "gdb": " --qemu --gdb"}[name]; flag != "" {
+		s.fetches = "xbuild fetch" + flag
+	}
 	req, err := s.RequireToolchain(name, p)
 	if err != nil {
 		return compose.Toolchain{}, err

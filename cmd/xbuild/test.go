@@ -135,6 +135,7 @@ func (s *session) tests(p *plan.Plan, always bool) ([]execute.Test, error) {
 	}
 	p.Actions = actions
 	if qemu {
+		s.fetches = "xbuild fetch --qemu"
 		req, err := s.RequireToolchain("qemu", s.Host)
 		if err != nil {
 			return nil, err
@@ -191,6 +192,7 @@ func (s *session) nodes(p *plan.Plan) error {
 	if err != nil {
 		return err
 	}
+	s.fetches = "xbuild fetch --qemu --node"
 	if err := s.resolved(all, false, false); err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ type OnePlatform struct {
 // environment is what makes any build system build for a platform; path goes in front of PATH. With cargo, what cargo
 // needs is in it too; cargoAlone says that nothing else will read it.
 func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e env.Environment, path []string, err error) {
+	s.fetches = "xbuild fetch --exec"
 	cfg := s.Project.Config(p)
 	b, err := s.Baseline(p)
 	if err != nil {
@@ -517,6 +518,7 @@ func (c *RunCmd) node(g *Globals, args []string) error {
 		return usageError{fmt.Errorf("--node %q is no version (such as 24, 22.14.0 or ^20.11)", c.Node)}
 	}
 	in := plan.NodeTest{Range: c.Node}
+	s.fetches = "xbuild run --node " + c.Node
 	req, err := s.RequireNode(p, in)
 	if err != nil {
 		return err

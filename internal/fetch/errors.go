@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -115,7 +116,10 @@ func (e *Error) mirror() string {
 }
 
 // An OfflineError lists what would have to be fetched.
-type OfflineError struct{ Missing []Item }
+type OfflineError struct {
+	Missing []Item
+	Command string // of Options
+}
 
 func (e *OfflineError) Error() string {
 	var b strings.Builder
@@ -132,6 +136,6 @@ func (e *OfflineError) Error() string {
 		}
 		b.WriteString("\n  " + it.Name)
 	}
-	b.WriteString("\nhint: run \"xbuild fetch\" while there is a network")
+	fmt.Fprintf(&b, "\nhint: run %q while there is a network", cmp.Or(e.Command, "xbuild fetch"))
 	return b.String()
 }

@@ -49,6 +49,7 @@ type Options struct {
 	Jobs     int           // downloads at once; 0 is 8
 	Progress *Progress     // nil says nothing
 	Offline  bool          // fetch nothing, name what is missing
+	Command  string        // fetches what is missing, where there is a network; by default xbuild fetch
 	Retries  int           // further attempts after passing faults, for each URL; 0 is 4, negative none
 	Backoff  time.Duration // pause before the first of them, doubled each time; 0 is half a second
 	Stall    time.Duration // time without a byte after which a connection is given up; 0 is 30 seconds
@@ -90,7 +91,7 @@ func Files(ctx context.Context, st *store.Store, items []Item, opt Options) erro
 		return err
 	}
 	if opt.Offline {
-		return &OfflineError{Missing: missing}
+		return &OfflineError{missing, opt.Command}
 	}
 	// Large ones first: the end of the batch is then short.
 	slices.SortStableFunc(missing, func(a, b Item) int { return int(min(max(b.Size-a.Size, -1), 1)) })
@@ -165,7 +166,7 @@ func (o Options) Bytes(ctx context.Context, st *store.Store, urls []string, max 
 // What passes comes into the store; its SHA-256 and size come back.
 func Checked(ctx context.Context, st *store.Store, name string, urls []string, max int64, check func(file string) error, opt Options) (sum string, bytes int64, err error) {
 	if opt.Offline {
-		return "", 0, &OfflineError{Missing: []Item{{Name: name}}}
+		return "", 0, &OfflineError{[]Item{{Name: name}}, opt.Command}
 	}
 	tmp, done, err := st.TempDir(ctx, "fetch")
 	if err != nil {
