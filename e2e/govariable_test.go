@@ -70,3 +70,46 @@ func main() {
 		}
 	}
 }
+
+// TestHeldAnswers: Go's compiler (of 1.26 for linux/riscv64) loads the answer of the machine before a long expression and tests it after that
+// (github.com/goccy/go-json is refused where the audit looks no further than a few instructions).
+func TestHeldAnswers(t *testing.T) {
+	needNetwork(t)
+	dir := write(t, map[string]string{
+		"xbuild.toml": "[project]\nname = \"answers\"\nplatforms = [\"linux/amd64\", \"linux/arm64\", \"linux/riscv64\", \"linux/loong64\"]\n[target.p]\nrecipe = \"go\"\n",
+		"go.mod":      "module example.invalid/p\n\ngo 1.26.0\n",
+		"main.go": `package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+)
+
+const low, high = 0x0101010101010101, 0x8080808080808080
+
+func mask(w uint64, c byte) uint64 {
+	x := w ^ low*uint64(c)
+	return ^((x&^high + ^uint64(high)) | x) & high
+}
+
+//go:noinline
+func folded(name []byte) int {
+	n, i := len(name), 0
+	for ; i+8 <= len(name); i += 8 {
+		w := binary.LittleEndian.Uint64(name[i:])
+		n -= bits.OnesCount64(mask(w, '_') | mask(w, '-') | mask(w, '.') | mask(w, '+') | mask(w, ' ') | mask(w, '~'))
+	}
+	return n
+}
+
+func main() { fmt.Println(folded([]byte("a_b-c__dabcdefgh"))) }
+`,
+	})
+	build(t, dir)
+	for _, name := range []string{"linux/amd64", "linux/arm64", "linux/riscv64", "linux/loong64"} {
+		if r := underQEMU(t, dir, name, built(dir, name, "p")); r.stdout != "12\n" {
+			t.Errorf("%s: %v", name, r)
+		}
+	}
+}

@@ -405,6 +405,11 @@ func (p *program) flow(f int, all bool) *guard {
 			g.decides[from] = true
 		}
 	}
+	if len(looks) > 0 && !all {
+		for _, i := range p.held(g, code, looks) {
+			g.decides[i] = true
+		}
+	}
 	g.plainWays()
 	return g
 }
