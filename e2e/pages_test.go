@@ -126,9 +126,8 @@ fn main() {
 `,
 }
 
-// TestJemalloc: an allocator that compiles in the size of a page is compiled for the platform's largest: the crate,
-// and the C library that a Makefile configures and brings, as that of valkey and redis does. What the user says
-// wins. In CI it is the crate for linux/arm64; with XBUILD_E2E=full all, and both run on pages of 64 KB too.
+// TestJemalloc: an allocator that compiles in the size of a page is compiled for the platform's largest. What the user
+// says wins. In CI it is built for linux/arm64; with XBUILD_E2E=full for all, and runs on pages of 64 KB too.
 func TestJemalloc(t *testing.T) {
 	needNetwork(t)
 	rust := []string{"linux/arm64"}
@@ -156,7 +155,15 @@ func TestJemalloc(t *testing.T) {
 	prints(t, dir, "linux/arm64", built(dir, "linux/arm64", "je"), nil, "0 16384 ")
 	large(dir, "linux/arm64", "je", 16384, true)
 	large(dir, "linux/arm64", "je", 65536, false)
+}
 
+// TestJemallocByMake is the same of the C library that a Makefile configures and brings, as that of valkey and redis
+// does.
+func TestJemallocByMake(t *testing.T) {
+	needNetwork(t)
+	if !full() {
+		t.Skip("with XBUILD_E2E=full")
+	}
 	source, _ := upstream(t, "jemalloc")
 	projectIn(t, source, "[target.je]\nrecipe = \"make\"\noutputs = [\"je\"]\n[platform.\"linux/s390x\"]\nenv = { LG_PAGE = \"--with-lg-page=13\" }\n")
 	for name, text := range map[string]string{
@@ -176,7 +183,9 @@ int main(void) {
 			t.Fatal(err)
 		}
 	}
-	build(t, source)
+	for _, name := range eleven { // one by one, as above
+		build(t, source, "-p", name)
+	}
 	onEach(t, func(t *testing.T, name string) {
 		want := pageOf(t, name)
 		if name == "linux/s390x" {
@@ -184,7 +193,7 @@ int main(void) {
 		}
 		prints(t, source, name, built(source, name, "je"), nil, "0 "+strconv.Itoa(want)+" 1\n")
 	})
-	large(source, "linux/arm64", "je", 65536, true)
+	largePages(t)(source, "linux/arm64", "je", 65536, true)
 }
 
 // largePages runs programs with larger pages than the machine's, which QEMU's user mode has an option for up to

@@ -30,6 +30,7 @@ type image struct {
 	wide    bool // 64 bits
 	linked  bool // an executable or shared object
 	placed  bool // it is loaded where it says, and its code may hold addresses
+	floats  bool // it is loaded anywhere: its code holds addresses only where the loader writes them
 	program bool // it is started by itself
 	named   bool // its functions have symbols of their own, not only those that the loader needs
 	entry   uint64
@@ -240,6 +241,7 @@ func (img *image) addELF(b []byte, member string) error {
 	if err := img.begin(a, h.machine, h.class, h.order, h.typ == elf.ET_EXEC || h.typ == elf.ET_DYN, member); err != nil {
 		return err
 	}
+	img.floats = h.typ == elf.ET_DYN
 	img.eflags = h.flags
 	raw, err := readSections(b, h)
 	if err != nil {

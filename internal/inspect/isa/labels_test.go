@@ -49,6 +49,7 @@ func TestExported(t *testing.T) {
 	asks := append(slices.Clone(ask), 0xc3)
 	calls := []byte{0xe8, 0x0b, 0x00, 0x00, 0x00, 0xc3} // the next function
 	either := append(slices.Clone(ask), 0x74, 0x05, 0xf3, 0x0f, 0xb8, 0xc7, 0xc3, 0xc3)
+	offset := []byte{0x48, 0x81, 0xc7, 0x20, 0x00, 0x01, 0x00, 0xc3} // add rdi, 0x10020; ret: where c would be in a program at a fixed place
 	question := []byte{0x0f, 0x01, 0xd0, 0xc3} // xgetbv; ret
 	for _, c := range []struct {
 		name      string
@@ -64,6 +65,7 @@ func TestExported(t *testing.T) {
 		{"half of all functions", [][]byte{ret, asks, work, work, work, ret}, "bcdef", false, 3, 3, 0, 0},
 		{"what an exported function calls", [][]byte{ret, asks, calls, work, ret, ret}, "bcdef", false, 1, 0, 0, 0},
 		{"not exported", [][]byte{ret, ret, work, ret, ret, ret}, "bdef", false, 0, 0, 0, 1},
+		{"not exported, and an offset like its address", [][]byte{ret, offset, work, ret, ret, ret}, "bdef", false, 0, 0, 0, 1},
 		{"not exported, half of all functions", [][]byte{ret, ret, work, work, work, ret}, "bf", false, 3, 0, 0, 0},
 		{"of a program", [][]byte{ret, ret, work, ret, ret, ret}, "", true, 0, 0, 0, 1},
 		{"of a program that exports all", [][]byte{ret, ret, work, ret, ret, ret}, "abcdef", true, 0, 0, 0, 1},
@@ -91,7 +93,7 @@ func TestExported(t *testing.T) {
 			}
 			img.byAddr = append(img.byAddr, symbol{name: name, addr: at, size: uint64(len(f)), typ: elf.STT_FUNC})
 		}
-		img.named, img.program = true, c.program
+		img.named, img.program, img.floats = true, c.program, !c.program
 		img.finish()
 		r := audit(img, features(baseline(t, "linux/amd64"), img), Options{})
 		exported := 0

@@ -99,7 +99,7 @@ func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
 			addr, ok = uint64(uint32(c.disp)), true
 		case !long && c.base >= 0 && c.hasDisp32 && m.has(uint32(c.base)):
 			addr, ok = (m.regs[c.base]+uint64(c.disp))&0xffffffff, true
-		case c.hasDisp32 && c.index >= 0: // an array in a program at a fixed place
+		case c.hasDisp32 && c.index >= 0 && !(long && m.img.floats): // an array in a program at a fixed place
 			addr, ok = uint64(uint32(c.disp)), true
 		}
 		if ok {
@@ -111,7 +111,7 @@ func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
 				in.kind = store
 				in.zero = c.space == legacy && c.m == 0 && (c.opcode == 0xc6 || c.opcode == 0xc7) && c.imm == 0
 			}
-			if c.space == legacy && c.m == 0 && c.opcode == 0xc7 && c.immSize == 4 { // a pointer to a function, in code at a fixed place
+			if c.space == legacy && c.m == 0 && c.opcode == 0xc7 && c.immSize == 4 && c.mayPoint(m, after) { // a pointer to a function, in code at a fixed place
 				if s := m.img.section(uint64(uint32(c.imm))); s != nil && s.exec() {
 					in.wrote = uint64(uint32(c.imm))
 				}
@@ -131,10 +131,20 @@ func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
 				in.kind = store
 			}
 		case !long && (op == 0x81 && c.modrm>>3 == 0x18 && m.has(uint32(c.modrm&7)) || op == 0x05 && m.has(0)): // the distance to the table
-		case m.img.holds(imm):
+		case m.img.holds(imm) && c.mayPoint(m, after):
 			in.ref, in.kind = imm, address
 		}
 	}
+}
+
+// mayPoint says that an instruction's last bytes, its immediate, may be an address: not in code that is loaded anywhere,
+// where the loader does not write it there. Offsets into large structures look like addresses.
+func (c *x86Code) mayPoint(m *machine, after uint64) bool {
+	if !m.img.floats {
+		return true
+	}
+	_, written := m.img.pointers[after-uint64(c.immSize)]
+	return written
 }
 
 // follow keeps track of registers in 32-bit code: call to a thunk or to the next instruction, then add.
