@@ -1,0 +1,124 @@
+package e2e
+
+func cmakeFiles(body string) map[string]string {
+	return map[string]string{"main.c": empty, "CMakeLists.txt": "cmake_minimum_required(VERSION 3.20)\nproject(app C CXX)\n" + body + "add_executable(app main.c)\n"}
+}
+
+const cmakeTarget = "recipe = \"cmake\"\noutputs = [\"app\"]\n"
+
+// hintsOfCMake: what find_package and its like say.
+var hintsOfCMake = []hintCase{
+	{name: "a program for CMake's Protobuf", row: "cmake: protoc) executable", platform: "linux/arm64", full: true,
+		target: cmakeTarget + "[sysroot]\npackages = [\"libprotobuf-dev\"]\n",
+		files:  cmakeFiles("find_package(Protobuf REQUIRED)\nif(NOT Protobuf_PROTOC_EXECUTABLE)\n  message(FATAL_ERROR \"protoc executable not found\")\nendif()\n"),
+		hint:   "the project runs protoc while it is built, and there is none: xbuild.toml:3: write tools = [\"protoc\"] in [target.app]",
+		old:    "recipe = \"cmake\"\n",
+		mend:   "recipe = \"cmake\"\ntools = [\"protoc\"]\n"},
+	{name: "a component of Boost", row: "cmake: Found package configuration file", platform: "linux/arm64", full: true,
+		target: cmakeTarget + "[sysroot]\npackages = [\"libboost-dev\"]\n",
+		files:  cmakeFiles("find_package(Boost CONFIG REQUIRED COMPONENTS chrono)\n"),
+		hint:   "BoostConfig.cmake is there, and refuses by itself",
+		old:    "\"libboost-dev\"",
+		mend:   "\"libboost-dev\", \"libboost-chrono-dev\""},
+	{name: "protoc in a file of CMake's", row: "cmake: The imported target", platform: "linux/arm64", full: true,
+		target: cmakeTarget + "[sysroot]\npackages = [\"libprotobuf-dev\"]\nsuite = \"forky\"\n",
+		files:  cmakeFiles("find_package(Protobuf CONFIG REQUIRED)\n"),
+		hint:   "the package's file of CMake names ",
+		old:    "recipe = \"cmake\"\n",
+		mend:   "recipe = \"cmake\"\ntools = [\"protoc\"]\n"},
+	{name: "protoc in a file of CMake's, in module mode", row: "cmake: The imported target", platform: "linux/arm64", full: true,
+		target: cmakeTarget + "[sysroot]\npackages = [\"libprotobuf-dev\"]\nsuite = \"forky\"\n",
+		files:  cmakeFiles("find_package(Protobuf CONFIG REQUIRED)\n"),
+		hint:   "or ask for the package in module mode (find_package without CONFIG), which does not want it",
+		mended: cmakeFiles("find_package(Protobuf REQUIRED)\n")},
+	{name: "a program of a CMake project's message", row: "cmake: CMake Error at", platform: "linux/arm64", full: true,
+		target:    cmakeTarget,
+		files:     cmakeFiles("find_program(SCDOC scdoc)\nif(NOT SCDOC)\n  message(FATAL_ERROR \"scdoc not found: manpages cannot be built\")\nendif()\n"),
+		hint:      "the project wants a program of the host, scdoc: ",
+		mend:      "host_tools = [\"scdoc\"]\n",
+		installed: "scdoc"},
+	{name: "documentation of a CMake project", row: "cmake: CMake Error at", platform: "linux/arm64", full: true,
+		target: cmakeTarget,
+		files:  cmakeFiles("option(MAN \"manual pages\" ON)\nfind_program(SCDOC scdoc)\nif(MAN AND NOT SCDOC)\n  message(FATAL_ERROR \"scdoc not found: manpages cannot be built\")\nendif()\n"),
+		hint:   "or, where it makes documentation alone, leave that out by the project's own option, in defines of xbuild.toml:3: [target.app]",
+		mend:   "defines = { MAN = \"OFF\" }\n"},
+	{name: "a package of pkg-config for CMake", row: "cmake: Could NOT find ([", platform: "linux/arm64", full: true,
+		target: cmakeTarget,
+		files:  cmakeFiles("find_package(PkgConfig REQUIRED)\npkg_check_modules(EXPAT REQUIRED expat)\n"),
+		hint:   "add \"libexpat1-dev\" to packages in a [sysroot] table",
+		mend:   "[sysroot]\npackages = [\"libexpat1-dev\"]\n"},
+	{name: "a configuration file of CMake's", row: "cmake: Could NOT find ([", platform: "linux/arm64", full: true,
+		target: cmakeTarget,
+		files:  cmakeFiles("find_package(fmt CONFIG REQUIRED)\n"),
+		hint:   "add \"libfmt-dev\" to packages in a [sysroot] table",
+		mend:   "[sysroot]\npackages = [\"libfmt-dev\"]\n"},
+	{name: "CMake wants Fortran", row: "cmake: No CMAKE_Fortran_COMPILER", platform: "linux/arm64", full: true,
+		target: cmakeTarget,
+		files:  cmakeFiles("enable_language(Fortran)\n"),
+		hint:   "xbuild has no Fortran compiler for linux/arm64",
+		mend:   "[sysroot]\npackages = [\"libopenblas-dev\"]\n",
+		mended: cmakeFiles("find_package(OpenBLAS CONFIG REQUIRED)\n")},
+}
+
+func mesonFiles(body string) map[string]string {
+	return map[string]string{"main.c": empty, "meson.build": "project('app', 'c')\n" + body}
+}
+
+const mesonTarget = "recipe = \"meson\"\noutputs = [\"app\"]\n"
+
+// hintsOfMeson: what Meson and pkg-config say.
+var hintsOfMeson = []hintCase{
+	{name: "a dependency of Meson's, listed", row: "meson: Dependency", listed: true, platform: "linux/arm64", full: true,
+		target: mesonTarget + "[sysroot]\npackages = [\"zlib1g-dev\"]\n",
+		files:  mesonFiles("executable('app', 'main.c', dependencies: dependency('zlib', version: '>=99'))\n"),
+		hint:   "xbuild exec -p linux/arm64 -- pkg-config --print-errors --exists zlib says which",
+		do:     [][]string{{"exec", "-q", "-p", "linux/arm64", "--", "pkg-config", "--print-errors", "--exists", "zlib"}},
+		mended: mesonFiles("executable('app', 'main.c', dependencies: dependency('zlib'))\n")},
+	{name: "a library of Meson's", row: "meson: Dependency", platform: "linux/arm64", full: true,
+		target: mesonTarget,
+		files:  mesonFiles("executable('app', 'main.c', dependencies: meson.get_compiler('c').find_library('expat'))\n"),
+		hint:   "Meson finds no expat for linux/arm64: add \"libexpat1-dev\" to packages in a [sysroot] table in xbuild.toml",
+		mend:   "[sysroot]\npackages = [\"libexpat1-dev\"]\n"},
+	{name: "a subproject", row: "meson: Automatic wrap-based", platform: "linux/arm64", full: true,
+		target: mesonTarget,
+		files:  wrapped, before: committed,
+		hint: "or add the library's -dev package to packages in ",
+		mend: "[sysroot]\npackages = [\"zlib1g-dev\"]\n"},
+	{name: "a subproject, downloaded", row: "meson: Automatic wrap-based", platform: "linux/arm64", full: true,
+		target: mesonTarget,
+		files:  wrapped, before: committed,
+		hint: "meson subprojects download",
+		do:   [][]string{{"exec", "-q", "--", "meson", "subprojects", "download"}}},
+	{name: "no meson.build", row: "meson: Neither source directory", platform: "linux/arm64", full: true,
+		target: mesonTarget,
+		files:  map[string]string{"src/main.c": empty, "src/meson.build": "project('app', 'c')\nexecutable('app', 'main.c')\n"},
+		hint:   "there is no meson.build in source of xbuild.toml:3: [target.app]",
+		mend:   "source = \"src\"\n"},
+	{name: "a version for pkg-config", row: "pkgconf: The system library", listed: true, platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n[sysroot]\npackages = [\"zlib1g-dev\"]\n",
+		files:  crate("[build-dependencies]\npkg-config = \"=0.3.31\"\n", "", "fn main() {\n    pkg_config::Config::new().atleast_version(\"99\").probe(\"zlib\").unwrap();\n}\n"),
+		hint:   "-- pkg-config --print-errors --exists zlib says which",
+		do:     [][]string{{"exec", "-q", "-p", "linux/arm64", "--", "pkg-config", "--print-errors", "--exists", "zlib"}},
+		mended: map[string]string{"build.rs": "fn main() {\n    pkg_config::Config::new().atleast_version(\"1\").probe(\"zlib\").unwrap();\n}\n"}},
+	{name: "another name for pkg-config", row: "pkgconf: The system library", listed: true, platform: "linux/arm64", full: true,
+		target: "recipe = \"make\"\noutputs = [\"app\"]\n[sysroot]\npackages = [\"libfreetype-dev\"]\n",
+		files:  map[string]string{"main.c": empty, "Makefile": "app: main.c\n\tpkg-config --exists --print-errors freetype\n\t$(CC) -o app main.c\n"},
+		hint:   "it has freetype2.pc",
+		mended: map[string]string{"Makefile": "app: main.c\n\tpkg-config --exists --print-errors freetype2\n\t$(CC) -o app main.c\n"}},
+	{name: "what a .pc file requires", row: "pkgconf: ', required by '", platform: "linux/arm64", full: true,
+		target: "recipe = \"make\"\noutputs = [\"app\"]\n[sysroot]\npackages = [\"libssl-dev\"]\n",
+		files:  map[string]string{"main.c": empty, "Makefile": "app: main.c\n\tpkg-config --static --libs libcrypto\n\t$(CC) -o app main.c\n"},
+		hint:   "pkg-config finds no zlib for linux/arm64: add \"zlib1g-dev\" to packages in ",
+		old:    "\"libssl-dev\"",
+		mend:   "\"libssl-dev\", \"zlib1g-dev\", \"libzstd-dev\""},
+}
+
+// wrapped wants zlib, or its source, which lies in a repository.
+var (
+	wrapped = map[string]string{"main.c": empty,
+		"meson.build":           "project('app', 'c')\nexecutable('app', 'main.c', dependencies: dependency('zlib', fallback: ['zlib', 'zlib_dep']))\n",
+		"subprojects/zlib.wrap": "[wrap-git]\nurl = ../upstream\nrevision = main\n",
+		"upstream/meson.build":  "project('zlib', 'c')\nzlib_dep = declare_dependency()\n"}
+	committed = [][]string{{"exec", "-q", "--", "sh", "-ec",
+		"cd upstream; git init -q -b main; git add .; git -c user.name=n -c user.email=n@example.com commit -q -m zlib"}}
+)

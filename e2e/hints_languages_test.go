@@ -1,0 +1,172 @@
+package e2e
+
+// module are the files of a Go program.
+func module(mod, code string) map[string]string {
+	return map[string]string{"go.mod": "module app\n\ngo 1.19\n" + mod, "main.go": "package main\n\n" + code}
+}
+
+// oldSys is golang.org/x/sys of before Go's port to linux/riscv64.
+var oldSys = module("\nrequire golang.org/x/sys v0.0.0-20180909124046-d0be0721c37e\n",
+	"import (\n\t\"fmt\"\n\n\t\"golang.org/x/sys/unix\"\n)\n\nfunc main() { fmt.Println(unix.Getpid()) }\n")
+
+// hintsOfGo: what Go's compiler and cgo say.
+var hintsOfGo = []hintCase{
+	{name: "a package with cgo alone", row: "go: build constraints exclude", platform: "linux/arm64", full: true,
+		target: "recipe = \"go\"\n",
+		files: map[string]string{"go.mod": "module app\n\ngo 1.19\n", "main.go": "package main\n\nimport \"app/answer\"\n\nfunc main() { println(answer.Get()) }\n",
+			"answer/a.go": "package answer\n\n// static int get(void) { return 42; }\nimport \"C\"\n\nfunc Get() int { return int(C.get()) }\n"},
+		hint: "a package has no Go file for linux/arm64, or wants cgo: write cgo = true into xbuild.toml:3: [target.app]",
+		mend: "cgo = true\n"},
+	{name: "a package with cgo beside Go", row: `go: [0-9]+: undefined: `, platform: "linux/arm64", full: true,
+		target: "recipe = \"go\"\n",
+		files: map[string]string{"go.mod": "module app\n\ngo 1.19\n", "main.go": "package main\n\nfunc main() { println(answer()) }\n",
+			"a.go": "package main\n\n// #cgo LDFLAGS: -lz\n// #include <zlib.h>\nimport \"C\"\n\nfunc answer() string { return C.GoString(C.zlibVersion()) }\n"},
+		hint: "has files that are compiled with cgo alone: write cgo = true into xbuild.toml:3: [target.app], and the -dev package of the C library",
+		mend: "cgo = true\n[sysroot]\npackages = [\"zlib1g-dev\"]\n"},
+	{name: "a module that takes times of 32 bits", row: "go: _Ctype___(?:time64", platform: "linux/arm/v7", full: true,
+		target: "recipe = \"go\"\ncgo = true\n[sysroot]\npackages = [\"libpcap-dev\"]\n", files: gopacket,
+		before: [][]string{{"exec", "-q", "--", "go", "mod", "tidy"}},
+		hint:   "or the packages of before: suite = \"bookworm\" under [platform.\"linux/arm/v7\"]",
+		mend:   "[platform.\"linux/arm/v7\"]\nsuite = \"bookworm\"\n"},
+	{name: "a call that the machine lacks", row: "go: undefined: (?:unix|syscall)", platform: "linux/arm64", full: true,
+		target: "recipe = \"go\"\n",
+		files:  module("", "import \"syscall\"\n\nfunc main() { syscall.Syscall(syscall.SYS_DUP2, 1, 2, 0) }\n"),
+		hint:   "the source calls the kernel by SYS_DUP2, and there is no such call on linux/arm64: it has to be ported",
+		mended: module("", "import \"syscall\"\n\nfunc main() { syscall.Dup3(1, 2, 0) }\n")},
+	{name: "a platform without a call", row: "go: undefined: (?:unix|syscall)", platform: "linux/arm64\", \"linux/amd64", full: true,
+		target: "recipe = \"go\"\n",
+		files:  module("", "import \"syscall\"\n\nfunc main() { syscall.Syscall(syscall.SYS_DUP2, 1, 2, 0) }\n"),
+		hint:   "or linux/arm64 left out of platforms in xbuild.toml:3: [target.app]",
+		mend:   "platforms = [\"linux/amd64\"]\n"},
+	{name: "a module of before the port", row: "go: (?:go-mod|pkg/mod)", platform: "linux/riscv64", full: true,
+		target: "recipe = \"go\"\n", files: oldSys, before: [][]string{{"exec", "-q", "--", "go", "mod", "tidy"}},
+		hint: "Take a later one: go get golang.org/x/sys@latest in the source",
+		do:   [][]string{{"exec", "-q", "--", "go", "get", "golang.org/x/sys@latest"}}},
+	{name: "a module of before the port, go.mod as it is", row: "go: (?:go-mod|pkg/mod)", platform: "linux/riscv64", full: true,
+		target: "recipe = \"go\"\n", files: oldSys, before: [][]string{{"exec", "-q", "--", "go", "mod", "tidy"}},
+		hint: "cp go.mod later.mod && cp go.sum later.sum && go get -modfile=later.mod golang.org/x/sys@latest and options = [\"-modfile=later.mod\"]",
+		do: [][]string{{"exec", "-q", "--", "cp", "go.mod", "later.mod"}, {"exec", "-q", "--", "cp", "go.sum", "later.sum"},
+			{"exec", "-q", "--", "go", "get", "-modfile=later.mod", "golang.org/x/sys@latest"}},
+		mend: "options = [\"-modfile=later.mod\"]\n"},
+	{name: "Go 1.26 on s390x", row: "go: runs wf(?:max|min)", platform: "linux/s390x", full: true,
+		target: "recipe = \"go\"\n[toolchains]\ngo = \"~1.26\"\n",
+		files:  smallest, hint: "write go = \"~1.27\", or \"~1.24\", into [toolchains]",
+		old: "~1.26", mend: "~1.27"},
+	{name: "Go 1.26 on s390x, with z14", row: "go: runs wf(?:max|min)", platform: "linux/s390x", full: true,
+		target: "recipe = \"go\"\n[toolchains]\ngo = \"~1.26\"\n",
+		files:  smallest, hint: "features = [\"z14\"] under [platform.\"linux/s390x\"]",
+		mend: "[platform.\"linux/s390x\"]\nfeatures = [\"z14\"]\n"},
+}
+
+// gopacket declares a time_t of its own.
+var gopacket = module("\nrequire github.com/google/gopacket v1.1.19\n",
+	"import (\n\t\"fmt\"\n\n\t\"github.com/google/gopacket/pcap\"\n)\n\nfunc main() { fmt.Println(pcap.Version()) }\n")
+
+// smallest compares floats.
+var smallest = module("", "import \"os\"\n\nfunc main() {\n\tx := float64(len(os.Args))\n\tprintln(min(x, 2))\n}\n")
+
+// crate are the files of a Rust program.
+func crate(cargo, code, build string) map[string]string {
+	files := map[string]string{"Cargo.toml": "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n" + cargo, "src/main.rs": code}
+	if code == "" {
+		files["src/main.rs"] = "fn main() {}\n"
+	}
+	if build != "" {
+		files["build.rs"] = build
+	}
+	return files
+}
+
+// hintsOfRust: what rustc, Cargo and build scripts say.
+var hintsOfRust = []hintCase{
+	{name: "a static library of a crate", row: "rust: could not find native static", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n", files: crate("", "", "fn main() {\n    println!(\"cargo:rustc-link-lib=static=expat\");\n}\n"),
+		hint:   "or link it without static=",
+		mend:   "[sysroot]\npackages = [\"libexpat1-dev\"]\n",
+		mended: map[string]string{"build.rs": "fn main() {\n    println!(\"cargo:rustc-link-lib=expat\");\n}\n"}},
+	{name: "a static library of a crate that asks pkg-config", row: "rust: could not find native static", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n",
+		files: crate("[build-dependencies]\npkg-config = \"=0.3.31\"\n", "",
+			"fn main() {\n    if pkg_config::Config::new().statik(true).probe(\"expat\").is_err() {\n        println!(\"cargo:rustc-link-lib=static=expat\");\n    }\n}\n"),
+		hint: "a crate that asks pkg-config finds it once \"libexpat1-dev\" is in packages in a [sysroot] table in xbuild.toml",
+		mend: "[sysroot]\npackages = [\"libexpat1-dev\"]\n"},
+	{name: "a crate that wants a later Rust", row: "rust: requires rustc", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n[toolchains]\nrust = \"~1.85\"\n", files: crate("rust-version = \"1.90\"\n", "", ""),
+		hint: "a crate wants Rust 1.90 or later: write rust = \"^1.90\" into [toolchains] in xbuild.toml",
+		old:  "~1.85", mend: "^1.90"},
+	{name: "an edition that Rust lacks", row: "rust: feature `(edition", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n[toolchains]\nrust = \"~1.63\"\n",
+		files:  map[string]string{"Cargo.toml": "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n", "src/main.rs": "fn main() {}\n"},
+		hint:   "wants a later Rust: name one in [toolchains] in xbuild.toml",
+		old:    "~1.63", mend: "~1.85"},
+	{name: "nightly", row: "rust: may not be used on the stable", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n", files: crate("", "#![feature(never_type)]\nfn main() {}\n", ""),
+		hint: "write rust = \"nightly\", or one of a day, into [toolchains]",
+		mend: "[toolchains]\nrust = \"nightly\"\n"},
+	{name: "OpenSSL for a crate", row: "rust: Could not find directory of OpenSSL", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n", files: crate("[dependencies]\nopenssl-sys = \"0.9\"\n", "", ""),
+		hint: "crate openssl-sys finds no OpenSSL for linux/arm64: add \"libssl-dev\" to packages in ",
+		mend: "[sysroot]\npackages = [\"libssl-dev\"]\n"},
+	{name: "MySQL for a crate", row: "rust: Did not find a compatible version of libmysqlclient", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n", files: crate("[dependencies]\nmysqlclient-sys = \"0.4\"\n", "", ""),
+		hint: "add \"libmariadb-dev\" to packages in ",
+		mend: "[sysroot]\npackages = [\"libmariadb-dev\"]\n"},
+	{name: "a crate for newer processors", row: "rust: assertion failed", platform: "linux/386/387", full: true,
+		target: "recipe = \"rust\"\n", files: crate("", "const _: () = assert!(cfg!(target_feature = \"sse2\"));\nfn main() {}\n", ""),
+		hint: "promise it where all that linux/386/387 stands for have it ([platform.\"linux/386/387\"] features = [\"sse2\"])",
+		mend: "[platform.\"linux/386/387\"]\nfeatures = [\"sse2\"]\n"},
+	{name: "a crate for newer processors, left out", row: "rust: assertion failed", platform: "linux/386/387\", \"linux/arm64", full: true,
+		target: "recipe = \"rust\"\n", files: crate("", "#[cfg(target_arch = \"x86\")]\nconst _: () = assert!(cfg!(target_feature = \"sse2\"));\nfn main() {}\n", ""),
+		hint: "or leave the platform out in xbuild.toml:3: [target.app]",
+		mend: "platforms = [\"linux/arm64\"]\n"},
+	{name: "cmake of a crate", row: "rust: not found)[^", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n",
+		files: with(crate("[build-dependencies]\ncmake = \"=0.1.54\"\n", "", "fn main() {\n    cmake::Config::new(\"c\").build();\n}\n"),
+			"c/CMakeLists.txt", "cmake_minimum_required(VERSION 3.20)\nproject(c C)\ninstall(FILES CMakeLists.txt DESTINATION share)\n"),
+		hint: "commit Cargo.lock",
+		do:   [][]string{{"exec", "-q", "--", "cargo", "generate-lockfile"}}},
+	{name: "protoc of a crate", row: "rust: Could not find `(protoc)`", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n",
+		files: with(crate("[dependencies]\nprost = \"=0.13.5\"\n[build-dependencies]\nprost-build = \"=0.13.5\"\n", "", "fn main() {\n    prost_build::compile_protos(&[\"a.proto\"], &[\".\"]).unwrap();\n}\n"),
+			"a.proto", "syntax = \"proto3\";\npackage a;\nmessage A { int32 n = 1; }\n"),
+		hint: "a build script calls protoc: xbuild.toml:3: write tools = [\"protoc\"] in [target.app]",
+		mend: "tools = [\"protoc\"]\n"},
+	{name: "Cargo.lock that is behind", row: "rust: needs to be updated but --locked", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\nlocked = true\n",
+		files:  with(crate("", "", ""), "Cargo.lock", "version = 3\n\n[[package]]\nname = \"app\"\nversion = \"0.0.9\"\n"),
+		hint:   "run \"xbuild exec -- cargo update --workspace\" and commit it",
+		do:     [][]string{{"exec", "-q", "--", "cargo", "update", "--workspace"}}},
+	{name: "Cargo.lock that is behind, not locked", row: "rust: needs to be updated but --locked", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\nlocked = true\n",
+		files:  with(crate("", "", ""), "Cargo.lock", "version = 3\n\n[[package]]\nname = \"app\"\nversion = \"0.0.9\"\n"),
+		hint:   "or take locked = true out of xbuild.toml:3: [target.app]",
+		old:    "locked = true\n"},
+	{name: "native for Rust", row: "rust: is not a recognized processor for this target|unknown target CPU", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\nrustflags = [\"-Ctarget-cpu=native\"]\n", files: crate("", "", ""),
+		hint: "target-cpu=native asks for the processor of the machine that compiles",
+		old:  "rustflags = [\"-Ctarget-cpu=native\"]\n"},
+	{name: "a feature that Rust lacks", row: "rust: unknown and unstable", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\nrustflags = [\"-Ctarget-feature=+neonn\"]\n", files: crate("", "", ""),
+		hint: "rustc does not know neonn for linux/arm64: see rustflags and env in xbuild.toml:3: [target.app]",
+		old:  "+neonn", mend: "+neon"},
+	{name: "crates that are not there", row: "rust: attempting to make an HTTP", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n", files: crate("[dependencies]\nitoa = \"=1.0.3\"\n", "", ""),
+		before: [][]string{{"exec", "-q", "-p", "linux/arm64", "--", "cargo", "--version"}},
+		args:   []string{"--offline"}, home: true,
+		hint: "run \"xbuild fetch\" while there is a network",
+		do:   [][]string{{"fetch", "-q"}}},
+}
+
+// with are files and one more.
+func with(files map[string]string, name, text string) map[string]string {
+	files[name] = text
+	return files
+}
+
+// hintsElsewhere are the rows that other tests try, and those that none can.
+var hintsElsewhere = []struct {
+	row    string
+	listed bool
+	test   string // its names
+	why    string // where the advice is not done: the reason
+}{}
