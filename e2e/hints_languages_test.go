@@ -43,11 +43,11 @@ var hintsOfGo = []hintCase{
 		hint: "Take a later one: go get golang.org/x/sys@latest in the source",
 		do:   [][]string{{"exec", "-q", "--", "go", "get", "golang.org/x/sys@latest"}}},
 	{name: "a module of before the port, go.mod as it is", row: "go: (?:go-mod|pkg/mod)", platform: "linux/riscv64", full: true,
-		target: "recipe = \"go\"\n", files: oldSys, before: [][]string{{"exec", "-q", "--", "go", "mod", "tidy"}},
+		target: "recipe = \"go\"\n[toolchains]\ngo = \"~1.27\"\n", files: oldSys, before: [][]string{{"exec", "-q", "--", "go", "mod", "tidy"}},
 		hint: "cp go.mod later.mod && cp go.sum later.sum && go get -modfile=later.mod golang.org/x/sys@latest and options = [\"-modfile=later.mod\"]",
 		do: [][]string{{"exec", "-q", "--", "cp", "go.mod", "later.mod"}, {"exec", "-q", "--", "cp", "go.sum", "later.sum"},
 			{"exec", "-q", "--", "go", "get", "-modfile=later.mod", "golang.org/x/sys@latest"}},
-		mend: "options = [\"-modfile=later.mod\"]\n"},
+		old: "[toolchains]", mend: "options = [\"-modfile=later.mod\"]\n[toolchains]"},
 	{name: "Go 1.26 on s390x", row: "go: runs wf(?:max|min)", platform: "linux/s390x", full: true,
 		target: "recipe = \"go\"\n[toolchains]\ngo = \"~1.26\"\n",
 		files:  smallest, hint: "write go = \"~1.27\", or \"~1.24\", into [toolchains]",
@@ -63,7 +63,7 @@ var gopacket = module("\nrequire github.com/google/gopacket v1.1.19\n",
 	"import (\n\t\"fmt\"\n\n\t\"github.com/google/gopacket/pcap\"\n)\n\nfunc main() { fmt.Println(pcap.Version()) }\n")
 
 // smallest compares floats.
-var smallest = module("", "import \"os\"\n\nfunc main() {\n\tx := float64(len(os.Args))\n\tprintln(min(x, 2))\n}\n")
+var smallest = with(module("", "import \"os\"\n\nfunc main() {\n\tx := float64(len(os.Args))\n\tprintln(min(x, 2))\n}\n"), "go.mod", "module app\n\ngo 1.21\n")
 
 // crate are the files of a Rust program.
 func crate(cargo, code, build string) map[string]string {

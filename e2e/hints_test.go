@@ -290,7 +290,7 @@ var hintCases = slices.Concat([]hintCase{
 		files:  map[string]string{"main.c": "int main(void) { return 0; }\n", "CMakeLists.txt": "cmake_minimum_required(VERSION 3.20)\nproject(app C CXX)\nfind_package(fmt 99 CONFIG REQUIRED)\nadd_executable(app main.c)\n"},
 		hint:   "and not of one that the project takes",
 		mended: map[string]string{"CMakeLists.txt": "cmake_minimum_required(VERSION 3.20)\nproject(app C CXX)\nfind_package(fmt CONFIG REQUIRED)\nadd_executable(app main.c)\n"}},
-	{name: "a dependency of Meson's", row: `meson: Dependency`, platform: "linux/arm64", target: "recipe = \"meson\"\noutputs = [\"app\"]\n", full: true,
+	{name: "a dependency of Meson's", row: `meson: Dependency "`, platform: "linux/arm64", target: "recipe = \"meson\"\noutputs = [\"app\"]\n", full: true,
 		files: map[string]string{"main.c": "int main(void) { return 0; }\n", "meson.build": "project('app', 'c')\nexecutable('app', 'main.c', dependencies: dependency('zlib'))\n"},
 		hint:  "Meson finds no zlib for linux/arm64: add \"zlib1g-dev\" to packages in ",
 		mend:  "[sysroot]\npackages = [\"zlib1g-dev\"]\n"},
