@@ -1,5 +1,7 @@
 package e2e
 
+import "xbuild/internal/platform"
+
 // module are the files of a Go program.
 func module(mod, code string) map[string]string {
 	return map[string]string{"go.mod": "module app\n\ngo 1.19\n" + mod, "main.go": "package main\n\n" + code}
@@ -149,6 +151,17 @@ var hintsOfRust = []hintCase{
 		target: "recipe = \"rust\"\nrustflags = [\"-Ctarget-feature=+neonn\"]\n", files: crate("", "", ""),
 		hint: "rustc does not know neonn for linux/arm64: see rustflags and env in xbuild.toml:3: [target.app]",
 		old:  "+neonn", mend: "+neon"},
+	// fmod has a symbol of its own in glibc 2.38, which is trixie's (libm's Versions).
+	{name: "a build script for a later libc", row: "rust: build-script-build: [", platform: platform.Host().Name, full: true,
+		target: "recipe = \"rust\"\n[toolchains]\nrust = \"~1.63\"\n",
+		files:  crate("", "", modulo),
+		hint:   "write suite = \"bookworm\" in a [sysroot] table in xbuild.toml for Rust 1.63 of Debian 12",
+		mend:   "[sysroot]\nsuite = \"bookworm\"\n"},
+	{name: "a build script for a later libc, with a newer Rust", row: "rust: build-script-build: [", platform: platform.Host().Name, full: true,
+		target: "recipe = \"rust\"\n[toolchains]\nrust = \"~1.63\"\n",
+		files:  crate("", "", modulo),
+		hint:   "or take a newer Rust",
+		old:    "~1.63", mend: "~1.85"},
 	{name: "crates that are not there", row: "rust: attempting to make an HTTP", platform: "linux/arm64", full: true,
 		target: "recipe = \"rust\"\n", files: crate("[dependencies]\nitoa = \"=1.0.3\"\n", "", ""),
 		before: [][]string{{"exec", "-q", "-p", "linux/arm64", "--", "cargo", "--version"}},
@@ -156,6 +169,8 @@ var hintsOfRust = []hintCase{
 		hint: "run \"xbuild fetch\" while there is a network",
 		do:   [][]string{{"fetch", "-q"}}},
 }
+
+const modulo = "fn main() {\n    let n = std::env::args().count() as f64;\n    println!(\"cargo:rustc-env=N={}\", n % 0.7);\n}\n"
 
 // with are files and one more.
 func with(files map[string]string, name, text string) map[string]string {
@@ -165,8 +180,19 @@ func with(files map[string]string, name, text string) map[string]string {
 
 // hintsElsewhere are the rows that other tests try, and those that none can.
 var hintsElsewhere = []struct {
-	row    string
-	listed bool
-	test   string // its names
-	why    string // where the advice is not done: the reason
-}{}
+	row  string
+	test string // its name
+	why  string // where the advice is not done: the reason
+}{
+	{row: "clang: initializer element", test: "TestGCCOnly"},
+	{row: "clang: function definition", test: "TestGCCOnly"},
+	{row: "clang: fields must have", test: "TestGCCOnly"},
+	{row: "clang: use of unknown builtin", test: "TestGCCOnly"},
+	{row: "clang: error in backend", test: "TestGCCOnly"},
+	{row: "clang: unknown register name", test: "TestGCCOnly"},
+	{row: "clang: GNU decimal type", test: "TestGCCOnly"},
+	{row: "clang: unknown directive", test: "TestGCCOnly"},
+	{row: "clang: optimization flag", test: "TestGCCOnly"},
+	{row: "rust: Unable to find libclang: [", why: "the cargo of Rust 1.63 reads the index of crates over git alone, all of it"},
+	{row: "recipe make: found but is not working", why: "binfmt install changes the machine; TestBinfmt does it where it may"},
+}
