@@ -82,14 +82,14 @@ func crate(cargo, code, build string) map[string]string {
 // hintsOfRust: what rustc, Cargo and build scripts say.
 var hintsOfRust = []hintCase{
 	{name: "a static library of a crate", row: "rust: could not find native static", platform: "linux/arm64", full: true,
-		target: "recipe = \"rust\"\n", files: crate("", "", "fn main() {\n    println!(\"cargo:rustc-link-lib=static=expat\");\n}\n"),
+		target: "recipe = \"rust\"\n", files: with(crate("", "", "fn main() {\n    println!(\"cargo:rustc-link-lib=static=expat\");\n}\n"), "src/lib.rs", ""),
 		hint:   "or link it without static=",
 		mend:   "[sysroot]\npackages = [\"libexpat1-dev\"]\n",
 		mended: map[string]string{"build.rs": "fn main() {\n    println!(\"cargo:rustc-link-lib=expat\");\n}\n"}},
 	{name: "a static library of a crate that asks pkg-config", row: "rust: could not find native static", platform: "linux/arm64", full: true,
 		target: "recipe = \"rust\"\n",
-		files: crate("[build-dependencies]\npkg-config = \"=0.3.31\"\n", "",
-			"fn main() {\n    if pkg_config::Config::new().statik(true).probe(\"expat\").is_err() {\n        println!(\"cargo:rustc-link-lib=static=expat\");\n    }\n}\n"),
+		files: with(crate("[build-dependencies]\npkg-config = \"=0.3.31\"\n", "",
+			"fn main() {\n    if pkg_config::Config::new().statik(true).probe(\"expat\").is_err() {\n        println!(\"cargo:rustc-link-lib=static=expat\");\n    }\n}\n"), "src/lib.rs", ""),
 		hint: "a crate that asks pkg-config finds it once \"libexpat1-dev\" is in packages in a [sysroot] table in xbuild.toml",
 		mend: "[sysroot]\npackages = [\"libexpat1-dev\"]\n"},
 	{name: "a crate that wants a later Rust", row: "rust: requires rustc", platform: "linux/arm64", full: true,

@@ -117,6 +117,9 @@ outputs = ["x"]
 		{"autotools", "configure: error: Could not find libexpat, expat.h", `add "libexpat1-dev" to packages in`, "configure finds no expat"},
 		{"autotools", "configure: error: cannot find the SSL libraries in /usr/lib, see README.libs; is libtool there, and the library path?", ``, "finds no"},
 		{"make", "Package libsasl2 was not found in the pkg-config search path.", `add "libsasl2-dev" to packages`, "apt-file"},
+		{"make", "Package 'libsasl2', required by 'virtual:world', not found", `add "libsasl2-dev" to packages`, ""},
+		{"make", "Package 'zlib', required by 'virtual:world', not found", `although "zlib1g-dev" is in`, "add "},
+		{"cmake", "--   Package 'libsasl2', required by 'libcrypto', not found", `add "libsasl2-dev" to packages`, ""},
 		{"make", "Package libnothing was not found in the pkg-config search path.", `apt-file`, ""},
 		{"make", "/bin/sh: 1: frobnicate: not found", `(of Debian's packages "frob-tools" has it)`, ""},
 	} {
