@@ -103,8 +103,8 @@ var hintsOfRust = []hintCase{
 		old:    "~1.63", mend: "~1.85"},
 	{name: "nightly", row: "rust: may not be used on the stable", platform: "linux/arm64", full: true,
 		target: "recipe = \"rust\"\n", files: crate("", "#![feature(never_type)]\nfn main() {}\n", ""),
-		hint: "write rust = \"nightly\", or one of a day, into [toolchains]",
-		mend: "[toolchains]\nrust = \"nightly\"\n"},
+		hint:   "write rust = \"nightly\", or one of a day, into [toolchains]",
+		undone: "tests do not ask the public server of Rust's distribution; rust_release.txt takes a release of one of its own"},
 	{name: "OpenSSL for a crate", row: "rust: Could not find directory of OpenSSL", platform: "linux/arm64", full: true,
 		target: "recipe = \"rust\"\n", files: crate("[dependencies]\nopenssl-sys = \"0.9\"\n", "", ""),
 		hint: "crate openssl-sys finds no OpenSSL for linux/arm64: add \"libssl-dev\" to packages in ",
@@ -113,20 +113,35 @@ var hintsOfRust = []hintCase{
 		target: "recipe = \"rust\"\n", files: crate("[dependencies]\nmysqlclient-sys = \"0.4\"\n", "", ""),
 		hint: "add \"libmariadb-dev\" to packages in ",
 		mend: "[sysroot]\npackages = [\"libmariadb-dev\"]\n"},
-	{name: "a crate for newer processors", row: "rust: assertion failed", platform: "linux/386/387", full: true,
-		target: "recipe = \"rust\"\n", files: crate("", "const _: () = assert!(cfg!(target_feature = \"sse2\"));\nfn main() {}\n", ""),
-		hint: "promise it where all that linux/386/387 stands for have it ([platform.\"linux/386/387\"] features = [\"sse2\"])",
-		mend: "[platform.\"linux/386/387\"]\nfeatures = [\"sse2\"]\n"},
-	{name: "a crate for newer processors, left out", row: "rust: assertion failed", platform: "linux/386/387\", \"linux/arm64", full: true,
-		target: "recipe = \"rust\"\n", files: crate("", "#[cfg(target_arch = \"x86\")]\nconst _: () = assert!(cfg!(target_feature = \"sse2\"));\nfn main() {}\n", ""),
+	{name: "a crate for newer processors", row: "rust: assertion failed", platform: "linux/amd64", full: true,
+		target: "recipe = \"rust\"\n", files: crate("", "const _: () = assert!(cfg!(target_feature = \"avx2\"));\nfn main() {}\n", ""),
+		hint: "promise it where all that linux/amd64 stands for have it ([platform.\"linux/amd64\"] features = [\"avx2\"])",
+		mend: "[platform.\"linux/amd64\"]\nfeatures = [\"avx2\"]\n"},
+	{name: "a crate for newer processors, left out", row: "rust: assertion failed", platform: "linux/amd64\", \"linux/arm64", full: true,
+		target: "recipe = \"rust\"\n", files: crate("", "#[cfg(target_arch = \"x86_64\")]\nconst _: () = assert!(cfg!(target_feature = \"avx2\"));\nfn main() {}\n", ""),
 		hint: "or leave the platform out in xbuild.toml:3: [target.app]",
 		mend: "platforms = [\"linux/arm64\"]\n"},
 	{name: "cmake of a crate", row: "rust: not found)[^", platform: "linux/arm64", full: true,
-		target: "recipe = \"rust\"\n",
-		files: with(crate("[build-dependencies]\ncmake = \"=0.1.54\"\n", "", "fn main() {\n    cmake::Config::new(\"c\").build();\n}\n"),
-			"c/CMakeLists.txt", "cmake_minimum_required(VERSION 3.20)\nproject(c C)\ninstall(FILES CMakeLists.txt DESTINATION share)\n"),
-		hint: "commit Cargo.lock",
+		target: "recipe = \"rust\"\n", files: cmakeCrate,
+		hint: "xbuild brings cmake where Cargo.lock names the crate that calls it (cmake, bindgen, clang-sys): commit Cargo.lock",
 		do:   [][]string{{"exec", "-q", "--", "cargo", "generate-lockfile"}}},
+	{name: "cmake of a crate, without Cargo.lock", row: "rust: not found)[^", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n", files: cmakeCrate,
+		hint: "otherwise xbuild.toml:3: write tools = [\"cmake\"] in [target.app]",
+		mend: "tools = [\"cmake\"]\n"},
+	{name: "libclang of a crate", row: "rust: not found)[^", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n", files: map[string]string{
+			"Cargo.toml":  "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\ninner = { path = \"inner\" }\n",
+			"src/main.rs": "fn main() {}\n", "inner/src/lib.rs": "", "a.h": "int twice(int n);\n",
+			"inner/Cargo.toml": "[package]\nname = \"inner\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[build-dependencies]\nclang-sys = { version = \"=1.8.1\", features = [\"runtime\"] }\n",
+			"inner/build.rs":   "fn main() {\n    if let Err(e) = clang_sys::load() {\n        panic!(\"Unable to find libclang: {e}\");\n    }\n}\n"},
+		hint: "otherwise xbuild.toml:3: write tools = [\"libclang\"] in [target.app]",
+		mend: "tools = [\"libclang\"]\n"},
+	// The cargo of 1.63 reads the index of crates over git alone: a later one vendors them.
+	{name: "libclang for a later libc", row: "rust: Unable to find libclang: [", platform: "linux/arm64", full: true,
+		target: "recipe = \"rust\"\n[toolchains]\nrust = \"~1.63\"\n", files: bound, before: vendored,
+		hint: "name an older one in [toolchains] in xbuild.toml, libclang = \"~14\" for Rust 1.63 of Debian 12",
+		mend: "libclang = \"~14\"\n"},
 	{name: "protoc of a crate", row: "rust: Could not find `(protoc)`", platform: "linux/arm64", full: true,
 		target: "recipe = \"rust\"\n",
 		files: with(crate("[dependencies]\nprost = \"=0.13.5\"\n[build-dependencies]\nprost-build = \"=0.13.5\"\n", "", "fn main() {\n    prost_build::compile_protos(&[\"a.proto\"], &[\".\"]).unwrap();\n}\n"),
@@ -170,6 +185,26 @@ var hintsOfRust = []hintCase{
 		do:   [][]string{{"fetch", "-q"}}},
 }
 
+// cmakeCrate calls cmake in a crate that only Cargo.lock tells of.
+var cmakeCrate = map[string]string{
+	"Cargo.toml":  "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\ninner = { path = \"inner\" }\n",
+	"src/main.rs": "fn main() {}\n", "inner/src/lib.rs": "",
+	"inner/Cargo.toml":       "[package]\nname = \"inner\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[build-dependencies]\ncmake = \"=0.1.54\"\n",
+	"inner/build.rs":         "fn main() {\n    cmake::Config::new(\"c\").build();\n}\n",
+	"inner/c/CMakeLists.txt": "cmake_minimum_required(VERSION 3.20)\nproject(c C)\ninstall(FILES CMakeLists.txt DESTINATION share)\n"}
+
+// bound calls bindgen, of releases that Rust 1.63 takes, in both of its directories.
+var (
+	bound = map[string]string{"Cargo.toml": bindgen, "v/Cargo.toml": bindgen, "src/main.rs": "fn main() {}\n", "v/src/main.rs": "fn main() {}\n",
+		"build.rs": "fn main() {\n    bindgen::Builder::default().header(\"a.h\").generate().unwrap();\n}\n", "a.h": "int twice(int n);\n",
+		".cargo/config.toml": "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = \"vendor\"\n",
+		"v/xbuild.toml":      "[project]\nplatforms = [\"linux/arm64\"]\n"}
+	vendored = [][]string{{"exec", "-q", "-C", "v", "--", "sh", "-ec",
+		"CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS=fallback cargo vendor -q ../vendor; cp Cargo.lock .."}}
+)
+
+const bindgen = "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\nrust-version = \"1.63\"\n[build-dependencies]\nbindgen = \"=0.63.0\"\n"
+
 const modulo = "fn main() {\n    let n = std::env::args().count() as f64;\n    println!(\"cargo:rustc-env=N={}\", n % 0.7);\n}\n"
 
 // with are files and one more.
@@ -193,6 +228,5 @@ var hintsElsewhere = []struct {
 	{row: "clang: GNU decimal type", test: "TestGCCOnly"},
 	{row: "clang: unknown directive", test: "TestGCCOnly"},
 	{row: "clang: optimization flag", test: "TestGCCOnly"},
-	{row: "rust: Unable to find libclang: [", why: "the cargo of Rust 1.63 reads the index of crates over git alone, all of it"},
 	{row: "recipe make: found but is not working", why: "binfmt install changes the machine; TestBinfmt does it where it may"},
 }
