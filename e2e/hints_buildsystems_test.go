@@ -17,7 +17,7 @@ var hintsOfCMake = []hintCase{
 	// A package's file that asks for another, as most do.
 	{name: "a package of CMake's that lacks another", row: "cmake: Found package configuration file", platform: "linux/arm64", full: true,
 		target: cmakeTarget,
-		files: with(cmakeFiles("find_package(greet CONFIG REQUIRED PATHS ${CMAKE_SOURCE_DIR} NO_CMAKE_FIND_ROOT_PATH)\n"),
+		files: with(cmakeFiles("find_package(greet CONFIG PATHS ${CMAKE_SOURCE_DIR} NO_CMAKE_FIND_ROOT_PATH)\nif(NOT greet_FOUND)\n  message(FATAL_ERROR \"it wants greet\")\nendif()\n"),
 			"greetConfig.cmake", "include(CMakeFindDependencyMacro)\nfind_dependency(ZLIB)\n"),
 		hint: "greetConfig.cmake is there, and refuses by itself",
 		mend: "[sysroot]\npackages = [\"zlib1g-dev\"]\n"},

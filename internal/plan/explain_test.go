@@ -102,6 +102,7 @@ outputs = ["x"]
 	for _, c := range []struct{ target, log, want, not string }{
 		{"rust", "error: \"Could not find `protoc`. If `protoc` is installed, try setting the `PROTOC` environment variable\"", `write tools = ["protoc"] in [target.rust]`, "install it"},
 		{"rust", "Could not find `protoc` installation and this build crate cannot proceed without\n    this knowledge.", `write tools = ["protoc"] in [target.rust]`, "install it"},
+		{"rust", "error: the lock file /src/Cargo.lock needs to be updated but --locked was passed to prevent this", "cargo update --workspace", ""},
 		{"rust", "thread 'main' panicked at 'Unable to find libclang: \"couldn't find any valid shared libraries\"', lib.rs:1:1", `write tools = ["libclang"] in [target.rust]`, "host_tools"},
 		{"rust", "panicked at 'Unable to find libclang: \"/t/libclang-19.so.1 could not be opened: /t/libc.so.6: version `GLIBC_2.38' not found (required by /t/libclang-19.so.1)\"', lib.rs:1:1", `libclang = "~14"`, "tools ="},
 		{"rust", "  The system library `libsasl2` required by crate `sasl2-sys` was not found.\n  The file `libsasl2.pc` needs to be installed", `add "libsasl2-dev" to packages`, "apt-file"},
