@@ -121,21 +121,17 @@ var hintsOfRust = []hintCase{
 		target: "recipe = \"rust\"\n", files: crate("", "#[cfg(target_arch = \"x86_64\")]\nconst _: () = assert!(cfg!(target_feature = \"avx2\"));\nfn main() {}\n", ""),
 		hint: "or leave the platform out in xbuild.toml:3: [target.app]",
 		mend: "platforms = [\"linux/arm64\"]\n"},
+	// In the words of crates cmake and clang-sys; a copy of them goes by another name in Cargo.lock.
 	{name: "cmake of a crate", row: "rust: not found)[^", platform: "linux/arm64", full: true,
-		target: "recipe = \"rust\"\n", files: cmakeCrate,
-		hint: "xbuild brings cmake where Cargo.lock names the crate that calls it (cmake, bindgen, clang-sys): commit Cargo.lock",
-		do:   [][]string{{"exec", "-q", "--", "cargo", "generate-lockfile"}}},
-	{name: "cmake of a crate, without Cargo.lock", row: "rust: not found)[^", platform: "linux/arm64", full: true,
-		target: "recipe = \"rust\"\n", files: cmakeCrate,
-		hint: "otherwise xbuild.toml:3: write tools = [\"cmake\"] in [target.app]",
+		target: "recipe = \"rust\"\n", files: crate("", "", "fn main() {\n    if let Err(e) = std::process::Command::new(\"cmake\").arg(\"--version\").status() {\n"+
+			"        panic!(\"failed to execute command: {e}\\nis `cmake` not installed?\");\n    }\n}\n"),
+		hint: "names crate cmake, bindgen or clang-sys: xbuild.toml:3: write tools = [\"cmake\"] in [target.app]",
 		mend: "tools = [\"cmake\"]\n"},
 	{name: "libclang of a crate", row: "rust: not found)[^", platform: "linux/arm64", full: true,
-		target: "recipe = \"rust\"\n", files: map[string]string{
-			"Cargo.toml":  "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\ninner = { path = \"inner\" }\n",
-			"src/main.rs": "fn main() {}\n", "inner/src/lib.rs": "", "a.h": "int twice(int n);\n",
-			"inner/Cargo.toml": "[package]\nname = \"inner\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[build-dependencies]\nclang-sys = { version = \"=1.8.1\", features = [\"runtime\"] }\n",
-			"inner/build.rs":   "fn main() {\n    if let Err(e) = clang_sys::load() {\n        panic!(\"Unable to find libclang: {e}\");\n    }\n}\n"},
-		hint: "otherwise xbuild.toml:3: write tools = [\"libclang\"] in [target.app]",
+		target: "recipe = \"rust\"\n", files: crate("", "", "fn main() {\n    let dir = std::env::var(\"LIBCLANG_PATH\").expect(\"Unable to find libclang\");\n"+
+			"    let found = std::fs::read_dir(dir).unwrap().any(|f| f.unwrap().file_name().to_str().unwrap().starts_with(\"libclang\"));\n"+
+			"    assert!(found, \"Unable to find libclang\");\n}\n"),
+		hint: "names crate cmake, bindgen or clang-sys: xbuild.toml:3: write tools = [\"libclang\"] in [target.app]",
 		mend: "tools = [\"libclang\"]\n"},
 	// The cargo of 1.63 reads the index of crates over git alone: a later one vendors them.
 	{name: "libclang for a later libc", row: "rust: Unable to find libclang: [", platform: "linux/arm64", full: true,
@@ -184,14 +180,6 @@ var hintsOfRust = []hintCase{
 		hint: "run \"xbuild fetch\" while there is a network",
 		do:   [][]string{{"fetch", "-q"}}},
 }
-
-// cmakeCrate calls cmake in a crate that only Cargo.lock tells of.
-var cmakeCrate = map[string]string{
-	"Cargo.toml":  "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\ninner = { path = \"inner\" }\n",
-	"src/main.rs": "fn main() {}\n", "inner/src/lib.rs": "",
-	"inner/Cargo.toml":       "[package]\nname = \"inner\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[build-dependencies]\ncmake = \"=0.1.54\"\n",
-	"inner/build.rs":         "fn main() {\n    cmake::Config::new(\"c\").build();\n}\n",
-	"inner/c/CMakeLists.txt": "cmake_minimum_required(VERSION 3.20)\nproject(c C)\ninstall(FILES CMakeLists.txt DESTINATION share)\n"}
 
 // bound calls bindgen, of releases that Rust 1.63 takes, in both of its directories.
 var (
