@@ -349,42 +349,71 @@ func TestMacros(t *testing.T) {
 	}
 }
 
-// TestGCCOnly: what GCC compiles and clang refuses is explained, on clang's real message, with what can be done today.
+// TestGCCOnly: what GCC compiles and clang refuses is explained, on clang's real message, with what can be done today;
+// and that compiles.
 func TestGCCOnly(t *testing.T) {
 	needNetwork(t)
+	const (
+		decimal = "#ifdef __DEC32_MAX__\n_Decimal64 d;\n#else\nlong double d;\n#endif\nint main(void) { return d != 0; }\n"
+		float   = "#ifdef __FLT32_DIG__\n_Float32 f;\n#else\nfloat f;\n#endif\nint main(void) { return f != 0; }\n"
+		quad    = "#ifdef __SIZEOF_FLOAT128__\n__float128 f;\n#else\nlong double f;\n#endif\nint main(void) { return f != 0; }\n"
+		asm     = "int main(int n, char **v) {\n#ifdef NO_ASM\n    return n;\n#else\n    __asm__(%s);\n    return n;\n#endif\n}\n"
+		fixed   = "register long base __asm__(\"x20\");\nint main(void) { return base == 1; }\n"
+		tend    = "int main(void) { __asm__ volatile(\"tend\"); return 0; }\n"
+		pack    = "int main(void) { return __builtin_va_arg_pack_len(); }\n"
+		ignored = `"-Wno-error=ignored-optimization-argument", "-Wno-error=unknown-warning-option"`
+	)
+	constraint, clobber := fmt.Sprintf(asm, `"nop" : "=YZ"(n)`), fmt.Sprintf(asm, `"nop" : : : "rax"`)
+	cases := []struct{ name, platform, flags, code, hint, mended, flagged string }{
+		{"vector", "linux/ppc64le", "", "#include <altivec.h>\nstatic vector signed int v = (vector signed int){1, 2, 3, 4};\nstatic vector signed int w = v;\nint main(void) { return w[0]; }\n",
+			"no constant in C. xbuild has no GCC",
+			"#include <altivec.h>\n#define V (vector signed int){1, 2, 3, 4}\nstatic vector signed int v = V;\nstatic vector signed int w = V;\nint main(void) { return w[0] + v[0]; }\n", ""},
+		{"nested", "linux/arm64", "", "int main(int n, char **v) { int add(int x) { return x + n; } return add(1); }\n", "a static function beside it",
+			"static int add(int x, int n) { return x + n; }\nint main(int n, char **v) { return add(1, n); }\n", ""},
+		{"vla", "linux/arm64", "", "int main(int n, char **v) { struct { int a, b[n]; } s; s.a = n; return s.a; }\n", "a flexible array member",
+			"#include <stdlib.h>\nint main(int n, char **v) { struct { int a, b[]; } *s = malloc(sizeof *s + n * sizeof s->b[0]); s->a = n; return s->a; }\n", ""},
+		{"builtin", "linux/arm64", "", pack, "__builtin_va_arg_pack_len is a built-in function of GCC",
+			"#if __has_builtin(__builtin_va_arg_pack_len)\n" + pack + "#else\nint main(void) { return 0; }\n#endif\n", ""},
+		{"register", "linux/arm64", "", fixed, "a global variable in a register", "_Thread_local long base;\nint main(void) { return base == 1; }\n", ""},
+		{"fixed", "linux/arm64", "", fixed, "and of AArch64 and RISC-V those that are named with -ffixed-", fixed, `"-ffixed-x20"`},
+		{"backend", "linux/ppc64le", "", "register long base __asm__(\"r30\");\nint main(void) { return base; }\n", "a global variable in a register",
+			"_Thread_local long base;\nint main(void) { return base; }\n", ""},
+		{"constraint", "linux/arm64", "", constraint, "clang knows no =YZ in it for linux/arm64", constraint, `"-DNO_ASM"`},
+		{"clobber", "linux/arm/v7", "", clobber, "clang knows no rax in it for linux/arm/v7", clobber, `"-DNO_ASM"`},
+		{"decimal", "linux/arm64", "", "_Decimal64 d;\nint main(void) { return d != 0; }\n", "GNU decimal type is a type that GCC has", decimal, ""},
+		{"float", "linux/arm64", "", "_Float32 f;\nint main(void) { return f != 0; }\n", "_Float32 is a type that GCC has on linux/arm64", float, ""},
+		{"quad", "linux/ppc64le", "", "__float128 f;\nint main(void) { return f != 0; }\n", "__float128 is a type that GCC has on linux/ppc64le", quad, ""},
+		{"directive", "linux/arm64", "", fmt.Sprintf(asm, `".abort_x"`), "the assembler is clang's own and says \"unknown directive\"", fmt.Sprintf(asm, `".abort_x"`), `"-DNO_ASM"`},
+		{"transaction", "linux/s390x", "", tend, "says \"instruction requires: transactional-execution\"",
+			"#include <sys/auxv.h>\n__attribute__((noinline)) static void end(void) { __asm__ volatile(\"tend\"); }\n" +
+				"int main(void) { if (getauxval(AT_HWCAP) & HWCAP_S390_TE) end(); return 0; }\n", `"-mhtm"`},
+		{"optimization", "linux/arm64", `"-Werror", "-fno-gcse"`, "int main(void) { return 0; }\n", "-fno-gcse is an option of GCC", "int main(void) { return 0; }\n", `"-Werror", "-fno-gcse", ` + ignored},
+		{"warning", "linux/arm64", `"-Werror", "-Wno-error=maybe-uninitialized"`, "int main(void) { return 0; }\n", "-Werror=maybe-uninitialized is an option of GCC",
+			"int main(void) { return 0; }\n", `"-Werror", "-Wno-error=maybe-uninitialized", ` + ignored},
+		{"option", "linux/arm64", `"-fconserve-stack"`, "int main(void) { return 0; }\n", "have no -fconserve-stack: leave it out", "int main(void) { return 0; }\n", ""},
+	}
 	files := map[string]string{}
-	var toml strings.Builder
-	toml.WriteString("[project]\nname = \"gnu\"\nplatforms = [\"linux/arm64\", \"linux/ppc64le\", \"linux/s390x\", \"linux/arm/v7\"]\n")
-	cases := []struct{ name, platform, flags, code, hint string }{
-		{"vector", "linux/ppc64le", "", "#include <altivec.h>\nstatic vector signed int v = (vector signed int){1, 2, 3, 4};\nstatic vector signed int w = v;\nint main(void) { return w[0]; }\n", "no constant in C. xbuild has no GCC"},
-		{"nested", "linux/arm64", "", "int main(int n, char **v) { int add(int x) { return x + n; } return add(1); }\n", "a static function beside it"},
-		{"vla", "linux/arm64", "", "int main(int n, char **v) { struct { int a, b[n]; } s; s.a = n; return s.a; }\n", "a flexible array member"},
-		{"builtin", "linux/arm64", "", "int main(void) { return __builtin_va_arg_pack_len(); }\n", "__builtin_va_arg_pack_len is a built-in function of GCC"},
-		{"register", "linux/arm64", "", "register long base __asm__(\"x20\");\nint main(void) { return base; }\n", "a global variable in a register"},
-		{"backend", "linux/ppc64le", "", "register long base __asm__(\"r30\");\nint main(void) { return base; }\n", "a global variable in a register"},
-		{"constraint", "linux/arm64", "", "int main(int n, char **v) { __asm__(\"nop\" : \"=YZ\"(n)); return n; }\n", "clang knows no =YZ in it for linux/arm64"},
-		{"clobber", "linux/arm/v7", "", "int main(int n, char **v) { __asm__(\"nop\" : : : \"rax\"); return n; }\n", "clang knows no rax in it for linux/arm/v7"},
-		{"decimal", "linux/arm64", "", "_Decimal64 d;\nint main(void) { return d != 0; }\n", "GNU decimal type is a type that GCC has"},
-		{"float", "linux/arm64", "", "_Float32 f;\nint main(void) { return f != 0; }\n", "_Float32 is a type that GCC has on linux/arm64"},
-		{"quad", "linux/ppc64le", "", "__float128 f;\nint main(void) { return f != 0; }\n", "__float128 is a type that GCC has on linux/ppc64le"},
-		{"directive", "linux/arm64", "", "__asm__(\".abort_x\");\nint main(void) { return 0; }\n", "the assembler is clang's own and says \"unknown directive\""},
-		{"transaction", "linux/s390x", "", "int main(void) { __asm__ volatile(\"tend\"); return 0; }\n", "says \"instruction requires: transactional-execution\""},
-		{"optimization", "linux/arm64", `"-Werror", "-fno-gcse"`, "int main(void) { return 0; }\n", "-fno-gcse is an option of GCC"},
-		{"warning", "linux/arm64", `"-Werror", "-Wno-error=maybe-uninitialized"`, "int main(void) { return 0; }\n", "-Werror=maybe-uninitialized is an option of GCC"},
-		{"option", "linux/arm64", `"-fconserve-stack"`, "int main(void) { return 0; }\n", "have no -fconserve-stack: leave it out"},
+	toml := "[project]\nname = \"gnu\"\nplatforms = [\"linux/arm64\", \"linux/ppc64le\", \"linux/s390x\", \"linux/arm/v7\"]\n"
+	mended := toml
+	target := func(name, platform, flags string) string {
+		return fmt.Sprintf("[target.%s]\nrecipe = \"cc\"\nsource = %q\nsources = [\"main.c\"]\nplatforms = [%q]\ncflags = [%s]\n", name, name, platform, flags)
 	}
 	for _, c := range cases {
 		files[c.name+"/main.c"] = c.code
-		fmt.Fprintf(&toml, "[target.%s]\nrecipe = \"cc\"\nsource = %q\nsources = [\"main.c\"]\nplatforms = [%q]\ncflags = [%s]\n", c.name, c.name, c.platform, c.flags)
+		toml += target(c.name, c.platform, c.flags)
+		mended += target(c.name, c.platform, c.flagged)
 	}
-	files["xbuild.toml"] = toml.String()
+	files["xbuild.toml"] = toml
 	dir := write(t, files)
 	for _, c := range cases {
 		r := xbuild(t, dir, "build", "-q", c.name)
 		if r.code != 1 || !strings.Contains(r.stderr, c.hint) {
 			t.Errorf("%s: want it to fail with a hint that says %q\n%v", c.name, c.hint, r)
 		}
+		files[c.name+"/main.c"] = c.mended
 	}
+	files["xbuild.toml"] = mended
+	build(t, write(t, files))
 }
 
 // TestConstPointer: a store through a cast to a pointer that is declared const is dropped by clang. What ends so is

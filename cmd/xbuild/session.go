@@ -101,8 +101,13 @@ func (g *Globals) open(needProject bool) (*session, error) {
 	if s.Environ, err = callerEnv(s.store.Dir()); err != nil {
 		return nil, err
 	}
+	// A build may ask for the emulator, by "xbuild run".
+	s.Environ.Set("XBUILD_STORE", s.store.Dir())
+	if g.Offline {
+		s.Environ.Set("XBUILD_OFFLINE", "1")
+	}
 	if g.AllowExpired {
-		s.Environ.Set("XBUILD_ALLOW_EXPIRED", "1") // a build may ask for the emulator, by "xbuild run"
+		s.Environ.Set("XBUILD_ALLOW_EXPIRED", "1")
 	}
 	s.HostTools = hosttools.On(os.Getenv("PATH"))
 	s.Holders = s.holders()

@@ -129,6 +129,9 @@ func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot 
 	parts := append([]string{fmt.Sprint(def.Drop)}, hashes(locked.Files)...)
 	if s.Libc {
 		parts = append(parts, sysrootGeneration, fmt.Sprint(def.Expose))
+		if len(locked.Roots) > len(def.Packages) { // a C library alone has no files of CMake's
+			parts = append(parts, fmt.Sprintf(calledScript, "NAME"))
+		}
 	}
 	if len(def.Keep) > 0 {
 		parts = append(parts, fmt.Sprint(def.Keep))
@@ -430,6 +433,9 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
 		}
 		if err := expose(tmp, s.expose); err != nil {
+			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
+		}
+		if err := calledPrograms(tmp); err != nil {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
 		}
 		// QEMU looks a file up in the sysroot and then on the host. An empty cache here keeps the guest's loader from

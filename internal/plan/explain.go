@@ -156,7 +156,7 @@ func (pl *Planner) bring(program string, t project.Target) string {
 		defs = []*catalog.Toolchain{def}
 	}
 	for _, def := range defs {
-		if _, ok := def.Programs[program]; ok {
+		if _, ok := def.Programs[program]; ok || def.Name == program && len(def.Programs) == 0 { // libclang is a library
 			return fmt.Sprintf("%s:%d: write tools = [%q] in [target.%s]", pl.Project.File, t.Line, def.Name, t.Name)
 		}
 	}

@@ -122,6 +122,9 @@ outputs = ["x"]
 	for _, c := range []struct{ target, log, want, not string }{
 		{"rust", "error: \"Could not find `protoc`. If `protoc` is installed, try setting the `PROTOC` environment variable\"", `write tools = ["protoc"] in [target.rust]`, "install it"},
 		{"rust", "Could not find `protoc` installation and this build crate cannot proceed without\n    this knowledge.", `write tools = ["protoc"] in [target.rust]`, "install it"},
+		{"rust", "error: the lock file /src/Cargo.lock needs to be updated but --locked was passed to prevent this", "cargo update --workspace", ""},
+		{"rust", "thread 'main' panicked at 'Unable to find libclang: \"couldn't find any valid shared libraries\"', lib.rs:1:1", `write tools = ["libclang"] in [target.rust]`, "host_tools"},
+		{"rust", "panicked at 'Unable to find libclang: \"/t/libclang-19.so.1 could not be opened: /t/libc.so.6: version `GLIBC_2.38' not found (required by /t/libclang-19.so.1)\"', lib.rs:1:1", `libclang = "~14"`, "tools ="},
 		{"rust", "  The system library `libsasl2` required by crate `sasl2-sys` was not found.\n  The file `libsasl2.pc` needs to be installed", `add "libsasl2-dev" to packages`, "apt-file"},
 		{"rust", "  The system library `zlib` required by crate `libz-sys` was not found.", `although "zlib1g-dev" is in`, "add "},
 		{"cmake", "  Could NOT find Protobuf (missing: Protobuf_INCLUDE_DIR)", `no Protobuf for linux/arm64 although "libprotobuf-dev" is in`, "add "},
@@ -137,6 +140,9 @@ outputs = ["x"]
 		{"autotools", "configure: error: Could not find libexpat, expat.h", `add "libexpat1-dev" to packages in`, "configure finds no expat"},
 		{"autotools", "configure: error: cannot find the SSL libraries in /usr/lib, see README.libs; is libtool there, and the library path?", ``, "finds no"},
 		{"make", "Package libsasl2 was not found in the pkg-config search path.", `add "libsasl2-dev" to packages`, "apt-file"},
+		{"make", "Package 'libsasl2', required by 'virtual:world', not found", `add "libsasl2-dev" to packages`, ""},
+		{"make", "Package 'zlib', required by 'virtual:world', not found", `although "zlib1g-dev" is in`, "add "},
+		{"cmake", "--   Package 'libsasl2', required by 'libcrypto', not found", `add "libsasl2-dev" to packages`, ""},
 		{"make", "Package libnothing was not found in the pkg-config search path.", `apt-file`, ""},
 		{"make", "/bin/sh: 1: frobnicate: not found", `(of Debian's packages "frob-tools" has it)`, ""},
 	} {

@@ -743,6 +743,32 @@ func TestExactGo(t *testing.T) {
 	}
 }
 
+// TestHostCompilerByVars: a word for the host's compiler counts in a target's vars as in its Makefile, where the
+// Makefile has a name of its own for it.
+func TestHostCompilerByVars(t *testing.T) {
+	for _, c := range []struct {
+		vars string
+		host bool
+	}{
+		{"", false},
+		{"vars = { GENCC = \"$(CC_FOR_BUILD)\" }\n", true},
+		{"vars = { HOSTCC = \"$(CC)\" }\n", true},
+		{"options = [\"HOST_CC=cc\"]\n", true},
+		{"env = { BUILD_CC = \"cc\" }\n", true},
+		{"vars = { GENCC = \"$(CC)\" }\n", false},
+	} {
+		pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/s390x\"]\n[target.a]\nrecipe = \"make\"\noutputs = [\"a\"]\n"+c.vars+
+			"-- Makefile --\na: a.c gen\n\t./gen\n\t$(CC) -o a a.c\ngen: gen.c\n\t$(GENCC) -o gen gen.c\n")
+		req, err := pl.Require(Selection{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(req.Sysroots, func(r resolve.SysrootRequest) bool { return r.Arch != "s390x" }); got != c.host {
+			t.Errorf("%q: a sysroot of the host %v, want %v", c.vars, got, c.host)
+		}
+	}
+}
+
 // TestNarrowHost: for a platform of 32 bits the sysroot of the host's 32-bit side is asked for too, where the host has
 // one, and for no other platform.
 func TestNarrowHost(t *testing.T) {

@@ -166,6 +166,8 @@ func (pl *Planner) needs(t project.Target, vars catalog.Vars) ([]catalog.Need, e
 			if ok, err = pl.wanted(need, filepath.Join(pl.Project.Dir, filepath.FromSlash(t.Source)), t.Recipe); err != nil {
 				return nil, err
 			}
+			// What a target itself says, in vars for one, is as good as what its Makefile says.
+			ok = ok || len(need.Mentions) > 0 && anyOf(need.Words).MatchString(fmt.Sprint(t.Options, t.Env))
 		}
 		if ok {
 			out = append(out, need)
@@ -193,13 +195,18 @@ func (pl *Planner) wanted(need catalog.Need, dir, recipe string) (bool, error) {
 	return once(pl.mentioned, key, func() (bool, error) { return mentions(dir, need.Mentions, need.Words) })
 }
 
-// mentions tells whether one of the files in a directory that globs name has one of some words in it.
-func mentions(dir string, globs, words []string) (bool, error) {
+// anyOf matches each of some words.
+func anyOf(words []string) *regexp.Regexp {
 	quoted := make([]string, len(words))
 	for i, w := range words {
 		quoted[i] = regexp.QuoteMeta(w)
 	}
-	word := regexp.MustCompile(`\b(?:` + strings.Join(quoted, "|") + `)\b`)
+	return regexp.MustCompile(`\b(?:` + strings.Join(quoted, "|") + `)\b`)
+}
+
+// mentions tells whether one of the files in a directory that globs name has one of some words in it.
+func mentions(dir string, globs, words []string) (bool, error) {
+	word := anyOf(words)
 	found, root := false, os.DirFS(dir)
 	for _, glob := range globs {
 		err := doublestar.GlobWalk(root, glob, func(name string, _ fs.DirEntry) error {
