@@ -103,6 +103,9 @@ install = true
 [target.make]
 recipe = "make"
 outputs = ["x"]
+[target.meson]
+recipe = "meson"
+install = true
 -- Cargo.toml --
 `
 	pl := planner(t, archive)
@@ -133,6 +136,8 @@ outputs = ["x"]
 		{"cmake", "-- Could NOT find argon2 (missing: ARGON2_LIBRARY)\nCMake Error at man/CMakeLists.txt:56 (message):\n  xsltproc not found: manpages cannot be built\n", `host_tools = ["xsltproc"] in [target.cmake]`, "argon2"},
 		{"cmake", "-- Could NOT find argon2 (missing: ARGON2_LIBRARY)\nCMake Error at CMakeLists.txt:56 (message):\n  argon2 is required\n", `CMake finds no argon2`, "program"},
 		{"cmake", "CMake Error at CMakeLists.txt:4 (find_package):\n  Found package configuration file:\n\n    /s/cmake/Qt6Core/Qt6CoreConfig.cmake\n\n  but it set Qt6Core_FOUND to FALSE so package \"Qt6Core\" is considered to be NOT\n  FOUND.", `/s/cmake/Qt6Core/Qt6CoreConfig.cmake is there, and refuses by itself`, "finds no"},
+		{"meson", "Looking for a fallback subproject for the dependency checkasm\nAutomatic wrap-based subproject downloading is disabled\nSubproject  checkasm is buildable: NO (disabling)\nDependency checkasm from subproject checkasm found: NO (subproject failed to configure)\n\nProgram nasm found: NO\n", "", "subproject"},
+		{"meson", "Looking for a fallback subproject for the dependency a\nAutomatic wrap-based subproject downloading is disabled\nSubproject  a is buildable: NO (disabling)\nDependency a from subproject a found: NO (subproject failed to configure)\n\n../meson.build:3:0: ERROR: Dependency 'a' is required but not found.\n", "meson subprojects download", ""},
 		{"autotools", "checking for libevent directory... configure: error: libevent is required.  You can get it from https://www.monkey.org/~provos/libevent/\n", `add "libevent-dev" to packages in`, "monkey"},
 		{"autotools", "configure: error: OpenSSL found in /usr, but version 0.9.7 or higher is required", `add "libssl-dev" to packages in`, ""},
 		{"autotools", "configure: error: zlib not found", `although "zlib1g-dev" is in`, "add "},
