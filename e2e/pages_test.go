@@ -167,7 +167,7 @@ func TestJemallocByMake(t *testing.T) {
 	source, _ := upstream(t, "jemalloc")
 	projectIn(t, source, "[target.je]\nrecipe = \"make\"\noutputs = [\"je\"]\n[platform.\"linux/s390x\"]\nenv = { LG_PAGE = \"--with-lg-page=13\" }\n")
 	for name, text := range map[string]string{
-		"GNUmakefile": "je: je.c\n\t./configure --disable-cxx --with-lg-quantum=3 --with-jemalloc-prefix=je_ $(LG_PAGE)\n\t$(MAKE) -f Makefile lib/libjemalloc.a\n\t$(CC) $(CFLAGS) -o $@ je.c lib/libjemalloc.a -lpthread -ldl -lm\n",
+		"GNUmakefile": "je: je.c\n\t./configure --disable-cxx --with-lg-quantum=3 --with-jemalloc-prefix=je_ $(LG_PAGE)\n\t$(MAKE) -f Makefile lib/libjemalloc.a\n\t$(CC) $(CFLAGS) $(LDFLAGS) -o $@ je.c lib/libjemalloc.a -lpthread -ldl -lm\n",
 		"je.c": `#include <stdio.h>
 #include <stdlib.h>
 int je_mallctl(const char *, void *, size_t *, void *, size_t);
