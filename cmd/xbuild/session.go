@@ -183,8 +183,11 @@ func (s *session) place() error {
 	declared := []string{s.Project.BuildDir(), s.Project.DistDir()}
 	switch {
 	case s.BuildDir != "":
+		if err := plan.BuildPath(s.BuildDir); err != nil {
+			return err
+		}
 		s.Project.BuildAt = s.BuildDir
-	case !plan.Plain(s.Project.Dir), writable(declared[0]) != nil:
+	case !plan.Plain(declared[0]), writable(declared[0]) != nil:
 		// Projects in containers lie in the same place all; the name tells them apart.
 		sum := sha256.Sum256([]byte(s.Project.Name + "\x00" + s.Project.Dir))
 		s.Project.BuildAt = s.store.BuildPath(hex.EncodeToString(sum[:12]))

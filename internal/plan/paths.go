@@ -34,6 +34,15 @@ func StorePath(dir string) error {
 	return nil
 }
 
+// BuildPath refuses a build directory that the user names and whose path a tool below some recipe does not take: copies
+// of sources lie there, and lld takes a % in the name of what it links for a place to be filled in.
+func BuildPath(dir string) error {
+	if c := odd(dir, "+~"); c != "" {
+		return fmt.Errorf("the build directory %s has %q in its path, which shells, make, CMake or linkers do not take: name another one by --build-dir or XBUILD_BUILD_DIR, or none", dir, c)
+	}
+	return nil
+}
+
 // takes refuses a source whose path has a character that a tool below the recipe does not take.
 func (pl *Planner) takes(recipe *catalog.Recipe, t project.Target, source string) error {
 	if recipe.CopySource {
