@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"xbuild/internal/inspect/isa"
@@ -87,5 +88,51 @@ func TestInstructionsOfQuestions(t *testing.T) {
 	}
 	if r := xbuild(t, dir, "run", "-q", "--emulate", "-p", "linux/amd64", "--node", "20", "--", filepath.Join(dir, "dist/linux/amd64/app/test.js")); r.code != 0 || r.stdout != "x86 false\n" {
 		t.Errorf("with just the baseline: %v", r)
+	}
+}
+
+// TestExportedFunctions: what a library exports for newer machines and calls nowhere is its callers' to ask for, where
+// the library has code for several machines. One that never asks says nothing of that, and its error names the way.
+func TestExportedFunctions(t *testing.T) {
+	needNetwork(t)
+	const config = "[project]\nname = \"sums\"\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n[target.sums]\nrecipe = \"cc\"\nkind = \"shared\"\nsources = [\"sums.c\"]\n"
+	const fast = `
+#if defined(__x86_64__)
+__attribute__((target("avx2")))
+#else
+__attribute__((target("sve")))
+#endif
+int fast(const int *v, int n) {
+    int s = 0;
+    for (int i = 0; i < n; i++) s += v[i] * 3;
+    return s;
+}
+int plain(const int *v, int n) { return n ? *v + plain(v + 1, n - 1) : 0; }
+`
+	const ask = `
+#include <sys/auxv.h>
+int has_fast(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx2");
+#else
+    return getauxval(AT_HWCAP) >> 22 & 1;
+#endif
+}
+`
+	dir := write(t, map[string]string{"xbuild.toml": config, "sums.c": ask + fast})
+	build(t, dir)
+	content("sums.c", fast)(t, dir)
+	r := xbuild(t, dir, "build")
+	if r.code != 1 || strings.Count(r.stderr, "for whoever calls a function that it exports") < 2 || !strings.Contains(r.stderr, "write dispatched = [\"fast\"] in the target") {
+		t.Errorf("a library that never asks: %v", r)
+	}
+	content("xbuild.toml", config+"dispatched = [\"fast\"]\n")(t, dir)
+	build(t, dir)
+	// Compiled for newer machines as a whole, it is condemned although it asks.
+	content("xbuild.toml", config+"[platform.\"linux/amd64\"]\ncflags = [\"-mavx2\"]\n[platform.\"linux/arm64\"]\ncflags = [\"-march=armv8.2-a+sve\"]\n")(t, dir)
+	const more = "int more(const int *v, int n) { int s = 0; for (int i = 0; i < n; i++) s += v[i] << 1; return s; }\nint third(const int *v, int n) { int s = 1; for (int i = 0; i < n; i++) s ^= v[i] * 5; return s; }\n"
+	content("sums.c", ask+fast+more)(t, dir)
+	if r := xbuild(t, dir, "build"); r.code != 1 || strings.Count(r.stderr, "would end with an illegal instruction") < 2 {
+		t.Errorf("a library that was compiled for newer machines: %v", r)
 	}
 }

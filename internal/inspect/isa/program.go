@@ -45,6 +45,7 @@ type program struct {
 	sure      map[int]bool   // functions that run on every machine whatever the program's branches decide
 	mixes     *bool          // what mixed has found
 	fewer     *bool          // what few has found
+	itself    *bool          // a function of its own looks at what the processor can do
 	every     map[int]bool   // what everyHit has found
 	doomed    map[int]bool   // functions that cannot be run through without what the baseline lacks
 	free      map[int]*guard // control flow in which every branch decides

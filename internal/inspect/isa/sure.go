@@ -23,6 +23,9 @@ func (p *program) cannotTell(f int, pc uint64) string {
 	if p.surely(f) {
 		return ""
 	}
+	if p.uncalled[f] && p.few() && p.asksItself() {
+		return "the library exports it and calls it nowhere, and asks the machine elsewhere; whether those who call it do is not seen"
+	}
 	if p.takenByLookers(f) {
 		return "a function that looks at what the processor can do takes its address; how it chooses could not be followed"
 	}
@@ -48,6 +51,24 @@ func (p *program) mixed() bool {
 	}
 	return *p.mixes
 }
+
+// asksItself says that a function looks at what the processor can do which no compiler's own library has brought.
+func (p *program) asksItself() bool {
+	if p.itself == nil {
+		yes := false
+		for f, looks := range p.looking {
+			yes = yes || len(looks) > 0 && !slices.ContainsFunc(p.names(f), func(name string) bool {
+				return slices.ContainsFunc(brought, func(part string) bool { return strings.Contains(name, part) })
+			})
+		}
+		p.itself = &yes
+	}
+	return *p.itself
+}
+
+// brought are parts of names of functions that ask the machine and that come into a file unasked: of libgcc and
+// compiler-rt (lse.S, cpuinfo), Rust's standard library, libstdc++.
+var brought = []string{"init_have_lse_atomics", "__aarch64_", "__cpu_indicator_init", "__init_cpu_features", "std_detect", "random_device", "memchr"}
 
 // beyond is how many functions use what the baseline lacks.
 func (p *program) beyond() int {
