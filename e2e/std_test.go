@@ -55,7 +55,7 @@ func TestStd(t *testing.T) {
 	}{
 		{"gnu", "", []string{"linux/arm/v6"}, []string{"linux/arm/v5", "linux/arm/v6", "linux/arm/v7", "linux/386/387", "linux/mips64le"}},
 		{"gnu, 1.85", "[toolchains]\nrust = \"~1.85\"\n", nil, []string{"linux/arm/v6", "linux/386/387", "linux/mips64le", "linux/loong64"}},
-		{"musl", "[sysroot]\nlibc = \"musl\"\n", []string{"linux/amd64"},
+		{"musl", "[sysroot]\nlibc = \"musl\"\n", []string{"linux/arm64"},
 			append(slices.Clone(eleven), "linux/386/387")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
