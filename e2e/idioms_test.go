@@ -10,9 +10,6 @@ import (
 	"testing"
 
 	"golang.org/x/sync/errgroup"
-
-	"xbuild/internal/inspect/isa"
-	"xbuild/internal/platform"
 )
 
 // Kinds of idioms.c.
@@ -179,11 +176,6 @@ func idioms(t *testing.T, name string) tally {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if v.kind == offeredKind && v.shared && strip == "" {
-				offered(t, v.name(), data, base)
-				row.count(t, v.name(), data, base, true, false, "fast", offeredFunction)
-				continue
-			}
 			row.count(t, v.name()+strip, data, base, v.asks(), strip != "", "fast")
 		}
 	}
@@ -192,22 +184,6 @@ func idioms(t *testing.T, name string) tally {
 		t.Errorf("%d false alarms on programs that ask first, %d on such that were stripped", row.falseAlarms, row.strippedAlarms)
 	}
 	return row
-}
-
-// A library of this kind offers a function for newer machines, and calls it nowhere.
-const offeredKind, offeredFunction = 167, "only_where_it_is"
-
-// offered: whoever loads the library may call what it exports, which a build refuses; dispatched = […] is the answer.
-func offered(t *testing.T, name string, data []byte, base platform.Baseline) {
-	t.Helper()
-	r, err := isa.Audit(data, base, isa.Options{})
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	is := func(f isa.Finding) bool { return f.Exported && f.Function == offeredFunction }
-	if len(r.Unconditional) == 0 || slices.ContainsFunc(r.Unconditional, func(f isa.Finding) bool { return !is(f) }) {
-		t.Errorf("%s: the audit condemns %v, want %s alone, as exported", name, r.Unconditional, offeredFunction)
-	}
 }
 
 const optionsStart, optionsEnd = "<!-- options: written by go test ./e2e -run TestInstructionsOptions -update -->\n", "<!-- end of the options -->\n"
