@@ -67,7 +67,7 @@ func (p *program) asksItself() bool {
 }
 
 // brought are parts of names of functions that ask the machine and that come into a file unasked: of libgcc and
-// compiler-rt (lse.S, cpuinfo), Rust's standard library, libstdc++.
+// compiler-rt (lse.S, cpuinfo), Rust's standard library and its crate memchr, libstdc++.
 var brought = []string{"init_have_lse_atomics", "__aarch64_", "__cpu_indicator_init", "__init_cpu_features", "std_detect", "random_device", "memchr"}
 
 // beyond is how many functions use what the baseline lacks.
