@@ -304,7 +304,8 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 	}
 	if len(failed) > 0 {
 		fmt.Fprintln(os.Stderr)
-		return results, errors.Join(fmt.Errorf("%d of %d failed:\n%s", len(failed), of, strings.Join(append(failed, all.lines()...), "\n")), rerr)
+		text := strings.Join(append(failed, all.lines()...), "\n")
+		return results, errors.Join(fmt.Errorf("%d of %d failed:\n%s", len(failed), of, text), rerr)
 	}
 	if rerr != nil {
 		return results, rerr
@@ -487,7 +488,7 @@ type FetchCmd struct {
 	Host string `placeholder:"HOST" help:"Fetch the toolchains of another host (linux/amd64 or linux/arm64)." env:"XBUILD_HOST"`
 	QEMU bool   `name:"qemu" help:"Fetch the emulators of xbuild run too."`
 	GDB  bool   `name:"gdb" help:"Fetch the debugger of xbuild debug too."`
-	Exec bool   `name:"exec" help:"Fetch what xbuild env and xbuild exec have beside: C for the platforms, and for the host."`
+	Exec bool   `name:"exec" help:"Fetch what xbuild env and exec have beside: C for the platforms and the host."`
 	Node bool   `name:"node" help:"Fetch the Nodes that xbuild test runs modules in too, and npm's packages for that."`
 }
 

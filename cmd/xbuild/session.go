@@ -391,7 +391,10 @@ func (s *session) rustMirrors() []string {
 }
 
 func (s *session) fetchOptions() fetch.Options {
-	return fetch.Options{Progress: fetch.NewProgress(os.Stderr, s.Quiet), Offline: s.Offline, Command: s.fetches, Authorization: s.npm.Authorization, Notice: func(m string) { s.note("%s", m) }}
+	return fetch.Options{
+		Progress: fetch.NewProgress(os.Stderr, s.Quiet), Offline: s.Offline, Command: s.fetches,
+		Authorization: s.npm.Authorization, Notice: func(m string) { s.note("%s", m) },
+	}
 }
 
 // resolved makes sure that the lock holds what is requested, and writes it where that is new.
@@ -465,7 +468,8 @@ func (e *lackError) Error() string { return e.text }
 func (s *session) lackError(req resolve.Requests) error {
 	flag, hint := "--locked forbids to change it", `run "xbuild lock" and commit the file`
 	if !s.Locked {
-		flag, hint = "--offline forbids to look it up", fmt.Sprintf("run %q while there is a network", cmp.Or(s.fetches, "xbuild fetch"))
+		flag = "--offline forbids to look it up"
+		hint = fmt.Sprintf("run %q while there is a network", cmp.Or(s.fetches, "xbuild fetch"))
 	}
 	return &lackError{fmt.Sprintf("%s does not hold all that is needed (%s) and %s\nhint: %s", relative(s.lockPath), s.lacking(req), flag, hint)}
 }

@@ -355,7 +355,9 @@ type RunCmd struct {
 
 // Help is the long help.
 func (*RunCmd) Help() string {
-	return "Without -p the program's folder says what it is for (dist/linux/arm/v6/hello), or else its header. Under QEMU the CPU is the platform's baseline: an instruction that it does not promise is an illegal instruction here. A name that is no file here is that of a program in dist.\n\n" +
+	return "Without -p the program's folder says what it is for (dist/linux/arm/v6/hello), or else its header. " +
+		"Under QEMU the CPU is the platform's baseline: an instruction that it does not promise is an illegal instruction here. " +
+		"A name that is no file here is that of a program in dist.\n\n" +
 		"Example: xbuild run -p linux/arm64 dist/linux/arm64/hello\n         xbuild run -p linux/s390x --node 20 index.js"
 }
 
@@ -459,11 +461,16 @@ func (c *RunCmd) built(g *Globals, name string) (string, error) {
 	case len(found) == 1:
 		return filepath.Abs(found[0])
 	case len(found) > 1:
-		return "", fmt.Errorf("no file %s here, and %s has several for %s: name one of %s", name, relative(dist), p.Name, strings.Join(found, ", "))
+		return "", fmt.Errorf("no file %s here, and %s has several for %s: name one of %s",
+			name, relative(dist), p.Name, strings.Join(found, ", "))
 	case len(others) > 0:
-		return "", fmt.Errorf("no file %s here, and %s has none for %s, but for %s\nhint: xbuild build -p %s builds it, -p of run chooses another platform", name, relative(dist), p.Name, strings.Join(others, ", "), p.Name)
+		return "", fmt.Errorf("no file %s here, and %s has none for %s, but for %s\n"+
+			"hint: xbuild build -p %s builds it, where the target has that platform; -p of run chooses another",
+			name, relative(dist), p.Name, strings.Join(others, ", "), p.Name)
 	}
-	return "", fmt.Errorf("no file %s here, and none of that name in %s\nhint: xbuild build -p %s builds what the project has, and names the files", name, relative(dist), p.Name)
+	return "", fmt.Errorf("no file %s here, and none of that name in %s\n"+
+		"hint: xbuild build -p %s builds what the project has; %s/artifacts.json then lists the files",
+		name, relative(dist), p.Name, relative(dist))
 }
 
 // scriptOfNode refuses a script of Node.js that is to run on a platform: the host's node would run it with the host's

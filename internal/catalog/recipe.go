@@ -50,7 +50,7 @@ type Recipe struct {
 type Need struct {
 	When       string   `toml:"when"`
 	Crates     []string `toml:"crates"`   // only where the project's Cargo.lock names one of these packages
-	Mentions   []string `toml:"mentions"` // globs: only where one of these files of the source, or the target itself, has one of Words in it
+	Mentions   []string `toml:"mentions"` // globs: only where such a file, or the target, has one of Words in it
 	Words      []string `toml:"words"`
 	Toolchains []string `toml:"toolchains"`
 	Sysroot    bool     `toml:"sysroot"`  // the platform's sysroot and compiler view

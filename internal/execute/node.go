@@ -752,7 +752,8 @@ func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) err
 			return fmt.Errorf("%s %s is to be taken as it is compiled (prebuilt), and npm's package has nothing for %s\nhint: skip = [%q] in %s installs it without", p.Name, p.Version, n.a.OCI, p.Name, n.b.Where)
 		case len(those) == 0 && p.Tool() == "" && p.Native() && p.Script() != "":
 			return fmt.Errorf("%s %s brings neither sources to compile nor a compiled file; its install script (%s), which would fetch one, was not run\nhint: scripts = [%q] in %s runs it, skip = [%q] installs it without", p.Name, p.Version, p.Script(), p.Name, n.b.Where, p.Name)
-		case without && p.Tool() == "" && p.Script() != "" && !p.Needless() && !listed(n.b.Prebuilt, p.Name) && !listed(n.b.Scripts, p.Name):
+		case without && p.Tool() == "" && p.Script() != "" && !p.Needless() &&
+			!listed(n.b.Prebuilt, p.Name) && !listed(n.b.Scripts, p.Name):
 			silent = append(silent, p)
 		}
 	}
@@ -773,7 +774,9 @@ func notRun(packages []node.Package, where string) error {
 		return nil
 	}
 	list := strings.Join(names, ", ")
-	return fmt.Errorf("install scripts were not run, and what they make or fetch is missing from the application:\n%s\nhint: scripts = [%s] in %s runs them, network included; skip = [%s] says that the application does without", strings.Join(lines, "\n"), list, where, list)
+	return fmt.Errorf("install scripts were not run, and what they make or fetch is missing from the application:\n%s\n"+
+		"hint: scripts = [%s] in %s runs them, network included; skip = [%s] says that the application does without",
+		strings.Join(lines, "\n"), list, where, list)
 }
 
 // platformPackages are the packages of package-lock.json that npm installs on some platforms only (npm help

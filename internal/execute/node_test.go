@@ -132,6 +132,23 @@ func TestNodeRefusals(t *testing.T) {
 	}
 }
 
+// TestNodeNotRun: what the error about install scripts advises builds the application.
+func TestNodeNotRun(t *testing.T) {
+	b := nodeBench(t, map[string]string{
+		"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile, "src/index.js": "",
+		"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0", "scripts": {"postinstall": "node x.js"}}`,
+		"fixture/node_modules/a/a.js":         "",
+	})
+	r := b.run(b.node("linux/s390x", node.Build{App: true}))[0]
+	if r.Err == nil || !strings.Contains(r.Err.Error(), `skip = ["a"] says that the application does without`) {
+		t.Fatalf("%v", r.Err)
+	}
+	b.one(b.node("linux/s390x", node.Build{App: true, Skip: []string{"a"}}))
+	if got := b.artifacts(); !slices.Contains(got, "linux/s390x/app/node_modules/a/a.js") {
+		t.Errorf("the package itself is left out: %q", got)
+	}
+}
+
 // TestNodeLayout: an application is its own files and its packages, with what was compiled for the platform, and
 // without what served compilation.
 func TestNodeLayout(t *testing.T) {

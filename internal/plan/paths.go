@@ -38,7 +38,8 @@ func StorePath(dir string) error {
 // of sources lie there, and lld takes a % in the name of what it links for a place to be filled in.
 func BuildPath(dir string) error {
 	if c := odd(dir, "+~"); c != "" {
-		return fmt.Errorf("the build directory %s has %q in its path, which shells, make, CMake or linkers do not take: name another one by --build-dir or XBUILD_BUILD_DIR, or none", dir, c)
+		return fmt.Errorf("the build directory %s has %q in its path, which shells, make, CMake or linkers do not take: "+
+			"name another one by --build-dir or XBUILD_BUILD_DIR, or none", dir, c)
 	}
 	return nil
 }

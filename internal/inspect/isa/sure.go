@@ -24,7 +24,8 @@ func (p *program) cannotTell(f int, pc uint64) string {
 		return ""
 	}
 	if p.uncalled[f] && p.few() && p.asksItself() {
-		return "the library exports it and calls it nowhere, and asks the machine elsewhere; whether those who call it do is not seen"
+		return "the library exports it and calls it nowhere, and asks the machine elsewhere; " +
+			"whether those who call it do is not seen"
 	}
 	if p.takenByLookers(f) {
 		return "a function that looks at what the processor can do takes its address; how it chooses could not be followed"
@@ -68,7 +69,10 @@ func (p *program) asksItself() bool {
 
 // brought are parts of names of functions that ask the machine and that come into a file unasked: of libgcc and
 // compiler-rt (lse.S, cpuinfo), Rust's standard library and its crate memchr, libstdc++.
-var brought = []string{"init_have_lse_atomics", "__aarch64_", "__cpu_indicator_init", "__init_cpu_features", "std_detect", "random_device", "memchr"}
+var brought = []string{
+	"init_have_lse_atomics", "__aarch64_", "__cpu_indicator_init", "__init_cpu_features",
+	"std_detect", "random_device", "memchr",
+}
 
 // beyond is how many functions use what the baseline lacks.
 func (p *program) beyond() int {

@@ -111,7 +111,8 @@ func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
 				in.kind = store
 				in.zero = c.space == legacy && c.m == 0 && (c.opcode == 0xc6 || c.opcode == 0xc7) && c.imm == 0
 			}
-			if c.space == legacy && c.m == 0 && c.opcode == 0xc7 && c.immSize == 4 && c.mayPoint(m, after) { // a pointer to a function, in code at a fixed place
+			// A pointer to a function, in code at a fixed place.
+			if c.space == legacy && c.m == 0 && c.opcode == 0xc7 && c.immSize == 4 && c.mayPoint(m, after) {
 				if s := m.img.section(uint64(uint32(c.imm))); s != nil && s.exec() {
 					in.wrote = uint64(uint32(c.imm))
 				}
@@ -137,8 +138,8 @@ func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
 	}
 }
 
-// mayPoint says that an instruction's last bytes, its immediate, may be an address: not in code that is loaded anywhere,
-// where the loader does not write it there. Offsets into large structures look like addresses.
+// mayPoint says that an instruction's last bytes, its immediate, may be an address: not in code that is loaded
+// anywhere, where the loader does not write it there. Offsets into large structures look like addresses.
 func (c *x86Code) mayPoint(m *machine, after uint64) bool {
 	if !m.img.floats {
 		return true
