@@ -19,7 +19,7 @@ func TestDynamic(t *testing.T) {
 	// linux/arm/v6 is static unless the file says otherwise, so that is not said here.
 	edit(t, toml, "static = true\n", "")
 	build(t, dir, "hello-c", "hello-cpp", "hello-cmake")
-	onEach(t, func(t *testing.T, name string) {
+	onEach(t, eleven, func(t *testing.T, name string) {
 		for _, target := range []string{"hello-c", "hello-cpp", "hello-cmake"} {
 			file := built(dir, name, target)
 			checkLinked(t, file, name, name != "linux/arm/v6")
@@ -123,7 +123,7 @@ func TestThreads(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "async.cpp"), []byte(async), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	projectIn(t, dir, `
+	projectIn(t, dir, eleven, `
 [target.dynamic]
 recipe = "cc"
 sources = ["async.cpp"]
@@ -140,7 +140,7 @@ static = true
 	build(t, dir)
 	// 2^40 + (1+2+3+4) * 1000 * 0x10000001 + 1
 	const want = "carried\nonce\n10 3783866197777 1\n"
-	onEach(t, func(t *testing.T, name string) {
+	onEach(t, eleven, func(t *testing.T, name string) {
 		for _, target := range []string{"dynamic", "static"} {
 			file := built(dir, name, target)
 			checkLinked(t, file, name, target == "dynamic" && name != "linux/arm/v6")

@@ -198,7 +198,7 @@ func TestLenient(t *testing.T) {
 		t.Fatal(err)
 	}
 	build(t, dir)
-	onEach(t, func(t *testing.T, p string) {
+	onEach(t, eleven, func(t *testing.T, p string) {
 		for _, c := range targets {
 			if !slices.Contains(c.platforms, p) {
 				continue

@@ -57,7 +57,7 @@ recipe = "go"
 	}
 	dir := write(t, files)
 	build(t, dir)
-	onEach(t, func(t *testing.T, name string) {
+	onEach(t, eleven, func(t *testing.T, name string) {
 		for _, file := range []string{"c", "static", "liblib.so", "code", "go"} {
 			r := xbuild(t, dir, "inspect", "--json", built(dir, name, file))
 			var reports []struct{ Pages int }
@@ -165,7 +165,7 @@ func TestJemallocByMake(t *testing.T) {
 		t.Skip("with XBUILD_E2E=full")
 	}
 	source, _ := upstream(t, "jemalloc")
-	projectIn(t, source, "[target.je]\nrecipe = \"make\"\noutputs = [\"je\"]\n[platform.\"linux/s390x\"]\nenv = { LG_PAGE = \"--with-lg-page=13\" }\n")
+	projectIn(t, source, eleven, "[target.je]\nrecipe = \"make\"\noutputs = [\"je\"]\n[platform.\"linux/s390x\"]\nenv = { LG_PAGE = \"--with-lg-page=13\" }\n")
 	for name, text := range map[string]string{
 		"GNUmakefile": "je: je.c\n\t./configure --disable-cxx --with-lg-quantum=3 --with-jemalloc-prefix=je_ $(LG_PAGE)\n\t$(MAKE) -f Makefile lib/libjemalloc.a\n\t$(CC) $(CFLAGS) $(LDFLAGS) -o $@ je.c lib/libjemalloc.a -lpthread -ldl -lm\n",
 		"je.c": `#include <stdio.h>
@@ -186,7 +186,7 @@ int main(void) {
 	for _, name := range eleven { // one by one, as above
 		build(t, source, "-p", name)
 	}
-	onEach(t, func(t *testing.T, name string) {
+	onEach(t, eleven, func(t *testing.T, name string) {
 		want := pageOf(t, name)
 		if name == "linux/s390x" {
 			want = 8192

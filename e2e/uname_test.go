@@ -62,7 +62,7 @@ int main(void) {
 `,
 	})
 	build(t, dir)
-	onEach(t, func(t *testing.T, name string) {
+	onEach(t, eleven, func(t *testing.T, name string) {
 		m := machines[name]
 		prints(t, dir, name, built(dir, name, "a"), nil, name+" Linux "+m[0]+" "+m[2]+" "+m[0]+" "+m[1]+" right\n")
 		log, err := os.ReadFile(filepath.Join(dir, ".xbuild", name, "a", "log"))

@@ -27,6 +27,14 @@ func sample(n int) []byte {
 	return b[:n]
 }
 
+// shorter is a size, or a part of it with -short: under the race detector the decoder takes forty times as long.
+func shorter(n int) int {
+	if testing.Short() {
+		return n / 8
+	}
+	return n
+}
+
 func compressXZ(t testing.TB, data []byte, blockSize int64) []byte {
 	t.Helper()
 	x, err := archivetest.XZ(data, blockSize)
@@ -37,9 +45,9 @@ func compressXZ(t testing.TB, data []byte, blockSize int64) []byte {
 }
 
 func TestXZReader(t *testing.T) {
-	data := sample(1 << 20)
+	data := sample(shorter(1 << 20))
 	one := compressXZ(t, data, 0)
-	many := compressXZ(t, data, 100_000)
+	many := compressXZ(t, data, int64(shorter(100_000)))
 	for _, c := range []struct {
 		name   string
 		file   []byte
@@ -88,7 +96,7 @@ func TestXZReaderDamage(t *testing.T) {
 	data := sample(30_000)
 	good := compressXZ(t, data, 10_000)
 	for at := range good {
-		if at > 200 && at < len(good)-200 && at%97 != 0 {
+		if at > shorter(200) && at < len(good)-shorter(200) && at%97 != 0 {
 			continue
 		}
 		bad := bytes.Clone(good)
@@ -119,8 +127,8 @@ func readXZ(file []byte) ([]byte, error) {
 // Many readers share the decoders and the memory; those that nobody reads to
 // the end must not hold up the rest, nor keep what they reserved.
 func TestXZReadersTogether(t *testing.T) {
-	data := sample(1 << 20)
-	file := compressXZ(t, data, 50_000)
+	data := sample(shorter(1 << 20))
+	file := compressXZ(t, data, int64(shorter(50_000)))
 	var wg sync.WaitGroup
 	for i := range 24 {
 		wg.Go(func() {
@@ -149,8 +157,8 @@ func TestXZReadersTogether(t *testing.T) {
 
 // Without memory to work ahead, a reader still gets on, one block at a time.
 func TestXZReaderWithoutMemory(t *testing.T) {
-	data := sample(2 << 20)
-	file := compressXZ(t, data, 1<<20)
+	data := sample(shorter(2 << 20))
+	file := compressXZ(t, data, int64(shorter(1<<20)))
 	if !ahead.TryAcquire(512 << 20) {
 		t.Fatal("somebody has it")
 	}
