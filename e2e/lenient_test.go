@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -222,6 +223,64 @@ func TestLenient(t *testing.T) {
 		log, err := os.ReadFile(filepath.Join(dir, ".xbuild", p, c.name, "log"))
 		if err != nil || strings.Count(string(log), "lenient = false") != 1 || !strings.Contains(string(log), "'strptime'") {
 			t.Errorf("the log of %s for %s does not tell once what was refused: %v\n%s", c.name, p, err, log)
+		}
+	}
+}
+
+// lenientCXX is C++ that GCC compiles, with a warning or without, and clang refuses: a line each, in a function of its
+// own. clang 19 alone lets the last pass when it is asked to.
+var lenientCXX = map[string]string{
+	"register":    "int f_register() { register int i = 2; return i; }",
+	"narrowing":   "int f_narrowing() { int n = 3; char c[] = {n}; return c[0]; }",
+	"suffix":      "#define NUMBER \"4\"\nint f_suffix() { return \"0\"NUMBER[1] - '0'; }",
+	"elaborated":  "enum class Five { five = 5 };\nint f_elaborated() { enum class Five x = Five::five; return (int)x; }",
+	"parens":      "struct P { int a[2]; P() : a({6, 7}) {} };\nint f_parens() { return P().a[0]; }",
+	"template":    "struct T { template <class A> int f(A a) { return a; } };\ntemplate <class A> int g(A t) { return t.template f(7); }\nint f_template() { return g(T()); }",
+	"enumeration": "enum Eight { zero, one };\nconstexpr Eight eight = (Eight)8;\nint f_enumeration() { return eight; }",
+}
+
+// TestLenientCXX: what a test in C++ does not find because clang is stricter than GCC ends the build, and lenient = true
+// finds it, by the name of a C++ compiler and of a C compiler. What GCC refuses too, a constant that does not fit, is
+// not told.
+func TestLenientCXX(t *testing.T) {
+	needNetwork(t)
+	platforms := []string{"linux/s390x"}
+	if full() {
+		platforms = eleven
+	}
+	cmake := "cmake_minimum_required(VERSION 3.13)\nproject(lenient CXX)\ninclude(CheckCXXSourceCompiles)\n"
+	program, calls := "", ""
+	names := slices.Sorted(maps.Keys(lenientCXX))
+	for _, name := range names {
+		have := "HAVE_" + strings.ToUpper(name)
+		quotedSource := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(lenientCXX[name])
+		cmake += "check_cxx_source_compiles(\"" + quotedSource + "\nint main() { return f_" + name + "(); }\" " + have + ")\n" +
+			"if(" + have + ")\nadd_compile_definitions(" + have + ")\nendif()\n"
+		program += "#ifdef " + have + "\n" + lenientCXX[name] + "\n#else\nint f_" + name + "() { return 0; }\n#endif\n"
+		calls += "printf(\"" + name + " %d\\n\", f_" + name + "());\n"
+	}
+	cmake += "check_cxx_source_compiles(\"char c[] = {300}; int main() { return c[0]; }\" HAVE_CONSTANT)\nadd_executable(lenient lenient.cc)\n"
+	toml := "[project]\nplatforms = " + quoted(platforms) + "\n[target.lenient]\nrecipe = \"cmake\"\noutputs = [\"lenient\"]\n"
+	dir := write(t, map[string]string{
+		"xbuild.toml": toml, "CMakeLists.txt": cmake, "lenient.cc": "#include <cstdio>\n" + program + "int main() {\n" + calls + "}\n",
+	})
+	refused := xbuild(t, dir, "build", "-q")
+	for _, name := range names {
+		if want := "Performing Test HAVE_" + strings.ToUpper(name) + ": "; refused.code != 1 || !strings.Contains(refused.stderr, want) {
+			t.Errorf("without lenient: want an error with %q:\n%v", want, refused)
+		}
+	}
+	if strings.Contains(refused.stderr, "Test HAVE_CONSTANT: ") {
+		t.Errorf("a constant that does not fit is told, which GCC refuses too: %v", refused)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "xbuild.toml"), []byte(toml+"lenient = true\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	build(t, dir)
+	want := "elaborated 5\nenumeration 8\nnarrowing 3\nparens 6\nregister 2\nsuffix 4\ntemplate 7\n"
+	for _, p := range platforms {
+		if r := underQEMU(t, dir, p, built(dir, p, "lenient")); r.code != 0 || r.stdout != want {
+			t.Errorf("%s with lenient = true: %v\nwant\n%s", p, r, want)
 		}
 	}
 }

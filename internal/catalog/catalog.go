@@ -50,7 +50,11 @@ type Toolchain struct {
 	Env      map[string]string `toml:"env" json:"-"`             // variables by which others find it -> path in the tree
 	Explain  []Explain         `toml:"explain" json:"-"`         // what its messages mean for the user
 	Lenient  []string          `toml:"lenient" json:"-"`         // of clang: the groups of its errors in C that older compilers had as warnings
-	Only     []Only            `toml:"only" json:"only,omitempty"`
+
+	// LenientCXX are those in C++ that GCC has as warnings; a source may add some.
+	LenientCXX []string `toml:"lenient_cxx" json:"-"`
+
+	Only []Only `toml:"only" json:"only,omitempty"`
 
 	Absent []Absent `toml:"absent" json:"-"` // programs of the same name as the host's that it does not have
 
@@ -134,8 +138,10 @@ type Source struct {
 	Runtime string `toml:"runtime" json:"-"`           // the Debian suite of the definition's runtime
 	// Needs are the features that each of its programs needs although the platform does not promise them, because the
 	// compiler or its runtime takes them for granted: by platform. Where the project promises them, all is well.
-	Needs  map[string][]string `toml:"needs" json:"needs,omitempty"`
-	Compat string              `toml:"compat" json:"-"` // of clang: the release of clang whose names of C++ functions are those of GCC, which made the platforms' libraries
+	Needs      map[string][]string `toml:"needs" json:"needs,omitempty"`
+	LenientCXX []string            `toml:"lenient_cxx" json:"-"` // of clang: more than the toolchain's
+
+	Compat string `toml:"compat" json:"-"` // of clang: the release of clang whose names of C++ functions are those of GCC, which made the platforms' libraries
 
 	// Driver are flags that this release of clang needs for a platform beside the platform's own.
 	Driver map[string][]string `toml:"driver" json:"-"`

@@ -49,7 +49,8 @@ type Toolchain struct {
 	Slot          string
 	compat        string              // of clang: the release whose names of C++ functions it is to use
 	driver        map[string][]string // of clang: flags that this release needs for a platform
-	Lenient       []string            // of clang: the groups of errors that a lenient view has as warnings
+	Lenient       []string            // of clang: the groups of errors in C that a lenient view has as warnings
+	LenientCXX    []string            // the same in C++
 	absent        []catalog.Absent
 	def           *catalog.Toolchain
 	files         []lock.File
@@ -63,9 +64,10 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 	if err != nil {
 		return Toolchain{}, err
 	}
-	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host, Lenient: def.Lenient, absent: def.Absent}
+	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host, Lenient: def.Lenient, LenientCXX: def.LenientCXX, absent: def.Absent}
 	if len(def.Sources) == 1 {
 		t.Slot, t.compat, t.driver = def.Sources[0].Slot, def.Sources[0].Compat, def.Sources[0].Driver
+		t.LenientCXX = slices.Concat(t.LenientCXX, def.Sources[0].LenientCXX)
 	}
 	// The programs name their loader by an absolute path, so that a store at another place is another tree.
 	parts := append([]string{root, host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}, append(hashes(locked.Files), def.Relocate...)...)

@@ -58,7 +58,7 @@ func (v View) Plain(root string) View {
 	return v.keyed(root, "view-")
 }
 
-// Leniently returns a view that takes C as older compilers did.
+// Leniently returns a view that takes C and C++ as GCC 13 did.
 func (v View) Leniently(root string) View {
 	v.Lenient = true
 	if v.Host {
@@ -81,7 +81,7 @@ func (v View) keyed(root, name string) View {
 		parts = append(parts, fmt.Sprint(v.answers()), start)
 	}
 	if v.Lenient {
-		parts = append(parts, v.lenient(), v.lenientHeader())
+		parts = append(parts, fmt.Sprint(v.lenient()), v.lenientHeader()) // fmt sorts maps
 	}
 	if names, text := v.narrowConfig(); text != "" {
 		parts = append(parts, strings.Join(names, " "), text)
@@ -201,19 +201,21 @@ func (v View) base(target string) string {
 	return b.String()
 }
 
-// lenientFor is the file that clang reads beside the platform's where it compiles C, by whatever name it is called, and
-// never where it is a C++ compiler (Clang User's Manual, "Configuration files"): GCC refuses in C++ what it let pass in
-// C.
-const lenientFor = "clang.cfg"
+// cxxNames are the names of C++ compilers. Where clang is called by one, with a triplet in front or without, it reads
+// <name>.cfg beside the platform's file, and clang.cfg where it is called by any other (Clang User's Manual,
+// "Configuration files").
+var cxxNames = []string{"clang++", "g++", "c++"}
 
-// lenient is the content of that file. The flags stand before those of a command line, so that a project that wants an
-// error still has it.
-func (v View) lenient() string {
-	var b strings.Builder
-	for _, f := range LenientFlags(v.Clang.Lenient) {
-		fmt.Fprintln(&b, f)
+// lenient are the files of flags that a lenient view has for that, by name. What is called by the name of a C compiler
+// compiles C++ too, by a source's suffix. The flags stand before those of a command line, so that a project that wants
+// an error still has it.
+func (v View) lenient() map[string]string {
+	lines := func(groups []string) string { return strings.Join(LenientFlags(groups), "\n") + "\n" }
+	out := map[string]string{"clang.cfg": lines(slices.Concat(v.Clang.Lenient, v.Clang.LenientCXX))}
+	for _, name := range cxxNames {
+		out[name+".cfg"] = lines(v.Clang.LenientCXX)
 	}
-	return b.String()
+	return out
 }
 
 // lenientHeader makes the same warnings by pragmas, which count whatever stands on the command line.
@@ -426,17 +428,17 @@ func (c *Composer) view(ctx context.Context, v View) error {
 			}
 		}
 		if v.Lenient {
-			if err := os.WriteFile(filepath.Join(bin, lenientFor), []byte(v.lenient()), 0o644); err != nil {
-				return err
+			for name, text := range v.lenient() {
+				if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o644); err != nil {
+					return err
+				}
 			}
 			if err := os.WriteFile(filepath.Join(tmp, "lenient.h"), []byte(v.lenientHeader()), 0o644); err != nil {
 				return err
 			}
 		}
 		if v.Sysroot.NoCXX != "" {
-			// clang reads this beside the platform's where it is called by the name of a C++ compiler ("Configuration
-			// files").
-			for _, name := range []string{"clang++", "g++", "c++"} {
+			for _, name := range cxxNames {
 				if err := os.WriteFile(filepath.Join(bin, name+".cfg"), []byte("-include<CFGDIR>/../no-c++.h\n"), 0o644); err != nil {
 					return err
 				}

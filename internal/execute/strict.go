@@ -20,7 +20,7 @@ import (
 	"xbuild/internal/probe"
 )
 
-// A strictError says that tests of what the platform has failed because clang is stricter in C than GCC 13 was: the
+// A strictError says that tests of what the platform has failed because clang is stricter than GCC 13 was: the
 // program would be built without what they look for.
 type strictError struct {
 	step  string
@@ -34,12 +34,12 @@ func (e *strictError) Error() string {
 	if len(tests) > most {
 		tests = append(slices.Clone(tests[:most]), fmt.Sprintf("and %d more", len(tests)-most))
 	}
-	return e.step + ": tests fail for C that GCC 13 let pass with a warning, " +
+	return e.step + ": tests fail for what GCC 13 let pass with a warning, " +
 		"and the program would be built as if what they look for were not there:\n  " + strings.Join(tests, "\n  ")
 }
 
 func (e *strictError) hint() string {
-	return "write lenient = true in " + e.where + ", and its C is configured and compiled as GCC 13 did it; " +
+	return "write lenient = true in " + e.where + ", and its C and C++ are configured and compiled as GCC 13 did it; " +
 		"or lenient = false, where these tests are to fail"
 }
 
@@ -83,7 +83,7 @@ func (r *runner) strict(ctx context.Context, a *plan.Action, last int, stepsFail
 	}
 	step := a.Steps[last]
 	if a.Lenient != nil {
-		fmt.Fprintf(log, "xbuild: %s: C that GCC 13 let pass with a warning was refused %d times, and lenient = false: %s\n",
+		fmt.Fprintf(log, "xbuild: %s: what GCC 13 let pass with a warning was refused %d times, and lenient = false: %s\n",
 			step.Name, len(refused), strings.Join(spoken(refused), ", "))
 		return nil
 	}
@@ -190,11 +190,11 @@ func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Ref
 	return failed, rest, nil
 }
 
-// asGCC are the flags with which clang takes C as GCC 13 did. A name that is not called clang declares too where it is
+// asGCC are the flags with which clang takes C and C++ as GCC 13 did. A name that is not called clang declares too where it is
 // one of the C library's, as a test of a declaration has it ("(void) strchr;"), and GCC never: without builtins clang
 // is alike.
 func asGCC(a *plan.Action, refused ...probe.Refusal) []string {
-	flags := compose.LenientFlags(a.Strict.Groups)
+	flags := compose.LenientFlags(a.Strict.Groups.All())
 	named := func(f probe.Refusal) bool { return strings.Contains(f.Message, "library function") }
 	if slices.ContainsFunc(refused, named) {
 		flags = append(flags, "-fno-builtin")
@@ -274,7 +274,7 @@ func (r *runner) quiet(ctx context.Context, a *plan.Action, dir string, command 
 	return out, err
 }
 
-// again runs the steps up to a configuring one in another directory, with a compiler that takes C as GCC 13 did. It
+// again runs the steps up to a configuring one in another directory, with a compiler that takes C and C++ as GCC 13 did. It
 // tells whether they succeed there, and returns the lines that are in what they leave behind and not in what is there.
 func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []probe.Refusal) (
 	ran bool, lines []string, err error,

@@ -15,6 +15,7 @@ import (
 	"xbuild/internal/hosttools"
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
+	"xbuild/internal/probe"
 	"xbuild/internal/project"
 )
 
@@ -156,7 +157,7 @@ func (m *making) compilers() error {
 		}
 		m.view = m.asLenient(m.view)
 		m.a.Strict = &Strict{
-			Groups: m.view.Clang.Lenient, CC: m.view.Tool("clang"), Logs: m.recipe.Logs,
+			Groups: probe.Groups{C: m.view.Clang.Lenient, CXX: m.view.Clang.LenientCXX}, CC: m.view.Tool("clang"), Logs: m.recipe.Logs,
 			Where: fmt.Sprintf("%s:%d: [target.%s]", m.Project.File, m.t.Line, m.t.Name),
 		}
 		m.set.View(m.view)

@@ -16,6 +16,7 @@ import (
 	"xbuild/internal/lock"
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
+	"xbuild/internal/probe"
 	"xbuild/internal/project"
 )
 
@@ -113,7 +114,7 @@ type Action struct {
 	Reread    bool                `json:"-"`
 	// Unaudited are globs of artifacts without symbols, below Dist, that may lack what the audit wants.
 	Unaudited []string `json:"unaudited,omitempty"`
-	// Lenient is the target's: whether tests that fail in C for nothing but what GCC 13 let pass with a warning pass,
+	// Lenient is the target's: whether tests that fail for nothing but what GCC 13 let pass with a warning pass,
 	// or fail as they should; nil where it does not say.
 	Lenient *bool   `json:"lenient,omitempty"`
 	Strict  *Strict `json:"-"` // how such tests are found; nil where no C is compiled
@@ -132,7 +133,7 @@ type Action struct {
 
 // A Strict says how tests are found that fail because clang is stricter than GCC was.
 type Strict struct {
-	Groups []string      // clang's names of the errors that were warnings
+	Groups probe.Groups  // clang's names of the errors that were warnings
 	CC     string        // the platform's compiler
 	Logs   []catalog.Log // where build systems write of the tests that they compile
 	Where  string        // the target, for what the user is told

@@ -33,12 +33,22 @@ func (r Refusal) String() string {
 	return message
 }
 
-// cxx are the suffixes of C++: GCC refuses there what it let pass in C.
+// Groups are clang's names of its errors that GCC 13 had as warnings, by the language. In C++ GCC refuses what it let
+// pass in C.
+type Groups struct{ C, CXX []string }
+
+// All are the groups of both.
+func (g Groups) All() []string { return slices.Concat(g.C, g.CXX) }
+
+// cxx are the suffixes of C++.
 var cxx = []string{".cc", ".cpp", ".cxx", ".c++", ".C", ".mm"}
 
+// narrowed begins the message of the one error of a C++ group that is one of GCC too: a constant that does not fit.
+const narrowed = "constant expression evaluates to "
+
 // Refusals reads what clang writes where CC_LOG_DIAGNOSTICS is set (LogDiagnosticPrinter.cpp): a plist's dictionary for
-// each compilation that had something to say. It returns those of C that failed for errors of the groups alone.
-func Refusals(log string, groups []string) ([]Refusal, error) {
+// each compilation that had something to say. It returns those that failed for errors of the groups alone.
+func Refusals(log string, groups Groups) ([]Refusal, error) {
 	// A source's line or a file's name may hold what no XML may.
 	clean := strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r == 0xFFFE || r == 0xFFFF {
@@ -70,10 +80,11 @@ func Refusals(log string, groups []string) ([]Refusal, error) {
 	}
 }
 
-func refusal(compilation map[string]any, groups []string) (Refusal, bool) {
+func refusal(compilation map[string]any, of Groups) (Refusal, bool) {
 	main, _ := compilation["main-file"].(string)
+	groups := of.C
 	if slices.Contains(cxx, path.Ext(main)) {
-		return Refusal{}, false
+		groups = of.CXX
 	}
 	var first Refusal
 	list, _ := compilation["diagnostics"].([]any)
@@ -85,7 +96,7 @@ func refusal(compilation map[string]any, groups []string) (Refusal, bool) {
 		default:
 			continue
 		}
-		if !slices.Contains(groups, text("WarningOption")) {
+		if !slices.Contains(groups, text("WarningOption")) || strings.HasPrefix(text("message"), narrowed) {
 			return Refusal{}, false
 		}
 		if first.Group == "" {
