@@ -33,15 +33,14 @@ func (c *Selecting) selection(s *session) (plan.Selection, error) {
 	return plan.Selection{Targets: c.Targets, Platforms: ps}, err
 }
 
-// open opens the project and plans what is selected, for the commands that build. scratch says that the artifacts are
-// not what the command is called for.
-func (c *Selecting) open(g *Globals, scratch bool) (*session, *plan.Plan, error) {
+// open opens the project and plans what is selected, for the commands that build. place says where the artifacts go.
+func (c *Selecting) open(g *Globals, place func(*session) error) (*session, *plan.Plan, error) {
 	s, err := g.open(true)
 	if err != nil {
 		return nil, nil, err
 	}
-	if scratch {
-		s.scratchDist()
+	if err := place(s); err != nil {
+		return nil, nil, err
 	}
 	sel, err := c.selection(s)
 	if err != nil {
@@ -225,19 +224,22 @@ func (*BuildCmd) Help() string {
 
 // Run builds.
 func (c *BuildCmd) Run(g *Globals) error {
-	s, p, err := c.open(g, false)
+	s, p, err := c.open(g, func(s *session) error {
+		dist := s.Project.DistDir()
+		if c.Out != "" {
+			s.Project.DistAt = c.Out
+			s.moved = append(slices.Clone(s.moved), dist)
+			return nil
+		}
+		if err := writable(dist); err != nil {
+			return fmt.Errorf("the directory for the artifacts, %s: %w\nhint: name another one: xbuild build -o DIR, or XBUILD_OUTPUT", relative(dist), err)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	opt := s.executeOptions(c.Jobs)
-	if c.Out != "" {
-		rebase(p, opt.Dist, c.Out)
-		opt.Skip = append(opt.Skip, opt.Dist)
-		opt.Dist = c.Out
-	} else if err := writable(opt.Dist); err != nil {
-		return fmt.Errorf("the directory for the artifacts, %s: %w\nhint: name another one: xbuild build -o DIR, or XBUILD_OUTPUT", relative(opt.Dist), err)
-	}
-	_, err = s.build(p, opt)
+	_, err = s.build(p, s.executeOptions(c.Jobs))
 	return err
 }
 
@@ -359,15 +361,6 @@ func (s *session) executeOptions(jobs int) execute.Options {
 	return execute.Options{
 		Registry: registry, Jobs: jobs, Project: s.Project.Dir, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Skip: slices.Clone(s.moved), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
-	}
-}
-
-// rebase moves the artifacts of a plan to another directory.
-func rebase(p *plan.Plan, from, to string) {
-	for _, a := range p.Actions {
-		if rel, err := filepath.Rel(from, a.Dist); err == nil {
-			a.Dist = filepath.Join(to, rel)
-		}
 	}
 }
 

@@ -35,7 +35,10 @@ func (*TestCmd) Help() string {
 
 // Run builds and tests.
 func (c *TestCmd) Run(g *Globals) error {
-	s, p, err := c.open(g, true)
+	s, p, err := c.open(g, func(s *session) error {
+		s.scratchDist()
+		return nil
+	})
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 	}
 	for _, o := range st.Outputs {
 		path := filepath.Join(a.Dist, o.Dist)
-		rel, err := filepath.Rel(distRoot(a), path)
+		rel, err := filepath.Rel(a.DistDir, path)
 		if err != nil {
 			return nil, false, err
 		}
@@ -103,7 +103,7 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 		arts = append(arts, art)
 	}
 	for path := range old {
-		if _, still := now[path]; !still && strings.HasPrefix(path, distRoot(a)+string(filepath.Separator)) {
+		if _, still := now[path]; !still && strings.HasPrefix(path, a.DistDir+string(filepath.Separator)) {
 			changed = true
 			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, false, err
@@ -112,15 +112,6 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 	}
 	st.Dist = now
 	return arts, changed, nil
-}
-
-// distRoot is dist/ without the platform and what follows.
-func distRoot(a *plan.Action) string {
-	i := strings.LastIndex(a.Dist+"/", "/"+a.OCI+"/")
-	if i < 0 {
-		return a.Dist
-	}
-	return a.Dist[:i]
 }
 
 // check refuses a file that its platform does not run. What is no binary is not looked into, and no report is there
@@ -204,7 +195,7 @@ func shipped(a *plan.Action, st *state) []string {
 	for _, o := range st.Outputs {
 		names = append(names, filepath.Base(o.Dist))
 	}
-	filepath.WalkDir(filepath.Join(distRoot(a), filepath.FromSlash(a.OCI)), func(path string, d fs.DirEntry, err error) error {
+	filepath.WalkDir(filepath.Join(a.DistDir, filepath.FromSlash(a.OCI)), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			names = append(names, d.Name())
 		}
@@ -349,7 +340,7 @@ func escapeGlob(path string) string {
 
 // inDist opens dist, which no path that is opened by it leaves, and says where in it a file is.
 func inDist(a *plan.Action, path string) (*os.Root, string, error) {
-	top := distRoot(a)
+	top := a.DistDir
 	if err := os.MkdirAll(top, 0o755); err != nil {
 		return nil, "", err
 	}

@@ -78,7 +78,8 @@ func (b *bench) action(target, name, output string, scripts ...string) *plan.Act
 	a := &plan.Action{
 		Top: filepath.Join(work, "build"), Root: filepath.Join(b.dir, "src"),
 		Target: target, Platform: p, OCI: p.Name, ID: "id of " + strings.Join(scripts, ";"), Source: filepath.Join(b.dir, "src"), Watch: filepath.Join(b.dir, "src"),
-		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"), Dist: filepath.Join(b.opt.Dist, p.Name),
+		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
+		DistDir: b.opt.Dist, Dist: filepath.Join(b.opt.Dist, p.Name),
 		Output: []plan.Output{{Path: output}},
 	}
 	for i, s := range scripts {
@@ -616,6 +617,23 @@ func TestCollision(t *testing.T) {
 	_, err := Run(t.Context(), &plan.Plan{Actions: []*plan.Action{b.action("a", "linux/arm64", "hello", "echo a >hello"), b.action("b", "linux/arm64", "hello", "echo b >hello")}}, b.opt)
 	if err == nil || err.Error() != `targets "a" and "b" both make linux/arm64/hello; give one of them another dest or outputs` {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestPlatformInDest: a folder in dist that is called as a platform is one like any other.
+func TestPlatformInDest(t *testing.T) {
+	for _, dest := range []string{"linux/arm64", "linux/arm64/lib", "linux/amd64", "dist"} {
+		b := newBench(t)
+		a := b.action("app", "linux/arm64", "out", "echo text > out")
+		a.Dist = filepath.Join(a.Dist, filepath.FromSlash(dest))
+		r := b.one(a)
+		want := "linux/arm64/" + dest + "/out"
+		if len(r.Artifacts) != 1 || r.Artifacts[0].Path != want || !b.exists("dist/"+want) {
+			t.Errorf("dest %q: %+v, want %s", dest, r.Artifacts, want)
+		}
+		if got := b.artifacts(); len(got) != 1 || !strings.Contains(got[0], want) {
+			t.Errorf("dest %q: artifacts.json lists %q", dest, got)
+		}
 	}
 }
 

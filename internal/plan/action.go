@@ -76,7 +76,7 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	a := &Action{
 		Target: t.Name, Platform: p, OCI: p.Name, Recipe: t.Recipe, Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
-		Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
+		DistDir: pl.Project.DistDir(), Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
 		External: t.External, Dispatched: t.Dispatched, Lenient: t.Lenient, Unaudited: t.Unaudited, Readers: recipe.Readers, Forgetful: recipe.Forgetful, Reread: recipe.Reread,
 	}
 	// What a build of the source for the host left behind is in build only where the source is itself compiled: an
@@ -496,7 +496,7 @@ func (a *Action) id() string {
 	c.Env = slices.DeleteFunc(slices.Clone(a.Env), func(v env.Var) bool {
 		return v.Name == "XBUILD" || strings.HasPrefix(v.Name, "CARGO_TARGET_") && strings.HasSuffix(v.Name, "_RUNNER")
 	})
-	c.Dist, c.Test, c.Equal, c.Bench = "", nil, false, nil
+	c.Dist, c.DistDir, c.Test, c.Equal, c.Bench = "", "", nil, false, nil
 	data, err := json.Marshal(c)
 	if err != nil {
 		panic(err) // strings and lists alone

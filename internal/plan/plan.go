@@ -74,30 +74,31 @@ type Action struct {
 	OCI      string            `json:"platform"`
 	Recipe   string            `json:"recipe"`
 	// ID is the hash of all that the action is made of but the content of its inputs: commands, environment, tools.
-	ID     string          `json:"id"`
-	Env    env.Environment `json:"env"`
-	Path   []string        `json:"path"`             // directories in front of PATH
-	Source string          `json:"source"`           // the target's directory
-	Watch  string          `json:"watch"`            // the directory whose files are the action's inputs
-	Inputs []string        `json:"inputs,omitempty"` // globs of further inputs, absolute
-	Skip   []string        `json:"skip,omitempty"`   // globs of files below the source that are no inputs and are not copied
-	Copy   bool            `json:"copy_source,omitempty"`
-	Root   string          `json:"root"`  // where the source is copied: what is copied, the source or a directory above it
-	Top    string          `json:"-"`     // the copy of Root; else Build
-	Rooted bool            `json:"-"`     // the target says what is copied
-	Apart  bool            `json:"-"`     // its commands are xbuild's own questions: what they read is no input
-	Build  string          `json:"build"` // commands write here
-	Stage  string          `json:"stage"` // what was installed
-	State  string          `json:"-"`
-	Dist   string          `json:"dist"` // dist/<platform>/<dest>
-	Fetch  []Step          `json:"fetch,omitempty"`
-	Steps  []Step          `json:"steps"`
-	Output []Output        `json:"outputs"`
-	Static bool            `json:"static,omitempty"`
-	Bench  []string        `json:"bench,omitempty"` // what measures it; no part of the ID
-	Strip  string          `json:"strip,omitempty"` // the program that strips, where the target asks for it
-	Test   []Step          `json:"test,omitempty"`  // what tests it; no part of the ID
-	Equal  bool            `json:"equal,omitempty"` // the test prints the same on all platforms
+	ID      string          `json:"id"`
+	Env     env.Environment `json:"env"`
+	Path    []string        `json:"path"`             // directories in front of PATH
+	Source  string          `json:"source"`           // the target's directory
+	Watch   string          `json:"watch"`            // the directory whose files are the action's inputs
+	Inputs  []string        `json:"inputs,omitempty"` // globs of further inputs, absolute
+	Skip    []string        `json:"skip,omitempty"`   // globs of files below the source that are no inputs and are not copied
+	Copy    bool            `json:"copy_source,omitempty"`
+	Root    string          `json:"root"`  // where the source is copied: what is copied, the source or a directory above it
+	Top     string          `json:"-"`     // the copy of Root; else Build
+	DistDir string          `json:"-"`     // the artifacts of all platforms
+	Rooted  bool            `json:"-"`     // the target says what is copied
+	Apart   bool            `json:"-"`     // its commands are xbuild's own questions: what they read is no input
+	Build   string          `json:"build"` // commands write here
+	Stage   string          `json:"stage"` // what was installed
+	State   string          `json:"-"`
+	Dist    string          `json:"dist"` // <DistDir>/<platform>/<dest>
+	Fetch   []Step          `json:"fetch,omitempty"`
+	Steps   []Step          `json:"steps"`
+	Output  []Output        `json:"outputs"`
+	Static  bool            `json:"static,omitempty"`
+	Bench   []string        `json:"bench,omitempty"` // what measures it; no part of the ID
+	Strip   string          `json:"strip,omitempty"` // the program that strips, where the target asks for it
+	Test    []Step          `json:"test,omitempty"`  // what tests it; no part of the ID
+	Equal   bool            `json:"equal,omitempty"` // the test prints the same on all platforms
 	// What the artifacts are held against: the platform's libraries, where the recipe compiles for them, and the newest
 	// glibc that may be needed.
 	Sysroot string `json:"sysroot,omitempty"`
