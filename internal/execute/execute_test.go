@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -865,6 +866,45 @@ func TestHostTools(t *testing.T) {
 	a.Missing = "xbuild.toml:3: it names a program that is not there"
 	if r := b.run(a)[0]; r.Err == nil || r.Err.Error() != a.Missing {
 		t.Errorf("error %v, want %q", r.Err, a.Missing)
+	}
+}
+
+// TestOtherProgram: a program of the host that was run, and would be another one now, is a change, as on a machine with
+// another Go first on PATH. One that was not run is none, nor one that is found by another way.
+func TestOtherProgram(t *testing.T) {
+	b := newBench(t)
+	program := func(name, says string) string {
+		file := b.write(name, "#!/bin/sh\necho "+says+"\n")
+		if err := os.Chmod(file, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	a := b.action("hello", "linux/arm64", "out", "tool >out")
+	a.HostDir = filepath.Join(b.opt.Build, "host", "0123")
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second, unused := program("one/tool", "one"), program("two/tool", "two"), program("one/unused", "unused")
+	link := filepath.Join(b.dir, "link")
+	if err := os.Symlink(first, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		tool, unused, want string
+		cached             bool
+	}{
+		{first, unused, "one", false}, {first, unused, "one", true}, {first, second, "one", true}, {link, second, "one", true},
+		{second, second, "two", false}, {second, second, "two", true}, {first, second, "one", false},
+	} {
+		a.Seen = map[string]string{"sh": sh, "tool": c.tool, "unused": c.unused}
+		if r := b.one(a); r.Cached != c.cached {
+			t.Errorf("%+v: cached %v", c, r.Cached)
+		}
+		if got := b.read("dist/linux/arm64/out"); got != c.want+"\n" {
+			t.Errorf("%+v: it printed %q", c, got)
+		}
 	}
 }
 

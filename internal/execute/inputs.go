@@ -63,6 +63,7 @@ type inputs struct {
 	mu     sync.Mutex
 	now    map[string]seen
 	sums   map[string]string // by path and stat
+	reals  map[string]string // programs of the host, behind links
 }
 
 type seen struct{ stat, sum string }
@@ -85,7 +86,7 @@ var caches = []string{
 }
 
 func newInputs(opt Options) *inputs {
-	in := &inputs{build: real(opt.Build), now: map[string]seen{}, sums: map[string]string{}}
+	in := &inputs{build: real(opt.Build), now: map[string]seen{}, sums: map[string]string{}, reals: map[string]string{}}
 	in.skip = append([]string{opt.Build, opt.Dist}, opt.Skip...)
 	project := cmp.Or(opt.Project, opt.Build)
 	add := func(path string) {
@@ -428,7 +429,27 @@ func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
 			r.Stat, st.touched = s.stat, true
 		}
 	}
+	for name, was := range st.Programs {
+		if in.program(a, name) != was { // what was run is as it was, and would not be run any more
+			out[was] = true
+		}
+	}
 	return out
+}
+
+// program is the file behind a name among the host's programs that an action sees, behind all links; "" where it sees
+// none by that name.
+func (in *inputs) program(a *plan.Action, name string) string {
+	file := a.Seen[name]
+	if file == "" {
+		return ""
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if _, known := in.reals[file]; !known {
+		in.reals[file] = real(file)
+	}
+	return in.reals[file]
 }
 
 // kindOf is what a sum says of a file beside its content: whether it is there, a directory, a link and to where.
@@ -525,6 +546,12 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 		}
 		st.Reads = append(st.Reads, r)
 	}
+	st.Programs = map[string]string{}
+	for name := range a.Seen {
+		if file := in.program(a, name); all[file] != nil {
+			st.Programs[name] = file
+		}
+	}
 }
 
 // driver tells programs that do another part of the work each time they run: what they read once counts on.
@@ -586,6 +613,13 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 		path, listed := strings.CutSuffix(path, "/")
 		if path == "" {
 			continue // the root directory
+		}
+		if a.HostDir != "" && within(path, a.HostDir) { // a script of the host, by the link that its interpreter was given
+			led, err := filepath.EvalSymlinks(path)
+			if err != nil || rec.Ignore(led) {
+				continue
+			}
+			path = led
 		}
 		if strings.Contains(path, "/..") {
 			way(path, f)

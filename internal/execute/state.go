@@ -28,9 +28,11 @@ type state struct {
 	Readers []string          `json:"readers,omitempty"`  // the programs that Reads counts
 	Inputs  string            `json:"declared,omitempty"` // digest of what the target's inputs name
 	Outputs []output          `json:"outputs"`
-	Dist    map[string]placed `json:"dist"`             // by path: what was put there
-	Steps   map[string]string `json:"steps,omitempty"`  // by output: the command that made it
-	Copied  map[string]string `json:"copied,omitempty"` // by name: the size and time of each file of the source as it was copied
+	Dist    map[string]placed `json:"dist"` // by path: what was put there
+	// Programs are those of the host that were run or read: by the name that they were seen by, the file behind links.
+	Programs map[string]string `json:"programs,omitempty"`
+	Steps    map[string]string `json:"steps,omitempty"`  // by output: the command that made it
+	Copied   map[string]string `json:"copied,omitempty"` // by name: the size and time of each file of the source as it was copied
 
 	touched bool // times in Reads were brought up to date
 	same    bool // Reads is of the same commands, which succeeded
