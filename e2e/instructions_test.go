@@ -676,3 +676,75 @@ uint32_t sum(uint32_t n, const uint8_t *s, size_t len) { return impl(n, s, len);
 		t.Errorf("a library that does not: %v", r)
 	}
 }
+
+// TestInstructionsOfCrates: a crate of Rust asks the machine where it makes a value, and goes by the value elsewhere, as
+// crc32fast does: that is no fault, however it is optimised. The same without a question is one.
+func TestInstructionsOfCrates(t *testing.T) {
+	needNetwork(t)
+	const program = `use std::arch::aarch64::__crc32b;
+
+pub enum State {
+    Table(u32),
+    Instruction(u32),
+}
+
+#[inline(never)]
+fn can() -> bool {
+    CAN
+}
+
+#[target_feature(enable = "crc")]
+unsafe fn by_instruction(crc: u32, data: &[u8]) -> u32 {
+    !data.iter().fold(!crc, |crc, byte| __crc32b(crc, *byte))
+}
+
+fn by_table(crc: u32, data: &[u8]) -> u32 {
+    !data.iter().fold(!crc, |crc, byte| (0..8).fold(crc ^ *byte as u32, |c, _| c >> 1 ^ 0xedb88320 & (c & 1).wrapping_neg()))
+}
+
+impl State {
+    #[inline(never)]
+    pub fn new() -> State {
+        if can() { State::Instruction(0) } else { State::Table(0) }
+    }
+
+    #[inline(never)]
+    pub fn update(&mut self, data: &[u8]) {
+        match self {
+            State::Table(crc) => *crc = by_table(*crc, data),
+            State::Instruction(crc) => *crc = unsafe { by_instruction(*crc, data) },
+        }
+    }
+}
+
+fn main() {
+    let mut state = State::new();
+    for arg in std::env::args().skip(1) {
+        state.update(arg.as_bytes());
+    }
+    match state {
+        State::Table(crc) => println!("{crc:x} by the table"),
+        State::Instruction(crc) => println!("{crc:x} by instructions"),
+    }
+}
+`
+	dir := write(t, map[string]string{
+		"xbuild.toml": "[project]\nplatforms = [\"linux/arm64\"]\n" +
+			"[target.small]\nrecipe = \"rust\"\nbins = [\"asks\"]\nprofile = \"small\"\ndest = \"small\"\n" +
+			"[target.dev]\nrecipe = \"rust\"\nbins = [\"asks\"]\nprofile = \"dev\"\ndest = \"dev\"\n" +
+			"[target.never]\nrecipe = \"rust\"\nbins = [\"never\"]\nprofile = \"small\"\n",
+		"Cargo.toml":       "[package]\nname = \"crates\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[profile.small]\ninherits = \"release\"\nlto = true\nopt-level = \"z\"\nstrip = true\n",
+		"src/bin/asks.rs":  strings.Replace(program, "CAN", `std::arch::is_aarch64_feature_detected!("crc")`, 1),
+		"src/bin/never.rs": strings.Replace(program, "CAN", "std::env::args().count() > 2", 1),
+	})
+	build(t, dir, "small", "dev")
+	for _, name := range []string{"small/asks", "dev/asks"} {
+		if r := underQEMU(t, dir, "linux/arm64", built(dir, "linux/arm64", name), "123456789"); r.code != 0 || !strings.HasPrefix(r.stdout, "cbf43926 by ") {
+			t.Errorf("%s: %v", name, r)
+		}
+	}
+	r := xbuild(t, dir, "build", "-q", "never")
+	if r.code != 1 || !strings.Contains(r.stderr, "which needs crc and linux/arm64 has not: in ") || !strings.Contains(r.stderr, "by_instruction") {
+		t.Errorf("what never asks: %v\nwant a refusal", r)
+	}
+}

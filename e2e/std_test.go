@@ -68,9 +68,11 @@ func TestStd(t *testing.T) {
 			}
 			dir := t.TempDir()
 			for file, text := range map[string]string{
-				"xbuild.toml": "[project]\nplatforms = [\"" + strings.Join(names, "\", \"") + "\"]\n" + c.config + "[target.hello]\nrecipe = \"rust\"\n",
-				"Cargo.toml":  "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
-				"src/main.rs": stdProgram,
+				"xbuild.toml": "[project]\nplatforms = [\"" + strings.Join(names, "\", \"") + "\"]\n" + c.config + "[target.hello]\nrecipe = \"rust\"\nbins = [\"hello\"]\n[target.abort]\nrecipe = \"rust\"\nbins = [\"abort\"]\nprofile = \"small\"\n",
+				// As many programs are released: without unwinding, optimised as a whole.
+				"Cargo.toml":       "[package]\nname = \"hello\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[profile.small]\ninherits = \"release\"\npanic = \"abort\"\nlto = true\ncodegen-units = 1\nopt-level = \"z\"\nstrip = true\n",
+				"src/main.rs":      stdProgram,
+				"src/bin/abort.rs": "fn main() { let v: Vec<usize> = vec![5]; println!(\"{}\", v[std::env::args().count() - 1]); std::process::exit((v.len() - 1) as i32) }\n",
 			} {
 				path := filepath.Join(dir, file)
 				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -88,6 +90,9 @@ func TestStd(t *testing.T) {
 			for _, name := range names {
 				if r := underQEMU(t, dir, name, built(dir, name, "hello")); r.code != 0 || r.stdout != stdOutput {
 					t.Errorf("%s: %v\nwant:\n%s", name, r, stdOutput)
+				}
+				if r := underQEMU(t, dir, name, built(dir, name, "abort")); r.code != 0 || r.stdout != "5\n" {
+					t.Errorf("%s with panic = \"abort\": %v", name, r)
 				}
 			}
 		})

@@ -36,7 +36,7 @@ func NewBuiltStd(root string, rust Toolchain, source Sysroot, host, view View, t
 	b.Builder = RustView{Rust: rust, Platform: rust.host, Source: source}
 	b.Builder.Key = key("rust-builder", []string{rust.Key, source.Key})
 	b.Builder.Dir = treeDir(root, b.Builder.Key)
-	parts := append([]string{b.Builder.Key}, flags...)
+	parts := append([]string{b.Builder.Key, "panic_abort for itself"}, flags...)
 	if view.Key != "" {
 		parts = append(append(parts, view.Clang.Key), view.Sysroot.RustObjects...)
 	}

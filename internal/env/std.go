@@ -22,7 +22,7 @@ func ForStd(b compose.BuiltStd, dir, jobs string) (e Environment, command []stri
 	}
 	e = ForRustc(b.Builder)
 	e.Set("RUSTC_BOOTSTRAP", "1")
-	e.Set("RUSTC_WRAPPER", "")
+	e.Set("RUSTC_WRAPPER", dir+"/"+StdWrapper)
 	e.Set("CARGO_ENCODED_RUSTFLAGS", strings.Join(flags, "\x1f"))
 	e.Set("CARGO_HOME", dir+"/home")
 	e.Set("CARGO_NET_OFFLINE", "true")
@@ -38,6 +38,19 @@ func ForStd(b compose.BuiltStd, dir, jobs string) (e Environment, command []stri
 	}
 	return e, command, dir + "/target/" + b.Target + "/release/deps"
 }
+
+// StdWrapper is the name of the program that starts rustc, below the directory that ForStd was given, and StdScript is
+// its text. A program with panic = "abort" takes panic_abort only where that was compiled so itself, and the library
+// beside it is not (rustc's own build has the same exception: src/bootstrap/src/bin/rustc.rs).
+const (
+	StdWrapper = "start-rustc"
+	StdScript  = `#!/bin/sh
+case " $* " in
+*" --crate-name panic_abort "*) exec "$@" -Cpanic=abort ;;
+esac
+exec "$@"
+`
+)
 
 // ForCrates returns the variables and the command with which cargo fetches the crates that a standard library stands on
 // into a directory: those of its Cargo.lock, by the sha256 there, from where the configuration of who runs it says (The

@@ -26,7 +26,7 @@ func TestStd(t *testing.T) {
 	b := compose.NewBuiltStd("/store", rust, source, view(t, host), compose.View{}, "arm-unknown-linux-gnueabi", []string{"-Ctarget-feature=+vfp2"})
 	e, command, libraries := ForStd(*b, "/tmp/std", "2")
 	for name, want := range map[string]string{
-		"RUSTC": b.Builder.Bin() + "/rustc", "RUSTC_WRAPPER": "", "CARGO_NET_OFFLINE": "true", "CARGO_HOME": "/tmp/std/home",
+		"RUSTC": b.Builder.Bin() + "/rustc", "RUSTC_WRAPPER": "/tmp/std/start-rustc", "CARGO_NET_OFFLINE": "true", "CARGO_HOME": "/tmp/std/home",
 		"CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER": view(t, host).Tool("clang"),
 		"CARGO_ENCODED_RUSTFLAGS":                      "-Cembed-bitcode=yes\x1f--remap-path-prefix=" + b.SourceDir() + "=/rustc/1.85.1\x1f--remap-path-prefix=/tmp/std=/build\x1f-Ctarget-feature=+vfp2",
 	} {

@@ -80,6 +80,9 @@ func (r *runner) std(ctx context.Context, st *store.Store, b compose.BuiltStd, t
 	if err := hosttools.Link(a.HostDir, a.Seen); err != nil {
 		return err
 	}
+	if err := os.WriteFile(filepath.Join(work, env.StdWrapper), []byte(env.StdScript), 0o755); err != nil {
+		return err
+	}
 	if b.View.Key != "" {
 		a.Path = append(a.Path, b.View.Bin()) // rustc calls <triplet>-dlltool for the libraries of Windows that the standard library imports from
 	}

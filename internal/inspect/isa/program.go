@@ -39,19 +39,20 @@ type program struct {
 	looking   []map[uint64]bool // instructions of each function that look at what the processor can do
 	ends      *addrSet          // places that the instruction before does not go on to
 	dataRoots []int
-	started   []int          // functions that whoever starts the program runs before it
-	startup   map[int]bool   // functions that run before main
-	first     int            // the function that the program begins in, -1 for none
-	sure      map[int]bool   // functions that run on every machine whatever the program's branches decide
-	mixes     *bool          // what mixed has found
-	fewer     *bool          // what few has found
-	itself    *bool          // a function of its own looks at what the processor can do
-	every     map[int]bool   // what everyHit has found
-	doomed    map[int]bool   // functions that cannot be run through without what the baseline lacks
-	free      map[int]*guard // control flow in which every branch decides
-	dead      []bool         // functions that nothing refers to
-	uncalled  []bool         // functions that are exported, and that nothing in the file leads to
-	incoming  map[int][]edge // by function
+	started   []int           // functions that whoever starts the program runs before it
+	startup   map[int]bool    // functions that run before main
+	first     int             // the function that the program begins in, -1 for none
+	sure      map[int]bool    // functions that run on every machine whatever the program's branches decide
+	mixes     *bool           // what mixed has found
+	fewer     *bool           // what few has found
+	crates    map[string]bool // crates of Rust that look at what the processor can do
+	itself    *bool           // a function of its own looks at what the processor can do
+	every     map[int]bool    // what everyHit has found
+	doomed    map[int]bool    // functions that cannot be run through without what the baseline lacks
+	free      map[int]*guard  // control flow in which every branch decides
+	dead      []bool          // functions that nothing refers to
+	uncalled  []bool          // functions that are exported, and that nothing in the file leads to
+	incoming  map[int][]edge  // by function
 	comesBack map[int]bool
 	spares    []*branches
 	count     int                        // of instructions read

@@ -27,6 +27,10 @@ func (p *program) cannotTell(f int, pc uint64) string {
 		return "the library exports it and calls it nowhere, and asks the machine elsewhere; " +
 			"whether those who call it do is not seen"
 	}
+	if p.matched(f, map[int]bool{}) {
+		return "a branch in a crate of Rust decides whether it runs, and the crate looks at what the processor can do; " +
+			"that the branch goes by the answer is not seen"
+	}
 	if p.takenByLookers(f) {
 		return "a function that looks at what the processor can do takes its address; how it chooses could not be followed"
 	}

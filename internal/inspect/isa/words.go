@@ -11,7 +11,7 @@ var detectors = []string{
 	"getauxval", "__getauxval", "getauxval2", "__getauxval2", "elf_aux_info", "_dl_auxv", "__riscv_hwprobe", "__riscv_hwprobe_one", "__get_cpuid*", "__get_cpu_features", "__x86_get_cpuid_feature_leaf", "__x86_get_cpu_features",
 	"_dl_x86_get_cpu_features", "__init_cpu_features", "__cpu_indicator_init", "__init_cpu_features_resolver", "__riscv_ifunc*", "IsProcessorFeaturePresent", "sysctlbyname", "*get_cpu_flags", "*_cpu_detect",
 	"github.com/klauspost/cpuid/v2.asm*", "github.com/klauspost/cpuid/v2.(*CPUInfo).*", "github.com/klauspost/cpuid/v2.CPUInfo.*",
-	"*std_detect*detect_and_initialize*", "*std_detect*check_for*", "*is_enabled_feature*", "*ring*cpu*featureflags*get_or_init*",
+	"*std_detect*detect_and_initialize*", "*std_detect*__is_feature_detected*", "*std_detect*5cache4test*", "*std_detect*check_for*", "*is_enabled_feature*", "*ring*cpu*featureflags*get_or_init*",
 	"internal/cpu.cpuid", "internal/cpu.xgetbv", "internal/cpu.getGOAMD64level", "internal/cpu.stfle", "internal/cpu.getisar0", "internal/cpu.getpfr0", "internal/cpu.getMIDR", "internal/cpu.get_cpucfg",
 }
 
