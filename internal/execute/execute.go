@@ -285,12 +285,25 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	res = Result{Artifacts: arts, Err: err, Log: log.String()}
 	if err != nil {
-		res.Hints = a.Hints(res.Log + "\n" + err.Error())
+		res.Hints = append(r.fullDisks(a), a.Hints(res.Log+"\n"+err.Error())...)
 		if strict != nil {
 			res.Hints = append(res.Hints, strict.hint())
 		}
 	}
 	return res
+}
+
+// fullDisks says where a failed action may have found no room: programs tell of that in many ways, a linker by SIGBUS.
+func (r *runner) fullDisks(a *plan.Action) []string {
+	const room = 16 << 20 // what a compiler writes at once
+	var out []string
+	for _, dir := range []string{filepath.Dir(a.State), r.opt.Environ.Lookup("TMPDIR")} {
+		if bytes, known := free(dir); dir != "" && known && bytes < room {
+			out = append(out, fmt.Sprintf("the disk is full: %.1f MB are free where %s is; \"xbuild store gc\" removes what was not used lately",
+				float64(bytes)/(1<<20), dir))
+		}
+	}
+	return out
 }
 
 // begun is a file that lies in an action's directory while its commands run. It holds a word that is in the environment
