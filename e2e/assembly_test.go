@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"xbuild/internal/inspect/isa"
+	"xbuild/internal/isa"
 )
 
 // TestInstructionsOfAssembly: labels within a function belong to it, whichever assembler wrote them, and in each kind

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"xbuild/internal/inspect/isa"
+	"xbuild/internal/isa"
 	"xbuild/internal/platform"
 )
 

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"xbuild/internal/inspect/isa"
+	"xbuild/internal/isa"
 	"xbuild/internal/platform"
 )
 

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"xbuild/internal/inspect"
-	"xbuild/internal/inspect/isa"
+	"xbuild/internal/isa"
 	"xbuild/internal/platform"
 )
 

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"xbuild/internal/inspect/isa"
+	"xbuild/internal/isa"
 	"xbuild/internal/platform"
 )
 

@@ -3,7 +3,7 @@ package inspect
 import (
 	"testing"
 
-	"xbuild/internal/inspect/isa"
+	"xbuild/internal/isa"
 )
 
 // TestFunctionsOfFindings: the advice of several findings names each function once.

@@ -16,7 +16,7 @@ import (
 	"io"
 	"os"
 
-	"xbuild/internal/inspect/isa"
+	"xbuild/internal/isa"
 )
 
 // ErrFormat says that a file is no binary that this package reads: a script, a text, data.

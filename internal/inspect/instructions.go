@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"xbuild/internal/inspect/isa"
+	"xbuild/internal/isa"
 	"xbuild/internal/platform"
 )
 
