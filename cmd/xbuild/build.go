@@ -211,8 +211,9 @@ func (s *session) cargoLocks(sel plan.Selection) error {
 // BuildCmd is xbuild build.
 type BuildCmd struct {
 	Selecting
-	Jobs int    `short:"j" placeholder:"N" help:"Processes at once (default: one a core)." env:"XBUILD_JOBS"`
-	Out  string `short:"o" name:"output" type:"path" placeholder:"DIR" help:"Directory for the artifacts instead of dist." env:"XBUILD_OUTPUT"`
+	Explain bool   `help:"Say of each target and platform why it is built, or that nothing is to be done."`
+	Jobs    int    `short:"j" placeholder:"N" help:"Processes at once (default: one a core)." env:"XBUILD_JOBS"`
+	Out     string `short:"o" name:"output" type:"path" placeholder:"DIR" help:"Directory for the artifacts instead of dist." env:"XBUILD_OUTPUT"`
 }
 
 // Help is the long help.
@@ -239,6 +240,7 @@ func (c *BuildCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
+	s.explain = c.Explain
 	_, err = s.build(p, s.executeOptions(c.Jobs))
 	return err
 }
@@ -267,6 +269,9 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 		default:
 			built++
 			s.note("%-18s %s: built in %.1f s", r.Action.OCI, r.Action.Target, r.Took.Seconds())
+		}
+		if s.explain {
+			explain(r)
 		}
 		for _, n := range r.Notes {
 			if !slices.Contains(notes, n) { // platforms are alike
@@ -314,6 +319,24 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 	}
 	s.note("%d built, %d up to date in %.1f s, in %s", built, upToDate, time.Since(start).Seconds(), relative(opt.Dist))
 	return results, nil
+}
+
+// explain says why something was built, or that nothing was to be done.
+func explain(r execute.Result) {
+	const most = 12 // of a change in the compiler's flags each command has one
+	why := r.Why
+	if r.Cached {
+		why = []string{"up to date: nothing that it is made of has changed"}
+	}
+	for i, line := range why {
+		if i == most {
+			line = fmt.Sprintf("and %d more", len(why)-most)
+		}
+		fmt.Fprintf(os.Stderr, "xbuild: %s for %s: %s\n", r.Action.Target, r.Action.OCI, line)
+		if i == most {
+			break
+		}
+	}
 }
 
 // composed puts a set into the store, the libraries that have to be built first included.

@@ -74,6 +74,7 @@ type session struct {
 	crateDirs []string   // the sources that cargo builds
 	unread    []string   // those that had no Cargo.lock when Rust's release was chosen
 	fetches   string     // the command that fetches what this one needs; by default xbuild fetch
+	explain   bool       // say why something is built
 	moved     []string   // where the project says that builds and artifacts are, and they are not
 }
 

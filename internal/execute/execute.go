@@ -60,6 +60,7 @@ type Result struct {
 	Action    *plan.Action
 	Artifacts []Artifact
 	Cached    bool
+	Why       []string // what was not as it was the last time; none where it is cached
 	Err       error
 	Log       string   // what the commands printed, where Err is set
 	Hints     []string // what the log calls for, where Err is set
@@ -206,6 +207,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 			return Result{Artifacts: arts, Cached: true}
 		}
 	}
+	why := reasons(a, st, changed, declared, r.opt.Blind)
 
 	next := &state{ID: a.ID, Inputs: declared}
 	if st != nil {
@@ -280,10 +282,13 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		err = prune(a, next)
 	}
 	next.Failed = err != nil
+	if werr := writeAtomic(madeOf(a), a.MadeOf()); werr != nil && err == nil {
+		err = werr
+	}
 	if werr := next.write(a.State); werr != nil && err == nil {
 		err = werr
 	}
-	res = Result{Artifacts: arts, Err: err, Log: log.String()}
+	res = Result{Artifacts: arts, Err: err, Log: log.String(), Why: why}
 	if err != nil {
 		res.Hints = append(r.fullDisks(a), a.Hints(res.Log+"\n"+err.Error())...)
 		if strict != nil {

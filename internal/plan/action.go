@@ -490,17 +490,23 @@ func yielding(command, options []string, vars catalog.Vars) []string {
 	return command
 }
 
-// id hashes all that the action is made of. The path of xbuild itself is left out: it is not what decides the result.
+// id hashes all that the action is made of.
 func (a *Action) id() string {
+	sum := sha256.Sum256(a.MadeOf())
+	return hex.EncodeToString(sum[:])
+}
+
+// MadeOf is all that the action is made of but its inputs, in JSON. The path of xbuild itself is left out: it is not
+// what decides the result.
+func (a *Action) MadeOf() []byte {
 	c := *a
 	c.Env = slices.DeleteFunc(slices.Clone(a.Env), func(v env.Var) bool {
 		return v.Name == "XBUILD" || strings.HasPrefix(v.Name, "CARGO_TARGET_") && strings.HasSuffix(v.Name, "_RUNNER")
 	})
-	c.Dist, c.DistDir, c.Test, c.Equal, c.Bench = "", "", nil, false, nil
+	c.ID, c.Dist, c.DistDir, c.Test, c.Equal, c.Bench = "", "", "", nil, false, nil
 	data, err := json.Marshal(c)
 	if err != nil {
 		panic(err) // strings and lists alone
 	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
+	return data
 }
