@@ -352,7 +352,7 @@ func on(t *testing.T, dir string, host []string) map[string]string {
 // them, and on one that has none: the bytes are the same, and none of the programs was called.
 func TestHostSeen(t *testing.T) {
 	needNetwork(t)
-	platforms := []string{"linux/amd64", "linux/arm64"}
+	platforms := []string{"linux/amd64"} // what is found on the host can be linked there, and does not show as an error
 	if full() {
 		platforms = eleven
 	}
