@@ -748,3 +748,85 @@ fn main() {
 		t.Errorf("what never asks: %v\nwant a refusal", r)
 	}
 }
+
+// TestInstructionsOfRefusals: a function of Go that makes an error where the machine has not what it wants is a question
+// to its callers, as in github.com/minio/simdjson-go. One that makes an error for another reason is none.
+func TestInstructionsOfRefusals(t *testing.T) {
+	needNetwork(t)
+	const program = `package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/cpu"
+)
+
+type parser struct{ names []string }
+
+func sum(p *[32]byte) uint64
+
+//go:noinline
+func newParser(names []string) (*parser, error) {
+	if !CAN {
+		return nil, errors.New("this machine has no AVX2")
+	}
+	p := &parser{}
+	for _, n := range names {
+		if n == "" {
+			return nil, errors.New("a name is missing")
+		}
+		p.names = append(p.names, n)
+	}
+	return p, nil
+}
+
+//go:noinline
+func (p *parser) run() uint64 {
+	var b [32]byte
+	b[0] = byte(len(p.names))
+	return sum(&b)
+}
+
+func main() {
+	p, err := newParser(os.Args)
+	if err != nil {
+		fmt.Println(err, cpu.X86.HasAVX)
+		return
+	}
+	fmt.Println(p.run())
+}
+`
+	const assembly = `#include "textflag.h"
+
+TEXT ·sum(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), AX
+	VMOVDQU (AX), Y0
+	VPADDQ Y0, Y0, Y0
+	VMOVDQU Y0, (AX)
+	MOVQ (AX), BX
+	MOVQ BX, ret+8(FP)
+	VZEROUPPER
+	RET
+`
+	files := map[string]string{
+		"xbuild.toml": "[project]\nplatforms = [\"linux/amd64\"]\n[target.asks]\nrecipe = \"go\"\npackage = \"./asks\"\n[target.never]\nrecipe = \"go\"\npackage = \"./never\"\n",
+		"go.mod":      "module refusals\n\ngo 1.23\n\nrequire golang.org/x/sys v0.30.0\n",
+	}
+	for dir, can := range map[string]string{"asks": "cpu.X86.HasAVX2", "never": "(len(names) < 9)"} {
+		files[dir+"/main.go"] = strings.Replace(program, "CAN", can, 1)
+		files[dir+"/sum_amd64.s"] = assembly
+	}
+	dir := write(t, files)
+	if r := xbuild(t, dir, "exec", "-q", "--", "go", "mod", "tidy"); r.code != 0 {
+		t.Fatal(r)
+	}
+	build(t, dir, "asks")
+	if r := underQEMU(t, dir, "linux/amd64", built(dir, "linux/amd64", "asks"), "x"); r.code != 0 || r.stdout != "this machine has no AVX2 false\n" {
+		t.Errorf("on the baseline's CPU: %v", r)
+	}
+	if r := xbuild(t, dir, "build", "-q", "never"); r.code != 1 || !strings.Contains(r.stderr, "which needs avx and linux/amd64 has not: in main.sum") {
+		t.Errorf("what never asks: %v\nwant a refusal", r)
+	}
+}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -457,10 +458,63 @@ func TestRustIncremental(t *testing.T) {
 	}
 }
 
+// TestRustHostPart: what cargo compiles for the host out of the registry is compiled for one platform and used by the
+// others, with the same bytes as if each had been built alone; a proc macro of the project's own is compiled for each,
+// and a change in it is seen by all.
+func TestRustHostPart(t *testing.T) {
+	needNetwork(t)
+	const platforms = "[project]\nplatforms = [\"linux/arm64\", \"linux/riscv64\"]\n"
+	files := map[string]string{
+		"xbuild.toml":    platforms + "[target.program]\nrecipe = \"rust\"\n",
+		"Cargo.toml":     "[package]\nname = \"user\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nown = { path = \"own\" }\nthiserror = \"=1.0.69\"\n",
+		"src/main.rs":    "#[derive(Debug, thiserror::Error)]\n#[error(\"{0} failed\")]\nstruct Failed(u32);\nfn main() { println!(\"{} {}\", own::word!(), Failed(1)) }\n",
+		"own/Cargo.toml": "[package]\nname = \"own\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[lib]\nproc-macro = true\n",
+		"own/src/lib.rs": "#[proc_macro]\npub fn word(_: proc_macro::TokenStream) -> proc_macro::TokenStream { \"\\\"first\\\"\".parse().unwrap() }\n",
+	}
+	dir := write(t, files)
+	build(t, dir, "-j", "1")
+	for _, name := range []string{"linux/arm64", "linux/riscv64"} {
+		compiled, kept := fresh(t, dir, name)
+		if alone := name == "linux/arm64"; slices.Contains(kept, "syn") == alone || slices.Contains(kept, "thiserror_impl") == alone || !slices.Contains(compiled, "own") {
+			t.Errorf("%s: compiled %q, kept %q", name, compiled, kept)
+		}
+	}
+	sums := func() (out []string) {
+		for _, name := range []string{"linux/arm64", "linux/riscv64"} {
+			data, err := os.ReadFile(built(dir, name, "user"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, fmt.Sprintf("%x", sha256.Sum256(data)))
+			prints(t, dir, name, built(dir, name, "user"), nil, "1 failed")
+		}
+		return out
+	}
+	together := sums()
+	for _, d := range []string{".xbuild", "dist"} {
+		if err := os.RemoveAll(filepath.Join(dir, d)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build(t, dir, "-p", "linux/riscv64")
+	build(t, dir, "-p", "linux/arm64")
+	if alone := sums(); !slices.Equal(alone, together) {
+		t.Errorf("built alone the programs have the sums %v, together %v", alone, together)
+	}
+	lib := filepath.Join(dir, "own/src/lib.rs")
+	if err := os.WriteFile(lib, []byte(strings.Replace(files["own/src/lib.rs"], "first", "second", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	build(t, dir, "-j", "1")
+	for _, name := range []string{"linux/arm64", "linux/riscv64"} {
+		prints(t, dir, name, built(dir, name, "user"), nil, "second 1 failed")
+	}
+}
+
 // TestRustBytes: two directories and two stores make the same bytes, and neither is named in them.
 func TestRustBytes(t *testing.T) {
 	needNetwork(t)
-	files := map[string]string{"xbuild.toml": rustProject("", []string{"linux/arm64", "linux/amd64"}, nil, "packages = [\"app\"]\n")}
+	files := map[string]string{"xbuild.toml": rustProject("", []string{"linux/arm64", "linux/riscv64"}, nil, "packages = [\"app\"]\n")}
 	for name, text := range workspace {
 		files[name] = text
 	}
@@ -483,7 +537,7 @@ func TestRustBytes(t *testing.T) {
 	second := secondStore(t)
 	t.Setenv("XBUILD_E2E_STORE", second)
 	build(t, two)
-	for _, name := range []string{"linux/arm64", "linux/amd64"} {
+	for _, name := range []string{"linux/arm64", "linux/riscv64"} {
 		a, errA := os.ReadFile(built(one, name, "app"))
 		b, errB := os.ReadFile(built(two, name, "app"))
 		if errA != nil || errB != nil {

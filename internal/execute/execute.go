@@ -90,7 +90,7 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 		opt.Blind = true
 	}
 	r, jobs := newRunner(opt, len(p.Actions))
-	r.fetches = fetches(p.Actions)
+	r.fetches, r.actions = fetches(p.Actions), p.Actions
 	results := make([]Result, len(p.Actions))
 	var g errgroup.Group
 	g.SetLimit(jobs)
@@ -127,6 +127,7 @@ type runner struct {
 	whole  bool          // commands see the caller's whole PATH: what they do is in no artifact
 
 	fetches []*fetched
+	actions []*plan.Action
 
 	mu   sync.Mutex
 	runs map[string]*actionRun // by the action's state file
@@ -492,6 +493,9 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *action
 		}
 	}
 	if err := os.MkdirAll(a.Build, 0o755); err != nil {
+		return err
+	}
+	if err := r.hostPart(a, run); err != nil {
 		return err
 	}
 	if err := removeAll(a.Stage); err != nil {

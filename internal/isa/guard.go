@@ -740,6 +740,7 @@ func (p *program) reach() {
 	for i := range p.funcs {
 		p.looking[i] = p.looks(i)
 	}
+	p.refusals()
 	incoming := make([]bool, len(p.funcs))
 	for _, e := range p.edges {
 		if t := p.function(e.to); t >= 0 && t != p.function(e.pc) && (e.kind != stop || p.isStart(t, e.to)) {
@@ -868,6 +869,41 @@ func (p *program) reach() {
 		if p.reached[i] == unreached {
 			mark(i, always)
 			run()
+		}
+	}
+}
+
+// refusals takes for a look what calls a function of Go that makes an error where the machine has not what it wants, as
+// what makes a parser of simdjson-go does: the caller goes by the error.
+func (p *program) refusals() {
+	if len(p.img.goNames) == 0 || len(p.hits) == 0 {
+		return
+	}
+	refuses := map[int]bool{}
+	for f, looks := range p.looking {
+		if len(looks) == 0 || !p.isGo(f) || p.telling[f] || p.asking[f] {
+			continue
+		}
+		made := func(pc uint64) bool { return p.guard(f).at(pc) == decided }
+		for _, r := range p.refsOf(f) {
+			if y, ok := covering(p.img.objects, r.addr); ok && strings.HasPrefix(y.name, "go:itab.") && strings.HasSuffix(y.name, ",error") && made(r.pc) {
+				refuses[f] = true
+			}
+		}
+		for _, e := range p.edgesOf(f) {
+			if t := p.function(e.to); e.kind == call && t >= 0 && slices.Contains(p.names(t), "fmt.Errorf") && made(e.pc) {
+				refuses[f] = true
+			}
+		}
+	}
+	for f := range refuses {
+		p.telling[f] = true
+	}
+	for f := range refuses {
+		for _, e := range p.leadingTo(f) {
+			if from := p.function(e.pc); e.kind == call && from >= 0 {
+				p.looking[from], p.guards[from] = p.looks(from), nil
+			}
 		}
 	}
 }

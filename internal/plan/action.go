@@ -79,6 +79,9 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 		DistDir: pl.Project.DistDir(), Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
 		External: t.External, Dispatched: t.Dispatched, Lenient: t.Lenient, Unaudited: t.Unaudited, Readers: recipe.Readers, Forgetful: recipe.Forgetful, Reread: recipe.Reread,
 	}
+	if recipe.HostPart != "" {
+		a.HostPart = filepath.Join(a.Build, recipe.HostPart)
+	}
 	// What a build of the source for the host left behind is in build only where the source is itself compiled: an
 	// application's own folder may have that name.
 	_, err := os.Stat(filepath.Join(source, "binding.gyp"))

@@ -113,6 +113,7 @@ type Action struct {
 	Readers   map[string][]string `json:"-"`
 	Forgetful map[string]string   `json:"-"`
 	Reread    bool                `json:"-"`
+	HostPart  string              `json:"-"` // catalog.Recipe, absolute
 	// Unaudited are globs of artifacts without symbols, below Dist, that may lack what the audit wants.
 	Unaudited []string `json:"unaudited,omitempty"`
 	// Lenient is the target's: whether tests that fail for nothing but what GCC 13 let pass with a warning pass,

@@ -1,0 +1,93 @@
+package execute
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"xbuild/internal/env"
+	"xbuild/internal/plan"
+)
+
+// hostMessages are cargo's, of a crate of the registry with a build script, one in the project, one vendored there, one of
+// an older cargo, and what is compiled for the platform.
+const hostMessages = `noise of a build script
+{"reason":"compiler-artifact","package_id":"registry+https://x#syn@2.0.1","manifest_path":"/home/.cargo/registry/src/x/syn-2.0.1/Cargo.toml","filenames":["/b/target/release/deps/libsyn-0123456789abcdef.rlib","/b/target/release/deps/libsyn-0123456789abcdef.rmeta"]}
+{"reason":"build-script-executed","package_id":"registry+https://x#syn@2.0.1","out_dir":"/b/target/release/build/syn-1111111111111111/out"}
+{"reason":"build-script-executed","package_id":"registry+https://x#syn@2.0.1","out_dir":"/b/target/aarch64-unknown-linux-gnu/release/build/syn-2222222222222222/out"}
+{"reason":"compiler-artifact","package_id":"registry+https://x#syn@2.0.1","manifest_path":"/home/.cargo/registry/src/x/syn-2.0.1/Cargo.toml","filenames":["/b/target/aarch64-unknown-linux-gnu/release/deps/libsyn-3333333333333333.rlib"]}
+{"reason":"compiler-artifact","package_id":"path+file:///p/own#0.1.0","manifest_path":"/elsewhere/own/Cargo.toml","filenames":["/b/target/release/deps/libown-4444444444444444.so"]}
+{"reason":"compiler-artifact","package_id":"registry+https://x#quote@1.0.0","manifest_path":"/p/vendor/quote/Cargo.toml","filenames":["/b/target/release/deps/libquote-5555555555555555.rlib"]}
+{"reason":"compiler-artifact","package_id":"old 0.1.0 (path+file:///p/old)","manifest_path":"/elsewhere/old/Cargo.toml","filenames":["/b/target/release/deps/libold-6666666666666666.rlib"]}
+{"reason":"build-finished","success":true}
+`
+
+func TestHostUnits(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cargo.json")
+	if err := os.WriteFile(file, []byte(hostMessages), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := hostUnits(file, "/b/target", "", "/p")
+	want := map[string]map[string]bool{"release": {"0123456789abcdef": true, "1111111111111111": true}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, %v, want %v", got, err, want)
+	}
+}
+
+func TestTakeUnits(t *testing.T) {
+	from, to := t.TempDir(), filepath.Join(t.TempDir(), "to")
+	old := time.Unix(1700000000, 0)
+	for name, text := range map[string]string{
+		"libsyn-0123456789abcdef.rlib": "lib", "syn-1111111111111111/out/made": "made", "libother-2222222222222222.rlib": "other", "no-hash": "",
+	} {
+		path := filepath.Join(from, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := takeUnits(from, to, map[string]bool{"0123456789abcdef": true, "1111111111111111": true}); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(to)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("%v, %v, want two", entries, err)
+	}
+	for _, name := range []string{"libsyn-0123456789abcdef.rlib", "syn-1111111111111111/out/made"} {
+		info, err := os.Stat(filepath.Join(to, name))
+		if err != nil || !info.ModTime().Equal(old) || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	// A build script's own files are copies: it may write into them.
+	if err := os.WriteFile(filepath.Join(to, "syn-1111111111111111/out/made"), []byte("again"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(filepath.Join(from, "syn-1111111111111111/out/made")); err != nil || string(data) != "made" {
+		t.Errorf("the other platform's is %q, %v", data, err)
+	}
+	if err := takeUnits(filepath.Join(from, "none"), to, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSameLinker(t *testing.T) {
+	action := func(pairs ...string) *plan.Action {
+		a := &plan.Action{Env: env.Environment{{Name: "CC", Value: pairs[1]}}}
+		for i := 0; i < len(pairs); i += 2 {
+			a.Env = append(a.Env, env.Var{Name: "CARGO_TARGET_" + pairs[i] + "_LINKER", Value: pairs[i+1]})
+		}
+		return a
+	}
+	arm, riscv, amd := action("AARCH64", "/arm", "X86_64", "/host"), action("RISCV64", "/riscv", "X86_64", "/host"), action("X86_64", "/amd")
+	if !sameLinker(arm, riscv) || sameLinker(arm, amd) || sameLinker(amd, riscv) || sameLinker(action("A", "/a"), action("B", "/b")) {
+		t.Error("which link by the same program is not right")
+	}
+}
