@@ -164,3 +164,37 @@ func TestErrata(t *testing.T) {
 		}
 	}
 }
+
+// TestVersionScripts: a version script that names what a library does not have is none of lld's errors, as with GNU ld:
+// librdkafka's has a function of its unit tests. A build that asks for the error has it.
+func TestVersionScripts(t *testing.T) {
+	needNetwork(t)
+	shared := slices.DeleteFunc(slices.Clone(eleven), func(p string) bool { return p == "linux/arm/v6" }) // which has no shared libraries
+	dir := write(t, map[string]string{
+		"xbuild.toml": "[project]\nplatforms = " + quoted(shared) + `
+[target.greet]
+recipe = "make"
+outputs = ["greet", "libgreet.so"]
+static = false
+[target.strict]
+recipe = "make"
+outputs = ["libgreet.so"]
+vars = { MORE = "-Wl,--no-undefined-version" }
+platforms = ["linux/arm64"]
+dest = "strict"
+`,
+		"greet.c":   "int greet(void) { return 7; }\n",
+		"main.c":    "#include <stdio.h>\nint greet(void);\nint main(void) { printf(\"%d\\n\", greet()); }\n",
+		"greet.map": "{ global: greet; only_in_tests; local: *; };\n",
+		"Makefile":  "greet: main.c libgreet.so\n\t$(CC) $(CFLAGS) -o $@ main.c libgreet.so -Wl,-rpath,'$$ORIGIN'\nlibgreet.so: greet.c greet.map\n\t$(CC) $(CFLAGS) -fPIC -shared -Wl,--version-script=greet.map,-soname,libgreet.so $(MORE) -o $@ greet.c\n",
+	})
+	build(t, dir, "greet")
+	for _, p := range shared {
+		if r := underQEMU(t, dir, p, built(dir, p, "greet")); r.code != 0 || r.stdout != "7\n" {
+			t.Errorf("%s: %v", p, r)
+		}
+	}
+	if r := xbuild(t, dir, "build", "-q", "strict"); r.code != 1 || !strings.Contains(r.stderr, "only_in_tests") {
+		t.Errorf("with --no-undefined-version: %v\nwant lld's error", r)
+	}
+}

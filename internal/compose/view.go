@@ -187,6 +187,8 @@ func (v View) base(target string) string {
 		// As GNU ld does: what __start_NAME and __stop_NAME ask for stays under --gc-sections (ld.lld(1), -z
 		// start-stop-gc). Plug-ins that register themselves by a section are lost otherwise, with no word said.
 		fmt.Fprintln(&b, "-Wl,-z,nostart-stop-gc")
+		// As GNU ld does: a version script may name what the library does not have (ld.lld(1), --undefined-version).
+		fmt.Fprintln(&b, "-Wl,--undefined-version")
 	}
 	b.WriteString(v.relroPages())
 	if v.Sysroot.supplement != "" {
