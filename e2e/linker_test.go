@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"xbuild/internal/catalog"
 )
 
 // TestSectionsOfPlugins: what a program finds by __start_NAME and __stop_NAME stays where unused sections are dropped,
@@ -162,6 +164,32 @@ func TestErrata(t *testing.T) {
 		if !slices.ContainsFunc(symbols, func(s elf.Symbol) bool { return strings.HasPrefix(s.Name, c.patch) }) {
 			t.Errorf("%s: the code is linked as it is, and goes wrong on that processor", c.platform)
 		}
+	}
+}
+
+// TestUnheeded: options of GNU ld that change nothing, and that lld does not know, are none of its errors; those that
+// change something are.
+func TestUnheeded(t *testing.T) {
+	needNetwork(t)
+	c, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var flags []string
+	for _, o := range c.Toolchain("clang").Unheeded {
+		flags = append(flags, "-Wl,"+strings.Replace(o, "*", "31", 1))
+	}
+	dir := write(t, map[string]string{
+		"xbuild.toml": "[project]\nplatforms = [\"linux/riscv64\"]\n[target.app]\nrecipe = \"cc\"\nsources = [\"main.c\"]\nldflags = " + quoted(flags) + "\n" +
+			"[target.audited]\nrecipe = \"cc\"\nsources = [\"main.c\"]\nldflags = [\"-Wl,--audit=libaudit.so\"]\n",
+		"main.c": "#include <stdio.h>\nint main(void) { puts(\"linked\"); }\n",
+	})
+	build(t, dir, "app")
+	if r := underQEMU(t, dir, "linux/riscv64", built(dir, "linux/riscv64", "app")); r.code != 0 || r.stdout != "linked\n" {
+		t.Error(r)
+	}
+	if r := xbuild(t, dir, "build", "-q", "audited"); r.code != 1 || !strings.Contains(r.stderr, "unknown argument '--audit") {
+		t.Errorf("--audit: %v", r)
 	}
 }
 

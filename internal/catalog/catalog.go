@@ -54,7 +54,8 @@ type Toolchain struct {
 	// LenientCXX are those in C++ that GCC has as warnings; a source may add some.
 	LenientCXX []string `toml:"lenient_cxx" json:"-"`
 
-	Only []Only `toml:"only" json:"only,omitempty"`
+	Unheeded []string `toml:"unheeded" json:"-"` // of clang: options of GNU ld that change nothing, which its linker does not know
+	Only     []Only   `toml:"only" json:"only,omitempty"`
 
 	Absent []Absent `toml:"absent" json:"-"` // programs of the same name as the host's that it does not have
 

@@ -51,6 +51,7 @@ type Toolchain struct {
 	driver        map[string][]string // of clang: flags that this release needs for a platform
 	Lenient       []string            // of clang: the groups of errors in C that a lenient view has as warnings
 	LenientCXX    []string            // the same in C++
+	unheeded      []string            // of clang: options that its linker is not given
 	absent        []catalog.Absent
 	def           *catalog.Toolchain
 	files         []lock.File
@@ -64,7 +65,7 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 	if err != nil {
 		return Toolchain{}, err
 	}
-	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host, Lenient: def.Lenient, LenientCXX: def.LenientCXX, absent: def.Absent}
+	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host, Lenient: def.Lenient, LenientCXX: def.LenientCXX, unheeded: def.Unheeded, absent: def.Absent}
 	if len(def.Sources) == 1 {
 		t.Slot, t.compat, t.driver = def.Sources[0].Slot, def.Sources[0].Compat, def.Sources[0].Driver
 		t.LenientCXX = slices.Concat(t.LenientCXX, def.Sources[0].LenientCXX)

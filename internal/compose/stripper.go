@@ -13,7 +13,8 @@ var strippers = map[string]string{
 	"strip": "llvm-strip", "llvm-strip": "llvm-strip", "objcopy": "llvm-objcopy", "llvm-objcopy": "llvm-objcopy", "ld": "ld.lld", "ld.lld": "ld.lld",
 }
 
-// stripper is the content of a program by the name of such a tool. While an action runs, xbuild keeps what the tool is
+// stripper is the content of a program by the name of such a tool. The linker is not given what it does not know and
+// what changes nothing. While an action runs, xbuild keeps what the tool is
 // about to take away, because the audit wants it (package unstripped); everywhere else, and where a linker strips
 // nothing, the script becomes the tool at once, which takes about a millisecond. It finds the tool from where it lies,
 // as the compiler does.
@@ -22,6 +23,29 @@ func (v View) stripper(program string) string {
 	if program == "ld.lld" {
 		keep = fmt.Sprintf("for arg; do case $arg in %s | @*) %s ;; esac; done", strings.Join(slices.Concat(unstripped.StripAll, unstripped.DiscardAll), " | "), keep)
 	}
+	unheeded := ""
+	if program == "ld.lld" && len(v.Clang.unheeded) > 0 {
+		// A list is looked through once; only where one of the options is in it, it is put together anew.
+		patterns := make([]string, len(v.Clang.unheeded))
+		for i, o := range v.Clang.unheeded {
+			patterns[i] = fmt.Sprintf(`*" %s "*`, o)
+			if name, ok := strings.CutSuffix(o, "*"); ok {
+				patterns[i] = fmt.Sprintf(`*" %s"*`, name)
+			}
+		}
+		unheeded = fmt.Sprintf(`case " $* " in
+%s)
+  n=$#
+  while test $n -gt 0; do
+    arg=$1
+    shift
+    n=$((n - 1))
+    case $arg in %s) ;; *) set -- "$@" "$arg" ;; esac
+  done
+  ;;
+esac
+`, strings.Join(patterns, " | \\\n"), strings.Join(v.Clang.unheeded, " | "))
+	}
 	return fmt.Sprintf(`#!/bin/sh
 # %[1]s of %[2]s: made by xbuild
 tool=${0%%/*}/../../%[3]s/programs/%[1]s
@@ -29,7 +53,7 @@ if test ! -x "$tool"; then
   self=$(readlink -f "$0")
   tool=${self%%/*}/../../%[3]s/programs/%[1]s
 fi
-test -z "$%[4]s" || %[5]s
+%[6]stest -z "$%[4]s" || %[5]s
 exec "$tool" "$@"
-`, program, v.Platform.Name, v.Clang.Key, unstripped.Variable, keep)
+`, program, v.Platform.Name, v.Clang.Key, unstripped.Variable, keep, unheeded)
 }

@@ -12,7 +12,7 @@ import (
 // everywhere else, also where a link leads to them.
 func TestStrippers(t *testing.T) {
 	dir := t.TempDir()
-	v := View{Clang: Toolchain{Key: "clang"}}
+	v := View{Clang: Toolchain{Key: "clang", unheeded: []string{"--no-warn-rwx-segments", "--hash-size=*"}}}
 	put := func(path, text string) {
 		t.Helper()
 		path = filepath.Join(dir, path)
@@ -28,6 +28,13 @@ func TestStrippers(t *testing.T) {
 		put("view/bin/"+name, v.stripper(program))
 		put("clang/programs/"+program, "#!/bin/sh\necho "+program+" \"$@\"\n")
 	}
+	// Whatever is in an argument stays one.
+	put("clang/programs/ld.lld", "#!/bin/sh\nprintf 'ld.lld'; printf ' %s' \"$@\"; echo \" $#\"\n")
+	out, err := exec.Command(filepath.Join(dir, "view/bin/ld"), "a b", "--hash-size=1", "", "*", `$x"'`).Output()
+	if want := "ld.lld a b  * $x\"' 4\n"; err != nil || string(out) != want {
+		t.Errorf("%q, %v, want %q", out, err, want)
+	}
+	put("clang/programs/ld.lld", "#!/bin/sh\necho ld.lld \"$@\"\n")
 	if err := os.Symlink("view/bin/ld", filepath.Join(dir, "linked")); err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +55,11 @@ func TestStrippers(t *testing.T) {
 		{true, "ld.lld a.o --strip-all", "xbuild unstripped @ld.lld a.o --strip-all"},
 		{true, "ld.lld -x a.o", "xbuild unstripped @ld.lld -x a.o"},
 		{true, "ld.lld @rsp", "xbuild unstripped @ld.lld @rsp"},
+		{false, "ld a.o --no-warn-rwx-segments -o a --hash-size=7 b.o", "ld.lld a.o -o a b.o"},
+		{true, "ld --no-warn-rwx-segments", "ld.lld"},
+		{true, "ld -s --no-warn-rwx-segments a.o", "xbuild unstripped @ld.lld -s a.o"},
+		{false, "ld --no-warn-rwx-segments-at-all -L--hash-size=7", "ld.lld --no-warn-rwx-segments-at-all -L--hash-size=7"},
+		{false, "strip --no-warn-rwx-segments", "llvm-strip --no-warn-rwx-segments"},
 	} {
 		args := strings.Fields(c.call)
 		cmd := exec.Command(filepath.Join(dir, "view/bin", args[0]), args[1:]...)
