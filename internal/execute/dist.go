@@ -541,24 +541,11 @@ func copyTree(from, to string, left func(path string) bool, skip []string, copie
 				return nil
 			}
 			os.Remove(dst)
-			src, err := os.Open(path)
-			if err != nil {
-				return err
-			}
-			defer src.Close()
-			out, err := os.OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm()|0o600)
-			if err != nil {
-				return err
-			}
-			if _, err := io.Copy(out, src); err != nil {
-				out.Close()
-				return err
-			}
-			if err := out.Close(); err != nil {
+			if err := copyWithTime(path, dst); err != nil {
 				return err
 			}
 			copied[rel] = versionOf(info)
-			return os.Chtimes(dst, info.ModTime(), info.ModTime())
+			return nil
 		}
 		return fmt.Errorf("%s: neither file, directory nor link", path)
 	})

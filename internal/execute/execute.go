@@ -305,8 +305,8 @@ func (r *runner) fullDisks(a *plan.Action) []string {
 	var out []string
 	for _, dir := range []string{filepath.Dir(a.State), r.opt.Environ.Lookup("TMPDIR")} {
 		if bytes, known := free(dir); dir != "" && known && bytes < room {
-			out = append(out, fmt.Sprintf("the disk is full: %.1f MB are free where %s is; \"xbuild store gc\" removes what was not used lately",
-				float64(bytes)/(1<<20), dir))
+			out = append(out, fmt.Sprintf("the disk is full: %.1f MB are free where %s is; "+
+				"\"xbuild store gc --older-than 24h\" removes what the store has and was not used for a day", float64(bytes)/(1<<20), dir))
 		}
 	}
 	return out

@@ -143,7 +143,8 @@ func (r *runner) takeHostPart(a, b *plan.Action, run *actionRun) (done bool, err
 	}
 	for profile, hashes := range units {
 		for _, kind := range []string{"deps", "build", ".fingerprint"} { // what says that the others are there comes last
-			if err := takeUnits(filepath.Join(b.HostPart, profile, kind), filepath.Join(a.HostPart, profile, kind), hashes); err != nil {
+			from, to := filepath.Join(b.HostPart, profile, kind), filepath.Join(a.HostPart, profile, kind)
+			if err := takeUnits(from, to, hashes); err != nil {
 				return false, err
 			}
 		}
@@ -151,7 +152,9 @@ func (r *runner) takeHostPart(a, b *plan.Action, run *actionRun) (done bool, err
 	if run.record != nil {
 		for _, read := range st.Reads {
 			path, list := strings.CutSuffix(read.Path, "/")
-			if !within(path, a.Root) && !within(path, a.Watch) && (r.opt.Project == "" || !within(path, r.opt.Project)) && !within(path, b.Top) && read.Sum != "-" {
+			own := within(path, a.Root) || within(path, a.Watch) || within(path, b.Top) ||
+				r.opt.Project != "" && within(path, r.opt.Project)
+			if !own && read.Sum != "-" {
 				run.record.Read(path, "what was compiled for the host for "+b.OCI, list)
 			}
 		}
@@ -210,7 +213,7 @@ func takeUnits(from, to string, hashes map[string]bool) error {
 	return nil
 }
 
-// copyWithTime copies a regular file with its mode and time.
+// copyWithTime copies a regular file, which must not be there, with its mode and time; its owner may write it.
 func copyWithTime(from, to string) error {
 	src, err := os.Open(from)
 	if err != nil {
@@ -221,7 +224,7 @@ func copyWithTime(from, to string) error {
 	if err != nil {
 		return err
 	}
-	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm())
+	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm()|0o600)
 	if err != nil {
 		return err
 	}

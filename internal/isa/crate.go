@@ -70,8 +70,9 @@ func (p *program) matched(f int, trail map[int]bool) bool {
 	}
 	trail[f] = true
 	in := p.leadingTo(f)
-	if len(in) == 0 || len(trail) > 16 || p.surely(f) || p.img.exported[p.funcs[f].start] || slices.Contains(p.dataRoots, f) ||
-		f > 0 && p.funcs[f-1].end == p.funcs[f].start && p.fallsInto(p.funcs[f].start) {
+	start := p.funcs[f].start
+	fallenInto := f > 0 && p.funcs[f-1].end == start && p.fallsInto(start)
+	if len(in) == 0 || len(trail) > 16 || fallenInto || p.surely(f) || p.img.exported[start] || slices.Contains(p.dataRoots, f) {
 		return false
 	}
 	for _, e := range in {

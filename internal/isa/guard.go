@@ -886,7 +886,8 @@ func (p *program) refusals() {
 		}
 		made := func(pc uint64) bool { return p.guard(f).at(pc) == decided }
 		for _, r := range p.refsOf(f) {
-			if y, ok := covering(p.img.objects, r.addr); ok && strings.HasPrefix(y.name, "go:itab.") && strings.HasSuffix(y.name, ",error") && made(r.pc) {
+			y, ok := covering(p.img.objects, r.addr)
+			if ok && strings.HasPrefix(y.name, "go:itab.") && strings.HasSuffix(y.name, ",error") && made(r.pc) {
 				refuses[f] = true
 			}
 		}
