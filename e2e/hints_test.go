@@ -277,7 +277,7 @@ var hintCases = slices.Concat([]hintCase{
 		files: map[string]string{"main.c": "#include <sasl/sasl.h>\nint main(void) { return sasl_version == 0; }\n", "Makefile": "app: main.c\n\tpkg-config --exists --print-errors libsasl2\n\t$(CC) -o app main.c $$(pkg-config --cflags --libs libsasl2)\n"},
 		hint:  "pkg-config finds no libsasl2 for linux/arm64: add \"libsasl2-dev\" to packages in ",
 		mend:  "[sysroot]\npackages = [\"libsasl2-dev\"]\n"},
-	{name: "a header that no table has", row: `clang: file not found`, platform: "linux/arm64", target: "recipe = \"cc\"\nsources = [\"main.c\"]\nlibs = [\"sasl2\"]\n", full: true,
+	{name: "a header that no table has", row: `clang: ([^']+)' file not found`, platform: "linux/arm64", target: "recipe = \"cc\"\nsources = [\"main.c\"]\nlibs = [\"sasl2\"]\n", full: true,
 		files: map[string]string{"main.c": "#include <sasl/sasl.h>\nint main(void) { return sasl_version == 0; }\n"},
 		hint:  "has sasl/sasl.h: if it belongs to a library, add \"libsasl2-dev\" to packages in ",
 		mend:  "[sysroot]\npackages = [\"libsasl2-dev\"]\n"},

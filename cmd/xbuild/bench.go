@@ -151,7 +151,10 @@ func (s *session) variants(sel plan.Selection, with []string) ([]variant, error)
 	}
 	var platforms []platform.Platform
 	for _, t := range targets {
-		for _, p := range t.Platforms {
+		for i, p := range t.Platforms {
+			if !t.Asked[i] {
+				continue
+			}
 			if !slices.ContainsFunc(platforms, func(q platform.Platform) bool { return q.Name == p.Name }) {
 				platforms = append(platforms, p)
 			}
@@ -214,6 +217,9 @@ func (v variant) programs(forced bool, jobs int) ([]bench.Program, error) {
 	}
 	var out []bench.Program
 	for _, a := range p.Actions {
+		if !a.Asked {
+			continue
+		}
 		file := filepath.Join(a.Dist, filepath.FromSlash(a.Bench[0]))
 		program, err := emulate.Open(file)
 		if err != nil {

@@ -180,7 +180,7 @@ func (s *session) cargoLocks(sel plan.Selection) error {
 		return err
 	}
 	for _, t := range targets {
-		dir := s.Watched(t)
+		dir := s.Watched(t.Target)
 		if _, err := os.Stat(filepath.Join(dir, "Cargo.toml")); err != nil || t.Recipe != "rust" {
 			continue
 		}
@@ -301,6 +301,9 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 			continue
 		}
 		failed = append(failed, fmt.Sprintf("%s for %s: %v", r.Action.Target, r.Action.OCI, r.Err))
+		if errors.As(r.Err, new(*plan.NeedError)) {
+			continue // there is no more to say
+		}
 		fmt.Fprintf(os.Stderr, "\n--- %s for %s: %v\n%s", r.Action.Target, r.Action.OCI, r.Err, r.Log)
 		if r.Log != "" && !strings.HasSuffix(r.Log, "\n") {
 			fmt.Fprintln(os.Stderr)
@@ -397,7 +400,10 @@ func relative(path string) string {
 }
 
 // PlanCmd is xbuild plan.
-type PlanCmd struct{ Selecting }
+type PlanCmd struct {
+	Selecting
+	Graph string `enum:",text,dot" default:"" placeholder:"FORMAT" help:"Draw what needs what in the place of all else: text, or dot for Graphviz."`
+}
 
 // Run prints the plan.
 func (c *PlanCmd) Run(g *Globals) error {
@@ -413,7 +419,15 @@ func (c *PlanCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(printJSON(p), faults(p.Faults, len(p.Faults)+len(p.Actions)))
+	switch c.Graph {
+	case "text":
+		fmt.Print(p.Tree())
+	case "dot":
+		fmt.Print(p.Dot())
+	default:
+		err = printJSON(p)
+	}
+	return errors.Join(err, faults(p.Faults, len(p.Faults)+len(p.Actions)))
 }
 
 func printJSON(v any) error {

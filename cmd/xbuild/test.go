@@ -103,6 +103,9 @@ func (s *session) tests(p *plan.Plan, always bool) ([]execute.Test, error) {
 		return nil, err
 	}
 	for _, a := range p.Actions {
+		if !a.Asked {
+			continue
+		}
 		if len(a.Test) == 0 {
 			if !silent[a.Target] {
 				silent[a.Target] = true
@@ -136,7 +139,7 @@ func (s *session) tests(p *plan.Plan, always bool) ([]execute.Test, error) {
 	if len(tests) == 0 {
 		return nil, fmt.Errorf("%s: nothing to test: no target has tests for the platforms asked for", s.Project.File)
 	}
-	p.Actions = actions
+	p.Actions = plan.WithNeeds(actions)
 	if qemu {
 		s.fetches = "xbuild fetch --qemu"
 		req, err := s.RequireToolchain("qemu", s.Host)

@@ -36,17 +36,21 @@ type Recipe struct {
 	Reread bool `toml:"reread" json:"-"`
 	// HostPart is cargo's directory for what it builds, below the build directory: what is compiled there for the host
 	// out of crates of a registry is the same for all platforms.
-	HostPart string           `toml:"host_part" json:"-"`
-	Needs    []Need           `toml:"needs" json:"-"`
-	Options  []Option         `toml:"option" json:"options"`
-	Lists    []List           `toml:"list" json:"-"`
-	Env      map[string]Value `toml:"env" json:"-"`
-	Fetch    []Step           `toml:"fetch" json:"-"` // what brings in the project's own dependencies before an offline build
-	Steps    []Step           `toml:"step" json:"-"`
-	Tests    []Step           `toml:"test" json:"-"` // what tests the target after it was built; programs of the platform are started through "xbuild run"
-	Outputs  []Output         `toml:"output" json:"-"`
-	Logs     []Log            `toml:"log" json:"-"`     // where tests are told that it compiles while it configures
-	Explain  []Explain        `toml:"explain" json:"-"` // what messages of its commands mean beside those of its toolchains
+	HostPart string `toml:"host_part" json:"-"`
+	// LinkWith is what a static library that the recipe makes is linked with beside, by the platform's operating system.
+	LinkWith map[string][]string `toml:"link_with" json:"-"`
+	// Headers are directories with headers that the recipe's tools write for what they make.
+	Headers []Arg            `toml:"headers" json:"-"`
+	Needs   []Need           `toml:"needs" json:"-"`
+	Options []Option         `toml:"option" json:"options"`
+	Lists   []List           `toml:"list" json:"-"`
+	Env     map[string]Value `toml:"env" json:"-"`
+	Fetch   []Step           `toml:"fetch" json:"-"` // what brings in the project's own dependencies before an offline build
+	Steps   []Step           `toml:"step" json:"-"`
+	Tests   []Step           `toml:"test" json:"-"` // what tests the target after it was built; programs of the platform are started through "xbuild run"
+	Outputs []Output         `toml:"output" json:"-"`
+	Logs    []Log            `toml:"log" json:"-"`     // where tests are told that it compiles while it configures
+	Explain []Explain        `toml:"explain" json:"-"` // what messages of its commands mean beside those of its toolchains
 }
 
 // A Need names what has to be there before the commands run.

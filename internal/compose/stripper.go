@@ -46,6 +46,19 @@ func (v View) stripper(program string) string {
 esac
 `, strings.Join(patterns, " | \\\n"), strings.Join(v.Clang.unheeded, " | "))
 	}
+	needs := ""
+	if program == "ld.lld" {
+		at := `"-L$dir/lib"`
+		if v.Host { // whose programs are started where they were linked
+			at += ` -rpath "$dir/lib"`
+		}
+		needs = fmt.Sprintf(`if test -n "$%[1]s"; then
+  IFS=:
+  for dir in $%[1]s; do set -- %[2]s "$@"; done
+  unset IFS
+fi
+`, v.Needs(), at)
+	}
 	return fmt.Sprintf(`#!/bin/sh
 # %[1]s of %[2]s: made by xbuild
 tool=${0%%/*}/../../%[3]s/programs/%[1]s
@@ -53,7 +66,7 @@ if test ! -x "$tool"; then
   self=$(readlink -f "$0")
   tool=${self%%/*}/../../%[3]s/programs/%[1]s
 fi
-%[6]stest -z "$%[4]s" || %[5]s
+%[6]s%[7]stest -z "$%[4]s" || %[5]s
 exec "$tool" "$@"
-`, program, v.Platform.Name, v.Clang.Key, unstripped.Variable, keep, unheeded)
+`, program, v.Platform.Name, v.Clang.Key, unstripped.Variable, keep, unheeded, needs)
 }

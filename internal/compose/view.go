@@ -102,6 +102,15 @@ func (v View) triples() []string {
 	return out
 }
 
+// Needs is the variable that names the prefixes of what is linked with beside the sysroot's libraries, with colons
+// between them; what is in the last is taken first. The linker and CMake read it.
+func (v View) Needs() string {
+	if v.Host {
+		return "XBUILD_HOST_NEEDS"
+	}
+	return "XBUILD_NEEDS"
+}
+
 // Bin is the directory that goes first on PATH.
 func (v View) Bin() string { return filepath.Join(v.Dir, "bin") }
 
@@ -264,6 +273,11 @@ set(CMAKE_LIBRARY_ARCHITECTURE %[5]s)
 set(CMAKE_C_LIBRARY_ARCHITECTURE %[5]s)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE %[5]s)
 set(CMAKE_FIND_ROOT_PATH "${CMAKE_SYSROOT}")
+if(DEFINED ENV{%[7]s})
+  string(REPLACE ":" ";" XBUILD_NEEDS "$ENV{%[7]s}")
+  list(REVERSE XBUILD_NEEDS)
+  set(CMAKE_FIND_ROOT_PATH ${XBUILD_NEEDS} "${CMAKE_SYSROOT}")
+endif()
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
 set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
@@ -275,12 +289,20 @@ if(DEFINED ENV{XBUILD_HOST_TOOLS})
   set(CMAKE_SYSTEM_IGNORE_PATH /bin /sbin /usr/bin /usr/sbin /usr/local/bin /usr/local/sbin /usr/games /usr/pkg/bin /usr/X11R6/bin /opt/bin /opt/local/bin /opt/csw/bin /snap/bin)
 endif()
 set(PKG_CONFIG_EXECUTABLE "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-pkg-config" CACHE FILEPATH "")
-if(DEFINED ENV{XBUILD})
+%[8]s`, v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch, v.Platform.CMakeSystem, v.Needs(), v.cmakeEmulator())
+}
+
+// cmakeEmulator says how CMake starts what it has compiled: the host's programs as they are, which know their loader.
+func (v View) cmakeEmulator() string {
+	if v.Host {
+		return "set(CMAKE_CROSSCOMPILING_EMULATOR env)\n"
+	}
+	return fmt.Sprintf(`if(DEFINED ENV{XBUILD})
   set(CMAKE_CROSSCOMPILING_EMULATOR "$ENV{XBUILD};run;-p;%[1]s")
 else()
   set(CMAKE_CROSSCOMPILING_EMULATOR "xbuild;run;-p;%[1]s")
 endif()
-`, v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch, v.Platform.CMakeSystem)
+`, v.Platform.Name)
 }
 
 // configSite is what a shell reads before a configure script looks for anything. What the script is told on its command
@@ -332,17 +354,19 @@ func (v View) meson() string {
 	}
 	root := "@DIRNAME@/../" + v.Sysroot.Key
 	properties := fmt.Sprintf("\n[properties]\nsys_root = '%[1]s'\npkg_config_libdir = ['%[1]s/usr/lib/%[2]s/pkgconfig', '%[1]s/usr/share/pkgconfig']\n", root, p.Multiarch)
-	if v.Host {
-		return b.String() + properties
-	}
 	endian := "little"
 	if p.BigEndian() {
 		endian = "big"
 	}
-	if p.QEMU != "" {
+	switch {
+	case v.Host:
+		b.WriteString(properties + "needs_exe_wrapper = false\n")
+	case p.QEMU != "":
 		fmt.Fprintf(&b, "exe_wrapper = ['sh', '-c', 'exec \"${XBUILD:-xbuild}\" run -p %s -- \"$@\"', 'xbuild']\n", p.Name)
 	}
-	fmt.Fprintf(&b, "%sneeds_exe_wrapper = true\ncmake_toolchain_file = '@DIRNAME@/toolchain.cmake'\n", properties)
+	if !v.Host {
+		fmt.Fprintf(&b, "%sneeds_exe_wrapper = true\ncmake_toolchain_file = '@DIRNAME@/toolchain.cmake'\n", properties)
+	}
 	fmt.Fprintf(&b, "\n[host_machine]\nsystem = '%s'\ncpu_family = '%s'\ncpu = '%s'\nendian = '%s'\n", p.OS, p.MesonFamily, p.MesonCPU, endian)
 	return b.String()
 }

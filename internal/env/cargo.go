@@ -74,7 +74,12 @@ func (e *Environment) forTarget(p platform.Platform, v compose.View, s Settings)
 	e.Set("RANLIB_"+t, v.Tool("ranlib"))
 	// Set and empty where there are none: plain CFLAGS, which may be another's, must not come in their place.
 	e.Set("CFLAGS_"+t, strings.Join(s.CFlags, " "))
-	e.Set("CXXFLAGS_"+t, strings.Join(s.CXXFlags, " "))
+	// Crates that meet clang ask for libc++, as if it were macOS: what comes after their own flags wins.
+	stdlib := "-stdlib=libstdc++"
+	if v.Sysroot.CXX != nil {
+		stdlib = "-stdlib=libc++"
+	}
+	e.Set("CXXFLAGS_"+t, strings.Join(append([]string{stdlib}, s.CXXFlags...), " "))
 	e.Set("CARGO_TARGET_"+upper(p.Rust)+"_LINKER", v.Tool("clang"))
 	e.Set("CMAKE_TOOLCHAIN_FILE_"+t, v.CMakeToolchain())
 	e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+t, bindgen(v, "-resource-dir="+v.ResourceDir()))

@@ -188,19 +188,19 @@ func prune(a *plan.Action, st *state) error {
 	return unstripped.Prune(keptBy(a), used)
 }
 
-// shipped are the names of files that lie beside an artifact where it is used: the action's own, those of the
-// platform's other targets, and what the target says.
+// shipped are the names of files that lie beside an artifact where it is used: the action's own, those of what it needs,
+// and what the target says.
 func shipped(a *plan.Action, st *state) []string {
 	names := slices.Clone(a.External)
 	for _, o := range st.Outputs {
 		names = append(names, filepath.Base(o.Dist))
 	}
-	filepath.WalkDir(filepath.Join(a.DistDir, filepath.FromSlash(a.OCI)), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			names = append(names, d.Name())
+	for _, n := range a.Needs {
+		made, _ := laidOut(n.Action) // the action began with it
+		for _, name := range made {
+			names = append(names, filepath.Base(name))
 		}
-		return nil // one that vanishes meanwhile is not there
-	})
+	}
 	return names
 }
 

@@ -92,30 +92,40 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 	r, jobs := newRunner(opt, len(p.Actions))
 	r.fetches, r.actions = fetches(p.Actions), p.Actions
 	results := make([]Result, len(p.Actions))
+	order := newSchedule(p.Actions)
 	var g errgroup.Group
-	g.SetLimit(jobs)
 	var mu sync.Mutex
-	for i, a := range p.Actions {
+	for range min(jobs, len(p.Actions)) {
 		g.Go(func() error {
-			start := time.Now()
-			res := r.action(ctx, a)
-			res.Action, res.Took = a, time.Since(start)
-			if blind != "" {
-				res.Notes = append(res.Notes, blind)
+			for {
+				i, ok := order.next()
+				if !ok {
+					return nil
+				}
+				a, start := p.Actions[i], time.Now()
+				res := Result{Err: order.unmade(a, results)}
+				if res.Err == nil {
+					res = r.action(ctx, a)
+				}
+				res.Action, res.Took = a, time.Since(start)
+				if blind != "" {
+					res.Notes = append(res.Notes, blind)
+				}
+				results[i] = res
+				if opt.Done != nil {
+					mu.Lock()
+					opt.Done(res)
+					mu.Unlock()
+				}
+				order.end(i)
 			}
-			results[i] = res
-			if opt.Done != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				opt.Done(res)
-			}
-			return nil
 		})
 	}
 	g.Wait()
 	if err := ctx.Err(); err != nil {
 		return results, err
 	}
+	siblings(results)
 	return results, writeArtifacts(ctx, opt.Build, opt.Dist, results)
 }
 
@@ -187,6 +197,10 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	if err != nil {
 		return Result{Err: err}
 	}
+	needs, err := needed(a)
+	if err != nil {
+		return Result{Err: err}
+	}
 	st := readState(a.State)
 	var changed map[string]bool
 	// What a build system that keeps results elsewhere read for them holds on, whatever the commands are now.
@@ -195,8 +209,8 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		changed = r.inputs.changed(a, st)
 	}
 	if st != nil && st.ID == a.ID {
-		if !r.opt.Blind && !st.Failed && st.Seen && len(changed) == 0 && st.Inputs == declared && st.outputsThere() {
-			arts, moved, err := publish(a, st)
+		if !r.opt.Blind && !st.Failed && st.Seen && len(changed) == 0 && st.Inputs == declared && st.Needs == needs && st.outputsThere() {
+			arts, moved, err := handOn(a, st)
 			if err != nil {
 				return Result{Err: err}
 			}
@@ -209,13 +223,16 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		}
 	}
 	why := reasons(a, st, changed, declared, r.opt.Blind)
+	if st != nil && st.ID == a.ID && st.Needs != needs {
+		why = append(why, "what it needs has other files than before")
+	}
 
-	next := &state{ID: a.ID, Inputs: declared}
+	next := &state{ID: a.ID, Inputs: declared, Needs: needs}
 	if st != nil {
 		next.Dist = st.Dist
 	}
 	// Of a directory whose files nobody saw come into being it is not known what they were made from.
-	if st != nil && st.ID == a.ID && st.Seen && !r.opt.Blind {
+	if st != nil && st.ID == a.ID && st.Needs == needs && st.Seen && !r.opt.Blind {
 		next.Reads, next.Readers, next.Steps, next.Copied, next.same = st.Reads, st.Readers, st.Steps, st.Copied, !st.Failed
 	} else if err := wipe(a); err != nil {
 		return Result{Err: err}
@@ -264,7 +281,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		err = next.collect(a)
 	}
 	if err == nil {
-		arts, _, err = publish(a, next)
+		arts, _, err = handOn(a, next)
 	}
 	if errors.Is(err, errNoSymbols) && st != nil && st.ID == a.ID {
 		// An earlier run stripped what this one was the first to publish, and what was kept of it is gone.
@@ -276,7 +293,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 			err = next.collect(a)
 		}
 		if err == nil {
-			arts, _, err = publish(a, next)
+			arts, _, err = handOn(a, next)
 		}
 	}
 	if err == nil {
@@ -297,6 +314,19 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		}
 	}
 	return res
+}
+
+// handOn puts the action's outputs where they are wanted: into dist, and into the prefix for those that need them.
+func handOn(a *plan.Action, st *state) (arts []Artifact, moved bool, err error) {
+	if !a.Host {
+		if arts, moved, err = publish(a, st); err != nil {
+			return nil, false, err
+		}
+	}
+	if a.Linked || a.Started {
+		err = prefix(a, st)
+	}
+	return arts, moved, err
 }
 
 // fullDisks says where a failed action may have found no room: programs tell of that in many ways, a linker by SIGBUS.
@@ -496,6 +526,9 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *action
 		return err
 	}
 	if err := r.hostPart(a, run); err != nil {
+		return err
+	}
+	if err := linkFile(a); err != nil {
 		return err
 	}
 	if err := removeAll(a.Stage); err != nil {

@@ -601,7 +601,7 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 			} else if rec.Ignore(link) {
 				continue
 			}
-			if !in.skipped(link) {
+			if !in.skipped(a, link) {
 				note(link, trace.File{Readers: f.Readers, Stamp: trace.StampOf(link)})
 			}
 		}
@@ -678,7 +678,7 @@ func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[str
 				}
 			}
 		}
-		if in.skipped(path) {
+		if in.skipped(a, path) {
 			continue
 		}
 		if _, err := os.Lstat(path); err != nil {
@@ -792,8 +792,14 @@ func real(path string) string {
 	return filepath.Clean(path)
 }
 
-// skipped tells what lies in the project's build directory, or where temporary files do.
-func (in *inputs) skipped(path string) bool {
+// skipped tells what lies in the project's build directory and is no result that the action needs, or where temporary
+// files do.
+func (in *inputs) skipped(a *plan.Action, path string) bool {
+	for _, n := range a.Needs {
+		if within(path, n.Prefix) || within(path, real(n.Prefix)) {
+			return false
+		}
+	}
 	return path == os.TempDir() || within(path, in.skip[0]) || within(path, in.build)
 }
 

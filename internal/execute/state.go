@@ -27,6 +27,7 @@ type state struct {
 	Reads   []read            `json:"reads,omitempty"`
 	Readers []string          `json:"readers,omitempty"`  // the programs that Reads counts
 	Inputs  string            `json:"declared,omitempty"` // digest of what the target's inputs name
+	Needs   string            `json:"needs,omitempty"`    // digest of the names of what it needs
 	Outputs []output          `json:"outputs"`
 	Dist    map[string]placed `json:"dist"` // by path: what was put there
 	// Programs are those of the host that were run or read: by the name that they were seen by, the file behind links.

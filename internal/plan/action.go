@@ -16,7 +16,6 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"xbuild/internal/catalog"
-	"xbuild/internal/compose"
 	"xbuild/internal/env"
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
@@ -67,14 +66,18 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	return vars
 }
 
-func (pl *Planner) action(views map[string]compose.View, globbed map[string][]string, t project.Target, p platform.Platform) (*Action, error) {
+func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, host bool) (*Action, error) {
 	recipe := pl.Catalog.Recipe(t.Recipe)
 	cfg := pl.Project.Config(p)
 	vars := pl.vars(t, p)
 	source := filepath.Join(pl.Project.Dir, filepath.FromSlash(t.Source))
-	work := filepath.Join(pl.Project.BuildDir(), filepath.FromSlash(p.Name), t.Name)
+	name, folder := p.Name, p.Name
+	if host {
+		name, folder = onHost, "for-host" // host has links to the host's programs
+	}
+	work := filepath.Join(pl.Project.BuildDir(), filepath.FromSlash(folder), t.Name)
 	a := &Action{
-		Target: t.Name, Platform: p, OCI: p.Name, Recipe: t.Recipe, Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
+		Target: t.Name, Platform: p, OCI: name, Host: host, Prefix: filepath.Join(work, "prefix"), Recipe: t.Recipe, Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
 		DistDir: pl.Project.DistDir(), Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
 		External: t.External, Dispatched: t.Dispatched, Lenient: t.Lenient, Unaudited: t.Unaudited, Readers: recipe.Readers, Forgetful: recipe.Forgetful, Reread: recipe.Reread,
@@ -92,6 +95,10 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	for _, in := range t.Inputs {
 		a.Inputs = append(a.Inputs, filepath.Join(pl.Project.Dir, filepath.FromSlash(in)))
 	}
+	if a.Needs, err = pl.join(t, name, d.made); err != nil {
+		return nil, err
+	}
+	vars["needs"] = linked(a.Needs)
 	if _, err := os.Stat(source); err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
@@ -109,7 +116,7 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	// Artifacts name generated files, and sources as seen from the build directory (Meson's), as if that were where the
 	// project says: no place of this machine is in them.
 	mapped := []string{"-ffile-prefix-map=" + source + "=."}
-	inPlace := filepath.Join(pl.Project.Dir, filepath.FromSlash(pl.Project.Build), filepath.FromSlash(p.Name), t.Name, "build")
+	inPlace := filepath.Join(pl.Project.Dir, filepath.FromSlash(pl.Project.Build), filepath.FromSlash(folder), t.Name, "build")
 	switch generated := relativeTo(source, inPlace); {
 	case recipe.CopySource:
 		mapped = []string{"-ffile-prefix-map=" + a.Top + "=."}
@@ -132,10 +139,13 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	if a.Baseline, err = pl.Baseline(p); err != nil {
 		return nil, err
 	}
-	m := &making{Planner: pl, set: &a.Set, views: views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: variables}
+	m := &making{Planner: pl, set: &a.Set, views: d.views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: variables}
 	if err := m.environment(); err != nil {
 		return nil, err
 	}
+	variables = m.settings
+	arguments.CFlags = append(arguments.CFlags, m.maps...)
+	arguments.CXXFlags = append(arguments.CXXFlags, m.maps...)
 
 	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, Jobs
 	vars["env.CFLAGS"], vars["env.LDFLAGS"] = variables.CFlags, variables.LDFlags
@@ -171,7 +181,7 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	if err := pl.outputs(a, recipe, t, vars); err != nil {
 		return nil, err
 	}
-	if err := sourceVars(vars, t, source, arguments, p, globbed); err != nil {
+	if err := sourceVars(vars, t, source, arguments, p, d.sources); err != nil {
 		return nil, err
 	}
 	if a.Fetch, err = steps(recipe.Fetch, vars, a); err != nil {
@@ -197,8 +207,34 @@ func (pl *Planner) action(views map[string]compose.View, globbed map[string][]st
 	}
 	a.Equal = t.Equal
 	a.Bench = t.Bench
+	if a.Headers, err = vars.ExpandAll(recipe.Headers); err != nil {
+		return nil, fmt.Errorf("recipes/%s.toml: headers: %w", recipe.Name, err)
+	}
+	for _, dir := range headersOf(t, vars) {
+		from := source
+		if a.Copy {
+			from = a.Build
+		}
+		a.Headers = append(a.Headers, filepath.Join(from, filepath.FromSlash(dir)))
+	}
+	a.LinkWith = recipe.LinkWith[p.OS]
 	a.ID = a.id()
 	return a, nil
+}
+
+// headersOf are the directories of a target's headers, relative to its source, for those that link with it: what the
+// target says, else what is a C project's own include path, else the usual place.
+func headersOf(t project.Target, vars catalog.Vars) []string {
+	if t.Headers != nil {
+		return t.Headers
+	}
+	if includes, ok := vars["includes"].([]string); ok {
+		if len(includes) == 0 {
+			return []string{"."}
+		}
+		return includes
+	}
+	return []string{"include"}
 }
 
 // optimises tells whether a target says by an option of its build system how much is optimised.

@@ -39,6 +39,7 @@ type making struct {
 	view, host compose.View
 	cargo      *node.Cargo
 	rustflags  []string // rustc's, where cargo is called
+	maps       []string // flags that keep the places of what is needed out of artifacts
 }
 
 func (m *making) environment() error {
@@ -50,6 +51,7 @@ func (m *making) environment() error {
 	if err := m.uname(); err != nil {
 		return err
 	}
+	m.joined()
 	// Python reads packages that the user has installed below HOME (docs.python.org, "Command line and environment").
 	m.a.Env.Set("PYTHONNOUSERSITE", "1")
 	m.a.Env = m.a.Env.With(m.found).With(m.cfg.Env).With(m.t.Env)
@@ -152,7 +154,11 @@ func (m *making) compilers() error {
 			m.a.Strip = clang.Program("llvm-strip")
 		}
 	case m.needs.Sysroot:
-		if m.view, err = once(m.views, m.p.Name, func() (compose.View, error) { return m.View(m.p) }); err != nil {
+		name, view := m.p.Name, func() (compose.View, error) { return m.View(m.p) }
+		if m.a.Host {
+			name, view = onHost, m.ownView
+		}
+		if m.view, err = once(m.views, name, view); err != nil {
 			return err
 		}
 		m.view = m.asLenient(m.view)
@@ -161,15 +167,25 @@ func (m *making) compilers() error {
 			Where: fmt.Sprintf("%s:%d: [target.%s]", m.Project.File, m.t.Line, m.t.Name),
 		}
 		m.set.View(m.view)
+		for _, n := range m.a.Needs {
+			if !n.Run {
+				m.maps = append(m.maps, n.Action.mapped(m.view)...)
+			}
+		}
+		m.settings.CFlags = append(m.settings.CFlags, quoted(m.maps)...)
+		m.settings.CXXFlags = append(m.settings.CXXFlags, quoted(m.maps)...)
 		m.a.Path = append([]string{m.view.Bin()}, m.a.Path...)
 		m.a.Env = env.ForC(m.view, m.settings, m.XBuild)
 		m.vars["cmake_toolchain"], m.vars["meson_cross"] = m.view.CMakeToolchain(), m.view.Meson()
-		_, suite, err := m.Suite(m.p)
-		if err != nil {
-			return err
-		}
-		if m.a.Sysroot, m.a.Glibc = m.view.Sysroot.Dir, suite.Glibc; m.a.Glibc != "" {
-			m.a.Glibc = cmp.Or(m.cfg.Sysroot.Glibc, m.a.Glibc)
+		m.a.Sysroot = m.view.Sysroot.Dir
+		if !m.a.Host {
+			_, suite, err := m.Suite(m.p)
+			if err != nil {
+				return err
+			}
+			if m.a.Glibc = suite.Glibc; m.a.Glibc != "" {
+				m.a.Glibc = cmp.Or(m.cfg.Sysroot.Glibc, m.a.Glibc)
+			}
 		}
 		if m.t.Strip {
 			m.a.Strip = m.view.Tool("strip")
@@ -238,7 +254,7 @@ func (m *making) rust() error {
 	for _, p := range m.cargoPaths(root, m.a.Build) {
 		maps = append(maps, "-ffile-prefix-map="+p)
 	}
-	maps = quoted(maps)
+	maps = quoted(append(maps, m.maps...))
 	crates := env.Settings{CFlags: append(slices.Clone(maps), m.cfg.CFlags...), CXXFlags: append(slices.Clone(maps), m.cfg.CXXFlags...), Static: m.settings.Static}
 	m.a.Env = env.ForCargo(m.a.Env, m.view, c.Host, crates).Merge(c.Env)
 	// The caller's configuration may name a program that starts rustc (The Cargo Book, build.rustc-wrapper): empty
@@ -260,6 +276,9 @@ func (m *making) rust() error {
 	}
 	// In front of xbuild's own, where cargo puts those of [target.…]: a linker among them is this machine's.
 	flags = append(flags, env.RustFlags(m.view, c.Baseline, c.Rust.Rust.Version, m.settings)...)
+	for _, prefix := range linked(m.a.Needs) {
+		flags = append(flags, "-Lnative="+filepath.Join(prefix, "lib"))
+	}
 	m.rustflags = m.rustFlags(m.t, flags, root, m.a.Build)
 	m.vars["rust.flags"] = inTOML(m.rustflags)
 	return nil

@@ -5,6 +5,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -131,6 +132,16 @@ type Action struct {
 	PkgConfig []string      `json:"-"` // the names that it asks pkg-config for, where the target says them
 	// Set is what has to be in the store for it.
 	Set compose.Set `json:"-"`
+	// Needs are the actions that are carried out before it, whose results it is built with.
+	Needs []Need `json:"needs,omitempty"`
+	// Prefix is where its result is laid out for those that need it: those that link with it, and those that run it.
+	Prefix   string   `json:"-"`
+	Linked   bool     `json:"-"`
+	Started  bool     `json:"-"`
+	Headers  []string `json:"-"` // directories with the headers for those that link with it
+	LinkWith []string `json:"-"` // what they link with beside
+	Host     bool     `json:"-"` // it is built for the host; nothing of it goes into dist
+	Asked    bool     `json:"-"` // the caller asked for it; else another action needs it
 }
 
 // A Strict says how tests are found that fail because clang is stricter than GCC was.
@@ -171,9 +182,9 @@ type Output struct {
 	Cargo string `json:"cargo,omitempty"` // the file with cargo's messages, which name what was built
 }
 
-// Choose returns the targets of a selection and the platforms of each.
-func (pl *Planner) Choose(sel Selection) ([]project.Target, error) {
-	var out []project.Target
+// Choose returns the targets of a selection and the platforms of each, what they need among them.
+func (pl *Planner) Choose(sel Selection) ([]Chosen, error) {
+	var out []Chosen
 	for _, name := range sel.Targets {
 		if !slices.ContainsFunc(pl.Project.Targets, func(t project.Target) bool { return t.Name == name }) {
 			var names []string
@@ -200,13 +211,13 @@ func (pl *Planner) Choose(sel Selection) ([]project.Target, error) {
 			}
 		}
 		if len(t.Platforms) > 0 {
-			out = append(out, t)
+			out = append(out, Chosen{Target: t})
 		}
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s: nothing to build: it names no target for the platforms asked for", pl.Project.File)
 	}
-	return out, nil
+	return pl.withNeeds(out)
 }
 
 func intersect(a, b []platform.Platform) []platform.Platform {
@@ -236,35 +247,69 @@ func (pl *Planner) Possible(sel Selection, known []Requirement) (*Plan, error) {
 		return nil, err
 	}
 	out := &Plan{}
-	views := map[string]compose.View{}
-	sources := map[string][]string{}
-	for _, t := range targets {
-		for _, p := range t.Platforms {
-			name := p.Name
-			if i := slices.IndexFunc(known, func(r Requirement) bool { return r.Err != nil && r.Target == t.Name && r.Platform == name }); i >= 0 {
-				out.Faults = append(out.Faults, Fault{t.Name, name, known[i].Err})
-				continue
+	d := &drawing{views: map[string]compose.View{}, sources: map[string][]string{}, made: map[string]*Action{}}
+	done := map[string]bool{}
+	var add func(c Chosen, p platform.Platform, asked bool)
+	add = func(c Chosen, p platform.Platform, asked bool) {
+		name := p.Name
+		if c.Host {
+			name = onHost
+		}
+		if done[c.Name+" "+name] {
+			return
+		}
+		done[c.Name+" "+name] = true
+		for _, n := range c.For(p).Needs {
+			for _, b := range targets {
+				for i, q := range b.Platforms {
+					if b.Name == n.Target && b.Host == (c.Host || n.Host) && (b.Host || q.Name == p.Name) {
+						add(b, q, b.Asked[i])
+					}
+				}
 			}
-			a, err := pl.planned(views, sources, t, p)
-			if err != nil {
-				out.Faults = append(out.Faults, Fault{t.Name, name, err})
-				continue
-			}
-			out.Actions = append(out.Actions, a)
-			out.Set.Add(a.Set)
+		}
+		if i := slices.IndexFunc(known, func(r Requirement) bool { return r.Err != nil && r.Target == c.Name && r.Platform == name }); i >= 0 {
+			out.Faults = append(out.Faults, Fault{c.Name, name, known[i].Err})
+			return
+		}
+		a, err := pl.planned(d, c, p)
+		if err != nil {
+			out.Faults = append(out.Faults, Fault{c.Name, name, err})
+			return
+		}
+		a.Asked = asked
+		d.made[c.Name+" "+name] = a
+		out.Actions = append(out.Actions, a)
+		out.Set.Add(a.Set)
+	}
+	for _, c := range targets {
+		for i, p := range c.Platforms {
+			add(c, p, c.Asked[i])
 		}
 	}
 	return out, nil
 }
 
+// A drawing is a plan that is being made: what its actions have in common.
+type drawing struct {
+	views   map[string]compose.View
+	sources map[string][]string
+	made    map[string]*Action // by target and platform
+}
+
 // planned is the action of one target for one platform.
-func (pl *Planner) planned(views map[string]compose.View, sources map[string][]string, t project.Target, p platform.Platform) (*Action, error) {
-	t = t.For(p)
-	p, err := pl.withLibc(p)
-	if err != nil {
-		return nil, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
+func (pl *Planner) planned(d *drawing, c Chosen, p platform.Platform) (*Action, error) {
+	t := c.For(p)
+	var err error
+	if !c.Host {
+		if p, err = pl.withLibc(p); err != nil {
+			return nil, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
+		}
 	}
-	a, err := pl.action(views, sources, t, p)
+	a, err := pl.action(d, t, p, c.Host)
+	if errors.As(err, new(*NeedError)) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s:%d: target %q for %s: %w", pl.Project.File, t.Line, t.Name, p.Name, err)
 	}

@@ -41,7 +41,13 @@ func (pl *Planner) Requirements(sel Selection) ([]Requirement, error) {
 	for _, t := range targets {
 		for _, p := range t.Platforms {
 			r := Requirement{Target: t.Name, Platform: p.Name}
-			if r.Err = pl.require(&r.Requests, t, p); r.Err != nil {
+			if t.Host {
+				r.Platform = onHost
+				r.Err = pl.requireOnHost(&r.Requests, t.Target)
+			} else {
+				r.Err = pl.require(&r.Requests, t.Target, p)
+			}
+			if r.Err != nil {
 				r.Err = fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, r.Err)
 			}
 			out = append(out, r)
@@ -87,6 +93,11 @@ func Merged(all []Requirement) resolve.Requests {
 // require asks for what one target needs for one platform.
 func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.Platform) error {
 	t = t.For(p)
+	for _, n := range t.Needs {
+		if err := pl.missing(t, p, n); err != nil {
+			return err
+		}
+	}
 	p, err := pl.withLibc(p)
 	if err != nil {
 		return err
@@ -454,6 +465,18 @@ func (pl *Planner) requireHost(req *resolve.Requests, p platform.Platform) error
 		}
 	}
 	return nil
+}
+
+// ownView returns the host's compiler view for targets that are built for the host, because others run them. It has the
+// sysroot of the host as a platform, with its packages, where that has glibc.
+func (pl *Planner) ownView() (compose.View, error) { return pl.HostView(pl.hostAsPlatform(pl.Host)) }
+
+// hostAsPlatform is what a host's compiler view is asked for then.
+func (pl *Planner) hostAsPlatform(host platform.Platform) platform.Platform {
+	if pl.libc(host) != "gnu" {
+		return platform.Platform{}
+	}
+	return host
 }
 
 // narrow is the 32-bit side of a host, where one is wanted: for a platform of 32 bits, programs that run while a

@@ -211,7 +211,7 @@ var faults = []struct{ name, text, want string }{
 			"\n" + `xbuild.toml:3: target name ".." may have only letters, digits and _ . + -, and starts with a letter, a digit or _`},
 	{"unknown key of a target",
 		"[target.hello]\nrecipe = \"cc\"\nsources = []\nsorces = [\"a.c\"]\n",
-		`xbuild.toml:4: unknown key "sorces" in [target.hello]; did you mean "sources"? (recipe cc allows bench, dest, dispatched, env, equal, external, host_tools, includes, inputs, kind, lenient, libs, opt, outputs, platform, platforms, recipe, source, sources, static, strip, test, tools, uname, unaudited)`},
+		`xbuild.toml:4: unknown key "sorces" in [target.hello]; did you mean "sources"? (recipe cc allows bench, dest, dispatched, env, equal, external, headers, host_tools, includes, inputs, kind, lenient, libs, needs, opt, outputs, platform, platforms, recipe, source, sources, static, strip, test, tools, uname, unaudited)`},
 	{"missing option",
 		"[target.hello]\nrecipe = \"cc\"\n",
 		`xbuild.toml:1: [target.hello] lacks "sources", which recipe cc needs: source files, as globs`},
@@ -316,6 +316,23 @@ var faults = []struct{ name, text, want string }{
 		"[target.hello]\nrecipe = \"go\"\ninputs = [\"/etc/x\", \"{a\"]\n",
 		`xbuild.toml:3: inputs in [target.hello]: "/etc/x" must be a relative path` +
 			"\n" + `xbuild.toml:3: inputs in [target.hello]: "{a" is not a glob`},
+	{"a need that is no target",
+		"[target.hello]\nrecipe = \"go\"\nneeds = [\"grete\"]\n[target.greet]\nrecipe = \"go\"\n",
+		`xbuild.toml:3: needs in [target.hello]: there is no target "grete"; did you mean "greet"? (there are greet, hello)`},
+	{"targets that need each other in a circle",
+		"[target.a]\nrecipe = \"go\"\nneeds = [\"b\"]\n[target.b]\nrecipe = \"go\"\nneeds = [\n  { target = \"a\", platform = \"host\" },\n  \"c\",\n]\n[target.c]\nrecipe = \"go\"\nneeds = [\"a\"]\n",
+		`xbuild.toml:7: needs in [target.b]: targets need each other in a circle: a -> b -> a` +
+			"\n" + `xbuild.toml:12: needs in [target.c]: targets need each other in a circle: a -> b -> c -> a`},
+	{"a need for a platform that it is not built for",
+		"[project]\nplatforms = [\"linux/arm64\", \"linux/s390x\"]\n[target.hello]\nrecipe = \"go\"\nneeds = [\"greet\"]\n[target.greet]\nrecipe = \"go\"\nplatforms = [\"linux/arm64\"]\n",
+		`xbuild.toml:5: needs in [target.hello]: target "greet" is not built for linux/s390x: its platforms (line 6) lack it`},
+	{"needs of another form",
+		"[target.hello]\nrecipe = \"go\"\nneeds = [1, { platform = \"host\" }, { target = \"greet\", platform = \"linux/arm64\" }]\nheaders = [\"/usr/include\"]\n[target.greet]\nrecipe = \"go\"\nneeds = \"hello\"\n",
+		`xbuild.toml:3: needs in [target.hello] wants names of targets, or tables, not an integer` +
+			"\n" + `xbuild.toml:3: needs in [target.hello]: a table names a target: { target = "gen", platform = "host" }` +
+			"\n" + `xbuild.toml:3: unknown platform "linux/arm64" (want host)` +
+			"\n" + `xbuild.toml:4: headers in [target.hello]: "/usr/include" must be a folder, relative to source` +
+			"\n" + `xbuild.toml:7: needs in [target.greet] wants a list of targets, not a string`},
 	{"one output of two targets",
 		"[target.a]\nrecipe = \"go\"\nplatforms = [\"linux/arm64\"]\noutputs = [\"bin/x\", \"*\"]\n[target.b]\nrecipe = \"go\"\nplatforms = [\"linux/s390x\", \"aarch64\"]\noutputs = { \"x\" = \"y\" }\n",
 		`xbuild.toml:8: target "b" and target "a" (line 1) both make x for linux/arm64; give one of them another dest`},

@@ -112,6 +112,7 @@ func (r *reader) all(root *table) {
 	root.end("want")
 	r.baselines(configs)
 	r.sameOutput(targets)
+	r.needed()
 }
 
 // section is a table of the file, an empty one if it has none.

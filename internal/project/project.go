@@ -120,6 +120,8 @@ type Target struct {
 	Test       Test
 	Bench      []string       // a program of the target, below dist/<platform>/<dest>, and its arguments
 	Equal      bool           // the test prints the same on all platforms
+	Needs      []Need         // targets that are built before it
+	Headers    []string       // folders, relative to Source, with the headers for those that need it
 	Options    map[string]any // string, bool, int64, []string or map[string]string
 	Line       int
 

@@ -41,6 +41,8 @@ func (r *reader) target(name string, t *table) Target {
 		HostTools:  r.programs(t, "host_tools"),
 		Test:       r.test(t),
 		Bench:      r.bench(t),
+		Needs:      r.needs(t),
+		Headers:    r.directories(t, "headers"),
 		Line:       t.pos.line,
 	}
 	if strip := t.bool("strip"); strip != nil {

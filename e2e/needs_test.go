@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// needing are the targets of testdata/needs that need others, and what they print.
+var needing = []struct {
+	name, prints string
+	language     bool // of a language beside C
+}{
+	{"use_cc", "hello 7", false},
+	{"use_make", "hello 42", false},
+	{"use_cmake", "hello installed 42", false},
+	{"use_meson", "hello 25 42", false},
+	{"use_autotools", "hello 25 42", false},
+	{"use_go", "hello 25", true},
+	{"use_rust", "hello 25", true},
+	{"use_rustlib", "81", true},
+	{"use_rustlib_go", "81", true},
+	{"use_golib", "42", true},
+}
+
+// TestNeeds builds targets that need others, in every language, and runs them: a library of C is used by every recipe, a
+// program is run while others are built, and libraries of Rust and Go are linked with C and Go. Then it changes what
+// they need.
+func TestNeeds(t *testing.T) {
+	needNetwork(t)
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("testdata/needs")); err != nil {
+		t.Fatal(err)
+	}
+	languages := []string{"linux/amd64", "linux/riscv64"}
+	if full() {
+		languages = eleven
+	}
+	check := func(hello string) {
+		t.Helper()
+		var plain, others []string
+		for _, n := range needing {
+			if n.language {
+				others = append(others, n.name)
+			} else {
+				plain = append(plain, n.name)
+			}
+		}
+		build(t, dir, plain...)
+		args := others
+		for _, p := range languages {
+			args = append(args, "-p", p)
+		}
+		build(t, dir, args...)
+		for _, p := range eleven {
+			for _, n := range needing {
+				if n.language && !slices.Contains(languages, p) {
+					continue
+				}
+				want := strings.Replace(n.prints, "hello", hello, 1) + "\n"
+				if r := underQEMU(t, dir, p, built(dir, p, n.name)); r.code != 0 || r.stdout != want {
+					t.Errorf("%s for %s: %v\nwant %q", n.name, p, r, want)
+				}
+			}
+		}
+	}
+	check("hello")
+	for _, p := range eleven {
+		if _, err := os.Stat(built(dir, p, "gen")); err == nil {
+			t.Errorf("the program that runs on the host is in dist of %s", p)
+		}
+	}
+	r := xbuild(t, dir, append([]string{"build"}, "use_make", "use_cmake")...)
+	if r.code != 0 || !strings.Contains(r.stderr, "0 built") {
+		t.Errorf("a second build: %v\nwant nothing to be done", r)
+	}
+	edit(t, filepath.Join(dir, "greet/greet.c"), "hello", "goodbye")
+	check("goodbye")
+
+	modules := []string{"linux/amd64"}
+	if full() {
+		modules = []string{"linux/amd64", "linux/386", "linux/arm64", "linux/arm/v7", "linux/ppc64le", "linux/s390x", "linux/riscv64", "linux/loong64"}
+	}
+	edit(t, filepath.Join(dir, "greet/greet.c"), "goodbye", "hello")
+	for _, p := range modules {
+		if r := xbuild(t, dir, "test", "-q", "-p", p, "nodemod"); r.code != 0 || !strings.Contains(r.stdout, "passed") {
+			t.Errorf("nodemod for %s: %v", p, r)
+		}
+	}
+	for _, format := range []string{"text", "dot"} {
+		r := xbuild(t, dir, "plan", "--graph", format, "-p", "linux/arm64", "use_make")
+		want := "greet for linux/arm64\n  use_make for linux/arm64\ngen for host\n  use_make for linux/arm64\n"
+		if format == "dot" {
+			want = "  \"gen\\nhost\" -> \"use_make\\nlinux/arm64\" [style = dashed];\n"
+		}
+		if !strings.Contains(r.stdout, want) {
+			t.Errorf("plan --graph %s: %v\nwant\n%s", format, r, want)
+		}
+	}
+}
+
+// TestSiblings: a program that links with another target's library, and does not say so, fails at the first build and at
+// the next ones alike, and is told what to write; what needs a target that fails is not built.
+func TestSiblings(t *testing.T) {
+	needNetwork(t)
+	dir := write(t, map[string]string{
+		"xbuild.toml": `[project]
+platforms = ["linux/arm64"]
+[target.app]
+recipe = "make"
+source = "app"
+root = ".."
+outputs = ["app"]
+[target.greet]
+recipe = "cc"
+kind = "shared"
+source = "greet"
+sources = ["greet.c"]
+`,
+		"greet/greet.c": "int greet(void) { return 7; }\n",
+		"app/main.c":    "#include <stdio.h>\nint greet(void);\nint main(void) { printf(\"%d\\n\", greet()); }\n",
+		// It makes the library itself to link with it.
+		"app/Makefile": "app: main.c ../greet/greet.c\n\t$(CC) $(CFLAGS) -fPIC -shared -Wl,-soname,libgreet.so -o libgreet.so ../greet/greet.c\n\t$(CC) $(CFLAGS) -o $@ main.c libgreet.so -Wl,-rpath,'$$ORIGIN'\n",
+	})
+	for range 2 {
+		r := xbuild(t, dir, "build", "-q")
+		if r.code != 1 || !strings.Contains(r.stderr, "hint: target greet makes libgreet.so: write needs = [\"greet\"] in [target.app]") {
+			t.Errorf("without needs: %v\nwant an error and a hint", r)
+		}
+	}
+	edit(t, filepath.Join(dir, "xbuild.toml"), "root = \"..\"\n", "root = \"..\"\nneeds = [\"greet\"]\n")
+	build(t, dir)
+	if r := underQEMU(t, dir, "linux/arm64", built(dir, "linux/arm64", "app")); r.stdout != "7\n" {
+		t.Errorf("app: %v", r)
+	}
+	edit(t, filepath.Join(dir, "greet/greet.c"), "return 7;", "return seven;")
+	r := xbuild(t, dir, "build", "-q")
+	if r.code != 1 || !strings.Contains(r.stderr, "2 of 2 failed") || !strings.Contains(r.stderr, "app for linux/arm64: not built: it needs greet for linux/arm64, which failed") {
+		t.Errorf("with a target that fails: %v\nwant what was not built for it", r)
+	}
+}

@@ -1,0 +1,2 @@
+#include <dyn/dyn.h>
+int dyn(void) { return 7; }

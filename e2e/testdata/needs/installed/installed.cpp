@@ -1,0 +1,2 @@
+#include "installed.hpp"
+std::string installed() { return "installed"; }

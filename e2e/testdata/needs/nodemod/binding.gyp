@@ -1,0 +1,1 @@
+{ "targets": [{ "target_name": "nodemod", "sources": ["nodemod.cc"], "libraries": ["-linstalled", "-lgreet"] }] }

@@ -1,0 +1,2 @@
+#include "pclib.h"
+int pclib(void) { return 25; }

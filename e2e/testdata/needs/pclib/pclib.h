@@ -1,0 +1,1 @@
+int pclib(void);

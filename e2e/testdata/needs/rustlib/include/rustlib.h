@@ -1,0 +1,1 @@
+int rustlib(int n);

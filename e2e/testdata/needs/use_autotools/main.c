@@ -1,0 +1,5 @@
+#include <greet.h>
+#include <pclib.h>
+#include <stdio.h>
+#include "generated.h"
+int main(void) { printf("%s %d %d\n", greet(), pclib(), GENERATED); return 0; }

@@ -1,0 +1,16 @@
+use std::ffi::{c_char, c_int, CStr};
+
+#[link(name = "greet", kind = "static")]
+extern "C" {
+    fn greet() -> *const c_char;
+}
+
+#[link(name = "pclib")]
+extern "C" {
+    fn pclib() -> c_int;
+}
+
+fn main() {
+    let text = unsafe { CStr::from_ptr(greet()) };
+    println!("{} {}", text.to_str().unwrap(), unsafe { pclib() });
+}

@@ -1,0 +1,3 @@
+#include <rustlib.h>
+#include <stdio.h>
+int main(void) { printf("%d\n", rustlib(9)); return 0; }
