@@ -42,6 +42,7 @@ type nodeRun struct {
 	work string
 	test bool                // devDependencies are installed too, and all for the platform
 	made map[string][]string // by package directory: the modules that were compiled in it
+	with map[string][]string // by package directory: the shared libraries that its build made for them
 	left []string            // globs of packages whose compiled files are left away
 }
 
@@ -181,9 +182,26 @@ func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string,
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%s %s: %s succeeded, but made no %s", p.Name, p.Version, p.Tool(), strings.TrimPrefix(pattern, p.Dir+"/"))
 	}
+	with, err := bundled(found, p.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if n.with == nil {
+		n.with = map[string][]string{}
+	}
+	n.with[p.Dir] = with
+	beside := &state{}
+	for _, f := range with {
+		beside.Outputs = append(beside.Outputs, output{Path: f, Dist: filepath.Base(f)})
+	}
+	for _, f := range with {
+		if _, err := check(n.a, beside, f); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", p.Name, p.Version, err)
+		}
+	}
 	for _, f := range found {
 		// node-gyp ends well with a module for the host where it did not find the platform's compiler.
-		if _, err := check(n.a, &state{}, f); err != nil {
+		if _, err := check(n.a, beside, f); err != nil {
 			return nil, fmt.Errorf("%s %s: %w", p.Name, p.Version, err)
 		}
 		calls, err := node.Calls(f, n.b.Refuse)
@@ -196,6 +214,39 @@ func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string,
 		}
 	}
 	return found, nil
+}
+
+// bundled are shared libraries in a package's directory that its modules need and find from where they lie
+// (DT_RUNPATH with $ORIGIN, ld.so(8)): the build of the module made them. Links to them are among them.
+func bundled(modules []string, dir string) ([]string, error) {
+	var out []string
+	for queue := slices.Clone(modules); len(queue) > 0; {
+		file := queue[0]
+		queue = queue[1:]
+		if led, err := os.Readlink(file); err == nil {
+			if led = filepath.Join(filepath.Dir(file), led); within(led, dir) && !slices.Contains(out, led) {
+				out, queue = append(out, led), append(queue, led)
+			}
+			continue
+		}
+		r, err := inspect.File(file)
+		if errors.Is(err, inspect.ErrFormat) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, at := range slices.Concat(r.RunPath, r.RPath) {
+			at = strings.NewReplacer("$ORIGIN", filepath.Dir(file), "${ORIGIN}", filepath.Dir(file)).Replace(at)
+			for _, name := range r.Needed {
+				lib := filepath.Join(at, name)
+				if _, err := os.Lstat(lib); err == nil && within(lib, dir) && !slices.Contains(out, lib) {
+					out, queue = append(out, lib), append(queue, lib)
+				}
+			}
+		}
+	}
+	return out, nil
 }
 
 // choose makes link a symbolic link to a directory beside it.
@@ -233,7 +284,17 @@ func (n *nodeRun) nodeGyp(p node.Package, h node.Headers) error {
 	if err := node.DropFlags(filepath.Join(p.Dir, "build")); err != nil {
 		return err
 	}
-	return n.run(p.Dir, n.bins(p), e, slices.Concat(gyp, []string{"build"}, common, []string{"--jobs=" + plan.Jobs})...)
+	start := n.log.Len()
+	build := func(jobs string) error {
+		return n.run(p.Dir, n.bins(p), e, slices.Concat(gyp, []string{"build"}, common, []string{"--jobs=" + jobs})...)
+	}
+	err = build(plan.Jobs)
+	if err != nil && n.ctx.Err() == nil && bytes.Contains(n.log.Bytes()[start:], []byte("make: *** No rule to make target")) {
+		// Who calls node-gyp gets one job, and binding.gyp may not say that an action makes what another one reads.
+		n.printf("xbuild: make came to a file before what makes it: once more, one job at a time")
+		err = build("1")
+	}
+	return err
 }
 
 func (n *nodeRun) cmakeJS(p node.Package, h node.Headers) error {
@@ -645,7 +706,7 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package, links []str
 		}
 		made, built := n.made[owner.Dir]
 		inside := strings.HasPrefix(rel, "node_modules"+string(filepath.Separator)) || strings.Contains(rel, string(filepath.Separator)+"node_modules"+string(filepath.Separator))
-		product := slices.Contains(made, path)
+		product := slices.Contains(made, path) || slices.Contains(n.with[owner.Dir], path)
 		if d.IsDir() {
 			switch {
 			case path == n.work || excluded(rel):

@@ -148,7 +148,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	arguments.CXXFlags = append(arguments.CXXFlags, m.maps...)
 
 	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, Jobs
-	vars["env.CFLAGS"], vars["env.LDFLAGS"] = variables.CFlags, variables.LDFlags
+	vars["env.CFLAGS"], vars["env.CXXFLAGS"], vars["env.LDFLAGS"] = variables.CFlags, variables.CXXFlags, variables.LDFlags
 	vars["lenient_header"] = m.view.LenientHeader()
 	for _, l := range recipe.Lists {
 		items, err := vars.ExpandAll(l.Items)
