@@ -39,6 +39,8 @@ type Recipe struct {
 	HostPart string `toml:"host_part" json:"-"`
 	// LinkWith is what a static library that the recipe makes is linked with beside, by the platform's operating system.
 	LinkWith map[string][]string `toml:"link_with" json:"-"`
+	// Refusals are what it does not build with some options.
+	Refusals []Refusal `toml:"refusal" json:"-"`
 	// Headers are directories with headers that the recipe's tools write for what they make.
 	Headers []Arg            `toml:"headers" json:"-"`
 	Needs   []Need           `toml:"needs" json:"-"`
@@ -315,4 +317,11 @@ func (v Vars) ExpandAll(args []Arg) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// A Refusal is why a recipe does not build for some platforms where a condition holds.
+type Refusal struct {
+	When      string   `toml:"when"`
+	Platforms []string `toml:"platforms"`
+	Why       string   `toml:"why"`
 }
