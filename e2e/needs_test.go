@@ -16,11 +16,11 @@ var needing = []struct {
 }{
 	{"use_cc", "hello 7", true, nil},
 	{"use_make", "hello 42", true, nil},
-	{"use_cmake", "hello installed 42", false, nil},
+	{"use_cmake", "hello installed 42 25", false, nil},
 	{"use_meson", "hello 25 42", false, nil},
 	{"use_autotools", "hello 25 42", false, nil},
 	{"use_go", "hello 25", false, nil},
-	{"use_rust", "hello 25", false, nil},
+	{"use_rust", "hello 50", false, nil},
 	{"use_rustlib", "81", false, nil},
 	{"use_rustlib_go", "81", false, nil},
 	{"use_golib", "42", false, []string{"linux/mips64le", "linux/386"}},
@@ -73,6 +73,27 @@ func TestNeeds(t *testing.T) {
 	r := xbuild(t, dir, "build", "use_cc", "use_make")
 	if r.code != 0 || !strings.Contains(r.stderr, "0 built") {
 		t.Errorf("a second build: %v\nwant nothing to be done", r)
+	}
+	// A library of the same bytes makes nothing that links with it anew.
+	edit(t, filepath.Join(dir, "greet/greet.c"), "return", "/* the same */ return")
+	r = xbuild(t, dir, "build", "use_make", "-p", "linux/amd64")
+	if r.code != 0 || !strings.Contains(r.stderr, "1 built, 3 up to date") {
+		t.Errorf("with the same library: %v\nwant greet alone to be built", r)
+	}
+	// Another header makes those that need it from nothing.
+	put(t, filepath.Join(dir, "dyn/include/dyn/more.h"), "")
+	r = xbuild(t, dir, "build", "--explain", "use_cc", "-p", "linux/amd64")
+	if want := "use_cc for linux/amd64: what it needs has other files than before"; !strings.Contains(r.stderr, want) {
+		t.Errorf("with another header: %v\nwant %q", r, want)
+	}
+	// The program for the host has its loader and libraries where it was built: any Linux runs it.
+	r = xbuild(t, dir, "inspect", "--json", ".xbuild/for-host/gen/prefix/bin/gen")
+	if !strings.Contains(r.stdout, "/trees/sysroot-") || !strings.Contains(r.stdout, "/for-host/number/prefix/lib") {
+		t.Errorf("the program for the host: %v\nwant a loader in the store and the library beside it", r)
+	}
+	r = xbuild(t, dir, "build", "-p", "linux/mips64le", "use_golib")
+	if r.code != 1 || !strings.Contains(r.stderr, "nothing to build") {
+		t.Errorf("for a platform that it is not built for: %v", r)
 	}
 	edit(t, filepath.Join(dir, "greet/greet.c"), "hello", "goodbye")
 	check("goodbye", false, some)

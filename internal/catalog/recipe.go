@@ -319,9 +319,25 @@ func (v Vars) ExpandAll(args []Arg) ([]string, error) {
 	return out, nil
 }
 
-// A Refusal is why a recipe does not build for some platforms where a condition holds.
+// A Refusal is why a recipe does not build for some platforms where a condition holds. Where Words names any, one of
+// them has to be among the target's options or in its env: what those say wins over the option of the recipe.
 type Refusal struct {
 	When      string   `toml:"when"`
+	Words     []string `toml:"words"`
 	Platforms []string `toml:"platforms"`
 	Why       string   `toml:"why"`
+}
+
+// Of tells whether the refusal is of a target with these values and variables.
+func (r Refusal) Of(v Vars, env map[string]string) (bool, error) {
+	if ok, err := v.Holds(r.When); err != nil || !ok || len(r.Words) == 0 {
+		return ok, err
+	}
+	words, _ := v["options"].([]string)
+	for _, value := range env {
+		words = slices.Concat(words, strings.Fields(value))
+	}
+	return slices.ContainsFunc(words, func(w string) bool {
+		return slices.Contains(r.Words, strings.TrimLeft(w, "-"))
+	}), nil
 }

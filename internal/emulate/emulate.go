@@ -92,12 +92,17 @@ func v3() bool {
 // libraries are the directories of libraries that were built with a program: those where a loader looks (ld.so(8)) in
 // the folder of dist that the program lies in, which is a root directory once it is copied into an image.
 func (p Program) libraries(pl platform.Platform) []string {
+	var out []string
+	for prefix := range strings.SplitSeq(os.Getenv("XBUILD_NEEDS"), ":") { // in a build or a test: of what the target needs
+		if prefix != "" && !strings.Contains(prefix, ",") {
+			out = append(out, filepath.Join(prefix, "lib"))
+		}
+	}
 	path, err := filepath.Abs(p.Path)
 	at := strings.LastIndex(filepath.ToSlash(path), "/"+pl.Name+"/")
 	if err != nil || at < 0 {
-		return nil
+		return out
 	}
-	var out []string
 	for _, dir := range []string{filepath.Join("lib", pl.Multiarch), filepath.Join("usr/lib", pl.Multiarch), "lib", "usr/lib", "usr/local/lib"} {
 		dir = filepath.Join(path[:at], pl.Name, dir)
 		if found, _ := filepath.Glob(filepath.Join(dir, "*.so*")); len(found) > 0 && !strings.ContainsAny(dir, ":,") { // what the loader and QEMU split at

@@ -224,6 +224,11 @@ func TestLibraries(t *testing.T) {
 	if want := "LD_LIBRARY_PATH=/own:" + dirs; err != nil || !slices.Contains(argv, want) {
 		t.Errorf("under QEMU: %q, %v, want %q", argv, err, want)
 	}
+	t.Setenv("XBUILD_NEEDS", "/needs/b:/needs/a,b:/needs/a")
+	argv, err = Emulated(prog, "/qemu", "/sysroot", p, base, nil)
+	if want := "LD_LIBRARY_PATH=/own:/needs/b/lib:/needs/a/lib:" + dirs; err != nil || !slices.Contains(argv, want) {
+		t.Errorf("with what a target needs: %q, %v, want %q", argv, err, want)
+	}
 	static := Program{Path: prog.Path}
 	if argv, err = Emulated(static, "/qemu", "", p, base, nil); err != nil || slices.Contains(argv, "-E") {
 		t.Errorf("a static program: %q, %v", argv, err)

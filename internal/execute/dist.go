@@ -188,8 +188,8 @@ func prune(a *plan.Action, st *state) error {
 	return unstripped.Prune(keptBy(a), used)
 }
 
-// shipped are the names of files that lie beside an artifact where it is used: the action's own, those of what it needs,
-// and what the target says.
+// shipped are the names of files that lie beside an artifact where it is used: the action's own, those of what it
+// needs, and what the target says.
 func shipped(a *plan.Action, st *state) []string {
 	names := slices.Clone(a.External)
 	for _, o := range st.Outputs {

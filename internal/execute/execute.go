@@ -528,8 +528,10 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *action
 	if err := r.hostPart(a, run); err != nil {
 		return err
 	}
-	if err := linkFile(a); err != nil {
-		return err
+	if a.LinkFile != "" {
+		if err := linkFile(a); err != nil {
+			return err
+		}
 	}
 	if err := removeAll(a.Stage); err != nil {
 		return err

@@ -18,9 +18,9 @@ import (
 	"xbuild/internal/plan"
 )
 
-// The result of an action that others need is laid out beside its build directory as if it were installed: include, lib
-// with pkgconfig and cmake, bin. What did not change keeps its time, so that the build systems of those that need it see
-// what did.
+// The result of an action that others need is laid out beside its build directory as if it were installed: include,
+// lib with pkgconfig and cmake, bin. What did not change keeps its time, so that the build systems of those that need
+// it see what did.
 
 // A laid is a file of a prefix.
 type laid struct {
@@ -240,11 +240,17 @@ func static(files map[string]laid) bool {
 }
 
 func pcFile(a *plan.Action, libs []string, static bool) []byte {
-	flags := "-L${libdir} -l" + strings.Join(libs, " -l")
-	if static {
-		flags = strings.Join(append([]string{flags}, a.LinkWith...), " ")
-	}
-	return fmt.Appendf(nil, "prefix=%s\nlibdir=${prefix}/lib\nincludedir=${prefix}/include\n\nName: %s\nDescription: target %[2]s\nVersion: 0\nCflags: -I${includedir}\nLibs: %[3]s\n", a.Spelled(), a.Target, flags)
+	flags := strings.Join(slices.Concat([]string{"-L${libdir}"}, dashed(libs), linkWith(a, static)), " ")
+	return fmt.Appendf(nil, `prefix=%s
+libdir=${prefix}/lib
+includedir=${prefix}/include
+
+Name: %s
+Description: target %[2]s
+Version: 0
+Cflags: -I${includedir}
+Libs: %[3]s
+`, a.Spelled(), a.Target, flags)
 }
 
 // cmakeFile is a package of CMake with an imported target NAME::NAME (cmake-packages(7)).
@@ -253,7 +259,10 @@ func cmakeFile(a *plan.Action, libs []string, static bool) []byte {
 	fmt.Fprintf(&b, `get_filename_component(_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 if(NOT TARGET %[1]s::%[1]s)
   add_library(%[1]s::%[1]s INTERFACE IMPORTED)
-  set_target_properties(%[1]s::%[1]s PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${_prefix}/include" INTERFACE_LINK_DIRECTORIES "${_prefix}/lib" INTERFACE_LINK_LIBRARIES "%[2]s")
+  set_target_properties(%[1]s::%[1]s PROPERTIES
+    INTERFACE_INCLUDE_DIRECTORIES "${_prefix}/include"
+    INTERFACE_LINK_DIRECTORIES "${_prefix}/lib"
+    INTERFACE_LINK_LIBRARIES "%[2]s")
 endif()
 `, a.Target, strings.Join(slices.Concat(dashed(libs), linkWith(a, static)), ";"))
 	return b.Bytes()
@@ -315,10 +324,12 @@ func layOut(a *plan.Action, files map[string]laid) error {
 		next[name] = f
 	}
 	for name := range have {
-		if _, still := files[name]; !still {
-			if err := os.Remove(filepath.Join(a.Prefix, filepath.FromSlash(name))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
+		if _, still := files[name]; still {
+			continue
+		}
+		err := os.Remove(filepath.Join(a.Prefix, filepath.FromSlash(name)))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	if !changed {
@@ -413,12 +424,10 @@ func linkFile(a *plan.Action) error {
 		}
 	}
 	var with []string
-	some := false
 	for _, n := range a.Needs {
 		if n.Run {
 			continue
 		}
-		some = true
 		names, err := laidOut(n.Action)
 		if err != nil {
 			return err
@@ -438,16 +447,13 @@ func linkFile(a *plan.Action) error {
 			add("-Wl,-rpath,$ORIGIN/" + filepath.ToSlash(relative(a.Dist, filepath.Dir(lib))))
 		}
 	}
-	if !some {
-		return nil
-	}
 	for _, arg := range with {
 		add(arg)
 	}
 	if a.Platform.OS != "windows" {
 		args = slices.Concat([]string{"-Wl,--as-needed"}, args, []string{"-Wl,--no-as-needed"})
 	}
-	return writeAtomic(filepath.Join(a.Build, "needs.link"), []byte(strings.Join(args, "\n")+"\n"))
+	return writeAtomic(a.LinkFile, []byte(strings.Join(args, "\n")+"\n"))
 }
 
 // sharedIn are the paths in dist of the shared libraries that an action made.
@@ -481,7 +487,8 @@ func siblings(results []Result) {
 			}
 			for _, art := range other.Artifacts {
 				if base := path.Base(art.Path); slices.Contains(words, base) {
-					results[i].Hints = append(results[i].Hints, fmt.Sprintf("target %s makes %s: write needs = [%q] in [target.%s]", other.Action.Target, base, other.Action.Target, r.Action.Target))
+					results[i].Hints = append(results[i].Hints, fmt.Sprintf("target %[1]s makes %[2]s: "+
+						"write needs = [%[1]q] in [target.%[3]s]", other.Action.Target, base, r.Action.Target))
 				}
 			}
 		}

@@ -17,7 +17,8 @@ type schedule struct {
 }
 
 func newSchedule(actions []*plan.Action) *schedule {
-	s := &schedule{actions: actions, number: map[*plan.Action]int{}, begun: make([]bool, len(actions)), ended: make([]bool, len(actions))}
+	s := &schedule{actions: actions, number: map[*plan.Action]int{}}
+	s.begun, s.ended = make([]bool, len(actions)), make([]bool, len(actions))
 	s.changed.L = &s.mu
 	for i, a := range actions {
 		s.number[a] = i

@@ -77,7 +77,8 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	}
 	work := filepath.Join(pl.Project.BuildDir(), filepath.FromSlash(folder), t.Name)
 	a := &Action{
-		Target: t.Name, Platform: p, OCI: name, Host: host, Prefix: filepath.Join(work, "prefix"), Recipe: t.Recipe, Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
+		Target: t.Name, Platform: p, OCI: name, Host: host, Prefix: filepath.Join(work, "prefix"), Recipe: t.Recipe,
+		Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
 		DistDir: pl.Project.DistDir(), Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
 		External: t.External, Dispatched: t.Dispatched, Lenient: t.Lenient, Unaudited: t.Unaudited, Readers: recipe.Readers, Forgetful: recipe.Forgetful, Reread: recipe.Reread,
@@ -98,7 +99,10 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	if a.Needs, err = pl.join(t, name, d.made); err != nil {
 		return nil, err
 	}
-	vars["needs"] = linked(a.Needs)
+	vars["needs"], vars["needs.link"] = linked(a.Needs), filepath.Join(work, "needs.link")
+	if len(linked(a.Needs)) > 0 {
+		a.LinkFile = filepath.Join(work, "needs.link")
+	}
 	if _, err := os.Stat(source); err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
@@ -116,7 +120,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	// Artifacts name generated files, and sources as seen from the build directory (Meson's), as if that were where the
 	// project says: no place of this machine is in them.
 	mapped := []string{"-ffile-prefix-map=" + source + "=."}
-	inPlace := filepath.Join(pl.Project.Dir, filepath.FromSlash(pl.Project.Build), filepath.FromSlash(folder), t.Name, "build")
+	inPlace := filepath.Join(pl.Project.Dir, filepath.FromSlash(path.Join(pl.Project.Build, folder)), t.Name, "build")
 	switch generated := relativeTo(source, inPlace); {
 	case recipe.CopySource:
 		mapped = []string{"-ffile-prefix-map=" + a.Top + "=."}
@@ -139,7 +143,9 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	if a.Baseline, err = pl.Baseline(p); err != nil {
 		return nil, err
 	}
-	m := &making{Planner: pl, set: &a.Set, views: d.views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: variables}
+	m := &making{
+		Planner: pl, set: &a.Set, views: d.views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: variables,
+	}
 	if err := m.environment(); err != nil {
 		return nil, err
 	}

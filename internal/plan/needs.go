@@ -35,7 +35,7 @@ const onHost = "host"
 // withNeeds adds to a selection what it needs, each before what needs it.
 func (pl *Planner) withNeeds(list []Chosen) ([]Chosen, error) {
 	var out []Chosen
-	place := func(t project.Target, p platform.Platform, host, asked bool) (already bool) {
+	place := func(t project.Target, p platform.Platform, host, asked bool) {
 		i := slices.IndexFunc(out, func(c Chosen) bool { return c.Name == t.Name && c.Host == host })
 		if i < 0 {
 			t.Platforms = nil
@@ -45,10 +45,9 @@ func (pl *Planner) withNeeds(list []Chosen) ([]Chosen, error) {
 		c := &out[i]
 		if j := slices.IndexFunc(c.Platforms, func(q platform.Platform) bool { return q.Name == p.Name }); j >= 0 {
 			c.Asked[j] = c.Asked[j] || asked
-			return true
+			return
 		}
 		c.Platforms, c.Asked = append(slices.Clone(c.Platforms), p), append(c.Asked, asked)
-		return false
 	}
 	var add func(t project.Target, p platform.Platform, host, asked bool) error
 	add = func(t project.Target, p platform.Platform, host, asked bool) error {
@@ -81,14 +80,16 @@ func (pl *Planner) withNeeds(list []Chosen) ([]Chosen, error) {
 // missing is the error of a target for a platform that another one needs and is not built for.
 func (pl *Planner) missing(t project.Target, p platform.Platform, n project.Need) error {
 	next, _ := pl.Project.Target(n.Target)
-	if n.Host || !next.Only || slices.ContainsFunc(next.Platforms, func(q platform.Platform) bool { return q.Name == p.Name }) {
+	listed := slices.ContainsFunc(next.Platforms, func(q platform.Platform) bool { return q.Name == p.Name })
+	if n.Host || !next.Only || listed {
 		return nil
 	}
-	return fmt.Errorf("%s:%d: target %q needs %q, which is not built for %s: its platforms (line %d) lack it", pl.Project.File, n.Line, t.Name, n.Target, p.Name, next.Line)
+	return fmt.Errorf("%s:%d: target %q needs %q, which is not built for %s: its platforms (line %d) lack it",
+		pl.Project.File, n.Line, t.Name, n.Target, p.Name, next.Line)
 }
 
-// requireOnHost asks for what a target needs to be built for each host that xbuild runs on, so that the lock is the same
-// whoever writes it.
+// requireOnHost asks for what a target needs to be built for each host that xbuild runs on, so that the lock is the
+// same whoever writes it.
 func (pl *Planner) requireOnHost(req *resolve.Requests, t project.Target) error {
 	for _, name := range resolve.Hosts {
 		host, err := platform.Parse(name)
@@ -114,7 +115,8 @@ func (pl *Planner) requireOnHost(req *resolve.Requests, t project.Target) error 
 				}
 			}
 			need.Host, need.Sysroot = false, false
-			if err := pl.requireNeed(req, need, host, vars, fmt.Sprintf("%s:%d: target %q", pl.Project.File, t.Line, t.Name)); err != nil {
+			where := fmt.Sprintf("%s:%d: target %q", pl.Project.File, t.Line, t.Name)
+			if err := pl.requireNeed(req, need, host, vars, where); err != nil {
 				return err
 			}
 		}
@@ -132,7 +134,8 @@ func (pl *Planner) join(t project.Target, oci string, made map[string]*Action) (
 		}
 		b.Started, b.Linked = b.Started || run, b.Linked || !run
 		if strings.Contains(b.Prefix, ":") {
-			return fmt.Errorf("needs: the path of what is needed, %s, has a colon, which separates paths in the variables by which compilers find it: build in another directory (--build-dir)", b.Prefix)
+			return fmt.Errorf("needs: the path of what is needed, %s, has a colon, which separates paths in the variables "+
+				"by which compilers find it: build in another directory (--build-dir)", b.Prefix)
 		}
 		return nil
 	}
@@ -174,9 +177,9 @@ func (a *Action) up() string {
 	return strings.Repeat("/..", strings.Count(at, "/"))
 }
 
-// Spelled is the path of an action's prefix as its pkg-config files have it: pkg-config puts the sysroot's path in front
-// of every path that does not hold it (pkgconf's tuple.c, should_rewrite_sysroot), so that it leads out of the sysroot,
-// however that is spelled.
+// Spelled is the path of an action's prefix as its pkg-config files have it: pkg-config puts the sysroot's path in
+// front of every path that does not hold it (pkgconf's tuple.c, should_rewrite_sysroot), so that it leads out of the
+// sysroot, however that is spelled.
 func (a *Action) Spelled() string {
 	if a.Sysroot == "" {
 		return a.Prefix
@@ -216,7 +219,8 @@ func (m *making) joined() {
 	}
 	m.a.Env.Set("CPATH", below("include"))
 	m.a.Env.Set("PKG_CONFIG_PATH", below("lib/pkgconfig", "share/pkgconfig"))
-	if own := "PKG_CONFIG_PATH_" + strings.ReplaceAll(m.p.Rust, "-", "_"); m.vars["rust"] != nil { // the crate pkg-config prefers it
+	if m.vars["rust"] != nil { // the crate pkg-config prefers a target's own
+		own := "PKG_CONFIG_PATH_" + strings.ReplaceAll(m.p.Rust, "-", "_")
 		m.a.Env.Set(own, below("lib/pkgconfig", "share/pkgconfig"))
 	}
 	slices.Reverse(libraries)
@@ -312,8 +316,9 @@ func (p *Plan) Tree() string {
 func (a *Action) direct() []Need {
 	var out []Need
 	for _, n := range a.Needs {
+		same := func(k Need) bool { return k.Action == n.Action && k.Run == n.Run }
 		through := func(m Need) bool {
-			return !m.Run && m.Action != n.Action && slices.ContainsFunc(m.Action.Needs, func(k Need) bool { return k.Action == n.Action && k.Run == n.Run })
+			return !m.Run && m.Action != n.Action && slices.ContainsFunc(m.Action.Needs, same)
 		}
 		if !slices.ContainsFunc(a.Needs, through) {
 			out = append(out, n)

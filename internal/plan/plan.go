@@ -140,8 +140,10 @@ type Action struct {
 	Started  bool     `json:"-"`
 	Headers  []string `json:"-"` // directories with the headers for those that link with it
 	LinkWith []string `json:"-"` // what they link with beside
-	Host     bool     `json:"-"` // it is built for the host; nothing of it goes into dist
-	Asked    bool     `json:"-"` // the caller asked for it; else another action needs it
+	// LinkFile is where arguments for the linker go, by which it is linked with its needs; "" where it has none.
+	LinkFile string `json:"-"`
+	Host     bool   `json:"-"` // it is built for the host; nothing of it goes into dist
+	Asked    bool   `json:"-"` // the caller asked for it; else another action needs it
 }
 
 // A Strict says how tests are found that fail because clang is stricter than GCC was.

@@ -113,10 +113,11 @@ func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.P
 	}
 	vars := pl.vars(t, p)
 	for _, r := range pl.Catalog.Recipe(t.Recipe).Refusals {
-		if holds, err := vars.Holds(r.When); err != nil {
+		if refused, err := r.Of(vars, t.Env); err != nil {
 			return fmt.Errorf("recipes/%s.toml: %w", t.Recipe, err)
-		} else if holds && slices.Contains(r.Platforms, p.Name) {
-			return fmt.Errorf("recipe %s does not build this for %s: %s\nhint: name the target's platforms without it: platforms = […]", t.Recipe, p.Name, r.Why)
+		} else if refused && slices.Contains(r.Platforms, p.Name) {
+			return fmt.Errorf("recipe %s does not build this for %s: %s\n"+
+				"hint: name the target's platforms without it: platforms = […]", t.Recipe, p.Name, r.Why)
 		}
 	}
 	needs, err := pl.needs(t, vars)

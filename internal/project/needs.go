@@ -65,6 +65,10 @@ func (r *reader) needs(t *table) []Need {
 	return out
 }
 
+func (t Target) builtFor(pl platform.Platform) bool {
+	return slices.ContainsFunc(t.Platforms, func(q platform.Platform) bool { return q.String() == pl.String() })
+}
+
 // directories are folders below or beside the source, relative to it.
 func (r *reader) directories(t *table, key string) []string {
 	list := t.elements(key)
@@ -128,9 +132,11 @@ func (r *reader) needed() {
 				for _, w := range way[i:] {
 					circle = append(circle, w.target)
 				}
-				at(n, "needs in [target.%s]: targets need each other in a circle: %s", t.Name, strings.Join(append(circle, n.Target), " -> "))
-			case !to.host && !slices.ContainsFunc(next.Platforms, func(q platform.Platform) bool { return q.String() == s.pl.String() }):
-				at(n, "needs in [target.%s]: target %q is not built for %s: its platforms (line %d) lack it", t.Name, n.Target, s.pl, next.Line)
+				at(n, "needs in [target.%s]: targets need each other in a circle: %s",
+					t.Name, strings.Join(append(circle, n.Target), " -> "))
+			case !to.host && !next.builtFor(s.pl):
+				at(n, "needs in [target.%s]: target %q is not built for %s: its platforms (line %d) lack it",
+					t.Name, n.Target, s.pl, next.Line)
 			default:
 				walk(to, way)
 			}

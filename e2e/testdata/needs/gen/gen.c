@@ -1,2 +1,3 @@
+#include <number.h>
 #include <stdio.h>
-int main(void) { puts("#define GENERATED 42"); return 0; }
+int main(void) { printf("#define GENERATED %d\n", number()); return 0; }

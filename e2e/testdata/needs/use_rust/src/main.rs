@@ -5,12 +5,12 @@ extern "C" {
     fn greet() -> *const c_char;
 }
 
-#[link(name = "pclib")]
 extern "C" {
     fn pclib() -> c_int;
+    fn twice(n: c_int) -> c_int;
 }
 
 fn main() {
     let text = unsafe { CStr::from_ptr(greet()) };
-    println!("{} {}", text.to_str().unwrap(), unsafe { pclib() });
+    println!("{} {}", text.to_str().unwrap(), unsafe { twice(pclib()) });
 }
