@@ -88,7 +88,7 @@ func TestNeeds(t *testing.T) {
 	}
 	// The program for the host has its loader and libraries where it was built: any Linux runs it.
 	r = xbuild(t, dir, "inspect", "--json", ".xbuild/for-host/gen/prefix/bin/gen")
-	if !strings.Contains(r.stdout, "/trees/sysroot-") || !strings.Contains(r.stdout, "/for-host/number/prefix/lib") {
+	if !strings.Contains(r.stdout, "/../../sysroot-") || !strings.Contains(r.stdout, "/for-host/number/prefix/lib") {
 		t.Errorf("the program for the host: %v\nwant a loader in the store and the library beside it", r)
 	}
 	r = xbuild(t, dir, "build", "-p", "linux/mips64le", "use_golib")
@@ -110,7 +110,8 @@ func TestNeeds(t *testing.T) {
 	}
 	for _, format := range []string{"text", "dot"} {
 		r := xbuild(t, dir, "plan", "--graph", format, "-p", "linux/arm64", "use_make")
-		want := "greet for linux/arm64\n  use_make for linux/arm64\ngen for host\n  use_make for linux/arm64\n"
+		want := "greet for linux/arm64\n  use_make for linux/arm64\n" +
+			"number for host\n  gen for host\n    use_make for linux/arm64\n"
 		if format == "dot" {
 			want = "  \"gen\\nhost\" -> \"use_make\\nlinux/arm64\" [style = dashed];\n"
 		}
