@@ -161,3 +161,37 @@ sources = ["greet.c"]
 		t.Errorf("with a target that fails: %v\nwant what was not built for it", r)
 	}
 }
+
+// TestNeedsInColon: a path with a colon cannot be handed to compilers. A project in such a folder is built elsewhere,
+// with what it needs; a build directory of that kind is refused.
+func TestNeedsInColon(t *testing.T) {
+	needNetwork(t)
+	dir := filepath.Join(write(t, map[string]string{
+		"a:b/xbuild.toml": `[project]
+platforms = ["linux/arm64"]
+[target.app]
+recipe = "cc"
+source = "app"
+sources = ["main.c"]
+needs = ["greet"]
+[target.greet]
+recipe = "cc"
+kind = "static"
+source = "greet"
+sources = ["greet.c"]
+`,
+		"a:b/greet/greet.h": "int greet(void);\n",
+		"a:b/greet/greet.c": "int greet(void) { return 7; }\n",
+		"a:b/app/main.c":    "#include <greet.h>\nint main(void) { return greet(); }\n",
+	}), "a:b")
+	for _, args := range [][]string{nil, {"--build-dir", t.TempDir()}} {
+		build(t, dir, args...)
+		if r := underQEMU(t, dir, "linux/arm64", built(dir, "linux/arm64", "app")); r.code != 7 {
+			t.Errorf("built with %q: %v", args, r)
+		}
+	}
+	r := xbuild(t, dir, "build", "-q", "--build-dir", filepath.Join(t.TempDir(), "c:d"))
+	if r.code != 1 || !strings.Contains(r.stderr, "has \":\" in its path") || !strings.Contains(r.stderr, "--build-dir") {
+		t.Errorf("in a build directory with a colon: %v", r)
+	}
+}

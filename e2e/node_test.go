@@ -813,3 +813,59 @@ console.log(require('@mono/lib')(1000), out.toString('hex'), require('@node-rs/c
 		})
 	}
 }
+
+// TestNodeBuildsItsLibrary: a module whose build makes a shared library beside it, which it finds by $ORIGIN, is laid out
+// with that; and make with several jobs that comes to a file before what makes it, which binding.gyp does not say, is
+// run once more with one job.
+func TestNodeBuildsItsLibrary(t *testing.T) {
+	needNetwork(t)
+	dir := write(t, map[string]string{
+		"xbuild.toml": `[project]
+platforms = ["linux/arm64"]
+[target.app]
+recipe = "node-gyp"
+kind = "app"
+`,
+		"package.json":      `{ "name": "app", "version": "1.0.0", "main": "index.js" }`,
+		"package-lock.json": `{ "name": "app", "version": "1.0.0", "lockfileVersion": 3, "requires": true, "packages": { "": { "name": "app", "version": "1.0.0" } } }`,
+		"index.js":          "console.log(require('./build/Release/app.node').value)\n",
+		"dep.c":             "int dep(void) { return VALUE; }\n",
+		"app.c": `#include <node_api.h>
+int dep(void);
+NAPI_MODULE_INIT() {
+  napi_value v;
+  napi_create_int32(env, dep(), &v);
+  napi_set_named_property(env, exports, "value", v);
+  return exports;
+}
+`,
+		"make.sh": `set -e
+mkdir -p build/deps made
+sleep 2
+echo '#define VALUE 7' >made/config.h
+"$CC" -shared -fPIC -Wl,-soname,libdep.so.1 -include made/config.h dep.c -o build/deps/libdep.so.1
+ln -sf libdep.so.1 build/deps/libdep.so
+touch made/stamp
+`,
+		// The second action reads config.h, and nothing says that the first one makes it.
+		"binding.gyp": `{ "targets": [
+  { "target_name": "a", "type": "none", "actions": [{ "action_name": "dep", "inputs": ["dep.c"], "outputs": ["made/stamp"], "action": ["sh", "make.sh"] }] },
+  { "target_name": "b", "type": "none", "actions": [{ "action_name": "copy", "inputs": ["made/config.h"], "outputs": ["made/copy.h"], "action": ["cp", "made/config.h", "made/copy.h"] }] },
+  { "target_name": "app", "sources": ["app.c"], "dependencies": ["a", "b"],
+    "libraries": ["-L<(module_root_dir)/build/deps", "-ldep", "-Wl,-rpath,'$$ORIGIN/../deps'"] }
+] }
+`,
+	})
+	r := xbuild(t, dir, "build", "-j", "2")
+	if r.code != 0 {
+		t.Fatalf("build: %v", r)
+	}
+	log, err := os.ReadFile(filepath.Join(dir, ".xbuild/linux/arm64/app/log"))
+	if err != nil || !strings.Contains(string(log), "No rule to make target") || !strings.Contains(string(log), "once more, one job at a time") {
+		t.Errorf("make was not too early: %v\n%s", err, log)
+	}
+	r = xbuild(t, dir, "run", "-q", "-p", "linux/arm64", "--node", "24", "dist/linux/arm64/app/index.js")
+	if r.code != 0 || r.stdout != "7\n" {
+		t.Errorf("run: %v", r)
+	}
+}

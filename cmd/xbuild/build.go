@@ -402,7 +402,7 @@ func relative(path string) string {
 // PlanCmd is xbuild plan.
 type PlanCmd struct {
 	Selecting
-	Graph string `enum:",text,dot" default:"" placeholder:"FORMAT" help:"Draw what needs what in the place of all else: text, or dot for Graphviz."`
+	Graph string `enum:",text,dot" default:"" placeholder:"FORMAT" help:"Draw what needs what: text, or dot (Graphviz)."`
 }
 
 // Run prints the plan.

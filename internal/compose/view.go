@@ -289,7 +289,9 @@ if(DEFINED ENV{XBUILD_HOST_TOOLS})
   set(CMAKE_SYSTEM_IGNORE_PATH /bin /sbin /usr/bin /usr/sbin /usr/local/bin /usr/local/sbin /usr/games /usr/pkg/bin /usr/X11R6/bin /opt/bin /opt/local/bin /opt/csw/bin /snap/bin)
 endif()
 set(PKG_CONFIG_EXECUTABLE "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-pkg-config" CACHE FILEPATH "")
-%[8]s`, v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch, v.Platform.CMakeSystem, v.Needs(), v.cmakeEmulator())
+%[8]s`,
+		v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch, v.Platform.CMakeSystem,
+		v.Needs(), v.cmakeEmulator())
 }
 
 // cmakeEmulator says how CMake starts what it has compiled: the host's programs as they are, which know their loader.

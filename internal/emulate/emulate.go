@@ -93,7 +93,8 @@ func v3() bool {
 // the folder of dist that the program lies in, which is a root directory once it is copied into an image.
 func (p Program) libraries(pl platform.Platform) []string {
 	var out []string
-	for prefix := range strings.SplitSeq(os.Getenv("XBUILD_NEEDS"), ":") { // in a build or a test: of what the target needs
+	// In a build or a test: of what the target needs.
+	for prefix := range strings.SplitSeq(os.Getenv("XBUILD_NEEDS"), ":") {
 		if prefix != "" && !strings.Contains(prefix, ",") {
 			out = append(out, filepath.Join(prefix, "lib"))
 		}

@@ -209,7 +209,8 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		changed = r.inputs.changed(a, st)
 	}
 	if st != nil && st.ID == a.ID {
-		if !r.opt.Blind && !st.Failed && st.Seen && len(changed) == 0 && st.Inputs == declared && st.Needs == needs && st.outputsThere() {
+		same := len(changed) == 0 && st.Inputs == declared && st.Needs == needs
+		if same && !r.opt.Blind && !st.Failed && st.Seen && st.outputsThere() {
 			arts, moved, err := handOn(a, st)
 			if err != nil {
 				return Result{Err: err}

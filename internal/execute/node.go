@@ -77,7 +77,8 @@ func (r *runner) nodeFetch(ctx context.Context, a *plan.Action, s plan.Step, log
 // node is the step of the recipe node-gyp: it installs packages, compiles what is native, and lays the result out in
 // the stage.
 func (r *runner) node(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
-	n := &nodeRun{runner: r, ctx: ctx, a: a, b: s.Node, log: log, work: filepath.Join(a.Build, workName), made: map[string][]string{}}
+	n := &nodeRun{runner: r, ctx: ctx, a: a, b: s.Node, log: log, work: filepath.Join(a.Build, workName)}
+	n.made, n.with = map[string][]string{}, map[string][]string{}
 	r.read(a, filepath.Join(a.Build, "package.json"))
 	root, err := node.Read(a.Build)
 	if err != nil {
@@ -182,14 +183,13 @@ func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string,
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%s %s: %s succeeded, but made no %s", p.Name, p.Version, p.Tool(), strings.TrimPrefix(pattern, p.Dir+"/"))
 	}
-	with, err := bundled(found, p.Dir)
-	if err != nil {
-		return nil, err
+	var with []string
+	if n.b.App { // of a module the prebuild goes alone
+		if with, err = bundled(found, p.Dir); err != nil {
+			return nil, err
+		}
+		n.with[p.Dir] = with
 	}
-	if n.with == nil {
-		n.with = map[string][]string{}
-	}
-	n.with[p.Dir] = with
 	beside := &state{}
 	for _, f := range with {
 		beside.Outputs = append(beside.Outputs, output{Path: f, Dist: filepath.Base(f)})
@@ -289,7 +289,8 @@ func (n *nodeRun) nodeGyp(p node.Package, h node.Headers) error {
 		return n.run(p.Dir, n.bins(p), e, slices.Concat(gyp, []string{"build"}, common, []string{"--jobs=" + jobs})...)
 	}
 	err = build(plan.Jobs)
-	if err != nil && n.ctx.Err() == nil && bytes.Contains(n.log.Bytes()[start:], []byte("make: *** No rule to make target")) {
+	early := []byte("make: *** No rule to make target")
+	if err != nil && n.ctx.Err() == nil && bytes.Contains(n.log.Bytes()[start:], early) {
 		// Who calls node-gyp gets one job, and binding.gyp may not say that an action makes what another one reads.
 		n.printf("xbuild: make came to a file before what makes it: once more, one job at a time")
 		err = build("1")

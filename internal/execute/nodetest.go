@@ -27,6 +27,7 @@ func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt 
 	c.Top = filepath.Join(work, "tested") // not "test": node --test of Node 20 takes every file below a directory of that name for a test
 	c.Build = filepath.Join(c.Top, relative(a.Top, a.Build))
 	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(work, "tested-node"), test: true}
+	n.with = map[string][]string{}
 	root, err := node.Read(a.Build)
 	if err != nil {
 		return err

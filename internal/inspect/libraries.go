@@ -54,8 +54,8 @@ func libraries(r *Report, p platform.Platform, l Limits) []Fault {
 		found[name] = l.find(name, p, slices.Concat(r.RPath, r.RunPath))
 		if found[name] == "" && !slices.Contains(l.Beside, filepath.Base(name)) {
 			out = append(out, r.fault("needs %s, which is neither among the artifacts nor in the sysroot of %s: "+
-				"name the package that has it in packages of [sysroot], add it to outputs, name the target that makes it in needs, "+
-				"or write external = [%q] in the target where the machine that it runs on has it", name, p.Name, name)...)
+				"name the package that has it in packages of [sysroot], add it to outputs, "+
+				"name the target that makes it in needs, or write external = [%q] in the target where the machine that it runs on has it", name, p.Name, name)...)
 		}
 	}
 	for _, need := range r.Versions {

@@ -99,7 +99,8 @@ func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
 			addr, ok = uint64(uint32(c.disp)), true
 		case !long && c.base >= 0 && c.hasDisp32 && m.has(uint32(c.base)):
 			addr, ok = (m.regs[c.base]+uint64(c.disp))&0xffffffff, true
-		case !long && c.base >= 0 && c.index < 0 && m.has(uint32(c.base)) && m.tables>>c.base&1 == 0: // what LEA left in it, in Go's position-independent code
+		// What LEA left in it, in Go's position-independent code.
+		case !long && c.base >= 0 && c.index < 0 && m.has(uint32(c.base)) && m.tables>>c.base&1 == 0:
 			addr, ok = (m.regs[c.base]+uint64(c.disp))&0xffffffff, true
 		case c.hasDisp32 && c.index >= 0 && !(long && m.img.floats): // an array in a program at a fixed place
 			addr, ok = uint64(uint32(c.disp)), true

@@ -77,6 +77,16 @@ func (pl *Planner) withNeeds(list []Chosen) ([]Chosen, error) {
 	return out, nil
 }
 
+// needOf finds among what was chosen what a target for a platform, or for the host, needs, and which of its platforms.
+func needOf(chosen []Chosen, n project.Need, p platform.Platform, host bool) (Chosen, int) {
+	host = host || n.Host
+	at := slices.IndexFunc(chosen, func(c Chosen) bool { return c.Name == n.Target && c.Host == host })
+	if host {
+		return chosen[at], 0
+	}
+	return chosen[at], slices.IndexFunc(chosen[at].Platforms, func(q platform.Platform) bool { return q.Name == p.Name })
+}
+
 // missing is the error of a target for a platform that another one needs and is not built for.
 func (pl *Planner) missing(t project.Target, p platform.Platform, n project.Need) error {
 	next, _ := pl.Project.Target(n.Target)
@@ -128,16 +138,11 @@ func (pl *Planner) requireOnHost(req *resolve.Requests, t project.Target) error 
 // need.
 func (pl *Planner) join(t project.Target, oci string, made map[string]*Action) ([]Need, error) {
 	var out []Need
-	add := func(b *Action, run bool) error {
+	add := func(b *Action, run bool) {
 		if !slices.ContainsFunc(out, func(n Need) bool { return n.Action == b && n.Run == run }) {
 			out = append(out, Need{Target: b.Target, OCI: b.OCI, Prefix: b.Prefix, Run: run, Action: b})
 		}
 		b.Started, b.Linked = b.Started || run, b.Linked || !run
-		if strings.Contains(b.Prefix, ":") {
-			return fmt.Errorf("needs: the path of what is needed, %s, has a colon, which separates paths in the variables "+
-				"by which compilers find it: build in another directory (--build-dir)", b.Prefix)
-		}
-		return nil
 	}
 	for _, n := range t.Needs {
 		at := oci
@@ -148,17 +153,10 @@ func (pl *Planner) join(t project.Target, oci string, made map[string]*Action) (
 		if b == nil {
 			return nil, &NeedError{Target: n.Target, OCI: at}
 		}
-		if err := add(b, n.Host); err != nil || n.Host {
-			if err != nil {
-				return nil, err
-			}
-			continue
-		}
+		add(b, n.Host)
 		for _, m := range b.Needs {
-			if !m.Run {
-				if err := add(m.Action, false); err != nil {
-					return nil, err
-				}
+			if !n.Host && !m.Run {
+				add(m.Action, false)
 			}
 		}
 	}

@@ -262,15 +262,11 @@ func (pl *Planner) Possible(sel Selection, known []Requirement) (*Plan, error) {
 		}
 		done[c.Name+" "+name] = true
 		for _, n := range c.For(p).Needs {
-			for _, b := range targets {
-				for i, q := range b.Platforms {
-					if b.Name == n.Target && b.Host == (c.Host || n.Host) && (b.Host || q.Name == p.Name) {
-						add(b, q, b.Asked[i])
-					}
-				}
-			}
+			b, i := needOf(targets, n, p, c.Host)
+			add(b, b.Platforms[i], b.Asked[i])
 		}
-		if i := slices.IndexFunc(known, func(r Requirement) bool { return r.Err != nil && r.Target == c.Name && r.Platform == name }); i >= 0 {
+		wrong := func(r Requirement) bool { return r.Err != nil && r.Target == c.Name && r.Platform == name }
+		if i := slices.IndexFunc(known, wrong); i >= 0 {
 			out.Faults = append(out.Faults, Fault{c.Name, name, known[i].Err})
 			return
 		}
