@@ -10,20 +10,21 @@ import (
 
 // needing are the targets of testdata/needs that need others, and what they print.
 var needing = []struct {
-	name, prints string
-	quick        bool // to build, so that CI has time for all platforms
-	lacks        []string
+	name          string
+	prints, after string // before and after what they need was changed
+	quick         bool   // to build, so that CI has time for all platforms
+	lacks         []string
 }{
-	{"use_cc", "hello 7", true, nil},
-	{"use_make", "hello 42", true, nil},
-	{"use_cmake", "hello installed 42 25", false, nil},
-	{"use_meson", "hello 25 42", false, nil},
-	{"use_autotools", "hello 25 42", false, nil},
-	{"use_go", "hello 25", false, nil},
-	{"use_rust", "hello 50", false, nil},
-	{"use_rustlib", "81", false, nil},
-	{"use_rustlib_go", "81", false, nil},
-	{"use_golib", "42", false, []string{"linux/mips64le", "linux/386"}},
+	{"use_cc", "hello 7", "goodbye 7", true, nil},
+	{"use_make", "hello 42", "goodbye 42", true, nil},
+	{"use_cmake", "hello installed 42 25", "goodbye installed 42 26", false, nil},
+	{"use_meson", "hello 25 42", "goodbye 126 42", false, nil},
+	{"use_autotools", "hello 25 42", "goodbye 126 42", false, nil},
+	{"use_go", "hello 25", "goodbye 26", false, nil},
+	{"use_rust", "hello 50", "goodbye 52", false, nil},
+	{"use_rustlib", "81", "81", false, nil},
+	{"use_rustlib_go", "81", "81", false, nil},
+	{"use_golib", "42", "42", false, []string{"linux/mips64le", "linux/386"}},
 }
 
 // TestNeeds builds targets that need others, in every language, and runs them: a library of C is used by every recipe, a
@@ -35,11 +36,11 @@ func TestNeeds(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS("testdata/needs")); err != nil {
 		t.Fatal(err)
 	}
-	some := []string{"linux/386", "linux/riscv64"}
+	some := []string{"linux/386", "linux/arm/v6", "linux/riscv64"} // linked statically on arm/v6
 	if full() {
 		some = eleven
 	}
-	check := func(hello string, quick bool, platforms []string) {
+	check := func(after, quick bool, platforms []string) {
 		t.Helper()
 		var args []string
 		for _, n := range needing {
@@ -56,15 +57,18 @@ func TestNeeds(t *testing.T) {
 				if quick && !n.quick || slices.Contains(n.lacks, p) {
 					continue
 				}
-				want := strings.Replace(n.prints, "hello", hello, 1) + "\n"
+				want := n.prints + "\n"
+				if after {
+					want = n.after + "\n"
+				}
 				if r := underQEMU(t, dir, p, built(dir, p, n.name)); r.code != 0 || r.stdout != want {
 					t.Errorf("%s for %s: %v\nwant %q", n.name, p, r, want)
 				}
 			}
 		}
 	}
-	check("hello", true, eleven)
-	check("hello", false, some)
+	check(false, true, eleven)
+	check(false, false, some)
 	for _, p := range eleven {
 		if _, err := os.Stat(built(dir, p, "gen")); err == nil {
 			t.Errorf("the program that runs on the host is in dist of %s", p)
@@ -96,7 +100,9 @@ func TestNeeds(t *testing.T) {
 		t.Errorf("for a platform that it is not built for: %v", r)
 	}
 	edit(t, filepath.Join(dir, "greet/greet.c"), "hello", "goodbye")
-	check("goodbye", false, some)
+	edit(t, filepath.Join(dir, "pclib/pclib.c"), "25", "26")
+	edit(t, filepath.Join(dir, "pclib/pclib.h"), "MORE 0", "MORE 100")
+	check(true, false, some)
 
 	modules := []string{"linux/386"}
 	if full() {

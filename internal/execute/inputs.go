@@ -185,6 +185,9 @@ func (in *inputs) record(a *plan.Action) *trace.Record {
 			if within(path, a.Top) || within(path, top) {
 				return false
 			}
+			if strings.Contains(path, "/..") {
+				path = filepath.Clean(path) // it may lead out of what is ignored, as what pkg-config says of a need does
+			}
 			for _, p := range in.ignore {
 				if within(path, p) {
 					return true

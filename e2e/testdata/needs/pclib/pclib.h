@@ -1,1 +1,2 @@
+#define MORE 0
 int pclib(void);

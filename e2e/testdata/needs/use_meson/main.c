@@ -2,4 +2,4 @@
 #include <pclib.h>
 #include <stdio.h>
 #include "generated.h"
-int main(void) { printf("%s %d %d\n", greet(), pclib(), GENERATED); return 0; }
+int main(void) { printf("%s %d %d\n", greet(), pclib() + MORE, GENERATED); return 0; }
