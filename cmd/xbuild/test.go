@@ -295,7 +295,7 @@ func (c *TestCmd) print(s *session, results []execute.TestResult) error {
 func how(r execute.TestResult) string {
 	how := "native"
 	switch {
-	case r.Result == execute.Skipped && r.Seconds < 0.001:
+	case r.Result == execute.Skipped && !r.Started:
 		how = "-"
 	case r.Emulated:
 		how = "emulated"

@@ -53,8 +53,9 @@ type TestResult struct {
 	Reason   string  `json:"reason,omitempty"` // why it failed or was skipped
 	Emulated bool    `json:"emulated"`
 	Node     string  `json:"node,omitempty"` // the version of Node that it ran in
-	Seconds  float64 `json:"seconds"`
+	Seconds  float64 `json:"seconds"`          // 0 where nothing was started
 	Output   string  `json:"output,omitempty"` // what it printed
+	Started  bool    `json:"-"`                // false where it was skipped, or its program not built
 
 	equal  bool
 	stdout []byte
@@ -72,7 +73,10 @@ func RunTests(ctx context.Context, tests []Test, opt TestOptions) ([]TestResult,
 		g.Go(func() error {
 			start := time.Now()
 			res := r.test(ctx, t, opt, &start)
-			res.Target, res.Platform, res.Emulated, res.Node, res.Seconds = t.Action.Target, t.Action.OCI, t.Emulated, t.node(), time.Since(start).Seconds()
+			res.Target, res.Platform, res.Emulated, res.Node = t.Action.Target, t.Action.OCI, t.Emulated, t.node()
+			if res.Started = t.Skip == "" && t.Broken == nil; res.Started {
+				res.Seconds = time.Since(start).Seconds()
+			}
 			results[i] = res
 			if opt.Done != nil {
 				mu.Lock()

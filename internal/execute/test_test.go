@@ -72,6 +72,9 @@ func TestRunTests(t *testing.T) {
 		{Target: "f", Result: Passed, Output: "+ sh -c echo no tests\nno tests\n+ sh -c echo 2 tests passed\n2 tests passed\n"},
 	} {
 		got := results[i]
+		if started := i != 2 && i != 3; got.Started != started || !started && got.Seconds != 0 {
+			t.Errorf("%s: started %v, %g s", got.Target, got.Started, got.Seconds)
+		}
 		if got.Target != want.Target || got.Platform != "linux/arm64" || got.Result != want.Result || got.Reason != want.Reason || got.Output != want.Output {
 			t.Errorf("got %+v\nwant %+v", got, want)
 		}
