@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"xbuild/internal/cache"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
 	"xbuild/internal/execute"
@@ -257,7 +258,7 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 		return nil, err
 	}
 	start := time.Now()
-	built, upToDate := 0, 0
+	built, kept, upToDate := 0, 0, 0
 	var notes []string
 	opt.Done = func(r execute.Result) {
 		switch {
@@ -266,6 +267,8 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 			s.note("%-18s %s: failed", r.Action.OCI, r.Action.Target)
 		case r.Cached:
 			upToDate++
+		case r.Kept:
+			kept++
 		default:
 			built++
 			s.note("%-18s %s: built in %.1f s", r.Action.OCI, r.Action.Target, r.Took.Seconds())
@@ -320,7 +323,14 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 	if rerr != nil {
 		return results, rerr
 	}
-	s.note("%d built, %d up to date in %.1f s, in %s", built, upToDate, time.Since(start).Seconds(), relative(opt.Dist))
+	from := ""
+	if kept > 0 {
+		from = fmt.Sprintf("%d from kept results, ", kept)
+	}
+	s.note("%d built, %s%d up to date in %.1f s, in %s", built, from, upToDate, time.Since(start).Seconds(), relative(opt.Dist))
+	if built > 0 && opt.Cache != nil {
+		opt.Cache.Trim(execute.KeptFor) // housekeeping: what it cannot remove does no harm
+	}
 	return results, nil
 }
 
@@ -330,6 +340,9 @@ func explain(r execute.Result) {
 	why := r.Why
 	if r.Cached {
 		why = []string{"up to date: nothing that it is made of has changed"}
+	}
+	if r.Kept {
+		why = []string{"from kept results: all that it is made of was built before"}
 	}
 	for i, line := range why {
 		if i == most {
@@ -384,8 +397,12 @@ func (s *session) executeOptions(jobs int) execute.Options {
 	if r := s.registries(); r[0] != npm.Public {
 		registry = r[0]
 	}
+	var kept *cache.Cache
+	if !s.NoCache {
+		kept = cache.New(s.store.Dir())
+	}
 	return execute.Options{
-		Registry: registry, Jobs: jobs, Project: s.Project.Dir, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Skip: slices.Clone(s.moved), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
+		Cache: kept, Registry: registry, Jobs: jobs, Project: s.Project.Dir, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Skip: slices.Clone(s.moved), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
 	}
 }

@@ -53,6 +53,7 @@ type CLI struct {
 	Sysroots   SysrootsCmd   `cmd:"" help:"List the sysroots."`
 	Recipes    RecipesCmd    `cmd:"" help:"List the recipes and their options."`
 	Store      StoreCmd      `cmd:"" help:"Look after the store of fetched and composed things."`
+	Cache      CacheCmd      `cmd:"" help:"Look after the results of builds that the store keeps."`
 	Version    VersionCmd    `cmd:"" help:"Print the version."`
 }
 

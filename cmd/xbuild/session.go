@@ -54,6 +54,7 @@ type Globals struct {
 	Locked       bool     `help:"Fail rather than write xbuild.lock." env:"XBUILD_LOCKED"`
 	AllowExpired bool     `name:"allow-expired" help:"Lock from an index whose time is over, as a mirror that is no longer updated has it." env:"XBUILD_ALLOW_EXPIRED"`
 	Offline      bool     `help:"Use no network: what is not in the store is an error." env:"XBUILD_OFFLINE"`
+	NoCache      bool     `name:"no-cache" help:"Build without kept results, and keep none." env:"XBUILD_NO_CACHE"`
 	Quiet        bool     `short:"q" help:"No progress on stderr." env:"XBUILD_QUIET"`
 
 	ctx      context.Context
@@ -292,19 +293,20 @@ func (g *Globals) note(format string, args ...any) {
 	}
 }
 
-// callerEnv are the variables of the caller that every build sees: where things are, which proxy, and how the
-// languages' own tools are configured. All else is left out, so that the same project builds the same way everywhere.
+// callerEnv is what every build sees of the caller's environment.
 func callerEnv(store string) (env.Environment, error) {
 	var e env.Environment
 	for _, kv := range os.Environ() {
 		name, value, _ := strings.Cut(kv, "=")
-		if slices.Contains(passed, name) || slices.ContainsFunc(passedPrefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+		if env.Passed(name) {
 			e.Set(name, value)
 		}
 	}
 	// What programs print, and the order in which sort and the shell's globs have names, are another in each of the
 	// caller's languages.
 	e.Set("LANG", "C.UTF-8")
+	e.Set("USER", env.Builder)
+	e.Set("LOGNAME", env.Builder)
 	home := os.Getenv("HOME")
 	if info, err := os.Stat(home); home != "" && err == nil && info.IsDir() && writable(home) == nil {
 		return e, nil
@@ -324,15 +326,6 @@ func callerEnv(store string) (env.Environment, error) {
 	}
 	return e, nil
 }
-
-var passed = []string{
-	"HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR",
-	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
-	"GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOINSECURE", "GOVCS", "GOAUTH", "GOENV", "GOCACHE", "GOMODCACHE", "GOTOOLCHAIN", "GOPATH", "CARGO_HOME",
-	"npm_config_registry", "npm_config_userconfig", "npm_config_cache", "NPM_CONFIG_REGISTRY", "NPM_CONFIG_USERCONFIG", "NPM_CONFIG_CACHE", "NPM_TOKEN", "NODE_EXTRA_CA_CERTS",
-}
-
-var passedPrefixes = []string{"GIT_SSL", "YARN_NPM_", "NETRC", "CARGO_REGISTR", "CARGO_HTTP_", "CARGO_NET_"}
 
 // registries are where npm packages are read, the best first. What npm is configured with is used alone: a company's
 // registry is not to be gone around.

@@ -52,6 +52,7 @@ func (c *TestCmd) Run(g *Globals) error {
 	}
 	defer release()
 	opt := execute.TestOptions{Options: s.executeOptions(c.Jobs), Emulate: c.Emulate, Timeout: c.Timeout}
+	opt.Tests = true
 	built, err := s.build(p, opt.Options)
 	broken := false
 	for _, r := range built {

@@ -42,8 +42,8 @@ type Artifact struct {
 
 // publish puts the action's outputs into dist, each whole or not at all, and removes what an earlier run put there and
 // this one did not.
-func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
-	if err := cleared(a, st); err != nil {
+func (r *runner) publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
+	if err := cleared(a, st.made()); err != nil {
 		return nil, false, err
 	}
 	defer removeAll(placing(a))
@@ -51,26 +51,27 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 	old := st.Dist
 	now := map[string]placed{}
 	var arts []Artifact
-	for _, o := range st.Outputs { // all are looked at before the first is placed: of what fails nothing is in dist
+	outputs := st.made()
+	for _, o := range outputs { // all are looked at before the first is placed: of what fails nothing is in dist
 		path := filepath.Join(a.Dist, o.Dist)
 		last, known := old[path]
-		if info, err := os.Lstat(path); o.Link != "" || known && err == nil && last.From == o.Stat && statOf(info) == last.Stat {
+		if info, err := os.Lstat(path); o.Link != "" || o.Kept != "" || known && err == nil && last.From == o.Stat && statOf(info) == last.Stat {
 			continue
 		}
 		if _, err := unlinked(a, o.Path); err != nil {
 			return nil, false, err
 		}
-		r, err := check(a, st, o.Path)
+		report, err := check(a, st, o.Path)
 		if err != nil {
 			return nil, false, err
 		}
-		if r != nil {
-			if err := audit(a, r, o); err != nil {
+		if report != nil {
+			if err := audit(a, report, o); err != nil {
 				return nil, false, err
 			}
 		}
 	}
-	for _, o := range st.Outputs {
+	for _, o := range outputs {
 		path := filepath.Join(a.Dist, o.Dist)
 		rel, err := filepath.Rel(a.DistDir, path)
 		if err != nil {
@@ -88,6 +89,10 @@ func publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 		changed = true
 		if o.Link != "" {
 			if err := publishLink(a, o.Link, path); err != nil {
+				return nil, false, err
+			}
+		} else if o.Kept != "" {
+			if art.Size, art.SHA256, err = r.placeKept(a, o, path); err != nil {
 				return nil, false, err
 			}
 		} else {
@@ -256,6 +261,24 @@ func place(a *plan.Action, from, to string) (size int64, sum string, err error) 
 	return size, hex.EncodeToString(h.Sum(nil)), moved(a, tmp.Name(), to)
 }
 
+// placeKept is place of a file of a kept result.
+func (r *runner) placeKept(a *plan.Action, o output, to string) (size int64, sum string, err error) {
+	tmp, err := os.CreateTemp(placing(a), "file-*")
+	if err != nil {
+		return 0, "", err
+	}
+	defer os.Remove(tmp.Name())
+	err = r.opt.Cache.Restore(o.Kept, tmp)
+	if err == nil {
+		err = tmp.Chmod(o.Mode.Perm() | 0o600)
+	}
+	info, serr := tmp.Stat()
+	if err = errors.Join(err, serr, tmp.Close()); err != nil {
+		return 0, "", err
+	}
+	return info.Size(), o.Kept, moved(a, tmp.Name(), to)
+}
+
 // placing is the directory in which an action's artifacts are made.
 func placing(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "placing") }
 
@@ -310,12 +333,12 @@ func moved(a *plan.Action, from, to string) error {
 const halfway = ".xbuild-"
 
 // cleared removes from an action's directories what a run that was killed was making there.
-func cleared(a *plan.Action, st *state) error {
+func cleared(a *plan.Action, outputs []output) error {
 	if err := errors.Join(removeAll(placing(a)), os.MkdirAll(placing(a), 0o755)); err != nil {
 		return err
 	}
 	dirs := map[string]bool{}
-	for _, o := range st.Outputs {
+	for _, o := range outputs {
 		dirs[filepath.Dir(filepath.Join(a.Dist, o.Dist))] = true
 	}
 	for dir := range dirs {

@@ -29,6 +29,7 @@ import (
 	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
 
+	"xbuild/internal/cache"
 	"xbuild/internal/env"
 	"xbuild/internal/guard"
 	"xbuild/internal/hosttools"
@@ -51,7 +52,8 @@ type Options struct {
 	Blind    bool            // what commands read is not looked at: all is built anew every time
 	Offline  bool            // for Go's modules: GOPROXY=off
 	Registry string          // of npm's packages, where one is configured: yarn 4 is told
-	Tests    bool            // Fetch: what tests need is brought in too
+	Tests    bool            // tests follow: what they need is fetched, and their build directories are wanted
+	Cache    *cache.Cache    // where results are kept; nil where none are
 	Done     func(Result)    // called after each action, one at a time
 }
 
@@ -59,7 +61,8 @@ type Options struct {
 type Result struct {
 	Action    *plan.Action
 	Artifacts []Artifact
-	Cached    bool
+	Cached    bool     // it was there
+	Kept      bool     // it was put there from a kept result
 	Why       []string // what was not as it was the last time; none where it is cached
 	Err       error
 	Log       string   // what the commands printed, where Err is set
@@ -148,6 +151,7 @@ type actionRun struct {
 	record *trace.Record   // nil where what commands read cannot be seen
 	again  map[string]bool // programs that read what has changed
 	anew   bool            // because the build system did not notice a change
+	taken  map[string]bool // outputs of steps that are kept results
 	forgot bool            // what its cache held of that is gone: it need not make everything again
 }
 
@@ -202,6 +206,9 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		return Result{Err: err}
 	}
 	st := readState(a.State)
+	if st != nil && st.At != "" && st.At != at(a) {
+		st.ID = "" // it was moved: what is in the build directory names the old place
+	}
 	var changed map[string]bool
 	// What a build system that keeps results elsewhere read for them holds on, whatever the commands are now.
 	kept := st != nil && a.Reread && st.Seen && st.ID != "" && !r.opt.Blind
@@ -211,11 +218,13 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	if st != nil && st.ID == a.ID {
 		same := len(changed) == 0 && st.Inputs == declared && st.Needs == needs
 		if same && !r.opt.Blind && !st.Failed && st.Seen && st.outputsThere() {
-			arts, moved, err := handOn(a, st)
+			moved := st.Taken != nil
+			st.Taken = nil
+			arts, put, err := r.handOn(a, st)
 			if err != nil {
 				return Result{Err: err}
 			}
-			if moved || st.touched {
+			if moved || put || st.touched {
 				if err := st.write(a.State); err != nil {
 					return Result{Err: err}
 				}
@@ -223,12 +232,23 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 			return Result{Artifacts: arts, Cached: true}
 		}
 	}
-	why := reasons(a, st, changed, declared, r.opt.Blind)
-	if st != nil && st.ID == a.ID && st.Needs != needs {
+	if a.Unlinkable() == "" {
+		if res, done := r.kept(a, st, declared, needs); done {
+			return res
+		}
+	}
+	last, since := st, changed // of what lies in dist
+	if st != nil && st.Taken != nil && st.Taken.ID == a.ID {
+		t := st.Taken
+		last = &state{ID: t.ID, Inputs: t.Inputs, Needs: t.Needs, Programs: t.Programs, Seen: true, Taken: t}
+		since, _ = r.inputs.changedOf(a, t.Reads, t.Programs)
+	}
+	why := reasons(a, last, since, declared, r.opt.Blind)
+	if last != nil && last.ID == a.ID && last.Needs != needs {
 		why = append(why, "what it needs has other files than before")
 	}
 
-	next := &state{ID: a.ID, Inputs: declared, Needs: needs}
+	next := &state{ID: a.ID, Inputs: declared, Needs: needs, At: at(a)}
 	if st != nil {
 		next.Dist = st.Dist
 	}
@@ -282,7 +302,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		err = next.collect(a)
 	}
 	if err == nil {
-		arts, _, err = handOn(a, next)
+		arts, _, err = r.handOn(a, next)
 	}
 	if errors.Is(err, errNoSymbols) && st != nil && st.ID == a.ID {
 		// An earlier run stripped what this one was the first to publish, and what was kept of it is gone.
@@ -294,7 +314,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 			err = next.collect(a)
 		}
 		if err == nil {
-			arts, _, err = handOn(a, next)
+			arts, _, err = r.handOn(a, next)
 		}
 	}
 	if err == nil {
@@ -308,6 +328,11 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		err = werr
 	}
 	res = Result{Artifacts: arts, Err: err, Log: log.String(), Why: why}
+	if err == nil {
+		if kerr := r.keep(a, next); kerr != nil {
+			res.Notes = append(res.Notes, fmt.Sprintf("what was built is not kept for other builds: %v", kerr))
+		}
+	}
 	if err != nil {
 		res.Hints = append(r.fullDisks(a), a.Hints(res.Log+"\n"+err.Error())...)
 		if strict != nil {
@@ -318,14 +343,14 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 }
 
 // handOn puts the action's outputs where they are wanted: into dist, and into the prefix for those that need them.
-func handOn(a *plan.Action, st *state) (arts []Artifact, moved bool, err error) {
+func (r *runner) handOn(a *plan.Action, st *state) (arts []Artifact, moved bool, err error) {
 	if !a.Host {
-		if arts, moved, err = publish(a, st); err != nil {
+		if arts, moved, err = r.publish(a, st); err != nil {
 			return nil, false, err
 		}
 	}
 	if a.Linked || a.Started {
-		err = prefix(a, st)
+		err = r.prefix(a, st)
 	}
 	return arts, moved, err
 }
@@ -478,6 +503,7 @@ func (r *runner) anew(ctx context.Context, a *plan.Action, st *state, log *bytes
 func (r *runner) ran(a *plan.Action, st *state, run *actionRun, err error) error {
 	r.inputs.remember(a, st, run.record)
 	st.Seen = !run.record.Partial()
+	r.keepSteps(a, st, run)
 	if text, certain := r.inputs.outside(a, run.record); text != "" && (err != nil || certain && !a.Rooted) {
 		if err == nil {
 			err = errors.New("the commands succeeded, without a file of the project")
@@ -558,7 +584,10 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *action
 					return nil
 				}
 				var out bytes.Buffer
-				err := r.step(gctx, a, s, &out)
+				var err error
+				if !r.takeStep(a, s, run, &out) {
+					err = r.step(gctx, a, s, &out)
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				if gctx.Err() != nil && errors.Is(err, gctx.Err()) {

@@ -410,9 +410,15 @@ func (in *inputs) declared(a *plan.Action) (string, error) {
 // changed are the paths that are not any more what the action read: true are those that came, went, or became a file
 // of another kind. What is the same by content alone gets its new time, and touched says so.
 func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
-	out := map[string]bool{}
-	for i := range st.Reads {
-		r := &st.Reads[i]
+	out, touched := in.changedOf(a, st.Reads, st.Programs)
+	st.touched = st.touched || touched
+	return out
+}
+
+func (in *inputs) changedOf(a *plan.Action, reads []read, programs map[string]string) (out map[string]bool, touched bool) {
+	out = map[string]bool{}
+	for i := range reads {
+		r := &reads[i]
 		if within(r.Path, a.Top) {
 			continue // the build made it
 		}
@@ -426,18 +432,18 @@ func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
 				out[r.Path] = kind
 				continue
 			}
-			r.Sum, st.touched = sum, true // nobody read what is in it
+			r.Sum, touched = sum, true // nobody read what is in it
 		}
 		if r.Stat != s.stat && settledAt(r.Path) {
-			r.Stat, st.touched = s.stat, true
+			r.Stat, touched = s.stat, true
 		}
 	}
-	for name, was := range st.Programs {
+	for name, was := range programs {
 		if in.program(a, name) != was { // what was run is as it was, and would not be run any more
 			out[was] = true
 		}
 	}
-	return out
+	return out, touched
 }
 
 // program is the file behind a name among the host's programs that an action sees, behind all links; "" where it sees

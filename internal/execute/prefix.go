@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"xbuild/internal/cache"
 	"xbuild/internal/plan"
 )
 
@@ -30,20 +31,34 @@ type laid struct {
 	path string // what is copied
 	link string // the target of a link
 	text []byte // what is written
+
+	kept string      // what it is made from, where path is that of a kept file
+	mode fs.FileMode // its permissions then
 }
 
 // manifest is the file with what lies in an action's prefix.
 func manifest(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "prefix.json") }
 
 // prefix brings an action's prefix up to date.
-func prefix(a *plan.Action, st *state) error {
+func (r *runner) prefix(a *plan.Action, st *state) error {
 	files := map[string]laid{}
-	for _, o := range st.Outputs {
-		info, err := os.Lstat(o.Path)
-		if err != nil {
-			return err
+	outputs := st.Outputs
+	if st.Taken != nil {
+		outputs = slices.DeleteFunc(slices.Clone(st.Taken.Outputs), func(o output) bool { return o.Place == inDistAlone })
+		for _, o := range st.Taken.Headers {
+			files[filepath.ToSlash(o.Dist)] = laid{path: r.opt.Cache.Blob(o.Kept), kept: o.Stat, mode: o.Mode}
 		}
-		for _, name := range installed(a, o, info) {
+	}
+	for _, o := range outputs {
+		mode := o.Mode
+		if o.Kept == "" {
+			info, err := os.Lstat(o.Path)
+			if err != nil {
+				return err
+			}
+			mode = info.Mode()
+		}
+		for _, name := range installed(a, o, mode) {
 			if _, there := files[name]; there {
 				continue
 			}
@@ -51,6 +66,8 @@ func prefix(a *plan.Action, st *state) error {
 			case strings.HasSuffix(name, ".la"): // libtool's names where the library would be installed
 			case o.Link != "":
 				files[name] = laid{link: o.Link}
+			case o.Kept != "":
+				files[name] = laid{path: r.opt.Cache.Blob(o.Kept), kept: o.Stat, mode: o.Mode}
 			default:
 				files[name] = laid{path: o.Path}
 			}
@@ -64,11 +81,11 @@ func prefix(a *plan.Action, st *state) error {
 			return err
 		}
 	}
-	return layOut(a, files)
+	return layOut(a, files, r.opt.Cache)
 }
 
 // installed is where a prefix has an output: as it is installed, or where files of its kind go.
-func installed(a *plan.Action, o output, info fs.FileInfo) []string {
+func installed(a *plan.Action, o output, mode fs.FileMode) []string {
 	name := filepath.ToSlash(o.Dist)
 	for _, top := range []string{"usr/local/", "usr/"} {
 		if rest, ok := strings.CutPrefix(name, top); ok {
@@ -95,7 +112,7 @@ func installed(a *plan.Action, o output, info fs.FileInfo) []string {
 		return []string{"bin/" + base, "lib/" + base}
 	case ext == ".a", ext == ".lib", ext == ".so", strings.Contains(base, ".so."):
 		return []string{"lib/" + base}
-	case info.Mode()&0o111 != 0:
+	case mode&0o111 != 0:
 		return []string{"bin/" + base}
 	}
 	return []string{"share/" + a.Target + "/" + base}
@@ -284,7 +301,7 @@ func linkWith(a *plan.Action, static bool) []string {
 }
 
 // layOut writes what is not yet there as it should be, and removes what should not be there.
-func layOut(a *plan.Action, files map[string]laid) error {
+func layOut(a *plan.Action, files map[string]laid, from *cache.Cache) error {
 	have := map[string]laid{}
 	if data, err := os.ReadFile(manifest(a)); err == nil {
 		json.Unmarshal(data, &have) // of one that is broken nothing is known
@@ -296,6 +313,8 @@ func layOut(a *plan.Action, files map[string]laid) error {
 		switch {
 		case f.link != "":
 			f.From = "-> " + f.link
+		case f.kept != "":
+			f.From = f.kept
 		case f.path != "":
 			info, err := os.Stat(f.path)
 			if err != nil {
@@ -313,7 +332,7 @@ func layOut(a *plan.Action, files map[string]laid) error {
 			}
 		}
 		changed = true
-		if err := f.write(a, to); err != nil {
+		if err := f.write(a, to, from); err != nil {
 			return err
 		}
 		info, err := os.Lstat(to)
@@ -343,7 +362,7 @@ func layOut(a *plan.Action, files map[string]laid) error {
 }
 
 // write puts one file into a prefix. Where the same is there already, it stays as it is.
-func (f laid) write(a *plan.Action, to string) error {
+func (f laid) write(a *plan.Action, to string, from *cache.Cache) error {
 	if f.link != "" {
 		link := f.link
 		if filepath.IsAbs(link) {
@@ -352,16 +371,30 @@ func (f laid) write(a *plan.Action, to string) error {
 		return placeLink(link, to)
 	}
 	text, mode := f.text, fs.FileMode(0o644)
-	if f.path != "" {
-		var err error
-		if text, err = os.ReadFile(f.path); err != nil {
+	if f.kept != "" {
+		var kept bytes.Buffer
+		if err := from.Restore(filepath.Base(f.path), &kept); err != nil {
 			return err
 		}
-		info, err := os.Stat(f.path)
+		text = kept.Bytes()
+	}
+	if f.path != "" {
+		var err error
+		if text == nil {
+			text, err = os.ReadFile(f.path)
+		}
 		if err != nil {
 			return err
 		}
-		mode |= info.Mode() & 0o111
+		have := f.mode
+		if f.kept == "" {
+			info, err := os.Stat(f.path)
+			if err != nil {
+				return err
+			}
+			have = info.Mode()
+		}
+		mode |= have & 0o111
 	}
 	if info, err := os.Lstat(to); err == nil && info.Mode() == mode {
 		if old, err := os.ReadFile(to); err == nil && bytes.Equal(old, text) {
@@ -463,7 +496,7 @@ func sharedIn(a *plan.Action) []string {
 	if st == nil {
 		return nil
 	}
-	for _, o := range st.Outputs {
+	for _, o := range st.made() {
 		if base := filepath.Base(o.Dist); strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.") {
 			out = append(out, filepath.Join(a.Dist, o.Dist))
 		}

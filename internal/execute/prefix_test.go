@@ -59,7 +59,7 @@ func TestPrefix(t *testing.T) {
 				}
 				st.Outputs = append(st.Outputs, o)
 			}
-			if err := prefix(a, st); err != nil {
+			if err := (&runner{}).prefix(a, st); err != nil {
 				t.Fatal(err)
 			}
 			if names, err := laidOut(a); err != nil || !slices.Equal(names, c.want) {
@@ -81,7 +81,7 @@ func TestPrefixTimes(t *testing.T) {
 	file := func(name string) output { return output{Path: filepath.Join(dir, name), Dist: name} }
 	write(t, filepath.Join(dir, "a.txt"), "1")
 	write(t, filepath.Join(dir, "b.txt"), "1")
-	if err := prefix(a, &state{Outputs: []output{file("a.txt"), file("b.txt")}}); err != nil {
+	if err := (&runner{}).prefix(a, &state{Outputs: []output{file("a.txt"), file("b.txt")}}); err != nil {
 		t.Fatal(err)
 	}
 	at := filepath.Join(a.Prefix, "share/greet/a.txt")
@@ -91,7 +91,7 @@ func TestPrefixTimes(t *testing.T) {
 	}
 	os.Remove(filepath.Join(dir, "a.txt"))
 	write(t, filepath.Join(dir, "a.txt"), "1") // made again, the same
-	if err := prefix(a, &state{Outputs: []output{file("a.txt")}}); err != nil {
+	if err := (&runner{}).prefix(a, &state{Outputs: []output{file("a.txt")}}); err != nil {
 		t.Fatal(err)
 	}
 	if after, err := os.Stat(at); err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
@@ -101,7 +101,7 @@ func TestPrefixTimes(t *testing.T) {
 		t.Errorf("what is no output any more: %v", err)
 	}
 	write(t, filepath.Join(dir, "a.txt"), "22")
-	if err := prefix(a, &state{Outputs: []output{file("a.txt")}}); err != nil {
+	if err := (&runner{}).prefix(a, &state{Outputs: []output{file("a.txt")}}); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(at); err != nil || string(text) != "22" {

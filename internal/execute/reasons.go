@@ -27,6 +27,10 @@ func reasons(a *plan.Action, st *state, changed map[string]bool, declared string
 			return []string{"it was not built here before"}
 		}
 		return []string{"the last run was ended before it came to its end"}
+	case st.At != "" && st.At != at(a):
+		return []string{"it was built in another directory, or with another store, and what is in the build directory names that"}
+	case st.ID == "" && st.Taken != nil:
+		return []string{"it was not built here before"}
 	case st.ID == "":
 		return []string{"the last run succeeded, but not as asked"}
 	case st.ID != a.ID:
@@ -66,7 +70,7 @@ func reasons(a *plan.Action, st *state, changed map[string]bool, declared string
 	case !st.Seen:
 		out = append(out, "what its commands read was not seen")
 	}
-	if len(out) == 0 && !st.outputsThere() {
+	if len(out) == 0 && st.Taken == nil && !st.outputsThere() {
 		out = append(out, "an output in the build directory is gone or was changed")
 	}
 	return out

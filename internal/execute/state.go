@@ -32,11 +32,28 @@ type state struct {
 	Dist    map[string]placed `json:"dist"` // by path: what was put there
 	// Programs are those of the host that were run or read: by the name that they were seen by, the file behind links.
 	Programs map[string]string `json:"programs,omitempty"`
-	Steps    map[string]string `json:"steps,omitempty"`  // by output: the command that made it
-	Copied   map[string]string `json:"copied,omitempty"` // by name: the size and time of each file of the source as it was copied
+	// At is where it was: what is in a build directory names the places of the project and of the store.
+	At     string            `json:"at,omitempty"`
+	Taken  *taken            `json:"taken,omitempty"`  // the kept result that lies in dist, where that is not of the last run
+	Steps  map[string]string `json:"steps,omitempty"`  // by output: the command that made it
+	Copied map[string]string `json:"copied,omitempty"` // by name: the size and time of each file of the source as it was copied
 
 	touched bool // times in Reads were brought up to date
 	same    bool // Reads is of the same commands, which succeeded
+}
+
+// made are the outputs that lie in dist.
+func (st *state) made() []output {
+	if st.Taken == nil {
+		return st.Outputs
+	}
+	var out []output
+	for _, o := range st.Taken.Outputs {
+		if o.Place != inPrefix {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 // An output is a file that the commands made.
@@ -45,6 +62,11 @@ type output struct {
 	Dist string `json:"dist"` // relative to the action's dist directory
 	Stat string `json:"stat"`
 	Link string `json:"link,omitempty"` // the target, where it is a symbolic link
+
+	// Of a kept result; there is no path then.
+	Kept  string      `json:"kept,omitempty"` // SHA-256
+	Mode  fs.FileMode `json:"mode,omitempty"`
+	Place string      `json:"place,omitempty"`
 }
 
 // placed is a file in dist.

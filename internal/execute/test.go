@@ -52,7 +52,7 @@ type TestResult struct {
 	Result   string  `json:"result"`           // passed, failed or skipped
 	Reason   string  `json:"reason,omitempty"` // why it failed or was skipped
 	Emulated bool    `json:"emulated"`
-	Node     string  `json:"node,omitempty"` // the version of Node that it ran in
+	Node     string  `json:"node,omitempty"`   // the version of Node that it ran in
 	Seconds  float64 `json:"seconds"`          // 0 where nothing was started
 	Output   string  `json:"output,omitempty"` // what it printed
 	Started  bool    `json:"-"`                // false where it was skipped, or its program not built

@@ -224,6 +224,15 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 		a.Headers = append(a.Headers, filepath.Join(from, filepath.FromSlash(dir)))
 	}
 	a.LinkWith = recipe.LinkWith[p.OS]
+	for _, v := range env.Counted(pl.Environ) {
+		if !slices.ContainsFunc(a.Env, func(o env.Var) bool { return o.Name == v.Name }) {
+			a.Caller = append(a.Caller, v)
+		}
+	}
+	a.Roots = NewRoots(
+		Root{RootBuild, pl.Project.BuildDir()}, Root{RootDist, a.DistDir}, Root{RootProject, pl.Project.Dir}, Root{RootStore, pl.Store},
+		Root{RootSource, cmp.Or(a.Root, a.Source)}, Root{RootHome, pl.Environ.Lookup("HOME")},
+	)
 	a.ID = a.id()
 	return a, nil
 }
@@ -541,8 +550,15 @@ func (a *Action) id() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// MadeOf is all that the action is made of but its inputs, in JSON. The path of xbuild itself is left out: it is not
-// what decides the result.
+// StepMadeOf is what one step is made of, as MadeOf has it.
+func (a *Action) StepMadeOf(s Step) []byte {
+	return (&Action{
+		OCI: a.OCI, Env: a.Env, Path: a.Path, HostTools: a.HostTools, Caller: a.Caller, Roots: a.Roots, Source: a.Source, Steps: []Step{s},
+	}).MadeOf()
+}
+
+// MadeOf is all that the action is made of but its inputs, in JSON, with its paths told by their roots. The path of
+// xbuild itself is left out: it is not what decides the result.
 func (a *Action) MadeOf() []byte {
 	c := *a
 	c.Env = slices.DeleteFunc(slices.Clone(a.Env), func(v env.Var) bool {
@@ -553,5 +569,5 @@ func (a *Action) MadeOf() []byte {
 	if err != nil {
 		panic(err) // strings and lists alone
 	}
-	return data
+	return []byte(a.Roots.SpellAll(string(data)))
 }

@@ -142,8 +142,11 @@ type Action struct {
 	LinkWith []string `json:"-"` // what they link with beside
 	// LinkFile is where arguments for the linker go, by which it is linked with its needs; "" where it has none.
 	LinkFile string `json:"-"`
-	Host     bool   `json:"-"` // it is built for the host; nothing of it goes into dist
-	Asked    bool   `json:"-"` // the caller asked for it; else another action needs it
+	// Caller are the variables of the caller that reach the commands and count.
+	Caller env.Environment `json:"caller,omitempty"`
+	Roots  Roots           `json:"-"` // by which its paths are told
+	Host   bool            `json:"-"` // it is built for the host; nothing of it goes into dist
+	Asked  bool            `json:"-"` // the caller asked for it; else another action needs it
 }
 
 // A Strict says how tests are found that fail because clang is stricter than GCC was.

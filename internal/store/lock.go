@@ -82,8 +82,8 @@ func ignore(err error, these ...syscall.Errno) error {
 	return err
 }
 
-// exclusive is the other side of Use.
-func (s *Store) exclusive(ctx context.Context) (release func(), err error) {
+// Alone waits until no process has the store in Use; none gets it until release is called.
+func (s *Store) Alone(ctx context.Context) (release func(), err error) {
 	path := s.path("locks", "use")
 	l := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	if err := s.wait(ctx, "use", path, l.TryLock); err != nil {

@@ -24,6 +24,7 @@
 //	tmp/<anything>/
 //	build/<key>/, cache/, home/: what builds keep for themselves; nothing here
 //	  relies on it
+//	results/: package cache's
 package store
 
 import (

@@ -220,7 +220,7 @@ type Collected struct {
 // has the store in Use.
 func (s *Store) GC(ctx context.Context, keep func(kind, key string) bool, olderThan time.Duration) (Collected, error) {
 	var c Collected
-	release, err := s.exclusive(ctx)
+	release, err := s.Alone(ctx)
 	if err != nil {
 		return c, err
 	}

@@ -85,6 +85,27 @@ func (r *Record) Read(path, reader string, list bool) {
 	r.started(reader)
 }
 
+// Note records that something was read, or looked for, by a reader that need not run again: stamp is what it was then.
+func (r *Record) Note(path, reader string, opened, list bool, stamp Stamp) {
+	if list {
+		path += "/"
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f, isNew := r.file(path)
+	if isNew {
+		f.Stamp = stamp
+	}
+	if f.Readers == nil {
+		f.Readers = map[string]bool{}
+	}
+	f.Readers[reader] = f.Readers[reader] || opened
+	if r.ran == nil {
+		r.ran = map[string]bool{}
+	}
+	r.ran[reader] = true
+}
+
 func (r *Record) started(reader string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
