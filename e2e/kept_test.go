@@ -43,23 +43,14 @@ func TestKept(t *testing.T) {
 		}
 		top := t.TempDir()
 		p := project{copied(filepath.Join(top, "built")), copied(filepath.Join(top, "kept")), copied(filepath.Join(top, "some/where/else"))}
-		if projects[source] = p; source != "node" {
-			continue
-		}
-		lockNode(t, p.built)
-		for _, dir := range []string{p.kept, p.taken} {
-			data, err := os.ReadFile(filepath.Join(p.built, "xbuild.lock"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, "xbuild.lock"), data, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
+		projects[source] = p
 	}
 	check := func(t *testing.T, source string, args ...string) {
 		p := projects[source]
 		build(t, p.built, args...)
+		for _, dir := range []string{p.kept, p.taken} { // as they are in a checkout
+			copyLocks(t, p.built, dir)
+		}
 		build(t, p.kept, append(args, "--no-cache=false")...)
 		r := xbuild(t, p.taken, append([]string{"build", "--no-cache=false"}, args...)...)
 		if r.code != 0 || !strings.Contains(r.stderr, "xbuild: 0 built, ") || !strings.Contains(r.stderr, " from kept results") {
@@ -93,11 +84,27 @@ func TestKept(t *testing.T) {
 	}
 }
 
-// lockNode locks a project, so that its copies have the same.
-func lockNode(t *testing.T, dir string) {
+// copyLocks copies the lock files of one project to another.
+func copyLocks(t *testing.T, from, to string) {
 	t.Helper()
-	if r := xbuild(t, dir, "lock"); r.code != 0 {
-		t.Fatalf("xbuild lock: %v", r)
+	for _, name := range []string{"xbuild.lock", "*/Cargo.lock"} {
+		found, err := filepath.Glob(filepath.Join(from, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range found {
+			rel, err := filepath.Rel(from, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(to, rel), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

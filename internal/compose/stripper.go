@@ -49,12 +49,18 @@ esac
 	needs := ""
 	if program == "ld.lld" {
 		at := `"-L$dir/lib"`
-		if v.Host { // whose programs are started where they were linked
-			at += ` -rpath "$dir/lib"`
+		if v.Host {
+			// Programs of the host are started from their prefix, or where they were linked: at the top of the build
+			// directory, or below.
+			at = `-rpath "\$ORIGIN/../../$of/lib:\$ORIGIN/../../../$of/lib:\$ORIGIN/../../../../$of/lib" ` + at
 		}
 		needs = fmt.Sprintf(`if test -n "$%[1]s"; then
   IFS=:
-  for dir in $%[1]s; do set -- %[2]s "$@"; done
+  for dir in $%[1]s; do
+    of=${dir%%/*}
+    of=${of##*/}/prefix
+    set -- %[2]s "$@"
+  done
   unset IFS
 fi
 `, v.Needs(), at)

@@ -197,7 +197,7 @@ func (r *runner) portable(a *plan.Action, rd read) string {
 	for _, n := range a.Needs {
 		if within(rd.Path, n.Prefix) && slices.Contains(texts, filepath.Ext(rd.Path)) {
 			if data, err := os.ReadFile(rd.Path); err == nil {
-				return fmt.Sprintf("text %x", sha256.Sum256([]byte(a.Roots.SpellAll(string(data)))))
+				return fmt.Sprintf("text %x", sha256.Sum256(bytes.ReplaceAll(data, []byte(n.Prefix), []byte("{prefix}"))))
 			}
 		}
 	}

@@ -64,7 +64,7 @@ func (rs Roots) Resolve(spelled string) (path string, ok bool) {
 }
 
 // SpellAll tells all paths in a text by their roots. A path begins where a word does, or behind an option that it is
-// glued to (-I/src).
+// glued to (-I/src), or where another one goes up to the root directory ("/x/../src").
 func (rs Roots) SpellAll(text string) string {
 	if len(rs) == 0 {
 		return text
@@ -73,7 +73,7 @@ func (rs Roots) SpellAll(text string) string {
 	done, word := 0, 0 // what is written of text; where the word begins, -1 in a path
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
-		case c == '/' && word >= 0 && (i == word || text[word] == '-'):
+		case c == '/' && (word >= 0 && (i == word || text[word] == '-') || strings.HasSuffix(text[:i], "/..")):
 			word = -1 // the rest of the word is this path
 			for _, r := range rs {
 				if strings.HasPrefix(text[i:], r.Dir) && endsAt(text[i+len(r.Dir):]) {
