@@ -57,6 +57,9 @@ type Toolchain struct {
 	Unheeded []string `toml:"unheeded" json:"-"` // of clang: options of GNU ld that change nothing, which its linker does not know
 	Only     []Only   `toml:"only" json:"only,omitempty"`
 
+	// Jobserver is how releases of it are given jobs by GNU make's jobserver; the first that fits counts.
+	Jobserver []Jobserver `toml:"jobserver" json:"-"`
+
 	Absent []Absent `toml:"absent" json:"-"` // programs of the same name as the host's that it does not have
 
 	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a
@@ -64,6 +67,18 @@ type Toolchain struct {
 	Provides string `toml:"provides" json:"provides,omitempty"`
 	Choice   string `toml:"choice" json:"choice,omitempty"`
 }
+
+// A Jobserver is one way to be told of a jobserver.
+type Jobserver struct {
+	Versions string `toml:"versions"` // semver; "" for all, those of the host too
+	Form     string `toml:"form"`     // JobserverPipe or JobserverDescriptors
+}
+
+// The forms of MAKEFLAGS by which a command is told of a jobserver (GNU make's manual, "POSIX Jobserver Interaction").
+const (
+	JobserverPipe        = "pipe"        // --jobserver-auth=fifo:PATH
+	JobserverDescriptors = "descriptors" // --jobserver-auth=R,W
+)
 
 // An Only is a platform that not every version of a toolchain compiles for as it should: those that the constraint
 // admits do.

@@ -107,7 +107,10 @@ type Step struct {
 	Configures bool     `toml:"configures"` // it tests what the platform has, and what it leaves behind tells what it found: run again, it can be compared
 	Ahead      bool     `toml:"ahead"`      // of a fetch: made once before the first build, because builds side by side would wait for each other's
 	Each       []Arg    `toml:"each"`       // of a fetch: arguments that each platform adds to a command that is one for all
-	Ran        string   `toml:"ran"`        // of a test: a regular expression for what it prints where it ran any test at all
+	// Jobserver names the toolchain that takes jobs from GNU make's jobserver, where its release does: arguments with
+	// {jobs} are left out then.
+	Jobserver string `toml:"jobserver"`
+	Ran       string `toml:"ran"` // of a test: a regular expression for what it prints where it ran any test at all
 }
 
 // An Output is a file that the recipe promises where the target names none: a path in the build directory, or all that

@@ -23,6 +23,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -30,9 +31,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"xbuild/internal/cache"
+	"xbuild/internal/catalog"
 	"xbuild/internal/env"
 	"xbuild/internal/guard"
 	"xbuild/internal/hosttools"
+	"xbuild/internal/jobs"
 	"xbuild/internal/plan"
 	"xbuild/internal/trace"
 	"xbuild/internal/unstripped"
@@ -92,13 +95,15 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 		blind = fmt.Sprintf("what a build reads cannot be seen on this machine (%v): all is built anew every time", err)
 		opt.Blind = true
 	}
-	r, jobs := newRunner(opt, len(p.Actions))
+	r, end := newRunner(opt, opt.Build)
+	defer end()
 	r.fetches, r.actions = fetches(p.Actions), p.Actions
 	results := make([]Result, len(p.Actions))
-	order := newSchedule(p.Actions)
+	order := newSchedule(p.Actions, remembered)
+	r.first = order.first()
 	var g errgroup.Group
 	var mu sync.Mutex
-	for range min(jobs, len(p.Actions)) {
+	for range min(r.pool.Size(), len(p.Actions)) {
 		g.Go(func() error {
 			for {
 				i, ok := order.next()
@@ -135,9 +140,10 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 type runner struct {
 	opt    Options
 	inputs *inputs
-	slots  chan struct{} // one a process
-	each   int           // jobs that one command may run
-	whole  bool          // commands see the caller's whole PATH: what they do is in no artifact
+	pool   *jobs.Pool
+	busy   atomic.Int64             // actions and tests that are going on
+	first  map[*plan.Action]float64 // how early an action gets a slot; of others later
+	whole  bool                     // commands see the caller's whole PATH: what they do is in no artifact
 
 	fetches []*fetched
 	actions []*plan.Action
@@ -165,13 +171,16 @@ func (r *runner) running(a *plan.Action) *actionRun {
 	return &actionRun{}
 }
 
-// newRunner shares the jobs out among so many actions.
-func newRunner(opt Options, actions int) (r *runner, jobs int) {
-	jobs = opt.Jobs
-	if jobs <= 0 {
-		jobs = runtime.NumCPU()
+// newRunner makes a runner with a pool of slots, which done removes.
+func newRunner(opt Options, in string) (r *runner, done func()) {
+	if opt.Jobs <= 0 {
+		opt.Jobs = runtime.GOMAXPROCS(0) // as many as the limits of a container let run at once
 	}
-	return &runner{opt: opt, inputs: newInputs(opt), slots: make(chan struct{}, jobs), each: max(1, jobs/max(1, actions))}, jobs
+	r = &runner{opt: opt, inputs: newInputs(opt), pool: jobs.New(in, opt.Jobs)}
+	if path := r.pool.Path(); path != "" {
+		r.inputs.ignore = append(r.inputs.ignore, path, real(path))
+	}
+	return r, r.pool.Close
 }
 
 func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
@@ -271,6 +280,9 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 			os.Remove(begun(dir))
 		}
 	}()
+	r.busy.Add(1)
+	defer r.busy.Add(-1)
+	start := time.Now()
 	log := &bytes.Buffer{}
 	for _, by := range answered {
 		os.Remove(asked(a) + "-" + by)
@@ -329,6 +341,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	}
 	res = Result{Artifacts: arts, Err: err, Log: log.String(), Why: why}
 	if err == nil {
+		remember(a, time.Since(start))
 		if kerr := r.keep(a, next); kerr != nil {
 			res.Notes = append(res.Notes, fmt.Sprintf("what was built is not kept for other builds: %v", kerr))
 		}
@@ -574,7 +587,7 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *action
 		}
 		var mu sync.Mutex // the log's and the state's
 		g, gctx := errgroup.WithContext(ctx)
-		g.SetLimit(cap(r.slots))
+		g.SetLimit(r.pool.Size())
 		for _, s := range a.Steps[i:j] {
 			g.Go(func() error {
 				mu.Lock()
@@ -647,18 +660,13 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 			}
 		}
 	}
-	select {
-	case r.slots <- struct{}{}:
-		defer func() { <-r.slots }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	argv := make([]string, len(s.Command))
-	for i, arg := range s.Command {
-		argv[i] = strings.ReplaceAll(arg, plan.Jobs, strconv.Itoa(r.each))
-	}
-	fmt.Fprintf(log, "+ %s\n", strings.Join(argv, " "))
 	e := r.opt.Environ.Merge(a.Env).Merge(s.Env)
+	argv, files, give, err := r.shared(ctx, a, s, &e)
+	if err != nil {
+		return err
+	}
+	defer give()
+	fmt.Fprintf(log, "+ %s\n", strings.Join(argv, " "))
 	run := r.running(a)
 	if run.anew && !run.forgot {
 		e = e.Merge(s.Anew)
@@ -688,7 +696,7 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 	cmd.Args[0] = argv[0]
 	cmd.Dir = s.Dir
 	cmd.Env = e.Strings()
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, files
 	var out *os.File
 	if s.Stdout != "" {
 		if out, err = os.Create(s.Stdout); err != nil {
@@ -727,6 +735,50 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 		return err
 	}
 	return nil
+}
+
+// shared waits for the slots of a command. A step with a number of jobs in it gets as many as are free, and its share
+// at the most; of those that know a jobserver, each job takes one of its own. give puts them back.
+func (r *runner) shared(
+	ctx context.Context, a *plan.Action, s plan.Step, e *env.Environment,
+) (argv []string, files []*os.File, give func(), err error) {
+	several := slices.ContainsFunc(s.Command, func(arg string) bool { return strings.Contains(arg, plan.Jobs) })
+	own := e.Lookup("MAKEFLAGS") != "" // the project's
+	client := s.Jobserver != "" && several && !own && r.pool.Flags() != ""
+	most := 1
+	if several && !client {
+		busy := max(1, int(r.busy.Load()))
+		most = max(1, (r.pool.Size()+busy-1)/busy)
+	}
+	n, put, err := r.pool.Take(ctx, r.first[a], most)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	give = func() {
+		for _, f := range files {
+			f.Close()
+		}
+		put()
+	}
+	if several && !own {
+		flags := r.pool.Flags()
+		if client && s.Jobserver == catalog.JobserverDescriptors {
+			if flags, files, err = r.pool.Files(3); err != nil {
+				give()
+				return nil, nil, nil, err
+			}
+		}
+		if flags != "" {
+			e.Set("MAKEFLAGS", flags)
+		}
+	}
+	for _, arg := range s.Command {
+		if client && strings.Contains(arg, plan.Jobs) {
+			continue
+		}
+		argv = append(argv, strings.ReplaceAll(arg, plan.Jobs, strconv.Itoa(n)))
+	}
+	return argv, files, give, nil
 }
 
 // path is the PATH of an action's commands.

@@ -85,7 +85,10 @@ func (r *runner) ahead(ctx context.Context, a *plan.Action, log *bytes.Buffer) {
 
 // Fetch runs the commands that bring in the projects' own dependencies, each distinct one once.
 func Fetch(ctx context.Context, p *plan.Plan, opt Options, note func(string)) error {
-	r := &runner{opt: opt, slots: make(chan struct{}, 1), each: 1, whole: true}
+	opt.Jobs = 1
+	r, end := newRunner(opt, "")
+	defer end()
+	r.whole = true
 	for _, f := range fetches(p.Actions) {
 		a, s := f.action, f.whole()
 		fetch := r.command

@@ -777,6 +777,10 @@ func forgetful(a *plan.Action, files map[string]trace.File) {
 		globs, word := false, regexp.MustCompile("(?m)"+pattern) // the catalog's tests compile it
 		for path, f := range files {
 			if f.Readers[name] && !strings.HasSuffix(path, "/") && !globs {
+				info, err := os.Stat(path)
+				if err != nil || !info.Mode().IsRegular() {
+					continue // a pipe would be waited for
+				}
 				data, err := os.ReadFile(path)
 				globs = err == nil && word.Match(data)
 			}

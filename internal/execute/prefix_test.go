@@ -135,7 +135,7 @@ Libs: -L/p/lib -lgreet
 func TestSchedule(t *testing.T) {
 	lib, gen := &plan.Action{Target: "lib"}, &plan.Action{Target: "gen"}
 	app := &plan.Action{Target: "app", Needs: []plan.Need{{Target: "lib", Action: lib}, {Target: "gen", Action: gen, Run: true}}}
-	s := newSchedule([]*plan.Action{app, lib, gen})
+	s := newSchedule([]*plan.Action{app, lib, gen}, remembered)
 	for _, want := range []int{1, 2} {
 		if i, ok := s.next(); !ok || i != want {
 			t.Fatalf("next is %d, %v, want %d", i, ok, want)

@@ -1,29 +1,102 @@
 package execute
 
 import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
+	"time"
 
 	"xbuild/internal/plan"
 )
 
-// A schedule hands out actions: those first that come first in the plan, each after all that it needs.
+// A schedule hands out actions, each after all that it needs: those first behind which most is left to do, by the times
+// that they took before; of the same those that come first in the plan.
 type schedule struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	actions []*plan.Action
 	number  map[*plan.Action]int
+	left    []float64 // seconds from an action's beginning to the end of the last that needs it, if nothing waits
 	begun   []bool
 	ended   []bool
 }
 
-func newSchedule(actions []*plan.Action) *schedule {
+// newSchedule is a schedule of a plan's actions, each of which stands behind what it needs. took is how many seconds an
+// action took the last time, 0 where that is not known.
+func newSchedule(actions []*plan.Action, took func(*plan.Action) float64) *schedule {
 	s := &schedule{actions: actions, number: map[*plan.Action]int{}}
 	s.begun, s.ended = make([]bool, len(actions)), make([]bool, len(actions))
 	s.changed.L = &s.mu
 	for i, a := range actions {
 		s.number[a] = i
 	}
+	s.left = guessed(actions, took)
+	behind := make([]float64, len(actions))
+	for i := len(actions) - 1; i >= 0; i-- { // those that need it have been counted
+		s.left[i] += behind[i]
+		for _, n := range actions[i].Needs {
+			if j, planned := s.number[n.Action]; planned {
+				behind[j] = max(behind[j], s.left[i])
+			}
+		}
+	}
 	return s
+}
+
+// guessed are the seconds that actions take. One that is not known takes as long as its target for other platforms, or
+// as any other.
+func guessed(actions []*plan.Action, took func(*plan.Action) float64) []float64 {
+	type mean struct{ sum, n float64 }
+	out, all, targets := make([]float64, len(actions)), mean{}, map[string]mean{}
+	for i, a := range actions {
+		if out[i] = took(a); out[i] > 0 {
+			m := targets[a.Target]
+			targets[a.Target] = mean{m.sum + out[i], m.n + 1}
+			all = mean{all.sum + out[i], all.n + 1}
+		}
+	}
+	for i, a := range actions {
+		if out[i] > 0 {
+			continue
+		}
+		switch m := targets[a.Target]; {
+		case m.n > 0:
+			out[i] = m.sum / m.n
+		case all.n > 0:
+			out[i] = all.sum / all.n
+		default:
+			out[i] = 1
+		}
+	}
+	return out
+}
+
+// took is the file with the seconds that an action took when it was last built from nothing or in part.
+func took(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "took") }
+
+func remembered(a *plan.Action) float64 {
+	data, err := os.ReadFile(took(a))
+	if err != nil {
+		return 0
+	}
+	seconds, _ := strconv.ParseFloat(strings.TrimSpace(string(data)), 64) // what cannot be read is not known
+	return seconds
+}
+
+// remember notes how long an action took. Where that cannot be written, it is not known the next time.
+func remember(a *plan.Action, d time.Duration) {
+	os.WriteFile(took(a), []byte(strconv.FormatFloat(d.Seconds(), 'f', 3, 64)), 0o644)
+}
+
+// first is how early each action gets a slot.
+func (s *schedule) first() map[*plan.Action]float64 {
+	out := map[*plan.Action]float64{}
+	for i, a := range s.actions {
+		out[a] = s.left[i]
+	}
+	return out
 }
 
 // next waits for an action that can begin. ok is false where none is left.
@@ -31,15 +104,10 @@ func (s *schedule) next() (i int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
-		left := false
-		for i := range s.actions {
-			if s.begun[i] {
-				continue
-			}
-			if left = true; s.ready(i) {
-				s.begun[i] = true
-				return i, true
-			}
+		i, left := s.ready()
+		if i >= 0 {
+			s.begun[i] = true
+			return i, true
 		}
 		if !left {
 			return 0, false
@@ -48,7 +116,22 @@ func (s *schedule) next() (i int, ok bool) {
 	}
 }
 
-func (s *schedule) ready(i int) bool {
+// ready is the action that can begin and comes first, -1 where none can; left tells whether there are others.
+func (s *schedule) ready() (first int, left bool) {
+	first = -1
+	for i := range s.actions {
+		if s.begun[i] {
+			continue
+		}
+		left = true
+		if s.can(i) && (first < 0 || s.left[i] > s.left[first]) {
+			first = i
+		}
+	}
+	return first, left
+}
+
+func (s *schedule) can(i int) bool {
 	for _, n := range s.actions[i].Needs {
 		if j, planned := s.number[n.Action]; planned && !s.ended[j] {
 			return false

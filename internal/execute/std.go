@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -20,10 +19,8 @@ import (
 // Stds builds the standard libraries that a plan's actions link and that are not in the store yet. What they are built
 // by must be there. No network is used but for the crates that a source comes without.
 func Stds(ctx context.Context, st *store.Store, stds []compose.BuiltStd, opt Options, note func(string)) error {
-	if opt.Jobs <= 0 {
-		opt.Jobs = runtime.NumCPU()
-	}
-	r := &runner{opt: opt, slots: make(chan struct{}, 1), each: opt.Jobs}
+	r, end := newRunner(opt, "")
+	defer end()
 	for _, b := range stds {
 		if err := r.crates(ctx, st, b, note); err != nil {
 			return err

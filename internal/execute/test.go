@@ -63,14 +63,17 @@ type TestResult struct {
 
 // RunTests runs tests side by side. Those that fail do not stop others; the results are in the order of the tests.
 func RunTests(ctx context.Context, tests []Test, opt TestOptions) ([]TestResult, error) {
-	r, jobs := newRunner(opt.Options, len(tests))
+	r, end := newRunner(opt.Options, opt.Build)
+	defer end()
 	r.whole = true
 	results := make([]TestResult, len(tests))
 	var g errgroup.Group
-	g.SetLimit(jobs)
+	g.SetLimit(r.pool.Size())
 	var mu sync.Mutex
 	for i, t := range tests {
 		g.Go(func() error {
+			r.busy.Add(1)
+			defer r.busy.Add(-1)
 			start := time.Now()
 			res := r.test(ctx, t, opt, &start)
 			res.Target, res.Platform, res.Emulated, res.Node = t.Action.Target, t.Action.OCI, t.Emulated, t.node()

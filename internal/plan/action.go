@@ -480,7 +480,7 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *Action) ([]Step, error) {
 }
 
 func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
-	s := Step{Dir: a.Build, Ran: def.Ran, Configures: def.Configures, Ahead: def.Ahead}
+	s := Step{Dir: a.Build, Ran: def.Ran, Configures: def.Configures, Ahead: def.Ahead, Jobserver: a.Jobservers[def.Jobserver]}
 	var err error
 	for _, f := range []struct {
 		to   *string

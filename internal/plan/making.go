@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/Masterminds/semver/v3"
+
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
@@ -91,12 +93,14 @@ func (m *making) tools() error {
 		for _, name := range need.Toolchains {
 			m.needs.Toolchains = append(m.needs.Toolchains, name)
 			if m.Project.Toolchains[name].Source == "host" {
+				m.jobserver(name, "")
 				continue
 			}
 			tc, err := m.Toolchain(name, m.p)
 			if err != nil {
 				return err
 			}
+			m.jobserver(name, tc.Version)
 			m.set.Toolchain(tc)
 			m.a.Path = append(m.a.Path, tc.Bin())
 			maps.Copy(m.found, tc.Env())
@@ -119,6 +123,25 @@ func (m *making) tools() error {
 	m.hostTools()
 	m.a.Explain = m.explanations(m.t, m.p, m.needs.Toolchains)
 	return nil
+}
+
+// jobserver notes how a toolchain of a version, "" where that is not known, takes jobs from a jobserver.
+func (m *making) jobserver(name, version string) {
+	def := m.Catalog.Toolchain(name)
+	if def == nil {
+		return
+	}
+	v, err := semver.NewVersion(version)
+	for _, j := range def.Jobserver {
+		c, cerr := semver.NewConstraint(cmp.Or(j.Versions, "*")) // the catalog's tests read it
+		if j.Versions == "" || err == nil && cerr == nil && c.Check(v) {
+			if m.a.Jobservers == nil {
+				m.a.Jobservers = map[string]string{}
+			}
+			m.a.Jobservers[name] = j.Form
+			return
+		}
+	}
 }
 
 // hostTools says which programs of the host the action sees: those of the list, what the target names, and toolchains

@@ -143,10 +143,11 @@ type Action struct {
 	// LinkFile is where arguments for the linker go, by which it is linked with its needs; "" where it has none.
 	LinkFile string `json:"-"`
 	// Caller are the variables of the caller that reach the commands and count.
-	Caller env.Environment `json:"caller,omitempty"`
-	Roots  Roots           `json:"-"` // by which its paths are told
-	Host   bool            `json:"-"` // it is built for the host; nothing of it goes into dist
-	Asked  bool            `json:"-"` // the caller asked for it; else another action needs it
+	Caller     env.Environment   `json:"caller,omitempty"`
+	Roots      Roots             `json:"-"` // by which its paths are told
+	Host       bool              `json:"-"` // it is built for the host; nothing of it goes into dist
+	Jobservers map[string]string `json:"-"` // by toolchain: how it takes jobs from a jobserver
+	Asked      bool              `json:"-"` // the caller asked for it; else another action needs it
 }
 
 // A Strict says how tests are found that fail because clang is stricter than GCC was.
@@ -175,6 +176,7 @@ type Step struct {
 	Ran         string          `json:"ran,omitempty"`
 	Configures  bool            `json:"-"`
 	Ahead       bool            `json:"-"`              // of a fetch: once, before the first build
+	Jobserver   string          `json:"-"`              // catalog.Jobserver's form, where its command takes jobs from one
 	Each        []string        `json:"each,omitempty"` // of a fetch: what the platform adds to a command that is one for all
 	In          *NodeTest       `json:"in,omitempty"`   // the Node that a test of Node runs in; the command then is one of npm's host
 }

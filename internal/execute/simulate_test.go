@@ -1,0 +1,192 @@
+package execute
+
+import (
+	"cmp"
+	"container/heap"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+
+	"xbuild/internal/plan"
+)
+
+// A recorded build is a project as it was built for linux/arm64 with one job at a time (2026-11-30; dav1d 1.0.0, fmt
+// 9.1.0, json-c 0.16, Lua 5.4.4, LZ4 1.9.4, PCRE2 10.42, libpng 1.6.39, libuv 1.44.2, XZ Utils 5.4.1, as Debian 12 has
+// them, on one core of a busy machine).
+type recorded struct {
+	Alone float64   `json:"alone"` // seconds of configuring and installing, one step after another
+	Jobs  []float64 `json:"jobs"`  // seconds of each job of the build itself, which run side by side
+}
+
+// A simulated build is one action with what is left of it.
+type simulated struct {
+	action  int
+	rest    []float64 // of its jobs
+	running int       // jobs that go on
+	alone   bool      // it configures
+}
+
+// An event is the end of a job.
+type event struct {
+	at    float64
+	build *simulated
+}
+
+type events []event
+
+func (e events) Len() int           { return len(e) }
+func (e events) Less(i, j int) bool { return e[i].at < e[j].at }
+func (e events) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)        { *e = append(*e, x.(event)) }
+func (e *events) Pop() any {
+	last := (*e)[len(*e)-1]
+	*e = (*e)[:len(*e)-1]
+	return last
+}
+
+// simulate is how long a plan's actions take on so many cores: the schedule hands them out, each waits for a slot by its
+// place in the schedule, and the jobs of all that build take what slots are free, none before another.
+func simulate(actions []*plan.Action, of func(*plan.Action) recorded, took func(*plan.Action) float64, cores int, random *rand.Rand) float64 {
+	s := newSchedule(actions, took)
+	free, now := cores, 0.0
+	workers := min(cores, len(actions))
+	var queue []*simulated // those that were begun and wait for a slot to configure, the first in the schedule first
+	var building []*simulated
+	var on events
+	for {
+		for workers > 0 {
+			i, _ := s.ready()
+			if i < 0 {
+				break
+			}
+			s.begun[i] = true
+			workers--
+			queue = append(queue, &simulated{action: i, rest: slices.Clone(of(actions[i]).Jobs), alone: true})
+			slices.SortStableFunc(queue, func(a, b *simulated) int { return cmp.Compare(s.left[b.action], s.left[a.action]) })
+		}
+		for free > 0 {
+			// Who reads the pipe first is not known: the queue is one of those that do, and each build that has jobs.
+			var who []*simulated
+			for _, b := range building {
+				if len(b.rest) > 0 {
+					who = append(who, b)
+				}
+			}
+			n := len(who)
+			if len(queue) > 0 {
+				n++
+			}
+			if n == 0 {
+				break
+			}
+			free--
+			if k := random.IntN(n); k < len(who) {
+				b := who[k]
+				b.running++
+				heap.Push(&on, event{now + b.rest[0], b})
+				b.rest = b.rest[1:]
+			} else {
+				heap.Push(&on, event{now + of(actions[queue[0].action]).Alone, queue[0]})
+				queue = queue[1:]
+			}
+		}
+		if len(on) == 0 {
+			return now
+		}
+		e := heap.Pop(&on).(event)
+		now = e.at
+		free++
+		b := e.build
+		if b.alone {
+			b.alone = false
+			building = append(building, b)
+		} else {
+			b.running--
+		}
+		if b.running == 0 && len(b.rest) == 0 {
+			s.ended[b.action] = true
+			workers++
+			building = slices.DeleteFunc(building, func(o *simulated) bool { return o == b })
+		}
+	}
+}
+
+// TestSimulation: ten targets for eleven platforms, of recorded times, take at most 1.1 times what they have to on 8, 32
+// and 128 cores: the longest chain, or all work on all cores. The first build, which knows no times, is looked at too.
+func TestSimulation(t *testing.T) {
+	data, err := os.ReadFile("testdata/recorded.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var builds map[string]recorded
+	if err := json.Unmarshal(data, &builds); err != nil {
+		t.Fatal(err)
+	}
+	if len(builds) != 9 {
+		t.Fatalf("%d builds were recorded", len(builds))
+	}
+	var actions []*plan.Action
+	made := map[string]*plan.Action{}
+	add := func(target, of string, platform int, needs ...string) {
+		a := &plan.Action{Target: target, Recipe: of, OCI: fmt.Sprint(platform)}
+		for _, n := range needs {
+			a.Needs = append(a.Needs, plan.Need{Target: n, Action: made[n+" "+a.OCI]})
+		}
+		made[target+" "+a.OCI] = a
+		actions = append(actions, a)
+	}
+	for _, target := range []string{"dav1d", "fmt", "jsonc", "lua", "lz4", "pcre2", "png", "uv", "xz"} {
+		for platform := range 11 {
+			add(target, target, platform)
+		}
+	}
+	for platform := range 11 {
+		add("tool", "fmt", platform, "lz4", "xz") // a tenth, which needs two others
+	}
+	of := func(a *plan.Action) recorded { return builds[a.Recipe] }
+	seconds := func(a *plan.Action) float64 { // on one core
+		r := of(a)
+		sum := r.Alone
+		for _, j := range r.Jobs {
+			sum += j
+		}
+		return sum
+	}
+	for _, cores := range []int{8, 32, 128} {
+		work, path := 0.0, map[*plan.Action]float64{}
+		longest := 0.0
+		for _, a := range actions {
+			work += seconds(a)
+			before := 0.0
+			for _, n := range a.Needs {
+				before = max(before, path[n.Action])
+			}
+			path[a] = before + of(a).Alone + slices.Max(of(a).Jobs)
+			longest = max(longest, path[a])
+		}
+		least := max(longest, work/float64(cores))
+		for _, c := range []struct {
+			name string
+			took func(*plan.Action) float64
+			most float64
+		}{
+			{"times of the last build", seconds, 1.1},
+			{"no times", func(*plan.Action) float64 { return 0 }, 1.2},
+		} {
+			worst := 0.0
+			for seed := range uint64(20) {
+				worst = max(worst, simulate(actions, of, c.took, cores, rand.New(rand.NewPCG(seed, 1)))/least)
+			}
+			t.Logf("%3d cores, %s: %.3f of %.0f s", cores, c.name, worst, least)
+			if worst > c.most {
+				t.Errorf("%d cores, %s: %.3f times the least, want %.1f at most", cores, c.name, worst, c.most)
+			}
+			if worst < 1 {
+				t.Errorf("%d cores: %.3f times the least: that cannot be", cores, worst)
+			}
+		}
+	}
+}

@@ -1,0 +1,252 @@
+// Package jobs is one pool of job slots, which the commands that are started and all that these start share: a jobserver
+// as GNU make has it (GNU make's manual, "POSIX Jobserver Interaction"). A slot is a byte in a named pipe. Who starts a
+// job takes one, and puts it back after; what a command starts beside itself takes others, if it knows of the pool.
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+)
+
+// A Pool is a number of slots. Its methods may be called from many goroutines.
+type Pool struct {
+	n    int
+	path string   // of the pipe; "" where there is none
+	pipe *os.File // for both; reading waits
+	raw  int      // the same for reading that does not wait
+	own  chan struct{}
+
+	mu      sync.Mutex
+	changed sync.Cond
+	waiting []*waiter
+	held    int // slots of this process
+	closed  bool
+}
+
+type waiter struct {
+	priority float64
+	got      chan struct{}
+}
+
+// New makes a pool of n slots, whose pipe lies in a directory, which has to be there. Where no pipe can be made in it,
+// or dir is "", what commands start cannot take slots of it.
+func New(dir string, n int) *Pool {
+	p := &Pool{n: min(n, 4096), raw: -1} // what a pipe has room for on every system
+	p.changed.L = &p.mu
+	if dir != "" {
+		sweep(dir)
+		p.open(filepath.Join(dir, fmt.Sprintf("%s%d", prefix, os.Getpid())))
+	}
+	if p.path == "" {
+		p.own = make(chan struct{}, p.n)
+	}
+	p.add(p.n)
+	go p.serve()
+	return p
+}
+
+const prefix = "jobs-"
+
+func (p *Pool) open(path string) {
+	for i := range 100 {
+		name := fmt.Sprintf("%s-%d", path, i)
+		err := syscall.Mkfifo(name, 0o600)
+		if errors.Is(err, syscall.EEXIST) {
+			continue
+		}
+		if err != nil {
+			return
+		}
+		pipe, err := os.OpenFile(name, os.O_RDWR|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			os.Remove(name)
+			return
+		}
+		raw, err := syscall.Open(name, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			pipe.Close()
+			os.Remove(name)
+			return
+		}
+		p.path, p.pipe, p.raw = name, pipe, raw
+		return
+	}
+}
+
+// sweep removes the pipes of processes that were killed: nobody reads them.
+func sweep(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, prefix+"*"))
+	for _, path := range left {
+		fd, err := syscall.Open(path, syscall.O_WRONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+		if errors.Is(err, syscall.ENXIO) {
+			os.Remove(path)
+		}
+		if err == nil {
+			syscall.Close(fd)
+		}
+	}
+}
+
+// Path is the pipe's; "" where there is none.
+func (p *Pool) Path() string { return p.path }
+
+// Size is the number of slots.
+func (p *Pool) Size() int { return p.n }
+
+// Flags are the value of MAKEFLAGS by which make, and what knows its jobserver, take slots from the pool; "" where
+// there is no pipe. GNU make knows a named pipe from 4.4 on; Files are for those before.
+func (p *Pool) Flags() string {
+	if p.path == "" {
+		return ""
+	}
+	return fmt.Sprintf("-j%d --jobserver-auth=fifo:%s", p.n, p.path)
+}
+
+// Files opens the pipe for a command that takes it by descriptors: MAKEFLAGS is flags, where the files get the numbers
+// from first on. They are closed when the command has been started.
+func (p *Pool) Files(first int) (flags string, files []*os.File, err error) {
+	if p.path == "" {
+		return "", nil, nil
+	}
+	for _, mode := range []int{os.O_RDWR, os.O_WRONLY} { // for reading alone it would wait for who writes
+		f, err := os.OpenFile(p.path, mode, 0)
+		if err != nil {
+			for _, f := range files {
+				f.Close()
+			}
+			return "", nil, err
+		}
+		files = append(files, f)
+	}
+	return fmt.Sprintf("-j%d --jobserver-auth=%d,%d", p.n, first, first+1), files, nil
+}
+
+// Take waits for a slot and takes, where nobody waits for them, more of those that are free: most in all. give puts them
+// back. Of those who wait, the one with the highest priority comes first. The error is the context's.
+func (p *Pool) Take(ctx context.Context, priority float64, most int) (taken int, give func(), err error) {
+	w := &waiter{priority: priority, got: make(chan struct{}, 1)}
+	p.mu.Lock()
+	i, _ := slices.BinarySearchFunc(p.waiting, priority, func(w *waiter, priority float64) int {
+		return cmp.Or(cmp.Compare(priority, w.priority), -1) // behind those of the same
+	})
+	p.waiting = slices.Insert(p.waiting, i, w)
+	p.changed.Signal()
+	p.mu.Unlock()
+	select {
+	case <-w.got:
+	case <-ctx.Done():
+		p.mu.Lock()
+		if i := slices.Index(p.waiting, w); i >= 0 {
+			p.waiting = slices.Delete(p.waiting, i, i+1)
+			p.mu.Unlock()
+			return 0, nil, ctx.Err()
+		}
+		p.mu.Unlock()
+		p.give(1) // it came at the same moment
+		return 0, nil, ctx.Err()
+	}
+	taken = 1
+	p.mu.Lock()
+	for taken < most && len(p.waiting) == 0 && p.one() {
+		taken++
+		p.held++
+	}
+	p.mu.Unlock()
+	var once sync.Once
+	return taken, func() { once.Do(func() { p.give(taken) }) }, nil
+}
+
+// one takes a slot that is free now.
+func (p *Pool) one() bool {
+	if p.path == "" {
+		select {
+		case <-p.own:
+			return true
+		default:
+			return false
+		}
+	}
+	var b [1]byte
+	n, _ := syscall.Read(p.raw, b[:])
+	return n == 1
+}
+
+func (p *Pool) add(n int) {
+	if p.path == "" {
+		for range n {
+			p.own <- struct{}{}
+		}
+		return
+	}
+	p.pipe.Write(slices.Repeat([]byte{'+'}, n))
+}
+
+func (p *Pool) give(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held -= n
+	p.add(n)
+	if p.held > 0 || p.path == "" || p.closed {
+		return
+	}
+	// Nothing runs: slots that are not there were lost by what was killed. One may be on its way to who waits.
+	on := min(1, len(p.waiting))
+	have := 0
+	for p.one() {
+		have++
+	}
+	p.add(max(have, p.n-on))
+}
+
+// serve hands slots to those who wait.
+func (p *Pool) serve() {
+	for {
+		p.mu.Lock()
+		for len(p.waiting) == 0 && !p.closed {
+			p.changed.Wait()
+		}
+		closed := p.closed
+		p.mu.Unlock()
+		if closed {
+			return
+		}
+		if p.path == "" {
+			<-p.own
+		} else if _, err := p.pipe.Read(make([]byte, 1)); err != nil {
+			return
+		}
+		p.mu.Lock()
+		if len(p.waiting) == 0 {
+			p.add(1)
+		} else {
+			w := p.waiting[0]
+			p.waiting = p.waiting[1:]
+			p.held++
+			w.got <- struct{}{}
+		}
+		p.mu.Unlock()
+	}
+}
+
+// Close removes the pipe. No slot is held any more.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	p.closed = true
+	p.changed.Signal()
+	if p.path != "" {
+		p.pipe.Close()
+		syscall.Close(p.raw)
+		os.Remove(p.path)
+	}
+}
