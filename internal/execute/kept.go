@@ -271,7 +271,7 @@ func (r *runner) take(a *plan.Action, declared, needs string) *taken {
 		r.opt.Cache.Used(key, set)
 		t := &taken{ID: a.ID, Inputs: declared, Needs: needs, Reads: reads, Programs: programs}
 		for i, f := range res.Files {
-			o := output{Dist: filepath.FromSlash(f.Name), Link: f.Link, Kept: f.Sum, Mode: f.Mode, Stat: "kept " + f.Sum}
+			o := output{Dist: filepath.FromSlash(f.Name), Link: f.Link, Kept: f.Sum, Mode: f.Mode, Stat: fmt.Sprintf("kept %s %o %s", f.Sum, f.Mode, f.Link)}
 			switch data.Places[i] {
 			case inDistAlone, inBoth:
 				o.Place = data.Places[i]
@@ -367,7 +367,7 @@ func (r *runner) keep(a *plan.Action, st *state) error {
 	}
 	if a.Linked {
 		files := map[string]laid{}
-		if err := headers(a, files); err != nil {
+		if err := headers(a, files, false); err != nil {
 			return err
 		}
 		for name, f := range files {

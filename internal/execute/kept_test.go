@@ -298,6 +298,31 @@ func TestKeptFiles(t *testing.T) {
 	}
 }
 
+// TestKeptSwitch: of two kept results the links, the permissions and the headers are those of the one that was taken,
+// although the build directory is of the other.
+func TestKeptSwitch(t *testing.T) {
+	b := checkout(t, t.TempDir(), 0)
+	for i, mode := range []string{"700", "755", "700", "755", "700"} {
+		b.write("src/input", mode)
+		a := b.keeping("out", "rm -rf file-* out link include; cat SRC/input > file-$(cat SRC/input); chmod $(cat SRC/input) file-*; cp -p file-$(cat SRC/input) out; ln -s file-$(cat SRC/input) link; mkdir include; touch include/h$(cat SRC/input).h")
+		a.Output = []plan.Output{{Path: "out"}, {Path: "file-*"}, {Path: "link"}}
+		a.Linked, a.Prefix, a.Headers = true, filepath.Join(filepath.Dir(a.State), "prefix"), []string{filepath.Join(a.Build, "include")}
+		if r := b.one(a); r.Kept != (i == 2 || i == 4) {
+			t.Errorf("%d: kept %v", i, r.Kept)
+		}
+		info, err := os.Stat(filepath.Join(b.opt.Dist, "linux/arm64/out"))
+		if err != nil || fmt.Sprintf("%o", info.Mode().Perm()) != mode {
+			t.Errorf("%d: %v, %v, want %s", i, info.Mode(), err, mode)
+		}
+		if to, err := os.Readlink(filepath.Join(b.opt.Dist, "linux/arm64/link")); err != nil || to != "file-"+mode {
+			t.Errorf("%d: the link leads to %q, %v", i, to, err)
+		}
+		if names := b.names(relative(b.dir, filepath.Join(a.Prefix, "include"))); !slices.Equal(names, []string{"h" + mode + ".h"}) {
+			t.Errorf("%d: headers %q", i, names)
+		}
+	}
+}
+
 // TestKeptNeeds: what needs a kept result finds it as it was built, with headers that its build has made.
 func TestKeptNeeds(t *testing.T) {
 	store := t.TempDir()

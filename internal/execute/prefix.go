@@ -51,7 +51,7 @@ func (r *runner) prefix(a *plan.Action, st *state) error {
 	}
 	for _, o := range outputs {
 		mode := o.Mode
-		if o.Kept == "" {
+		if o.Place == "" { // it is in the build directory
 			info, err := os.Lstat(o.Path)
 			if err != nil {
 				return err
@@ -74,7 +74,7 @@ func (r *runner) prefix(a *plan.Action, st *state) error {
 		}
 	}
 	if a.Linked {
-		if err := headers(a, files); err != nil {
+		if err := headers(a, files, st.Taken != nil); err != nil {
 			return err
 		}
 		if err := described(a, files); err != nil {
@@ -120,9 +120,13 @@ func installed(a *plan.Action, o output, mode fs.FileMode) []string {
 
 var headerSuffixes = []string{".h", ".hh", ".hpp", ".hxx", ".h++", ".inc", ".inl", ".ipp", ".tpp", ".tcc"}
 
-// headers adds the headers of an action's directories. What it installs itself wins.
-func headers(a *plan.Action, files map[string]laid) error {
+// headers adds the headers of an action's directories. What it installs itself wins. kept says that the result is a
+// kept one.
+func headers(a *plan.Action, files map[string]laid, kept bool) error {
 	for _, dir := range a.Headers {
+		if kept && within(dir, filepath.Dir(a.State)) {
+			continue // what is in the build directory is of another build
+		}
 		err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
 			switch {
 			case errors.Is(err, fs.ErrNotExist) && file == dir:

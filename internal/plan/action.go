@@ -102,6 +102,11 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	vars["needs"], vars["needs.link"] = linked(a.Needs), filepath.Join(work, "needs.link")
 	if len(linked(a.Needs)) > 0 {
 		a.LinkFile = filepath.Join(work, "needs.link")
+		for _, n := range a.Needs {
+			if !n.Run {
+				a.Beside = append(a.Beside, relativeTo(a.Dist, n.Action.Dist))
+			}
+		}
 	}
 	if _, err := os.Stat(source); err != nil {
 		return nil, fmt.Errorf("source: %w", err)

@@ -134,6 +134,8 @@ type Action struct {
 	Set compose.Set `json:"-"`
 	// Needs are the actions that are carried out before it, whose results it is built with.
 	Needs []Need `json:"needs,omitempty"`
+	// Beside are the places of what it links with in dist, as seen from its own: shared libraries are found by these.
+	Beside []string `json:"beside,omitempty"`
 	// Prefix is where its result is laid out for those that need it: those that link with it, and those that run it.
 	Prefix   string   `json:"-"`
 	Linked   bool     `json:"-"`

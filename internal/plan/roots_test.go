@@ -203,3 +203,39 @@ func TestCallerCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestDestBeside: where a program and the library that it links with lie in dist is in the program, by its RUNPATH.
+func TestDestBeside(t *testing.T) {
+	const two = `
+-- xbuild.toml --
+[project]
+platforms = ["linux/arm64"]
+
+[target.lib]
+recipe = "cc"
+kind = "shared"
+dest = "usr/lib"
+sources = ["src/a.c"]
+
+[target.app]
+recipe = "cc"
+dest = "usr/bin"
+sources = ["src/b.c"]
+needs = ["lib"]
+-- src/a.c --
+-- src/b.c --
+`
+	id := func(archive string) string {
+		actions := planner(t, archive).plan(t, Selection{}).Actions
+		return actions[len(actions)-1].ID
+	}
+	base := id(two)
+	if id(two) != base {
+		t.Error("the same has another ID")
+	}
+	for _, change := range [][2]string{{`dest = "usr/bin"`, `dest = "bin"`}, {`dest = "usr/lib"`, `dest = "lib"`}} {
+		if id(strings.Replace(two, change[0], change[1], 1)) == base {
+			t.Errorf("%s in the place of %s does not count", change[1], change[0])
+		}
+	}
+}
