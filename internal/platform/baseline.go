@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"xbuild/internal/spelling"
 )
 
 // A Baseline is the instruction set that a build may use: what the platform promises and what the user adds with a CPU
@@ -254,7 +256,7 @@ func (t *baselineTable) noFeature(p Platform, a *arch, name, n string) error {
 		all = append(all, f.name)
 	}
 	hint := ""
-	if w := nearest(n, append(slices.Clone(all), words...)); w != "" {
+	if w := spelling.Nearest(n, append(slices.Clone(all), words...)); w != "" {
 		hint = fmt.Sprintf("; did you mean %q?", w)
 	}
 	return fmt.Errorf("feature %q is unknown%s (%s has %s)", name, hint, a.name, strings.Join(all, ", "))
@@ -322,7 +324,7 @@ func (t *baselineTable) chosen(p Platform, a *arch, name string) (cpuModel, erro
 	if len(words) == 0 {
 		return cpuModel{}, fmt.Errorf("cpu %q is unknown; %s has none to choose", name, p)
 	}
-	if w := nearest(name, words); w != "" { // up to a hundred names are no help beside the right one
+	if w := spelling.Nearest(name, words); w != "" { // up to a hundred names are no help beside the right one
 		return cpuModel{}, fmt.Errorf("cpu %q is unknown; did you mean %q?", name, w)
 	}
 	return cpuModel{}, fmt.Errorf("cpu %q is unknown (%s has %s)", name, a.name, strings.Join(words, ", "))

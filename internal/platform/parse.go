@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	"xbuild/internal/spelling"
 )
 
 // key is a spelling without what people vary: case, and which of "/", "_" and "-" separates.
@@ -28,7 +30,7 @@ func Parse(s string) (Platform, error) {
 		return t.all[i], nil
 	}
 	hint := ""
-	if n := nearest(key(s), spellings()); n != "" {
+	if n := spelling.Nearest(key(s), spellings()); n != "" {
 		hint = fmt.Sprintf("; did you mean %q?", t.all[t.byKey[n]].Name)
 	}
 	return Platform{}, fmt.Errorf("platform %q is unknown%s (xbuild platforms lists them)", s, hint)
@@ -75,41 +77,4 @@ func ParseFloor(s string) (p Platform, floor string, err error) {
 		return Platform{}, "", fmt.Errorf("platform %q has a glibc floor, and its libc is musl", s)
 	}
 	return p, m[2], nil
-}
-
-// nearest is the word that takes the fewest edits from s, or "" when none is near.
-func nearest(s string, words []string) string {
-	if len(s) > 64 { // no spelling is that long
-		return ""
-	}
-	best, least := "", len(s)/3+2 // a third of it may be wrong
-	for _, w := range words {
-		if d := distance(s, w, least); d < least {
-			best, least = w, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's, given up at limit.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/Masterminds/semver/v3"
+
+	"xbuild/internal/spelling"
 )
 
 var (
@@ -111,4 +113,17 @@ func checkMirror(text string) error {
 		return errors.New("wants a URL that starts with https://, http:// or file://")
 	}
 	return nil
+}
+
+// meant is the end of a message about an unknown word: what was probably meant, and what there is.
+func meant(word string, choices []string, verb string) string {
+	choices = slices.Sorted(slices.Values(choices))
+	text := ""
+	if near := spelling.Nearest(word, choices); near != "" {
+		text = "; did you mean \"" + near + "\"?"
+	}
+	if len(choices) == 0 {
+		return text
+	}
+	return text + " (" + verb + " " + strings.Join(choices, ", ") + ")"
 }

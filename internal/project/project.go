@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"xbuild/internal/platform"
+	"xbuild/internal/spelling"
 )
 
 // FileName is the name of a project's file.
@@ -177,7 +178,7 @@ func (p *Project) Nearest(name string) string {
 	for _, t := range p.Targets {
 		names = append(names, t.Name)
 	}
-	return nearest(name, names)
+	return spelling.Nearest(name, names)
 }
 
 // Config is all that the file says about one platform. Key by key, a

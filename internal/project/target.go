@@ -14,6 +14,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"xbuild/internal/platform"
+	"xbuild/internal/spelling"
 )
 
 func (r *reader) target(name string, t *table) Target {
@@ -64,7 +65,7 @@ func (r *reader) target(name string, t *table) Target {
 		// Which other keys are right, only the recipe knows.
 		if v, given := t.values["recipe"]; !given {
 			for _, key := range slices.Sorted(maps.Keys(t.values)) {
-				if !slices.Contains(t.known, key) && nearest(key, []string{"recipe"}) != "" {
+				if !slices.Contains(t.known, key) && spelling.Nearest(key, []string{"recipe"}) != "" {
 					r.report.at(t.pos.key(key), "unknown key %q in %s; did you mean \"recipe\"?", key, t.name)
 				}
 			}

@@ -1,18 +1,16 @@
-package project
+// Package spelling guesses what was meant by a word that is not known. There is one distance for all: names of keys,
+// platforms, targets and features.
+package spelling
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
-// nearest is the choice that was probably meant by word, or "".
-func nearest(word string, choices []string) string {
+// Nearest is the choice that was probably meant by word, or "".
+func Nearest(word string, choices []string) string {
 	best, bestDistance := "", -1
 	folded := fold(word)
 	for _, c := range choices {
 		d := distance(folded, fold(c))
-		// A third of the letters may be wrong: "platfroms" is platforms, but
-		// "go" is not "cc".
+		// A third of the letters may be wrong: "platfroms" is platforms, but "go" is not "cc".
 		if d > (max(len(word), len(c))+1)/3 {
 			continue
 		}
@@ -52,18 +50,4 @@ func distance(a, b string) int {
 		before, last = last, row
 	}
 	return last[len(b)]
-}
-
-// meant is the end of a message about an unknown word: what was probably
-// meant, and what there is.
-func meant(word string, choices []string, verb string) string {
-	choices = slices.Sorted(slices.Values(choices))
-	text := ""
-	if near := nearest(word, choices); near != "" {
-		text = "; did you mean \"" + near + "\"?"
-	}
-	if len(choices) == 0 {
-		return text
-	}
-	return text + " (" + verb + " " + strings.Join(choices, ", ") + ")"
 }
