@@ -25,13 +25,13 @@ import (
 	"xbuild/internal/resolve"
 )
 
-const usage = `usage: go run ./bench [-only env,build,compile,fetch] [-n ROUNDS] [-work DIR]
+const usage = `usage: go run ./bench [-only env,build,kept,compile,fetch] [-n ROUNDS] [-work DIR]
 
 Prints a table of medians. With -work, DIR stays, and the next run need not build examples/all again.
 `
 
 func main() {
-	only := flag.String("only", "env,build,compile,fetch", "what to measure")
+	only := flag.String("only", "env,build,kept,compile,fetch", "what to measure")
 	n := flag.Int("n", 3, "rounds of the long measurements, compile and fetch")
 	work := flag.String("work", "", "scratch folder that stays (default: one that goes)")
 	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
@@ -86,10 +86,10 @@ func run(ctx context.Context, only []string, rounds int, work string) error {
 		name string
 		rows func() ([]row, error)
 	}
-	all := []measurement{{"env", b.env}, {"build", b.nothing}, {"compile", b.compile}, {"fetch", b.fetch}}
+	all := []measurement{{"env", b.env}, {"build", b.nothing}, {"kept", b.kept}, {"compile", b.compile}, {"fetch", b.fetch}}
 	for _, name := range only {
 		if !slices.ContainsFunc(all, func(m measurement) bool { return m.name == name }) {
-			return fmt.Errorf("-only: unknown measurement %q (want env, build, compile, fetch)", name)
+			return fmt.Errorf("-only: unknown measurement %q (want env, build, kept, compile, fetch)", name)
 		}
 	}
 	var rows []row
@@ -233,6 +233,54 @@ func (b *bench) env() ([]row, error) {
 	return []row{
 		{"`xbuild env -p linux/arm64`, warm store, wall clock; by hand: `/bin/true`", ms(median(a, wall)), ms(median(h, wall)), "", "15 ms"},
 		{"the same, user + system", ms(median(a, cpu)), ms(median(h, cpu)), "", ""},
+	}, nil
+}
+
+// kept is xbuild build of what was built elsewhere, beside a copy of dist.
+func (b *bench) kept() ([]row, error) {
+	dir, err := b.project()
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(os.Stderr, "bench: building examples/all first")
+	if _, err := b.time(dir, nil, b.xbuild, "build"); err != nil {
+		return nil, err
+	}
+	at, round := "", 0
+	elsewhere := func() (cost, error) {
+		round++
+		at = filepath.Join(b.work, fmt.Sprint("elsewhere-", round), "all")
+		if err := os.MkdirAll(at, 0o755); err != nil {
+			return cost{}, err
+		}
+		for _, part := range []string{"xbuild.toml", "xbuild.lock", "native", "go", "cgo"} {
+			if _, err := b.time(dir, nil, "cp", "-r", part, at); err != nil {
+				return cost{}, err
+			}
+		}
+		c, err := b.time(at, nil, b.xbuild, "build")
+		if err != nil {
+			return cost{}, err
+		}
+		if out, err := exec.CommandContext(b.ctx, "diff", "-r", filepath.Join(dir, "dist"), filepath.Join(at, "dist")).CombinedOutput(); err != nil {
+			return cost{}, fmt.Errorf("dist differs: %s", out)
+		}
+		if built, _ := filepath.Glob(filepath.Join(at, ".xbuild/linux/*/*/build")); len(built) > 0 {
+			return cost{}, fmt.Errorf("something was built: %s", built[0])
+		}
+		return c, nil
+	}
+	copied := func() (cost, error) {
+		c, err := b.time(dir, nil, "cp", "-r", "dist", filepath.Join(b.work, fmt.Sprint("copy-", round)))
+		return c, errors.Join(err, os.RemoveAll(filepath.Dir(at)), os.RemoveAll(filepath.Join(b.work, fmt.Sprint("copy-", round))))
+	}
+	a, h, err := pairs(1, 9, elsewhere, copied)
+	if err != nil {
+		return nil, err
+	}
+	return []row{
+		{"`xbuild build` in another directory from kept results, 6 targets x 11 platforms, wall clock; by hand: `cp -r dist`", ms(median(a, wall)), ms(median(h, wall)), ratio(a, h, wall), "3"},
+		{"the same, user + system", ms(median(a, cpu)), ms(median(h, cpu)), ratio(a, h, cpu), ""},
 	}, nil
 }
 
