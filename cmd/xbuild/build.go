@@ -402,16 +402,28 @@ func (s *session) executeOptions(jobs int) execute.Options {
 		kept = cache.New(s.store.Dir())
 	}
 	return execute.Options{
-		Cache: kept, Registry: registry, Jobs: jobs, Project: s.Project.Dir, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Skip: slices.Clone(s.moved), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
+		Cache: kept, Version: version, Registry: registry, Jobs: jobs, Project: s.Project.Dir, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Skip: slices.Clone(s.moved), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
 	}
 }
 
 func relative(path string) string {
-	if dir, err := os.Getwd(); err == nil {
-		if rel, err := filepath.Rel(dir, path); err == nil && !strings.HasPrefix(rel, "..") {
+	dir, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	for _, from := range []string{dir, realPath(dir)} {
+		if rel, err := filepath.Rel(from, path); err == nil && !strings.HasPrefix(rel, "..") {
 			return rel
 		}
+	}
+	return path
+}
+
+// realPath is a path without links, or as it is where they cannot be read.
+func realPath(path string) string {
+	if p, err := filepath.EvalSymlinks(path); err == nil {
+		return p
 	}
 	return path
 }

@@ -34,6 +34,8 @@ type Recipe struct {
 	// Reread says that the build system decides by content and keeps results of its own: what has changed and was not
 	// looked at again was missed, and what other programs than its own read that were not run again.
 	Reread bool `toml:"reread" json:"-"`
+	// Precise says that what it makes in the directory of an earlier build is what it makes from nothing.
+	Precise bool `toml:"precise" json:"-"`
 	// HostPart is cargo's directory for what it builds, below the build directory: what is compiled there for the host
 	// out of crates of a registry is the same for all platforms.
 	HostPart string `toml:"host_part" json:"-"`

@@ -525,7 +525,8 @@ func writeArtifacts(ctx context.Context, scratch, dist string, results []Result)
 // left out. copied is what was copied before, and is what is copied after.
 func copyTree(from, to string, left func(path string) bool, skip []string, copied map[string]string) error {
 	seen := map[string]bool{}
-	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+	top := from + string(filepath.Separator) // it may be a link itself
+	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -540,7 +541,7 @@ func copyTree(from, to string, left func(path string) bool, skip []string, copie
 		}
 		switch {
 		case d.IsDir():
-			if path != from && (slices.Contains(skip, path) || slices.Contains(vcs, d.Name()) || isCache(path) || left(path)) {
+			if path != top && (slices.Contains(skip, path) || slices.Contains(vcs, d.Name()) || isCache(path) || left(path)) {
 				return fs.SkipDir
 			}
 			return os.MkdirAll(dst, 0o755)

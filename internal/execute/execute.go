@@ -57,6 +57,7 @@ type Options struct {
 	Registry string          // of npm's packages, where one is configured: yarn 4 is told
 	Tests    bool            // tests follow: what they need is fetched, and their build directories are wanted
 	Cache    *cache.Cache    // where results are kept; nil where none are
+	Version  string          // of xbuild: another one makes, and refuses, other things
 	Done     func(Result)    // called after each action, one at a time
 }
 
@@ -266,8 +267,11 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		next.Reads, next.Readers, next.Steps, next.Copied, next.same = st.Reads, st.Readers, st.Steps, st.Copied, !st.Failed
 	} else if err := wipe(a); err != nil {
 		return Result{Err: err}
-	} else if kept {
-		next.Reads, next.Readers = st.Reads, st.Readers
+	} else {
+		next.fresh = true
+		if kept {
+			next.Reads, next.Readers = st.Reads, st.Readers
+		}
 	}
 	if err := os.Remove(a.State); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return Result{Err: err}
@@ -501,7 +505,7 @@ func (r *runner) anew(ctx context.Context, a *plan.Action, st *state, log *bytes
 	if err := wipe(a); err != nil {
 		return err
 	}
-	st.Steps, st.Copied = nil, nil
+	st.Steps, st.Copied, st.fresh = nil, nil, true
 	if !run.forgot {
 		st.Reads, st.Readers = nil, nil
 	}
@@ -636,7 +640,7 @@ func (r *runner) step(ctx context.Context, a *plan.Action, s plan.Step, log *byt
 
 // command runs one command. Its processes are a group of their own, which ends with ctx and with this process.
 func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
-	if len(s.Forget) > 0 && r.running(a).again[reader(a.Readers, s.Command)] {
+	if len(s.Forget) > 0 && r.running(a).again[readerIn(a, s.Command, real(s.Dir))] {
 		for _, f := range s.Forget {
 			if err := removeAll(f); err != nil {
 				return err

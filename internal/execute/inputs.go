@@ -195,9 +195,19 @@ func (in *inputs) record(a *plan.Action) *trace.Record {
 			}
 			return within(path, a.Stage)
 		},
-		Reader:    func(argv []string) string { return reader(a.Readers, argv) },
+		Reader:    func(argv []string, dir string) string { return readerIn(a, argv, dir) },
 		Forgetful: slices.Sorted(maps.Keys(a.Forgetful)),
 	}
+}
+
+// readerIn names a program by its arguments and where it runs, below the build directory or elsewhere: recursive makes
+// call the same compiler for files of the same names. A build system is the same one everywhere.
+func readerIn(a *plan.Action, argv []string, dir string) string {
+	name := reader(a.Readers, argv)
+	if dir == "" || driver(a, name) || dir == a.Build || dir == real(a.Build) {
+		return name
+	}
+	return name + " in " + relative(real(a.Build), dir)
 }
 
 // reader names a program by its arguments. Programs that a recipe lists are named by the values of some options alone,

@@ -3,6 +3,7 @@ package execute
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"xbuild/internal/cache"
 	"xbuild/internal/plan"
@@ -50,9 +52,9 @@ const (
 )
 
 // keyOf is what is asked for.
-func keyOf(a *plan.Action) string {
+func (r *runner) keyOf(a *plan.Action) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s %s %v %v\n", format, a.ID, a.Linked, a.Started)
+	fmt.Fprintf(h, "%s %s %s %v %v\n", format, r.opt.Version, a.ID, a.Linked, a.Started)
 	if a.Linked {
 		for _, dir := range a.Headers {
 			spelled, _ := a.Roots.Spell(dir)
@@ -93,24 +95,46 @@ func (r *runner) setOf(a *plan.Action, reads []read, programs map[string]string)
 		if !list && within(project, path) {
 			continue // it is on the way to the project
 		}
-		spelled, _ := a.Roots.Spell(path)
 		if rd.Sum == "-" && !within(path, project) {
 			set = append(set, readUpwards+relative(above(project, path), path))
 		}
-		if list {
-			spelled += "/"
-		}
-		kind := readContent
+		kind, slash := readContent, ""
 		if len(rd.By) == 0 {
 			kind = readKind
 		}
-		set = append(set, kind+spelled)
+		if list {
+			slash = "/"
+		}
+		spelled, below := spell(a, path)
+		set = append(set, kind+spelled+slash)
+		if rd.Sum != "-" && beside(project, path) && (!below || strings.HasPrefix(spelled, plan.RootHome)) {
+			// The commands may have said "../x", which is another file from another project.
+			set = append(set, kind+plan.RootProject+"/"+relative(project, path)+slash)
+		}
 	}
 	for name := range programs {
 		set = append(set, readProgram+name)
 	}
 	slices.Sort(set)
 	return append(slices.Compact(set), readDeclared, readNeeds), true
+}
+
+// spell tells a path by its root. Artifacts may go elsewhere than the dist that commands read in.
+func spell(a *plan.Action, path string) (spelled string, below bool) {
+	roots := slices.DeleteFunc(slices.Clone(a.Roots), func(r plan.Root) bool { return r.Name == plan.RootDist })
+	return roots.Spell(path)
+}
+
+// systems are the directories of the root directory in which nobody has what belongs to a project.
+var systems = []string{"bin", "dev", "etc", "gnu", "lib", "lib32", "lib64", "libx32", "nix", "opt", "proc", "run", "sbin", "snap", "sys", "usr", "var"}
+
+// beside tells whether a path outside of a project may belong to it.
+func beside(project, path string) bool {
+	if within(path, project) {
+		return false
+	}
+	first := func(p string) string { name, _, _ := strings.Cut(strings.TrimPrefix(p, "/"), "/"); return name }
+	return !slices.Contains(systems, first(path)) || first(path) == first(project)
 }
 
 // above is the nearest directory that two paths are in.
@@ -155,6 +179,13 @@ func (r *runner) idOf(
 			path, known := a.Roots.Resolve(name[2:])
 			if !known {
 				return "", nil, nil, false
+			}
+			if strings.Contains(path, "/../") {
+				if list := strings.HasSuffix(path, "/"); list {
+					path = filepath.Clean(path) + "/"
+				} else {
+					path = filepath.Clean(path)
+				}
 			}
 			rd := what(path)
 			is = r.portable(a, rd)
@@ -235,11 +266,30 @@ func named(a *plan.Action, path string, places []string) ([]string, error) {
 		return nil, err
 	}
 	for _, root := range a.Roots {
-		if !slices.Contains(places, root.Name) && bytes.Contains(data, []byte(root.Dir)) {
+		if slices.Contains(places, root.Name) {
+			continue
+		}
+		if slices.ContainsFunc(encoded(root.Dir), func(form []byte) bool { return bytes.Contains(data, form) }) {
 			places = append(places, root.Name)
 		}
 	}
 	return places, nil
+}
+
+// encoded are a text's forms in UTF-8, and as wide characters in either byte order.
+func encoded(text string) [][]byte {
+	forms := [][]byte{[]byte(text)}
+	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+		var two, four []byte
+		for _, u := range utf16.Encode([]rune(text)) {
+			two = order.AppendUint16(two, u)
+		}
+		for _, r := range text {
+			four = order.AppendUint32(four, uint32(r))
+		}
+		forms = append(forms, two, four)
+	}
+	return forms
 }
 
 // What is kept beside the files of a result.
@@ -253,7 +303,7 @@ func (r *runner) take(a *plan.Action, declared, needs string) *taken {
 	if !r.takes(a) {
 		return nil
 	}
-	key := keyOf(a)
+	key := r.keyOf(a)
 	for _, set := range r.opt.Cache.Sets(key) {
 		now := func(path string) read { return r.now(a, path) }
 		id, reads, programs, ok := r.idOf(a, set, declared, needs, now)
@@ -306,9 +356,16 @@ const (
 	isHeader    = "header"
 )
 
+// precise tells whether what an action made in the directory of an earlier run is what it makes from nothing: its build
+// system says so, and no file of an earlier run can be among the outputs.
+func precise(a *plan.Action) bool {
+	glob := func(o plan.Output) bool { return strings.ContainsAny(o.Path, `*?[{\`) }
+	return a.Precise && !slices.ContainsFunc(a.Output, glob)
+}
+
 // keep puts what an action made into the cache. What was read is what the state says.
 func (r *runner) keep(a *plan.Action, st *state) error {
-	if !r.keeps(a) || !st.Seen || st.ID != a.ID {
+	if !r.keeps(a) || !st.Seen || st.ID != a.ID || !st.fresh && !precise(a) {
 		return nil
 	}
 	set, ok := r.setOf(a, st.Reads, st.Programs)
@@ -363,6 +420,9 @@ func (r *runner) keep(a *plan.Action, st *state) error {
 			if err := add(filepath.Join(a.Dist, o.Dist), o.Dist, place, ""); err != nil {
 				return err
 			}
+			if res.Files[len(res.Files)-1].Sum != placed.SHA256 {
+				return nil // somebody changes dist at this moment
+			}
 		}
 	}
 	if a.Linked {
@@ -378,7 +438,7 @@ func (r *runner) keep(a *plan.Action, st *state) error {
 			}
 		}
 	}
-	return r.put(a, keyOf(a), set, id, res, data)
+	return r.put(a, r.keyOf(a), set, id, res, data)
 }
 
 // put keeps a result, under another id where it names the place where it was made.
@@ -404,11 +464,14 @@ func (r *runner) keepsStep(a *plan.Action, s plan.Step, run *actionRun) bool {
 	return made(s) != "" && r.keeps(a) && run.record != nil && !run.anew
 }
 
-func stepKey(a *plan.Action, s plan.Step) string {
+func (r *runner) stepKey(a *plan.Action, s plan.Step) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "step %s\n%s\n", format, a.StepMadeOf(s))
+	fmt.Fprintf(h, "step %s %s\n%s\n", format, r.opt.Version, a.StepMadeOf(s))
 	for _, arg := range s.Command { // what it takes from files, which an earlier step has made
 		if file, ok := strings.CutPrefix(arg, "@"); ok {
+			if !filepath.IsAbs(file) {
+				file = filepath.Join(s.Dir, file)
+			}
 			data, err := os.ReadFile(file)
 			fmt.Fprintf(h, "%v %s\n", err == nil, a.Roots.SpellAll(string(data)))
 		}
@@ -421,7 +484,7 @@ func (r *runner) takeStep(a *plan.Action, s plan.Step, run *actionRun, log *byte
 	if !r.keepsStep(a, s, run) {
 		return false
 	}
-	key := stepKey(a, s)
+	key := r.stepKey(a, s)
 	for _, set := range r.opt.Cache.Sets(key) {
 		stamps := map[string]trace.Stamp{}
 		now := func(path string) read { // not what it was when the run began
@@ -481,10 +544,23 @@ func (r *runner) keepSteps(a *plan.Action, st *state, run *actionRun) {
 		return
 	}
 	ran := run.record.Ran()
+	more := map[string]bool{} // steps that wrote what is not their output, as clang does for -fstack-usage
+	outputs := map[string]bool{}
+	for _, s := range a.Steps {
+		outputs[s.Output] = true
+	}
+	for path, f := range run.record.Files() {
+		if _, err := os.Lstat(path); err != nil || outputs[path] {
+			continue
+		}
+		for writer := range f.Writers {
+			more[writer] = true
+		}
+	}
 	for _, s := range a.Steps {
 		reader := slices.Index(st.Readers, made(s))
 		_, here := slices.BinarySearch(ran, made(s))
-		if !r.keepsStep(a, s, run) || reader < 0 || !here || run.taken[s.Output] || st.Steps[s.Output] != commandHash(s) {
+		if !r.keepsStep(a, s, run) || reader < 0 || !here || run.taken[s.Output] || more[made(s)] || st.Steps[s.Output] != commandHash(s) {
 			continue
 		}
 		sums := map[string]read{}
@@ -520,7 +596,7 @@ func (r *runner) keepSteps(a *plan.Action, st *state, run *actionRun) {
 		if f.Sum, f.Size, err = r.opt.Cache.Keep(s.Output); err != nil {
 			continue
 		}
-		r.put(a, stepKey(a, s), set, id, &cache.Result{What: "an object of " + a.Target + " for " + a.OCI, Files: []cache.File{f}}, data)
+		r.put(a, r.stepKey(a, s), set, id, &cache.Result{What: "an object of " + a.Target + " for " + a.OCI, Files: []cache.File{f}}, data)
 	}
 }
 

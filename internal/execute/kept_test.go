@@ -28,6 +28,7 @@ func checkout(t *testing.T, store string, deeper int) *bench {
 // keeping is an action of which results are kept.
 func (b *bench) keeping(output string, scripts ...string) *plan.Action {
 	a := b.action("t", "linux/arm64", output, scripts...)
+	a.Precise = true
 	a.Roots = plan.NewRoots(plan.Root{Name: plan.RootBuild, Dir: b.opt.Build}, plan.Root{Name: plan.RootDist, Dir: b.opt.Dist}, plan.Root{Name: plan.RootProject, Dir: b.dir})
 	for i := range a.Steps {
 		a.Steps[i].Command[2] = strings.ReplaceAll(a.Steps[i].Command[2], "SRC", a.Source)
@@ -367,18 +368,21 @@ func TestKeptSteps(t *testing.T) {
 		a := b.keeping("out")
 		for _, name := range []string{"a", "b"} {
 			out := filepath.Join(a.Build, name+".o")
-			a.Steps = append(a.Steps, plan.Step{Name: name, Dir: a.Build, Output: out, Command: []string{"sh", "-c", fmt.Sprintf("cat %s/%s > %s; echo %s >> ran", a.Source, name, out, name)}})
+			a.Steps = append(a.Steps, plan.Step{Name: name, Dir: a.Build, Output: out, Command: []string{"sh", "-c", fmt.Sprintf("cat %s/%s > %s", a.Source, name, out)}})
 		}
 		a.Steps = append(a.Steps, plan.Step{Name: "link", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "cat a.o b.o > out"}})
 		if got := b.got(a); got != "built" {
 			t.Errorf("%d: %s", i, got)
 		}
 		b.is("out", c.a+c.b)
-		ran, _ := os.ReadFile(filepath.Join(a.Build, "ran"))
-		lines := strings.Fields(string(ran))
-		slices.Sort(lines)
-		if strings.Join(lines, "") != c.want {
-			t.Errorf("%d: %q ran, want %q", i, lines, c.want)
+		log, ran := b.read(".xbuild/linux/arm64/t/log"), ""
+		for _, name := range []string{"a", "b"} {
+			if strings.Contains(log, "\n+ sh -c cat "+a.Source+"/"+name) || strings.HasPrefix(log, "+ sh -c cat "+a.Source+"/"+name) {
+				ran += name
+			}
+		}
+		if ran != c.want {
+			t.Errorf("%d: %q ran, want %q\n%s", i, ran, c.want, log)
 		}
 		// What was taken is known as what was read: a change is seen.
 		b.write("src/a", fmt.Sprint("9", i))
@@ -386,6 +390,94 @@ func TestKeptSteps(t *testing.T) {
 			t.Errorf("%d: after a change it is %s", i, got)
 		}
 		b.is("out", fmt.Sprint("9", i)+c.b)
+	}
+}
+
+// TestKeptStepWritesMore: a step that writes a file beside its output is not kept.
+func TestKeptStepWritesMore(t *testing.T) {
+	store := t.TempDir()
+	for i := range 2 {
+		b := checkout(t, store, i)
+		b.write("src/b", fmt.Sprint(i))
+		a := b.keeping("out")
+		for _, name := range []string{"input", "b"} {
+			out := filepath.Join(a.Build, name+".o")
+			a.Steps = append(a.Steps, plan.Step{Name: name, Dir: a.Build, Output: out, Command: []string{"sh", "-c", fmt.Sprintf("cat %s/%s > %s; echo x > %s.su", a.Source, name, out, name)}})
+		}
+		a.Steps = append(a.Steps, plan.Step{Name: "link", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "cat input.o b.o > out"}})
+		a.Output = append(a.Output, plan.Output{Path: "*.su"})
+		if got := b.got(a); got != "built" {
+			t.Errorf("%d: %s", i, got)
+		}
+		if names := b.names("dist/linux/arm64"); !slices.Equal(names, []string{"b.su", "input.su", "out"}) {
+			t.Errorf("%d: %q", i, names)
+		}
+	}
+}
+
+// TestKeptElsewhere: what is read above the project by a relative path is another file from another project, and one in
+// a folder whose name begins as the project's is none of it.
+func TestKeptElsewhere(t *testing.T) {
+	store := t.TempDir()
+	for i, want := range []string{"built", "built", "kept"} {
+		b := checkout(t, store, 1+i)
+		b.write("../common/v", []string{"one", "two", "two"}[i])
+		a := b.keeping("out", "cat ../../../../../../common/v > out")
+		if got := b.got(a); got != want {
+			t.Errorf("%d: it is %s, want %s", i, got, want)
+		}
+		b.is("out", []string{"one", "two", "two"}[i])
+	}
+}
+
+// TestKeptLeftover: what an earlier run left in a build directory is in no kept result, but of build systems that say so.
+func TestKeptLeftover(t *testing.T) {
+	for _, precise := range []bool{false, true} {
+		store := t.TempDir()
+		b := checkout(t, store, 0)
+		action := func(b *bench) *plan.Action {
+			a := b.keeping("", "for n in $(cat SRC/input); do echo $n > $n.txt; done")
+			a.Precise, a.Output = precise, []plan.Output{{Path: "*.txt"}}
+			return a
+		}
+		b.write("src/input", "a b")
+		b.got(action(b))
+		b.write("src/input", "a")
+		b.got(action(b))
+		other := checkout(t, store, 1)
+		other.write("src/input", "a")
+		if got := other.got(action(other)); got != "built" {
+			t.Errorf("it is %s", got)
+		}
+		if names := other.names("dist/linux/arm64"); !slices.Equal(names, []string{"a.txt"}) {
+			t.Errorf("precise %v: %q", precise, names)
+		}
+	}
+}
+
+// TestKeptMoved: what a build moves out of its source is read by that.
+func TestKeptMoved(t *testing.T) {
+	store := t.TempDir()
+	for i, text := range []string{"one", "two"} {
+		b := checkout(t, store, i)
+		b.write("src/input", text)
+		a := b.keeping("out", "mv input out")
+		a.Copy = true
+		if got := b.got(a); got != "built" {
+			t.Errorf("%d: %s", i, got)
+		}
+		b.is("out", text)
+	}
+}
+
+// TestKeptWide: a result that names its folder in wide characters is taken in that folder alone.
+func TestKeptWide(t *testing.T) {
+	store := t.TempDir()
+	for i := range 2 {
+		b := checkout(t, store, i)
+		if got := b.got(b.keeping("out", "pwd | sed 's/./&\\x00\\x00\\x00/g' > out")); got != "built" {
+			t.Errorf("%d: %s", i, got)
+		}
 	}
 }
 

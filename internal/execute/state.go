@@ -39,6 +39,7 @@ type state struct {
 	Copied map[string]string `json:"copied,omitempty"` // by name: the size and time of each file of the source as it was copied
 
 	touched bool // times in Reads were brought up to date
+	fresh   bool // it was built from nothing
 	same    bool // Reads is of the same commands, which succeeded
 }
 

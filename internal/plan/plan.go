@@ -114,6 +114,7 @@ type Action struct {
 	Readers   map[string][]string `json:"-"`
 	Forgetful map[string]string   `json:"-"`
 	Reread    bool                `json:"-"`
+	Precise   bool                `json:"-"`
 	HostPart  string              `json:"-"` // catalog.Recipe, absolute
 	// Unaudited are globs of artifacts without symbols, below Dist, that may lack what the audit wants.
 	Unaudited []string `json:"unaudited,omitempty"`

@@ -74,6 +74,7 @@ func TestEveryFieldCounts(t *testing.T) {
 		"Action.Baseline":   "the flags in the commands say it",
 		"Action.Readers":    "how changes are seen",
 		"Action.Forgetful":  "how changes are seen",
+		"Action.Precise":    "how results are kept",
 		"Action.Reread":     "how changes are seen",
 		"Action.HostPart":   "where cargo keeps a part of its work",
 		"Action.Strict":     "what is told of a build that fails",

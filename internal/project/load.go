@@ -31,7 +31,12 @@ func Load(path string, schema Schema) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parse(path, filepath.Dir(abs), text, schema)
+	// What a build reads is seen without the links on the way to it.
+	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return nil, err
+	}
+	return parse(path, dir, text, schema)
 }
 
 func read(path string) (string, error) {

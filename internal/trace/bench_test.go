@@ -14,7 +14,7 @@ const lookups = `i=0; while [ $i -lt 20000 ]; do test -e /nothing/$((i%500)); i=
 func BenchmarkWatched(b *testing.B) {
 	sh, _ := exec.LookPath("sh")
 	for range b.N {
-		r := &Record{Ignore: func(path string) bool { return !strings.HasPrefix(path, "/nothing") }, Reader: func(argv []string) string { return argv[0] }}
+		r := &Record{Ignore: func(path string) bool { return !strings.HasPrefix(path, "/nothing") }, Reader: func(argv []string, _ string) string { return argv[0] }}
 		if err := r.Run(exec.Command(sh, "-c", lookups), ""); err != nil {
 			b.Fatal(err)
 		}

@@ -31,7 +31,9 @@ var (
 	lookUp = call{look, -1, 0, -1, -1}
 )
 
-// at are the calls that every machine has, by their numbers on this one.
+// at are the calls that every machine has, by their numbers on this one. execve(2) is not among them: the runtime of Go
+// starts a process by a vfork, in which its thread keeps a processor and the garbage collector waits for it until the
+// call is answered, by this process. A program is seen by its first call that is.
 func at() map[uint32]call {
 	return map[uint32]call{
 		unix.SYS_OPENAT: {open, 0, 1, 2, -1}, unix.SYS_OPENAT2: {open2, 0, 1, 2, -1},

@@ -16,10 +16,11 @@ import (
 
 // A Record is what commands did with files. Several commands may write to one at the same time.
 type Record struct {
-	// Ignore tells paths that are not recorded; it is asked often. Reader names a program by its arguments: runs of one
-	// name stand for each other. Both are called with nothing locked, by several commands at once.
+	// Ignore tells paths that are not recorded; it is asked often. Reader names a program by its arguments and the
+	// directory that it runs in: runs of one name stand for each other. Both are called with nothing locked, by several
+	// commands at once.
 	Ignore func(path string) bool
-	Reader func(argv []string) string
+	Reader func(argv []string, dir string) string
 	// Forgetful names programs that do not remember what they were answered: what such a program starts and reads from,
 	// by a pipe, is another reader (Answers), which is never among those that ran.
 	Forgetful []string
@@ -34,6 +35,7 @@ type Record struct {
 type File struct {
 	Readers map[string]bool // who looked for it; true for who opened it
 	Written bool            // made, changed, renamed or removed
+	Writers map[string]bool // by whom
 	Stamp   Stamp           // what it was before it was first looked for
 }
 
@@ -61,7 +63,7 @@ func (r *Record) Files() map[string]File {
 	out := make(map[string]File, len(r.files))
 	for path, f := range r.files {
 		c := *f
-		c.Readers = maps.Clone(f.Readers)
+		c.Readers, c.Writers = maps.Clone(f.Readers), maps.Clone(f.Writers)
 		out[path] = c
 	}
 	return out
@@ -143,11 +145,15 @@ func (r *Record) use(path, reader string, opened, list bool) {
 	f.Readers[reader] = f.Readers[reader] || opened
 }
 
-func (r *Record) wrote(path string) {
+func (r *Record) wrote(path, writer string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f, _ := r.file(path)
 	f.Written = true
+	if f.Writers == nil {
+		f.Writers = map[string]bool{}
+	}
+	f.Writers[writer] = true
 }
 
 // lost notes that something was not to be seen.

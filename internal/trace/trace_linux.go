@@ -25,7 +25,7 @@ func supported() error {
 	if err != nil {
 		return err
 	}
-	r := &Record{Ignore: func(path string) bool { return path != os.DevNull }, Reader: func([]string) string { return "" }}
+	r := &Record{Ignore: func(path string) bool { return path != os.DevNull }, Reader: func([]string, string) string { return "" }}
 	if err := r.Run(exec.Command(file, "-c", ": <"+os.DevNull), ""); err != nil {
 		return err
 	}
@@ -173,14 +173,14 @@ func (w *watch) ask(pid int) string {
 		unix.Close(fd)
 	}
 	args := string(w.args[:n])
-	asker := w.asker(pid)
-	key := asker + "\x00" + args
+	asker, dir := w.asker(pid), readLink(fmt.Sprintf("/proc/%d/cwd", pid))
+	key := asker + "\x00" + dir + "\x00" + args
 	if reader, ok := w.readers[key]; ok {
 		return reader
 	}
 	reader := w.name
 	if reader == "" {
-		reader = w.record.Reader(strings.Split(strings.TrimSuffix(args, "\x00"), "\x00"))
+		reader = w.record.Reader(strings.Split(strings.TrimSuffix(args, "\x00"), "\x00"), dir)
 		if asker == "" {
 			w.record.started(reader)
 		} else {
@@ -271,18 +271,21 @@ func (w *watch) call(n *notif) {
 		if c.dir >= 0 {
 			dir = 2 // renameat(2), linkat(2)
 		}
-		if other := w.path(pid, dir, c.also, n); other != "" && !w.record.Ignore(other) {
-			w.record.wrote(other)
+		if other := w.path(pid, dir, c.also, n); other != "" {
+			w.wrote(n, other)
 		}
-		if c.kind == link {
-			w.used(n, path, true, false)
-			return
+		w.used(n, path, true, false)
+		if c.kind == rename {
+			w.wrote(n, path)
 		}
-		fallthrough
 	case write:
-		if !w.record.Ignore(path) {
-			w.record.wrote(path)
-		}
+		w.wrote(n, path)
+	}
+}
+
+func (w *watch) wrote(n *notif, path string) {
+	if !w.record.Ignore(path) {
+		w.record.wrote(path, w.program(int(n.pid), n.ip))
 	}
 }
 
@@ -294,9 +297,7 @@ func (w *watch) opened(n *notif, path string, flags uint64) {
 	case flags&unix.O_ACCMODE == unix.O_RDWR && flags&unix.O_TRUNC == 0:
 		w.used(n, path, true, false)
 	}
-	if !w.record.Ignore(path) {
-		w.record.wrote(path)
-	}
+	w.wrote(n, path)
 }
 
 func (w *watch) used(n *notif, path string, opened, list bool) {

@@ -29,7 +29,7 @@ func need(t *testing.T) {
 func below(dir string) *Record {
 	return &Record{
 		Ignore: func(path string) bool { return !strings.HasPrefix(path, dir) },
-		Reader: func(argv []string) string { return filepath.Base(argv[0]) },
+		Reader: func(argv []string, _ string) string { return filepath.Base(argv[0]) },
 	}
 }
 
@@ -166,7 +166,7 @@ func BenchmarkRun(b *testing.B) {
 	sh, _ := exec.LookPath("sh")
 	b.Run("watched", func(b *testing.B) {
 		for range b.N {
-			r := &Record{Ignore: func(path string) bool { return !strings.HasPrefix(path, "/nothing") }, Reader: func(argv []string) string { return argv[0] }}
+			r := &Record{Ignore: func(path string) bool { return !strings.HasPrefix(path, "/nothing") }, Reader: func(argv []string, _ string) string { return argv[0] }}
 			if err := r.Run(exec.Command(sh, "-c", script), ""); err != nil {
 				b.Fatal(err)
 			}
