@@ -307,6 +307,7 @@ func callerEnv(store string) (env.Environment, error) {
 	e.Set("LANG", "C.UTF-8")
 	e.Set("USER", env.Builder)
 	e.Set("LOGNAME", env.Builder)
+	e.Set("TERM", "dumb")
 	home := os.Getenv("HOME")
 	if info, err := os.Stat(home); home != "" && err == nil && info.IsDir() && writable(home) == nil {
 		return e, nil

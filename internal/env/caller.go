@@ -18,7 +18,7 @@ type callers struct {
 // passed are all of them. What the commands read in a place that one of them names is an input by itself; a variable
 // counts where another value makes them look elsewhere, for what may not be there.
 var passed = []callers{
-	{name: "HOME"}, {name: "TMPDIR"}, {name: "TERM"}, {name: "SSH_AUTH_SOCK"}, {name: "SSL_CERT_FILE"}, {name: "SSL_CERT_DIR"},
+	{name: "HOME"}, {name: "TMPDIR"}, {name: "SSH_AUTH_SOCK"}, {name: "SSL_CERT_FILE"}, {name: "SSL_CERT_DIR"},
 	{name: "HTTP_PROXY"}, {name: "HTTPS_PROXY"}, {name: "NO_PROXY"}, {name: "ALL_PROXY"},
 	{name: "http_proxy"}, {name: "https_proxy"}, {name: "no_proxy"}, {name: "all_proxy"},
 	{name: "XDG_CACHE_HOME"}, {name: "XDG_CONFIG_HOME", counts: true},
