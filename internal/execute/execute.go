@@ -23,7 +23,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -142,7 +141,7 @@ type runner struct {
 	opt    Options
 	inputs *inputs
 	pool   *jobs.Pool
-	busy   atomic.Int64             // actions and tests that are going on
+	busy   float64                  // what is left to do of actions and tests that go on, in seconds; under mu
 	first  map[*plan.Action]float64 // how early an action gets a slot; of others later
 	whole  bool                     // commands see the caller's whole PATH: what they do is in no artifact
 
@@ -284,8 +283,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 			os.Remove(begun(dir))
 		}
 	}()
-	r.busy.Add(1)
-	defer r.busy.Add(-1)
+	defer r.goesOn(a)()
 	start := time.Now()
 	log := &bytes.Buffer{}
 	for _, by := range answered {
@@ -751,8 +749,9 @@ func (r *runner) shared(
 	client := s.Jobserver != "" && several && !own && r.pool.Flags() != ""
 	most := 1
 	if several && !client {
-		busy := max(1, int(r.busy.Load()))
-		most = max(1, (r.pool.Size()+busy-1)/busy)
+		r.mu.Lock()
+		most = shareOf(r.pool.Size(), r.left(a), r.busy)
+		r.mu.Unlock()
 	}
 	n, put, err := r.pool.Take(ctx, r.first[a], most)
 	if err != nil {
@@ -783,6 +782,25 @@ func (r *runner) shared(
 		argv = append(argv, strings.ReplaceAll(arg, plan.Jobs, strconv.Itoa(n)))
 	}
 	return argv, files, give, nil
+}
+
+// left is how much there is to do from an action on, in seconds; where that is not known it is the same of all.
+func (r *runner) left(a *plan.Action) float64 {
+	if left, ok := r.first[a]; ok {
+		return left
+	}
+	return 1
+}
+
+// goesOn counts an action among those that go on, until ended is called.
+func (r *runner) goesOn(a *plan.Action) (ended func()) {
+	count := func(left float64) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.busy += left
+	}
+	count(r.left(a))
+	return func() { count(-r.left(a)) }
 }
 
 // path is the PATH of an action's commands.

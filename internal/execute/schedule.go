@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -155,4 +156,13 @@ func (s *schedule) unmade(a *plan.Action, results []Result) error {
 		}
 	}
 	return nil
+}
+
+// shareOf is how many of so many slots a command gets for itself that knows no jobserver: as many as its action has of
+// what is left to do of all that go on, and one at least.
+func shareOf(slots int, left, ofAll float64) int {
+	if ofAll <= left {
+		return slots
+	}
+	return max(1, int(math.Ceil(float64(slots)*left/ofAll)))
 }

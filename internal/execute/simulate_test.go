@@ -26,6 +26,7 @@ type simulated struct {
 	action  int
 	rest    []float64 // of its jobs
 	running int       // jobs that go on
+	slots   int       // that it has for itself, where it knows no jobserver
 	alone   bool      // it configures
 }
 
@@ -49,7 +50,9 @@ func (e *events) Pop() any {
 
 // simulate is how long a plan's actions take on so many cores: the schedule hands them out, each waits for a slot by its
 // place in the schedule, and the jobs of all that build take what slots are free, none before another.
-func simulate(actions []*plan.Action, of func(*plan.Action) recorded, took func(*plan.Action) float64, cores int, random *rand.Rand) float64 {
+func simulate(
+	actions []*plan.Action, of func(*plan.Action) recorded, fixed func(*plan.Action) bool, took func(*plan.Action) float64, cores int, random *rand.Rand,
+) float64 {
 	s := newSchedule(actions, took)
 	free, now := cores, 0.0
 	workers := min(cores, len(actions))
@@ -67,11 +70,18 @@ func simulate(actions []*plan.Action, of func(*plan.Action) recorded, took func(
 			queue = append(queue, &simulated{action: i, rest: slices.Clone(of(actions[i]).Jobs), alone: true})
 			slices.SortStableFunc(queue, func(a, b *simulated) int { return cmp.Compare(s.left[b.action], s.left[a.action]) })
 		}
+		for _, b := range building { // its own slots are no one else's
+			for b.slots > b.running && len(b.rest) > 0 {
+				b.running++
+				heap.Push(&on, event{now + b.rest[0], b})
+				b.rest = b.rest[1:]
+			}
+		}
 		for free > 0 {
 			// Who reads the pipe first is not known: the queue is one of those that do, and each build that has jobs.
 			var who []*simulated
 			for _, b := range building {
-				if len(b.rest) > 0 {
+				if len(b.rest) > 0 && b.slots == 0 {
 					who = append(who, b)
 				}
 			}
@@ -98,15 +108,31 @@ func simulate(actions []*plan.Action, of func(*plan.Action) recorded, took func(
 		}
 		e := heap.Pop(&on).(event)
 		now = e.at
-		free++
 		b := e.build
-		if b.alone {
+		switch {
+		case b.alone && fixed(actions[b.action]): // it gets its share of what is free, and keeps it
 			b.alone = false
 			building = append(building, b)
-		} else {
+			busy := 0.0
+			for i := range actions {
+				if s.begun[i] && !s.ended[i] {
+					busy += s.left[i]
+				}
+			}
+			b.slots = min(shareOf(cores, s.left[b.action], busy), free+1)
+			free -= b.slots - 1
+		case b.alone:
+			b.alone = false
+			building = append(building, b)
+			free++
+		case b.slots > 0:
 			b.running--
+		default:
+			b.running--
+			free++
 		}
 		if b.running == 0 && len(b.rest) == 0 {
+			free += b.slots
 			s.ended[b.action] = true
 			workers++
 			building = slices.DeleteFunc(building, func(o *simulated) bool { return o == b })
@@ -147,6 +173,7 @@ func TestSimulation(t *testing.T) {
 		add("tool", "fmt", platform, "lz4", "xz") // a tenth, which needs two others
 	}
 	of := func(a *plan.Action) recorded { return builds[a.Recipe] }
+	ninja := func(a *plan.Action) bool { return slices.Contains([]string{"dav1d", "fmt", "jsonc", "uv"}, a.Recipe) }
 	seconds := func(a *plan.Action) float64 { // on one core
 		r := of(a)
 		sum := r.Alone
@@ -168,17 +195,21 @@ func TestSimulation(t *testing.T) {
 			longest = max(longest, path[a])
 		}
 		least := max(longest, work/float64(cores))
+		none := func(*plan.Action) float64 { return 0 }
 		for _, c := range []struct {
-			name string
-			took func(*plan.Action) float64
-			most float64
+			name  string
+			took  func(*plan.Action) float64
+			fixed func(*plan.Action) bool
+			most  float64
 		}{
-			{"times of the last build", seconds, 1.1},
-			{"no times", func(*plan.Action) float64 { return 0 }, 1.2},
+			{"times of the last build", seconds, func(*plan.Action) bool { return false }, 1.1},
+			{"no times", none, func(*plan.Action) bool { return false }, 1.2},
+			{"a ninja without a jobserver", seconds, ninja, 1.1},
+			{"the same, no times", none, ninja, 1.4},
 		} {
 			worst := 0.0
 			for seed := range uint64(20) {
-				worst = max(worst, simulate(actions, of, c.took, cores, rand.New(rand.NewPCG(seed, 1)))/least)
+				worst = max(worst, simulate(actions, of, c.fixed, c.took, cores, rand.New(rand.NewPCG(seed, 1)))/least)
 			}
 			t.Logf("%3d cores, %s: %.3f of %.0f s", cores, c.name, worst, least)
 			if worst > c.most {

@@ -72,8 +72,7 @@ func RunTests(ctx context.Context, tests []Test, opt TestOptions) ([]TestResult,
 	var mu sync.Mutex
 	for i, t := range tests {
 		g.Go(func() error {
-			r.busy.Add(1)
-			defer r.busy.Add(-1)
+			defer r.goesOn(t.Action)()
 			start := time.Now()
 			res := r.test(ctx, t, opt, &start)
 			res.Target, res.Platform, res.Emulated, res.Node = t.Action.Target, t.Action.OCI, t.Emulated, t.node()
