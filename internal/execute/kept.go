@@ -107,7 +107,7 @@ func (r *runner) setOf(a *plan.Action, reads []read, programs map[string]string)
 		}
 		spelled, below := spell(a, path)
 		set = append(set, kind+spelled+slash)
-		if rd.Sum != "-" && beside(project, path) && (!below || strings.HasPrefix(spelled, plan.RootHome)) {
+		if rd.Sum != "-" && beside(project, path) && (!below || strings.HasPrefix(spelled, plan.RootHome) && inHome(a, project)) {
 			// The commands may have said "../x", which is another file from another project.
 			set = append(set, kind+plan.RootProject+"/"+relative(project, path)+slash)
 		}
@@ -135,6 +135,12 @@ func beside(project, path string) bool {
 	}
 	first := func(p string) string { name, _, _ := strings.Cut(strings.TrimPrefix(p, "/"), "/"); return name }
 	return !slices.Contains(systems, first(path)) || first(path) == first(project)
+}
+
+// inHome tells whether a project lies below the caller's home: what is read there may be meant by either.
+func inHome(a *plan.Action, project string) bool {
+	i := slices.IndexFunc(a.Roots, func(r plan.Root) bool { return r.Name == plan.RootHome })
+	return i >= 0 && within(project, a.Roots[i].Dir)
 }
 
 // above is the nearest directory that two paths are in.
