@@ -19,15 +19,17 @@ type callers struct {
 // counts where another value makes them look elsewhere, for what may not be there.
 var passed = []callers{
 	{name: "HOME"}, {name: "TMPDIR"}, {name: "SSH_AUTH_SOCK"}, {name: "SSL_CERT_FILE"}, {name: "SSL_CERT_DIR"},
-	{name: "HTTP_PROXY"}, {name: "HTTPS_PROXY"}, {name: "NO_PROXY"}, {name: "ALL_PROXY"},
-	{name: "http_proxy"}, {name: "https_proxy"}, {name: "no_proxy"}, {name: "all_proxy"},
-	{name: "XDG_CACHE_HOME"}, {name: "XDG_CONFIG_HOME", counts: true},
-	{name: "GOPROXY"}, {name: "GOSUMDB"}, {name: "GOPRIVATE"}, {name: "GONOPROXY"}, {name: "GONOSUMDB"}, {name: "GOINSECURE"}, {name: "GOVCS"}, {name: "GOAUTH"},
-	{name: "GOENV", counts: true}, {name: "GOCACHE"}, {name: "GOMODCACHE"}, {name: "GOTOOLCHAIN", counts: true}, {name: "GOPATH", counts: true},
-	{name: "CARGO_HOME", counts: true}, {name: "CARGO_REGISTR", prefix: true}, {name: "CARGO_HTTP_", prefix: true}, {name: "CARGO_NET_", prefix: true},
-	{name: "npm_config_registry"}, {name: "npm_config_userconfig", counts: true}, {name: "npm_config_cache"},
-	{name: "NPM_CONFIG_REGISTRY"}, {name: "NPM_CONFIG_USERCONFIG", counts: true}, {name: "NPM_CONFIG_CACHE"}, {name: "NPM_TOKEN"},
-	{name: "YARN_NPM_", prefix: true}, {name: "NODE_EXTRA_CA_CERTS"}, {name: "GIT_SSL", prefix: true}, {name: "NETRC", prefix: true},
+	{name: "HTTP_PROXY"}, {name: "HTTPS_PROXY"}, {name: "NO_PROXY"}, {name: "ALL_PROXY"}, {name: "http_proxy"},
+	{name: "https_proxy"}, {name: "no_proxy"}, {name: "all_proxy"}, {name: "XDG_CACHE_HOME"},
+	{name: "XDG_CONFIG_HOME", counts: true}, {name: "GOPROXY"}, {name: "GOSUMDB"}, {name: "GOPRIVATE"},
+	{name: "GONOPROXY"}, {name: "GONOSUMDB"}, {name: "GOINSECURE"}, {name: "GOVCS"}, {name: "GOAUTH"},
+	{name: "GOENV", counts: true}, {name: "GOCACHE"}, {name: "GOMODCACHE"}, {name: "GOTOOLCHAIN", counts: true},
+	{name: "GOPATH", counts: true}, {name: "CARGO_HOME", counts: true}, {name: "CARGO_REGISTR", prefix: true},
+	{name: "CARGO_HTTP_", prefix: true}, {name: "CARGO_NET_", prefix: true}, {name: "npm_config_registry"},
+	{name: "npm_config_userconfig", counts: true}, {name: "npm_config_cache"}, {name: "NPM_CONFIG_REGISTRY"},
+	{name: "NPM_CONFIG_USERCONFIG", counts: true}, {name: "NPM_CONFIG_CACHE"}, {name: "NPM_TOKEN"},
+	{name: "YARN_NPM_", prefix: true}, {name: "NODE_EXTRA_CA_CERTS"}, {name: "GIT_SSL", prefix: true},
+	{name: "NETRC", prefix: true},
 }
 
 // Builder is the name of the user in every build: some write it into what they make.

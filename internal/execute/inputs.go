@@ -425,7 +425,9 @@ func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
 	return out
 }
 
-func (in *inputs) changedOf(a *plan.Action, reads []read, programs map[string]string) (out map[string]bool, touched bool) {
+func (in *inputs) changedOf(
+	a *plan.Action, reads []read, programs map[string]string,
+) (out map[string]bool, touched bool) {
 	out = map[string]bool{}
 	for i := range reads {
 		r := &reads[i]

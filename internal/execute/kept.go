@@ -107,7 +107,8 @@ func (r *runner) setOf(a *plan.Action, reads []read, programs map[string]string)
 		}
 		spelled, below := spell(a, path)
 		set = append(set, kind+spelled+slash)
-		if rd.Sum != "-" && beside(project, path) && (!below || strings.HasPrefix(spelled, plan.RootHome) && inHome(a, project)) {
+		home := strings.HasPrefix(spelled, plan.RootHome) && inHome(a, project)
+		if rd.Sum != "-" && beside(project, path) && (!below || home) {
 			// The commands may have said "../x", which is another file from another project.
 			set = append(set, kind+plan.RootProject+"/"+relative(project, path)+slash)
 		}
@@ -126,7 +127,9 @@ func spell(a *plan.Action, path string) (spelled string, below bool) {
 }
 
 // systems are the directories of the root directory in which nobody has what belongs to a project.
-var systems = []string{"bin", "dev", "etc", "gnu", "lib", "lib32", "lib64", "libx32", "nix", "opt", "proc", "run", "sbin", "snap", "sys", "usr", "var"}
+var systems = []string{
+	"bin", "dev", "etc", "gnu", "lib", "lib32", "lib64", "libx32", "nix", "opt", "proc", "run", "sbin", "snap", "sys", "usr", "var",
+}
 
 // beside tells whether a path outside of a project may belong to it.
 func beside(project, path string) bool {
@@ -327,7 +330,8 @@ func (r *runner) take(a *plan.Action, declared, needs string) *taken {
 		r.opt.Cache.Used(key, set)
 		t := &taken{ID: a.ID, Inputs: declared, Needs: needs, Reads: reads, Programs: programs}
 		for i, f := range res.Files {
-			o := output{Dist: filepath.FromSlash(f.Name), Link: f.Link, Kept: f.Sum, Mode: f.Mode, Stat: fmt.Sprintf("kept %s %o %s", f.Sum, f.Mode, f.Link)}
+			o := output{Dist: filepath.FromSlash(f.Name), Link: f.Link, Kept: f.Sum, Mode: f.Mode}
+			o.Stat = fmt.Sprintf("kept %s %o %s", f.Sum, f.Mode, f.Link)
 			switch data.Places[i] {
 			case inDistAlone, inBoth:
 				o.Place = data.Places[i]
@@ -566,7 +570,8 @@ func (r *runner) keepSteps(a *plan.Action, st *state, run *actionRun) {
 	for _, s := range a.Steps {
 		reader := slices.Index(st.Readers, made(s))
 		_, here := slices.BinarySearch(ran, made(s))
-		if !r.keepsStep(a, s, run) || reader < 0 || !here || run.taken[s.Output] || more[made(s)] || st.Steps[s.Output] != commandHash(s) {
+		kept := run.taken[s.Output] || more[made(s)]
+		if !r.keepsStep(a, s, run) || reader < 0 || !here || kept || st.Steps[s.Output] != commandHash(s) {
 			continue
 		}
 		sums := map[string]read{}
@@ -602,7 +607,8 @@ func (r *runner) keepSteps(a *plan.Action, st *state, run *actionRun) {
 		if f.Sum, f.Size, err = r.opt.Cache.Keep(s.Output); err != nil {
 			continue
 		}
-		r.put(a, r.stepKey(a, s), set, id, &cache.Result{What: "an object of " + a.Target + " for " + a.OCI, Files: []cache.File{f}}, data)
+		res := &cache.Result{What: "an object of " + a.Target + " for " + a.OCI, Files: []cache.File{f}}
+		r.put(a, r.stepKey(a, s), set, id, res, data)
 	}
 }
 
