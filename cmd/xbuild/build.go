@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -327,7 +329,8 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 	if kept > 0 {
 		from = fmt.Sprintf("%d from kept results, ", kept)
 	}
-	s.note("%d built, %s%d up to date in %.1f s, in %s", built, from, upToDate, time.Since(start).Seconds(), relative(opt.Dist))
+	took := time.Since(start).Seconds()
+	s.note("%d built, %s%d up to date in %.1f s, in %s", built, from, upToDate, took, relative(opt.Dist))
 	if built > 0 && opt.Cache != nil {
 		opt.Cache.Trim(execute.KeptFor) // housekeeping: what it cannot remove does no harm
 	}
@@ -402,9 +405,30 @@ func (s *session) executeOptions(jobs int) execute.Options {
 		kept = cache.New(s.store.Dir())
 	}
 	return execute.Options{
-		Cache: kept, Version: version, Registry: registry, Jobs: jobs, Project: s.Project.Dir, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(), Skip: slices.Clone(s.moved), Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
+		Cache: kept, Version: programID(s.self), Registry: registry, Jobs: jobs, Skip: slices.Clone(s.moved),
+		Project: s.Project.Dir, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(),
+		Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
 	}
+}
+
+// programID tells this xbuild from every other one: its version, and Go's build ID, which is of its content (cmd/go,
+// "buildid"). What another one built it may have audited otherwise.
+func programID(self string) string {
+	f, err := elf.Open(self)
+	if err != nil {
+		return version
+	}
+	defer f.Close()
+	s := f.Section(".note.go.buildid")
+	if s == nil {
+		return version
+	}
+	id, err := s.Data()
+	if err != nil {
+		return version
+	}
+	return fmt.Sprintf("%s %x", version, sha256.Sum256(id))
 }
 
 func relative(path string) string {

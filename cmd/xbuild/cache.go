@@ -35,7 +35,8 @@ func (c *CacheInfoCmd) Run(g *Globals) error {
 	if c.JSON {
 		return printJSON(info)
 	}
-	fmt.Printf("directory  %s\nresults    %d\nfiles      %d\nsize       %.1f MB\n", info.Dir, info.Results, info.Files, mb(info.Bytes))
+	fmt.Printf("directory  %s\nresults    %d\nfiles      %d\nsize       %.1f MB\n",
+		info.Dir, info.Results, info.Files, mb(info.Bytes))
 	return nil
 }
 
@@ -50,7 +51,8 @@ func (c *CacheVerifyCmd) Run(g *Globals) error {
 	}
 	info, damaged, err := cache.New(s.store.Dir()).Verify()
 	for _, path := range damaged {
-		fmt.Fprintf(os.Stderr, "xbuild: %s is damaged, or lacks a file that is (removed; it is built anew when it is wanted)\n", path)
+		fmt.Fprintf(os.Stderr,
+			"xbuild: %s is damaged, or lacks a file that is (removed; it is built anew when it is wanted)\n", path)
 	}
 	if err != nil {
 		return err

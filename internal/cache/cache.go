@@ -430,7 +430,11 @@ func (c *Cache) Prune(olderThan time.Duration, maxBytes int64) (removed Info, er
 		removed.Files++
 	}
 	for _, e := range others { // sets, and what killed processes left
-		if strings.HasSuffix(e.path, suffixSet) && e.used.After(limit) || !strings.HasSuffix(e.path, suffixSet) && time.Since(e.used) < time.Hour {
+		until := time.Now().Add(-time.Hour)
+		if strings.HasSuffix(e.path, suffixSet) {
+			until = limit
+		}
+		if e.used.After(until) {
 			continue
 		}
 		if err := remove(e); err != nil {

@@ -55,7 +55,10 @@ func (r *runner) publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 	for _, o := range outputs { // all are looked at before the first is placed: of what fails nothing is in dist
 		path := filepath.Join(a.Dist, o.Dist)
 		last, known := old[path]
-		if info, err := os.Lstat(path); o.Link != "" || o.Kept != "" || known && err == nil && last.From == o.Stat && statOf(info) == last.Stat {
+		if o.Link != "" || o.Kept != "" {
+			continue
+		}
+		if info, err := os.Lstat(path); known && err == nil && last.From == o.Stat && statOf(info) == last.Stat {
 			continue
 		}
 		if _, err := unlinked(a, o.Path); err != nil {

@@ -319,10 +319,7 @@ func (r *runner) take(a *plan.Action, declared, needs string) *taken {
 		if !ok {
 			continue
 		}
-		res, data := r.result(key, id)
-		if res != nil && len(data.Bound) > 0 {
-			res, data = r.result(key, bound(a, id, data.Bound))
-		}
+		res, data := r.result(a, key, id)
 		gone := func(f cache.File) bool { return f.Link == "" && !r.opt.Cache.Whole(f) }
 		if res == nil || len(data.Places) != len(res.Files) || len(res.Files) == 0 || slices.ContainsFunc(res.Files, gone) {
 			continue
@@ -349,11 +346,16 @@ func (r *runner) take(a *plan.Action, declared, needs string) *taken {
 }
 
 // result is a kept result and what is kept beside its files; nil where there is none.
-func (r *runner) result(key, id string) (*cache.Result, keptData) {
-	var data keptData
-	res := r.opt.Cache.Get(key, id)
-	if res == nil || json.Unmarshal(res.Data, &data) != nil {
-		return nil, data
+func (r *runner) result(a *plan.Action, key, id string) (*cache.Result, keptData) {
+	one := func(id string) (res *cache.Result, data keptData) {
+		if res = r.opt.Cache.Get(key, id); res == nil || json.Unmarshal(res.Data, &data) != nil {
+			return nil, keptData{}
+		}
+		return res, data
+	}
+	res, data := one(id)
+	if res != nil && len(data.Bound) > 0 { // it lies under the id of the place that it names
+		return one(bound(a, id, data.Bound))
 	}
 	return res, data
 }
@@ -507,10 +509,7 @@ func (r *runner) takeStep(a *plan.Action, s plan.Step, run *actionRun, log *byte
 		if !ok {
 			continue
 		}
-		res, data := r.result(key, id)
-		if res != nil && len(data.Bound) > 0 {
-			res, _ = r.result(key, bound(a, id, data.Bound))
-		}
+		res, _ := r.result(a, key, id)
 		if res == nil || len(res.Files) != 1 || r.restore(res.Files[0], s.Output) != nil {
 			continue
 		}

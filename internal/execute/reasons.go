@@ -28,7 +28,7 @@ func reasons(a *plan.Action, st *state, changed map[string]bool, declared string
 		}
 		return []string{"the last run was ended before it came to its end"}
 	case st.At != "" && st.At != at(a):
-		return []string{"it was built in another directory, or with another store, and what is in the build directory names that"}
+		return []string{"it was built in another directory, or with another store, which the build directory names"}
 	case st.ID == "" && st.Taken != nil:
 		return []string{"it was not built here before"}
 	case st.ID == "":

@@ -235,7 +235,8 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 		}
 	}
 	a.Roots = NewRoots(
-		Root{RootBuild, pl.Project.BuildDir()}, Root{RootDist, a.DistDir}, Root{RootProject, pl.Project.Dir}, Root{RootStore, pl.Store},
+		Root{RootBuild, pl.Project.BuildDir()}, Root{RootDist, a.DistDir}, Root{RootProject, pl.Project.Dir},
+		Root{RootStore, pl.Store},
 		Root{RootSource, cmp.Or(a.Root, a.Source)}, Root{RootHome, pl.Environ.Lookup("HOME")},
 	)
 	a.ID = a.id()
@@ -558,7 +559,8 @@ func (a *Action) id() string {
 // StepMadeOf is what one step is made of, as MadeOf has it.
 func (a *Action) StepMadeOf(s Step) []byte {
 	return (&Action{
-		OCI: a.OCI, Env: a.Env, Path: a.Path, HostTools: a.HostTools, Caller: a.Caller, Roots: a.Roots, Source: a.Source, Steps: []Step{s},
+		OCI: a.OCI, Env: a.Env, Path: a.Path, HostTools: a.HostTools, Caller: a.Caller, Roots: a.Roots,
+		Source: a.Source, Steps: []Step{s},
 	}).MadeOf()
 }
 

@@ -89,23 +89,8 @@ func (r *Record) Read(path, reader string, list bool) {
 
 // Note records that something was read, or looked for, by a reader that need not run again: stamp is what it was then.
 func (r *Record) Note(path, reader string, opened, list bool, stamp Stamp) {
-	if list {
-		path += "/"
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f, isNew := r.file(path)
-	if isNew {
-		f.Stamp = stamp
-	}
-	if f.Readers == nil {
-		f.Readers = map[string]bool{}
-	}
-	f.Readers[reader] = f.Readers[reader] || opened
-	if r.ran == nil {
-		r.ran = map[string]bool{}
-	}
-	r.ran[reader] = true
+	r.add(path, reader, opened, list, func(string) Stamp { return stamp })
+	r.started(reader)
 }
 
 func (r *Record) started(reader string) {
@@ -130,6 +115,10 @@ func (r *Record) file(path string) (f *File, isNew bool) {
 }
 
 func (r *Record) use(path, reader string, opened, list bool) {
+	r.add(path, reader, opened, list, StampOf)
+}
+
+func (r *Record) add(path, reader string, opened, list bool, stampOf func(path string) Stamp) {
 	if list {
 		path += "/"
 	}
@@ -137,7 +126,7 @@ func (r *Record) use(path, reader string, opened, list bool) {
 	defer r.mu.Unlock()
 	f, isNew := r.file(path)
 	if isNew {
-		f.Stamp = StampOf(path)
+		f.Stamp = stampOf(path)
 	}
 	if f.Readers == nil {
 		f.Readers = map[string]bool{}
