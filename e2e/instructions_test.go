@@ -749,6 +749,79 @@ fn main() {
 	}
 }
 
+// TestInstructionsOfClasses: a class of C++ keeps in its objects what the machine answered, as UnRAR's Rijndael does:
+// that is no fault, however it is optimised. The same without a question is one.
+func TestInstructionsOfClasses(t *testing.T) {
+	needNetwork(t)
+	const program = `#include <cpuid.h>
+#include <cstdio>
+#include <wmmintrin.h>
+
+class Cipher {
+public:
+	__attribute__((noinline)) void init(int n);
+	__attribute__((noinline)) void use(unsigned char *data);
+
+private:
+	__attribute__((noinline, target("aes"))) void by_instruction(unsigned char *data);
+	bool aes;
+};
+
+void Cipher::init(int n)
+{
+	unsigned a, b, c = 0, d;
+#ifdef ASKS
+	__get_cpuid(1, &a, &b, &c, &d);
+#else
+	c = n > 2 ? 1u << 25 : 0;
+#endif
+	aes = (c & 1u << 25) != 0;
+}
+
+void Cipher::use(unsigned char *data)
+{
+	if (aes) {
+		by_instruction(data);
+		return;
+	}
+	data[0] ^= 1;
+}
+
+void Cipher::by_instruction(unsigned char *data)
+{
+	__m128i v = _mm_loadu_si128((__m128i *)data);
+	_mm_storeu_si128((__m128i *)data, _mm_aesdec_si128(v, v));
+}
+
+int main(int argc, char **argv)
+{
+	static unsigned char data[16];
+	Cipher c;
+	c.init(argc);
+	c.use(data);
+	printf("%s\n", data[0] == 1 ? "without" : "with");
+}
+`
+	dir := write(t, map[string]string{
+		"xbuild.toml": "[project]\nplatforms = [\"linux/amd64\"]\n" +
+			"[target.small]\nrecipe = \"cc\"\nsources = [\"cipher.cc\"]\ncxxflags = [\"-Os\", \"-DASKS\"]\n" +
+			"[target.plain]\nrecipe = \"cc\"\nsources = [\"cipher.cc\"]\ncxxflags = [\"-O0\", \"-DASKS\"]\n" +
+			"[target.never]\nrecipe = \"cc\"\nsources = [\"cipher.cc\"]\n",
+		"cipher.cc": program,
+	})
+	build(t, dir, "small", "plain")
+	for _, name := range []string{"small", "plain"} {
+		r := underQEMU(t, dir, "linux/amd64", built(dir, "linux/amd64", name))
+		if r.code != 0 || r.stdout != "without\n" {
+			t.Errorf("%s: %v", name, r)
+		}
+	}
+	r := xbuild(t, dir, "build", "-q", "never")
+	if r.code != 1 || !strings.Contains(r.stderr, "linux/amd64 has not: in ") || !strings.Contains(r.stderr, "by_instruction") {
+		t.Errorf("what never asks: %v\nwant a refusal", r)
+	}
+}
+
 // TestInstructionsOfRefusals: a function of Go that makes an error where the machine has not what it wants is a question
 // to its callers, as in github.com/minio/simdjson-go. One that makes an error for another reason is none.
 func TestInstructionsOfRefusals(t *testing.T) {

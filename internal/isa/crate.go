@@ -8,14 +8,48 @@ import (
 )
 
 // Rust's way to keep an answer is a value of an enum: what makes one asks the machine, and who has one matches it, a
-// comparison with a number in memory like any other (crc32fast's Hasher). That the number stands for the answer is not
-// seen; that the crate asks is.
+// comparison with a number in memory like any other (crc32fast's Hasher). That of C++ is a member of the object (AES_NI
+// of UnRAR's Rijndael). That the number stands for the answer is not seen; that the crate or the class asks is.
 
 // crateRoot is a crate's root in a name of Rust's v0 mangling (RFC 2603, "Path: Crate root"), with its disambiguator.
 var crateRoot = regexp.MustCompile(`Cs[0-9A-Za-z]*_([0-9]+)_?`)
 
 // legacyName is a name of Rust's older mangling, which ends in a hash.
 var legacyName = regexp.MustCompile(`^_ZN([0-9]+)(\S+)17h[0-9a-f]{16}E`)
+
+// nestedName is a name of C++ with a scope (Itanium C++ ABI, 5.1.5, "Scope Encoding"); its parts follow.
+var nestedName = regexp.MustCompile(`^_ZN[rVK]*[RO]?([0-9].*)`)
+
+// homeOf is where functions stand that share what they keep: the crate of a function of Rust, else the class or
+// namespace of one of C++. It is "" where the name does not tell.
+func homeOf(name string) string {
+	if crate := crateOf(name); crate != "" || legacyName.MatchString(name) {
+		return crate
+	}
+	m := nestedName.FindStringSubmatch(name)
+	if m == nil {
+		return ""
+	}
+	scope, rest := "", m[1]
+	for {
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		n, err := strconv.Atoi(rest[:digits])
+		if err != nil || n > len(rest)-digits { // an operator or a constructor
+			break
+		}
+		part := rest[:digits+n]
+		rest = rest[digits+n:]
+		if strings.HasPrefix(rest, "E") { // the function's own name
+			break
+		}
+		scope += part
+	}
+	// Every file has an unnamed namespace; where arguments of a template begin, the scope may go on behind them.
+	if scope == "" || strings.Contains(scope, "_GLOBAL__N_") || strings.HasPrefix(rest, "I") {
+		return ""
+	}
+	return "_ZN" + scope
+}
 
 // crateOf is the crate that a function was written in, by its mangled name; "" where that is none of Rust's. Of an
 // implementation it is that of the type.
@@ -47,23 +81,23 @@ func crateOf(name string) string {
 	return first
 }
 
-// crateAsks says that functions of a crate look at what the processor can do.
-func (p *program) crateAsks(crate string) bool {
-	if p.crates == nil {
-		p.crates = map[string]bool{}
+// homeAsks says that functions of a crate or a class look at what the processor can do.
+func (p *program) homeAsks(home string) bool {
+	if p.homes == nil {
+		p.homes = map[string]bool{}
 		for f, looks := range p.looking {
 			for _, name := range p.names(f) {
-				if c := crateOf(name); c != "" && len(looks) > 0 {
-					p.crates[c] = true
+				if h := homeOf(name); h != "" && len(looks) > 0 {
+					p.homes[h] = true
 				}
 			}
 		}
 	}
-	return crate != "" && p.crates[crate]
+	return home != "" && p.homes[home]
 }
 
-// matched says that all ways to a function come by a branch in a function whose crate looks at what the processor can
-// do elsewhere, and that the branch may leave it out.
+// matched says that all ways to a function come by a branch in a function whose crate or class looks at what the
+// processor can do elsewhere, and that the branch may leave it out.
 func (p *program) matched(f int, trail map[int]bool) bool {
 	if trail[f] {
 		return true
@@ -80,8 +114,8 @@ func (p *program) matched(f int, trail map[int]bool) bool {
 		if from < 0 || e.kind == stop {
 			return false
 		}
-		asks := slices.ContainsFunc(p.namesAt(from, e.pc), func(name string) bool { return p.crateAsks(crateOf(name)) })
-		if asks && !p.always(from, e.pc) {
+		asks := slices.ContainsFunc(p.namesAt(from, e.pc), func(name string) bool { return p.homeAsks(homeOf(name)) })
+		if asks && (e.kind == cond || !p.always(from, e.pc)) { // a branch straight into it may go on instead
 			continue
 		}
 		if !p.matched(from, trail) {

@@ -45,7 +45,7 @@ type program struct {
 	sure      map[int]bool    // functions that run on every machine whatever the program's branches decide
 	mixes     *bool           // what mixed has found
 	fewer     *bool           // what few has found
-	crates    map[string]bool // crates of Rust that look at what the processor can do
+	homes     map[string]bool // crates of Rust and classes of C++ that look at what the processor can do
 	itself    *bool           // a function of its own looks at what the processor can do
 	every     map[int]bool    // what everyHit has found
 	doomed    map[int]bool    // functions that cannot be run through without what the baseline lacks

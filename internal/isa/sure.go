@@ -28,7 +28,7 @@ func (p *program) cannotTell(f int, pc uint64) string {
 			"whether those who call it do is not seen"
 	}
 	if p.matched(f, map[int]bool{}) {
-		return "a branch in a crate of Rust decides whether it runs, and the crate looks at what the processor can do; " +
+		return "a branch in a crate of Rust or a class of C++ decides whether it runs, which looks at what the processor can do; " +
 			"that the branch goes by the answer is not seen"
 	}
 	if p.takenByLookers(f) {
