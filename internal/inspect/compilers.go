@@ -108,7 +108,7 @@ func (e *elfFile) goBuild(r *Report) error {
 	}
 	for i := range e.progs {
 		if p := &e.progs[i]; p.Type == elf.PT_LOAD && p.Flags&(elf.PF_X|elf.PF_W) == elf.PF_W {
-			data, err := e.bytes(p.Off, min(p.Filesz, 1<<24), "the data segment")
+			data, err := e.Bytes(p.Off, min(p.Filesz, 1<<24), "the data segment")
 			if err != nil {
 				return err
 			}

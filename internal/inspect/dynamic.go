@@ -3,6 +3,8 @@ package inspect
 import (
 	"debug/elf"
 	"slices"
+
+	"xbuild/internal/object"
 )
 
 // dynamic is what the loader reads of a file: by segments and addresses, as ld.so does, so that it is the same without
@@ -15,7 +17,7 @@ type dynamic struct {
 	flags, flags1  uint64
 	bindNow        bool
 	tags           map[elf.DynTag]uint64
-	names          *nameTable
+	names          *object.Names
 	versions       []string // by index in DT_VERSYM: the name
 	libraries      []string // by the same index: where the version is to come from
 	needs          []VersionNeed
@@ -48,9 +50,9 @@ func (e *elfFile) rest(addr uint64) uint64 {
 func (e *elfFile) memory(addr, n uint64, what string) ([]byte, error) {
 	off, ok := e.offset(addr, n)
 	if !ok {
-		return nil, damaged("%s (%d bytes at address %#x) lies in no segment", what, n, addr)
+		return nil, object.Damaged("%s (%d bytes at address %#x) lies in no segment", what, n, addr)
 	}
-	return e.bytes(off, n, what)
+	return e.Bytes(off, n, what)
 }
 
 func (e *elfFile) readDynamic() (*dynamic, error) {
@@ -59,7 +61,7 @@ func (e *elfFile) readDynamic() (*dynamic, error) {
 	if p == nil || e.Type == elf.ET_CORE {
 		return d, nil
 	}
-	table, err := e.bytes(p.Off, p.Filesz, "the dynamic section")
+	table, err := e.Bytes(p.Off, p.Filesz, "the dynamic section")
 	if err != nil {
 		return nil, err
 	}
@@ -96,16 +98,16 @@ func (e *elfFile) readDynamic() (*dynamic, error) {
 		if err != nil {
 			return nil, err
 		}
-		d.names = newNames(data)
+		d.names = object.NewNames(data)
 	} else {
-		d.names = newNames(nil)
+		d.names = object.NewNames(nil)
 	}
 	for _, l := range []struct {
 		to   *[]string
 		from []uint64
 	}{{&d.needed, needed}, {&d.rpath, rpath}, {&d.runpath, runpath}} {
 		for _, off := range l.from {
-			name, err := d.names.at(off)
+			name, err := d.names.At(off)
 			if err != nil {
 				return nil, err
 			}
@@ -113,7 +115,7 @@ func (e *elfFile) readDynamic() (*dynamic, error) {
 		}
 	}
 	if off, ok := d.tags[elf.DT_SONAME]; ok {
-		if d.soname, err = d.names.at(off); err != nil {
+		if d.soname, err = d.names.At(off); err != nil {
 			return nil, err
 		}
 	}
@@ -148,7 +150,7 @@ func (e *elfFile) versionNeeds(d *dynamic) error {
 		if err != nil {
 			return err
 		}
-		file, err := d.names.at(uint64(e.order.Uint32(need[4:])))
+		file, err := d.names.At(uint64(e.order.Uint32(need[4:])))
 		if err != nil {
 			return err
 		}
@@ -156,13 +158,13 @@ func (e *elfFile) versionNeeds(d *dynamic) error {
 		aux := addr + uint64(e.order.Uint32(need[8:]))
 		for range e.order.Uint16(need[2:]) {
 			if left--; left < 0 {
-				return damaged("%s does not end", what)
+				return object.Damaged("%s does not end", what)
 			}
 			b, err := e.memory(aux, 16, what)
 			if err != nil {
 				return err
 			}
-			name, err := d.names.at(uint64(e.order.Uint32(b[8:])))
+			name, err := d.names.At(uint64(e.order.Uint32(b[8:])))
 			if err != nil {
 				return err
 			}
@@ -186,7 +188,7 @@ func (e *elfFile) versionNeeds(d *dynamic) error {
 			break
 		}
 		if left--; left < 0 {
-			return damaged("%s does not end", what)
+			return object.Damaged("%s does not end", what)
 		}
 		addr += uint64(next)
 	}
@@ -203,7 +205,7 @@ func (e *elfFile) versionDefinitions(d *dynamic) error {
 	const what = "the table of defined versions"
 	for range d.tags[elf.DT_VERDEFNUM] {
 		if left--; left < 0 {
-			return damaged("%s does not end", what)
+			return object.Damaged("%s does not end", what)
 		}
 		def, err := e.memory(addr, 20, what)
 		if err != nil {
@@ -213,7 +215,7 @@ func (e *elfFile) versionDefinitions(d *dynamic) error {
 		if err != nil {
 			return err
 		}
-		name, err := d.names.at(uint64(e.order.Uint32(aux)))
+		name, err := d.names.At(uint64(e.order.Uint32(aux)))
 		if err != nil {
 			return err
 		}

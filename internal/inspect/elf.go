@@ -4,10 +4,12 @@ import (
 	"debug/elf"
 	"slices"
 	"strings"
+
+	"xbuild/internal/object"
 )
 
 // readELF fills in what an ELF file says.
-func readELF(s *source, r *Report) error {
+func readELF(s *object.Source, r *Report) error {
 	e, err := openELF(s)
 	if err != nil {
 		return err
@@ -41,12 +43,12 @@ func readELF(s *source, r *Report) error {
 		if e.progs[i].Type == elf.PT_LOAD {
 			loads++
 		}
-		if p := &e.progs[i]; p.Type == elf.PT_LOAD && (p.Off > uint64(e.size) || p.Filesz > uint64(e.size)-p.Off) {
-			return damaged("segment %d lies outside of the file (%d bytes at %d of %d): it is cut short", i, p.Filesz, p.Off, e.size)
+		if p := &e.progs[i]; p.Type == elf.PT_LOAD && (p.Off > uint64(e.Size) || p.Filesz > uint64(e.Size)-p.Off) {
+			return object.Damaged("segment %d lies outside of the file (%d bytes at %d of %d): it is cut short", i, p.Filesz, p.Off, e.Size)
 		}
 	}
 	if loads > mostLoads && e.Type != elf.ET_CORE {
-		return damaged("%d segments are more than a program has", loads)
+		return object.Damaged("%d segments are more than a program has", loads)
 	}
 	d, err := e.readDynamic()
 	if err != nil {

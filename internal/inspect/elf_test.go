@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -272,7 +273,7 @@ func TestDebugOnly(t *testing.T) {
 	s.extra = map[string][]byte{".text": []byte("code"), ".debug_info": []byte("x")}
 	data := s.bytes(t)
 	at := int(le.Uint64(data[40:]))
-	e, err := openELF(newSource(bytes.NewReader(data), int64(len(data))))
+	e, err := openELF(object.NewSource(bytes.NewReader(data), int64(len(data))))
 	if err != nil || e.readSections() != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -33,7 +34,7 @@ func ReadHeader(path string) (Header, error) {
 	if err != nil {
 		return Header{}, err
 	}
-	e, err := openELF(newSource(f, info.Size()))
+	e, err := openELF(object.NewSource(f, info.Size()))
 	if err == nil {
 		err = e.readInterp()
 	}
@@ -79,7 +80,7 @@ func (h Header) Platform() (platform.Platform, bool) {
 
 // An elfFile is an ELF file with its tables of segments and sections (System V gABI, chapters 4 and 5).
 type elfFile struct {
-	*source
+	*object.Source
 	Header
 	order    binary.ByteOrder
 	progs    []elf.ProgHeader
@@ -101,14 +102,14 @@ func (e *elfFile) word(b []byte, at32, at64 int) uint64 {
 }
 
 // openELF reads the header and the segments.
-func openELF(s *source) (*elfFile, error) {
-	ident := make([]byte, min(s.size, 16))
-	if n, _ := s.r.ReadAt(ident, 0); n < 4 || string(ident[:4]) != elf.ELFMAG {
+func openELF(s *object.Source) (*elfFile, error) {
+	ident := make([]byte, min(s.Size, 16))
+	if n, _ := s.ReadAt(ident, 0); n < 4 || string(ident[:4]) != elf.ELFMAG {
 		return nil, ErrFormat
 	}
-	e := &elfFile{source: s}
+	e := &elfFile{Source: s}
 	if len(ident) < 16 {
-		return nil, damaged("the ELF header is cut short")
+		return nil, object.Damaged("the ELF header is cut short")
 	}
 	e.Class, e.Data, e.OSABI = elf.Class(ident[elf.EI_CLASS]), elf.Data(ident[elf.EI_DATA]), elf.OSABI(ident[elf.EI_OSABI])
 	size, progSize, sectionSize := uint64(52), uint64(32), uint64(40)
@@ -117,7 +118,7 @@ func openELF(s *source) (*elfFile, error) {
 	case elf.ELFCLASS64:
 		size, progSize, sectionSize = 64, 56, 64
 	default:
-		return nil, damaged("ELF class %d is none", ident[elf.EI_CLASS])
+		return nil, object.Damaged("ELF class %d is none", ident[elf.EI_CLASS])
 	}
 	switch e.Data {
 	case elf.ELFDATA2LSB:
@@ -125,9 +126,9 @@ func openELF(s *source) (*elfFile, error) {
 	case elf.ELFDATA2MSB:
 		e.order = binary.BigEndian
 	default:
-		return nil, damaged("ELF data encoding %d is none", ident[elf.EI_DATA])
+		return nil, object.Damaged("ELF data encoding %d is none", ident[elf.EI_DATA])
 	}
-	h, err := s.bytes(0, size, "the ELF header")
+	h, err := s.Bytes(0, size, "the ELF header")
 	if err != nil {
 		return nil, err
 	}
@@ -145,9 +146,9 @@ func openELF(s *source) (*elfFile, error) {
 	// Numbers that do not fit are in the first section's header.
 	if e.shoff != 0 && (e.shnum == 0 || e.shstrndx == uint64(elf.SHN_XINDEX) || phnum == 0xffff) {
 		if e.shentry != sectionSize {
-			return nil, damaged("a section header has %d bytes, not %d", e.shentry, sectionSize)
+			return nil, object.Damaged("a section header has %d bytes, not %d", e.shentry, sectionSize)
 		}
-		first, err := s.bytes(e.shoff, sectionSize, "the first section header")
+		first, err := s.Bytes(e.shoff, sectionSize, "the first section header")
 		if err != nil {
 			return nil, err
 		}
@@ -164,9 +165,9 @@ func openELF(s *source) (*elfFile, error) {
 	}
 	if phnum > 0 {
 		if phentry != progSize {
-			return nil, damaged("a program header has %d bytes, not %d", phentry, progSize)
+			return nil, object.Damaged("a program header has %d bytes, not %d", phentry, progSize)
 		}
-		table, err := s.bytes(phoff, phnum*phentry, "the table of program headers")
+		table, err := s.Bytes(phoff, phnum*phentry, "the table of program headers")
 		if err != nil {
 			return nil, err
 		}
@@ -190,10 +191,10 @@ func (e *elfFile) readInterp() error {
 		return nil
 	}
 	if p.Filesz > 4096 {
-		return damaged("the name of the loader (PT_INTERP) has %d bytes", p.Filesz)
+		return object.Damaged("the name of the loader (PT_INTERP) has %d bytes", p.Filesz)
 	}
-	name, err := e.bytes(p.Off, p.Filesz, "the name of the loader (PT_INTERP)")
-	e.Interp = cString(name)
+	name, err := e.Bytes(p.Off, p.Filesz, "the name of the loader (PT_INTERP)")
+	e.Interp = object.CString(name)
 	return err
 }
 
@@ -231,12 +232,12 @@ func (e *elfFile) readSections() error {
 		want = 64
 	}
 	if e.shentry != want {
-		return damaged("a section header has %d bytes, not %d", e.shentry, want)
+		return object.Damaged("a section header has %d bytes, not %d", e.shentry, want)
 	}
-	if e.shnum > uint64(e.size)/want {
-		return damaged("the table of sections lies outside of the file (%d headers at %d of %d)", e.shnum, e.shoff, e.size)
+	if e.shnum > uint64(e.Size)/want {
+		return object.Damaged("the table of sections lies outside of the file (%d headers at %d of %d)", e.shnum, e.shoff, e.Size)
 	}
-	table, err := e.bytes(e.shoff, e.shnum*want, "the table of sections")
+	table, err := e.Bytes(e.shoff, e.shnum*want, "the table of sections")
 	if err != nil {
 		return err
 	}
@@ -250,22 +251,22 @@ func (e *elfFile) readSections() error {
 		return nil
 	}
 	if e.shstrndx >= e.shnum {
-		return damaged("the table of section names is section %d of %d", e.shstrndx, e.shnum)
+		return object.Damaged("the table of section names is section %d of %d", e.shstrndx, e.shnum)
 	}
 	data, err := e.content(&e.sections[e.shstrndx])
 	if err != nil {
 		return err
 	}
-	t := newNames(data)
+	t := object.NewNames(data)
 	for i := range e.sections {
-		if e.sections[i].Name, err = t.at(uint64(names[i])); err != nil {
+		if e.sections[i].Name, err = t.At(uint64(names[i])); err != nil {
 			return fmt.Errorf("section %d: %w", i, err)
 		}
 	}
 	for i := range e.sections[1:] {
 		s := &e.sections[i+1]
-		if s.Type != elf.SHT_NOBITS && s.Type != elf.SHT_NULL && (s.Offset > uint64(e.size) || s.Size > uint64(e.size)-s.Offset) {
-			return damaged("section %q lies outside of the file (%d bytes at %d of %d)", s.Name, s.Size, s.Offset, e.size)
+		if s.Type != elf.SHT_NOBITS && s.Type != elf.SHT_NULL && (s.Offset > uint64(e.Size) || s.Size > uint64(e.Size)-s.Offset) {
+			return object.Damaged("section %q lies outside of the file (%d bytes at %d of %d)", s.Name, s.Size, s.Offset, e.Size)
 		}
 	}
 	return nil
@@ -285,13 +286,13 @@ func (e *elfFile) content(s *elf.SectionHeader) ([]byte, error) {
 	if s.Type == elf.SHT_NOBITS || s.Flags&elf.SHF_COMPRESSED != 0 {
 		return nil, nil
 	}
-	return e.bytes(s.Offset, s.Size, fmt.Sprintf("section %q", s.Name))
+	return e.Bytes(s.Offset, s.Size, fmt.Sprintf("section %q", s.Name))
 }
 
 // linked returns the section that another names as its partner: a symbol table's names.
 func (e *elfFile) linked(s *elf.SectionHeader) (*elf.SectionHeader, error) {
 	if uint64(s.Link) >= uint64(len(e.sections)) {
-		return nil, damaged("section %q links to section %d of %d", s.Name, s.Link, len(e.sections))
+		return nil, object.Damaged("section %q links to section %d of %d", s.Name, s.Link, len(e.sections))
 	}
 	return &e.sections[s.Link], nil
 }

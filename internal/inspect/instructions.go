@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"xbuild/internal/isa"
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -68,7 +69,7 @@ func archiveMembers(sysroot string) map[string]string {
 			if err != nil {
 				continue // it only adds a name
 			}
-			for symbol, member := range isa.ArchiveIndex(data) {
+			for symbol, member := range object.ArchiveIndex(data) {
 				if all[symbol] == "" {
 					all[symbol] = fmt.Sprintf("%s(%s)", filepath.Base(f), member)
 				}
@@ -95,7 +96,7 @@ func Defines(sysroot, function string) string {
 func defines(file, function string) bool {
 	if strings.HasSuffix(file, ".a") {
 		data, err := os.ReadFile(file)
-		return err == nil && isa.ArchiveIndex(data)[function] != ""
+		return err == nil && object.ArchiveIndex(data)[function] != ""
 	}
 	f, err := elf.Open(file)
 	if err != nil {

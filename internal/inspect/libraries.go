@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -95,7 +96,7 @@ func definedVersions(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := openELF(newSource(f, info.Size()))
+	e, err := openELF(object.NewSource(f, info.Size()))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

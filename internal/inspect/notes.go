@@ -4,6 +4,8 @@ import (
 	"debug/elf"
 	"encoding/hex"
 	"fmt"
+
+	"xbuild/internal/object"
 )
 
 // notes are what the notes of an ELF file say.
@@ -47,7 +49,7 @@ func (e *elfFile) readNotes() (notes, error) {
 	}
 	for i := range e.progs {
 		if p := &e.progs[i]; p.Type == elf.PT_NOTE && p.Filesz <= 1<<20 {
-			data, err := e.bytes(p.Off, p.Filesz, "the notes")
+			data, err := e.Bytes(p.Off, p.Filesz, "the notes")
 			if err != nil {
 				return n, err
 			}
@@ -69,7 +71,7 @@ func (e *elfFile) notes(n *notes, data []byte, align uint64) {
 		if from > uint64(len(data)) || size > uint64(len(data))-from {
 			return
 		}
-		e.note(n, cString(data[12:12+nameSize]), kind, data[from:from+size])
+		e.note(n, object.CString(data[12:12+nameSize]), kind, data[from:from+size])
 		data = data[min(round(from+size), uint64(len(data))):]
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"debug/elf"
 	"slices"
 	"strings"
+
+	"xbuild/internal/object"
 )
 
 // symbols lists what the file has for others and what it wants from them: by its dynamic symbols, or an object's own
@@ -24,8 +26,8 @@ func (e *elfFile) symbols(r *Report, d *dynamic) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	if n > uint64(e.size) {
-		return damaged("%d dynamic symbols are more than fit into it", n)
+	if n > uint64(e.Size) {
+		return object.Damaged("%d dynamic symbols are more than fit into it", n)
 	}
 	data, err := e.memory(addr, n*e.symbolSize(), "the table of dynamic symbols")
 	if err != nil {
@@ -86,7 +88,7 @@ func (e *elfFile) uncalled(r *Report) error {
 		if e.wide() {
 			word = 8
 		}
-		first, err := e.bytes(s.Offset, min(s.Size, word), "section "+s.Name)
+		first, err := e.Bytes(s.Offset, min(s.Size, word), "section "+s.Name)
 		if err != nil {
 			return err
 		}
@@ -128,10 +130,10 @@ func (e *elfFile) symbolSize() uint64 {
 }
 
 // eachSymbol goes through a table of symbols.
-func (e *elfFile) eachSymbol(data []byte, names *nameTable, use func(elfSymbol)) error {
+func (e *elfFile) eachSymbol(data []byte, names *object.Names, use func(elfSymbol)) error {
 	size := int(e.symbolSize())
 	for b := data; len(b) >= size; b = b[size:] {
-		name, err := names.at(uint64(e.order.Uint32(b)))
+		name, err := names.At(uint64(e.order.Uint32(b)))
 		if err != nil {
 			return err
 		}
@@ -164,7 +166,7 @@ func (e *elfFile) symbolTable(kind elf.SectionType, use func(elfSymbol)) error {
 	if err != nil {
 		return err
 	}
-	return e.eachSymbol(data, newNames(names), use)
+	return e.eachSymbol(data, object.NewNames(names), use)
 }
 
 // dynamicSymbols is how many there are. Nothing in the dynamic section says it: the table of sections does; without
@@ -224,7 +226,7 @@ func (e *elfFile) gnuHashed(at uint64) (uint64, error) {
 		return first, nil
 	}
 	at += 4 * buckets
-	chains, err := e.memory(at, min(e.rest(at), largest)&^3, what)
+	chains, err := e.memory(at, min(e.rest(at), 1<<29)&^3, what)
 	if err != nil {
 		return 0, err
 	}
@@ -233,7 +235,7 @@ func (e *elfFile) gnuHashed(at uint64) (uint64, error) {
 			return first + i + 1, nil
 		}
 	}
-	return 0, damaged("%s does not end", what)
+	return 0, object.Damaged("%s does not end", what)
 }
 
 // symbolNames calls use with the name of every symbol that is known of the file, exported or not.
