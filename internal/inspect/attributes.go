@@ -19,27 +19,27 @@ const (
 
 // attributes reads the build attributes of a file that has some: what the compiler and the assembler promised, not what
 // the code is.
-func (e *elfFile) attributes(r *Report) error {
-	for i := range e.sections {
-		s := &e.sections[i]
+func (e elfFile) attributes(r *Report) error {
+	for i := range e.Sections {
+		s := &e.Sections[i]
 		switch {
 		case e.Machine == elf.EM_ARM && s.Type == shtARMAttributes:
-			data, err := e.content(s)
+			data, err := e.Content(s)
 			if err != nil {
 				return err
 			}
-			a, err := parseAttributes(data, "aeabi", e.order, armText)
+			a, err := parseAttributes(data, "aeabi", e.Order, armText)
 			if err != nil {
 				return fmt.Errorf("section %q: %w", s.Name, err)
 			}
 			r.armAttributes(a)
 		case e.Machine == elf.EM_RISCV && s.Type == shtRISCVAttributes:
-			data, err := e.content(s)
+			data, err := e.Content(s)
 			if err != nil {
 				return err
 			}
 			// RISC-V ELF psABI, "Attributes": odd tags are texts; 5 is the ISA string.
-			a, err := parseAttributes(data, "riscv", e.order, func(tag uint64) bool { return tag%2 == 1 })
+			a, err := parseAttributes(data, "riscv", e.Order, func(tag uint64) bool { return tag%2 == 1 })
 			if err != nil {
 				return fmt.Errorf("section %q: %w", s.Name, err)
 			}
@@ -47,7 +47,7 @@ func (e *elfFile) attributes(r *Report) error {
 				r.ISA = isa
 			}
 		case e.Machine == elf.EM_MIPS && s.Type == shtMIPSABIFlags:
-			data, err := e.content(s)
+			data, err := e.Content(s)
 			if err != nil {
 				return err
 			}

@@ -98,15 +98,20 @@ func defines(file, function string) bool {
 		data, err := os.ReadFile(file)
 		return err == nil && object.ArchiveIndex(data)[function] != ""
 	}
-	f, err := elf.Open(file)
+	s, f, err := object.Open(file)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	symbols, err := f.DynamicSymbols()
-	return err == nil && slices.ContainsFunc(symbols, func(s elf.Symbol) bool {
-		return s.Name == function && s.Section != elf.SHN_UNDEF
+	e, err := object.OpenELF(s)
+	if err != nil || e.ReadSections() != nil {
+		return false
+	}
+	found := false
+	err = e.SymbolTable(elf.SHT_DYNSYM, func(s elf.Symbol) {
+		found = found || s.Name == function && s.Section != elf.SHN_UNDEF
 	})
+	return err == nil && found
 }
 
 // instructions are what the text of a report says of an audit.

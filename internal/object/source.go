@@ -3,6 +3,7 @@ package object
 import (
 	"bytes"
 	"io"
+	"os"
 	"strings"
 )
 
@@ -21,6 +22,20 @@ const largest = 1 << 29
 // NewSource is a file of a known size.
 func NewSource(r io.ReaderAt, size int64) *Source {
 	return &Source{Size: size, r: r, left: 4*size + 1<<16}
+}
+
+// Open opens a file. The caller closes it.
+func Open(path string) (*Source, io.Closer, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return NewSource(f, info.Size()), f, nil
 }
 
 // Memory is a file that is in memory. What is read of it is not copied, and so costs nothing and is not limited.
