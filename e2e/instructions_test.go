@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"xbuild/internal/isa"
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -524,7 +525,7 @@ func TestInstructionsOfLibc(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := isa.Audit(data, base, isa.Options{Objects: isa.ArchiveIndex(libc)})
+	found, err := isa.Audit(data, base, isa.Options{Objects: object.ArchiveIndex(libc)})
 	if err != nil {
 		t.Fatal(err)
 	}

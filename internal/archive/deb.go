@@ -5,48 +5,40 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
+
+	"xbuild/internal/object"
 )
 
 // ErrDeb is what a file that is no Debian package fails with.
 var ErrDeb = errors.New("not a .deb package")
 
+// mostDebMembers is far more than a .deb has: three, sometimes a signature.
+const mostDebMembers = 64
+
 // member finds a tar in a .deb, which is an ar archive of debian-binary,
 // control.tar.* and data.tar.* (deb(5)).
 func member(deb io.ReaderAt, size int64, want string) (*io.SectionReader, error) {
-	const headerSize = 60
-	magic := make([]byte, 8)
-	if err := readAt(deb, magic, 0); err != nil || string(magic) != "!<arch>\n" {
+	s := object.NewSource(deb, size)
+	if !object.IsArchive(s) || object.IsThin(s) {
 		return nil, fmt.Errorf("%w: it does not begin as ar does", ErrDeb)
 	}
-	header := make([]byte, headerSize)
-	for at, n := int64(8), 0; at < size; n++ {
-		if n > 64 { // a .deb has three members, sometimes a signature
+	n := 0
+	for m, err := range object.Members(s) {
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrDeb, err)
+		}
+		switch n++; {
+		case n > mostDebMembers:
 			return nil, fmt.Errorf("%w: it has too many members", ErrDeb)
-		}
-		if err := readAt(deb, header, at); err != nil {
-			return nil, fmt.Errorf("%w: it is cut short", ErrDeb)
-		}
-		if !bytes.Equal(header[58:], []byte("`\n")) {
-			return nil, fmt.Errorf("%w: member %d is damaged", ErrDeb, n+1)
-		}
-		name := strings.TrimSuffix(strings.TrimRight(string(header[:16]), " "), "/")
-		length, err := strconv.ParseInt(strings.TrimRight(string(header[48:58]), " "), 10, 64)
-		at += headerSize
-		if err != nil || length < 0 || length > size-at {
-			return nil, fmt.Errorf("%w: member %q has the size %q, but %d bytes are left", ErrDeb, name, strings.TrimSpace(string(header[48:58])), size-at)
-		}
-		switch {
-		case n == 0:
-			version := make([]byte, min(length, 16))
-			if err := readAt(deb, version, at); err != nil || name != "debian-binary" || !bytes.HasPrefix(version, []byte("2.")) {
-				return nil, fmt.Errorf("%w: its first member is %q, want debian-binary with version 2", ErrDeb, name)
+		case n == 1:
+			version := make([]byte, min(m.Size, 16))
+			if err := readAt(deb, version, m.Offset); err != nil || m.Name != "debian-binary" || !bytes.HasPrefix(version, []byte("2.")) {
+				return nil, fmt.Errorf("%w: its first member is %q, want debian-binary with version 2", ErrDeb, m.Name)
 			}
-		case name == want || strings.HasPrefix(name, want+"."):
-			return io.NewSectionReader(deb, at, length), nil
+		case m.Name == want || strings.HasPrefix(m.Name, want+"."):
+			return io.NewSectionReader(deb, m.Offset, m.Size), nil
 		}
-		at += length + length&1
 	}
 	return nil, fmt.Errorf("%w: it has no %s", ErrDeb, want)
 }

@@ -30,6 +30,7 @@ import (
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 	"xbuild/internal/resolve"
 	"xbuild/internal/store"
@@ -677,14 +678,14 @@ func relocateTree(ctx context.Context, tmp, final, multiarch string, more, loade
 			if ok, err := doublestar.Match(glob, rel); err != nil {
 				return fmt.Errorf("loaded %q: %w", glob, err)
 			} else if ok {
-				return relocate(path, "", rpath)
+				return object.Relocate(path, "", rpath)
 			}
 		}
 		if interp == "" {
-			// A package without the loader is one of static programs alone (QEMU's): relocate leaves those as they are,
+			// A package without the loader is one of static programs alone (QEMU's): object.Relocate leaves those as they are,
 			// and tells where that is wrong.
-			return relocate(path, "", "")
+			return object.Relocate(path, "", "")
 		}
-		return relocate(path, interp, rpath)
+		return object.Relocate(path, interp, rpath)
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+
+	"xbuild/internal/object"
 )
 
 // Types of sections that debug/elf has no names for.
@@ -17,27 +19,27 @@ const (
 
 // attributes reads the build attributes of a file that has some: what the compiler and the assembler promised, not what
 // the code is.
-func (e *elfFile) attributes(r *Report) error {
-	for i := range e.sections {
-		s := &e.sections[i]
+func (e elfFile) attributes(r *Report) error {
+	for i := range e.Sections {
+		s := &e.Sections[i]
 		switch {
 		case e.Machine == elf.EM_ARM && s.Type == shtARMAttributes:
-			data, err := e.content(s)
+			data, err := e.Content(s)
 			if err != nil {
 				return err
 			}
-			a, err := parseAttributes(data, "aeabi", e.order, armText)
+			a, err := parseAttributes(data, "aeabi", e.Order, armText)
 			if err != nil {
 				return fmt.Errorf("section %q: %w", s.Name, err)
 			}
 			r.armAttributes(a)
 		case e.Machine == elf.EM_RISCV && s.Type == shtRISCVAttributes:
-			data, err := e.content(s)
+			data, err := e.Content(s)
 			if err != nil {
 				return err
 			}
 			// RISC-V ELF psABI, "Attributes": odd tags are texts; 5 is the ISA string.
-			a, err := parseAttributes(data, "riscv", e.order, func(tag uint64) bool { return tag%2 == 1 })
+			a, err := parseAttributes(data, "riscv", e.Order, func(tag uint64) bool { return tag%2 == 1 })
 			if err != nil {
 				return fmt.Errorf("section %q: %w", s.Name, err)
 			}
@@ -45,7 +47,7 @@ func (e *elfFile) attributes(r *Report) error {
 				r.ISA = isa
 			}
 		case e.Machine == elf.EM_MIPS && s.Type == shtMIPSABIFlags:
-			data, err := e.content(s)
+			data, err := e.Content(s)
 			if err != nil {
 				return err
 			}
@@ -73,7 +75,7 @@ func parseAttributes(data []byte, vendor string, order binary.ByteOrder, isText 
 		return out, nil
 	}
 	if data[0] != 'A' {
-		return nil, damaged("build attributes of version %q", data[:1])
+		return nil, object.Damaged("build attributes of version %q", data[:1])
 	}
 	for data = data[1:]; len(data) > 0; {
 		part, rest, err := sized(data, order, 0)
@@ -106,11 +108,11 @@ func parseAttributes(data []byte, vendor string, order binary.ByteOrder, isText 
 // sized cuts off a block whose length, that of itself included, stands at an offset.
 func sized(data []byte, order binary.ByteOrder, at int) (block, rest []byte, err error) {
 	if len(data) < at+4 {
-		return nil, nil, damaged("build attributes are cut short")
+		return nil, nil, object.Damaged("build attributes are cut short")
 	}
 	n := uint64(order.Uint32(data[at:]))
 	if n < uint64(at+4) || n > uint64(len(data)) {
-		return nil, nil, damaged("build attributes of %d bytes in %d", n, len(data))
+		return nil, nil, object.Damaged("build attributes of %d bytes in %d", n, len(data))
 	}
 	return data[at+4 : n], data[n:], nil
 }
@@ -121,20 +123,20 @@ func parseTags(data []byte, isText func(tag uint64) bool, out map[uint64]attribu
 	for len(data) > 0 {
 		tag, n := binary.Uvarint(data) // the form of ULEB128
 		if n <= 0 {
-			return damaged("a build attribute is cut short")
+			return object.Damaged("a build attribute is cut short")
 		}
 		data = data[n:]
 		a := attribute{set: true}
 		if !isText(tag) || tag == tagCompatibility {
 			if a.number, n = binary.Uvarint(data); n <= 0 {
-				return damaged("build attribute %d is cut short", tag)
+				return object.Damaged("build attribute %d is cut short", tag)
 			}
 			data = data[n:]
 		}
 		if isText(tag) || tag == tagCompatibility {
 			i := bytes.IndexByte(data, 0)
 			if i < 0 {
-				return damaged("build attribute %d has no end", tag)
+				return object.Damaged("build attribute %d has no end", tag)
 			}
 			a.text, data = string(data[:i]), data[i+1:]
 		}

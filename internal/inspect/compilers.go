@@ -13,20 +13,20 @@ import (
 // compilers says who compiled and linked it: by section .comment, where each compiler and linker leaves a line; by the
 // names that compilers give themselves in debug information; and by the path of Rust's standard library, which stays in
 // panic messages when everything else was stripped.
-func (e *elfFile) compilers(r *Report) error {
+func (e elfFile) compilers(r *Report) error {
 	add := func(name string) {
 		if name = strings.TrimSpace(name); name != "" && len(name) < 256 && len(r.Compilers) < 64 && !slices.Contains(r.Compilers, name) {
 			r.Compilers = append(r.Compilers, name)
 		}
 	}
-	for i := range e.sections {
-		s := &e.sections[i]
+	for i := range e.Sections {
+		s := &e.Sections[i]
 		switch s.Name {
 		case ".comment":
 			if s.Size > 1<<20 {
 				continue
 			}
-			data, err := e.content(s)
+			data, err := e.Content(s)
 			if err != nil {
 				return err
 			}
@@ -37,7 +37,7 @@ func (e *elfFile) compilers(r *Report) error {
 			if len(r.Compilers) > 0 || s.Size > 1<<26 {
 				continue
 			}
-			data, err := e.content(s)
+			data, err := e.Content(s)
 			if err != nil {
 				return err
 			}
@@ -49,12 +49,12 @@ func (e *elfFile) compilers(r *Report) error {
 	if slices.ContainsFunc(r.Compilers, func(c string) bool { return strings.Contains(c, "rustc") }) {
 		return nil
 	}
-	for i := range e.sections {
-		s := &e.sections[i]
+	for i := range e.Sections {
+		s := &e.Sections[i]
 		if s.Name != ".rodata" && s.Name != ".data.rel.ro" || s.Size > 1<<26 {
 			continue
 		}
-		data, err := e.content(s)
+		data, err := e.Content(s)
 		if err != nil {
 			return err
 		}
@@ -94,21 +94,21 @@ var goMagic = []byte("\xff Go buildinf:")
 
 // goBuild reads what the Go linker noted, where it did: section .go.buildinfo, or the data segment where the sections
 // are gone.
-func (e *elfFile) goBuild(r *Report) error {
-	if s := e.named(".go.buildinfo"); s != nil {
-		data, err := e.content(s)
+func (e elfFile) goBuild(r *Report) error {
+	if s := e.Section(".go.buildinfo"); s != nil {
+		data, err := e.Content(s)
 		if err != nil {
 			return err
 		}
 		r.Go = parseGoBuild(data)
 		return nil
 	}
-	if len(e.sections) > 0 {
+	if len(e.Sections) > 0 {
 		return nil
 	}
-	for i := range e.progs {
-		if p := &e.progs[i]; p.Type == elf.PT_LOAD && p.Flags&(elf.PF_X|elf.PF_W) == elf.PF_W {
-			data, err := e.bytes(p.Off, min(p.Filesz, 1<<24), "the data segment")
+	for i := range e.Progs {
+		if p := &e.Progs[i]; p.Type == elf.PT_LOAD && p.Flags&(elf.PF_X|elf.PF_W) == elf.PF_W {
+			data, err := e.Bytes(p.Off, min(p.Filesz, 1<<24), "the data segment")
 			if err != nil {
 				return err
 			}

@@ -4,20 +4,28 @@ import (
 	"debug/elf"
 	"slices"
 	"strings"
+
+	"xbuild/internal/object"
 )
 
+// An elfFile is an ELF file of which a report is made.
+type elfFile struct{ *object.ELFFile }
+
+func (e elfFile) meaning() meaning { return Header(e.Header).meaning() }
+
 // readELF fills in what an ELF file says.
-func readELF(s *source, r *Report) error {
-	e, err := openELF(s)
+func readELF(s *object.Source, r *Report) error {
+	file, err := object.OpenELF(s)
 	if err != nil {
 		return err
 	}
-	if err := e.readSections(); err != nil {
+	e := elfFile{file}
+	if err := e.ReadSections(); err != nil {
 		return err
 	}
 	r.Format, r.Machine, r.Flags, r.OSABI = ELF, e.Machine.String(), e.Flags, strings.TrimPrefix(e.OSABI.String(), "ELFOSABI_")
 	r.Bits, r.Endian = 32, "little"
-	if e.wide() {
+	if e.Wide() {
 		r.Bits = 64
 	}
 	if e.Data == elf.ELFDATA2MSB {
@@ -26,9 +34,9 @@ func readELF(s *source, r *Report) error {
 	if e.debugOnly() {
 		// Its segments are those of the program that it was taken from, and lead nowhere.
 		r.Kind, r.Debug = DebugOnly, true
-		e.progs = nil
+		e.Progs = nil
 	}
-	if err := e.readInterp(); err != nil {
+	if err := e.ReadInterp(); err != nil {
 		return err
 	}
 	m := e.meaning()
@@ -37,18 +45,18 @@ func readELF(s *source, r *Report) error {
 		return err
 	}
 	loads := 0
-	for i := range e.progs {
-		if e.progs[i].Type == elf.PT_LOAD {
+	for i := range e.Progs {
+		if e.Progs[i].Type == elf.PT_LOAD {
 			loads++
 		}
-		if p := &e.progs[i]; p.Type == elf.PT_LOAD && (p.Off > uint64(e.size) || p.Filesz > uint64(e.size)-p.Off) {
-			return damaged("segment %d lies outside of the file (%d bytes at %d of %d): it is cut short", i, p.Filesz, p.Off, e.size)
+		if p := &e.Progs[i]; p.Type == elf.PT_LOAD && (p.Off > uint64(e.Size) || p.Filesz > uint64(e.Size)-p.Off) {
+			return object.Damaged("segment %d lies outside of the file (%d bytes at %d of %d): it is cut short", i, p.Filesz, p.Off, e.Size)
 		}
 	}
 	if loads > mostLoads && e.Type != elf.ET_CORE {
-		return damaged("%d segments are more than a program has", loads)
+		return object.Damaged("%d segments are more than a program has", loads)
 	}
-	d, err := e.readDynamic()
+	d, err := e.ReadDynamic()
 	if err != nil {
 		return err
 	}
@@ -58,7 +66,7 @@ func readELF(s *source, r *Report) error {
 	if r.Kind == Executable || r.Kind == Shared {
 		r.Pages = e.pages()
 	}
-	r.Needed, r.SOName, r.RPath, r.RunPath = d.needed, d.soname, splitPath(d.rpath), splitPath(d.runpath)
+	r.Needed, r.SOName, r.RPath, r.RunPath = d.Needed, d.SOName, splitPath(d.RPath), splitPath(d.RunPath)
 	if err := e.symbols(r, d); err != nil {
 		return err
 	}
@@ -72,13 +80,13 @@ func readELF(s *source, r *Report) error {
 			return err
 		}
 	}
-	for i := range e.sections {
-		switch name := e.sections[i].Name; {
+	for i := range e.Sections {
+		switch name := e.Sections[i].Name; {
 		case strings.HasPrefix(name, ".debug_info"), strings.HasPrefix(name, ".zdebug_info"):
 			r.Debug = true
 		}
 	}
-	r.Stripped = r.Kind != Relocatable && r.Kind != DebugOnly && !slices.ContainsFunc(e.sections, func(s elf.SectionHeader) bool { return s.Type == elf.SHT_SYMTAB })
+	r.Stripped = r.Kind != Relocatable && r.Kind != DebugOnly && !slices.ContainsFunc(e.Sections, func(s elf.SectionHeader) bool { return s.Type == elf.SHT_SYMTAB })
 	n, err := e.readNotes()
 	if err != nil {
 		return err
@@ -91,7 +99,7 @@ func readELF(s *source, r *Report) error {
 		return err
 	}
 	e.identify(r, n)
-	r.versioned(d.needs)
+	r.versioned(d.Needs)
 	r.libc()
 	return e.harden(r, d, n)
 }
@@ -100,14 +108,14 @@ func readELF(s *source, r *Report) error {
 const mostLoads = 1024
 
 // debugOnly tells a file of debug information: its code was taken out, and the headers left.
-func (e *elfFile) debugOnly() bool {
-	return e.Type != elf.ET_REL && slices.ContainsFunc(e.sections, func(s elf.SectionHeader) bool {
+func (e elfFile) debugOnly() bool {
+	return e.Type != elf.ET_REL && slices.ContainsFunc(e.Sections, func(s elf.SectionHeader) bool {
 		return s.Type == elf.SHT_NOBITS && s.Flags&(elf.SHF_ALLOC|elf.SHF_EXECINSTR) == elf.SHF_ALLOC|elf.SHF_EXECINSTR
 	})
 }
 
-func (e *elfFile) kind(r *Report, d *dynamic) {
-	pie := d.flags1&uint64(elf.DF_1_PIE) != 0
+func (e elfFile) kind(r *Report, d *object.Dynamic) {
+	pie := d.Flags1&uint64(elf.DF_1_PIE) != 0
 	switch {
 	case e.Type == elf.ET_REL:
 		r.Kind = Relocatable
@@ -116,13 +124,13 @@ func (e *elfFile) kind(r *Report, d *dynamic) {
 		r.Kind = Core
 		return
 	// A library can have a loader too: libc.so.6 prints its version.
-	case e.Type == elf.ET_DYN && !pie && (e.Interp == "" || d.soname != ""):
+	case e.Type == elf.ET_DYN && !pie && (e.Interp == "" || d.SOName != ""):
 		r.Kind = Shared
 		return
 	}
 	r.Kind, r.PIE = Executable, e.Type == elf.ET_DYN
 	switch {
-	case e.Interp != "" || len(d.needed) > 0:
+	case e.Interp != "" || len(d.Needed) > 0:
 		r.Link = Dynamic
 	case r.PIE:
 		r.Link = StaticPIE
@@ -133,10 +141,10 @@ func (e *elfFile) kind(r *Report, d *dynamic) {
 
 // pages is the largest page that all segments which are loaded are aligned for; 0 where there are none. What a segment
 // says of itself counts (p_align, which ld.so goes by), and less where its place in the file does not fit that.
-func (e *elfFile) pages() uint64 {
+func (e elfFile) pages() uint64 {
 	var least uint64
-	for i := range e.progs {
-		p := &e.progs[i]
+	for i := range e.Progs {
+		p := &e.Progs[i]
 		if p.Type != elf.PT_LOAD || p.Memsz == 0 {
 			continue
 		}
@@ -152,7 +160,7 @@ func (e *elfFile) pages() uint64 {
 }
 
 // identify says which system and platform it is for.
-func (e *elfFile) identify(r *Report, n notes) {
+func (e elfFile) identify(r *Report, n notes) {
 	osabi := map[elf.OSABI]string{elf.ELFOSABI_LINUX: "linux", elf.ELFOSABI_FREEBSD: "freebsd", elf.ELFOSABI_NETBSD: "netbsd", elf.ELFOSABI_OPENBSD: "openbsd", elf.ELFOSABI_SOLARIS: "solaris"}
 	switch {
 	case osabi[e.OSABI] != "":
@@ -172,7 +180,7 @@ func (e *elfFile) identify(r *Report, n notes) {
 	if strings.HasPrefix(e.Interp, "/system/bin/linker") {
 		r.OS = "android"
 	}
-	if p, ok := e.Header.Platform(); ok {
+	if p, ok := Header(e.Header).Platform(); ok {
 		r.Arch = p.Arch
 		// Where platforms of one machine differ in their float ABI, and nothing says it, it is for any of them.
 		known := p.Float == "" || e.Interp != "" || r.FloatABI != ""

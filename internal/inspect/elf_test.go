@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -272,11 +273,11 @@ func TestDebugOnly(t *testing.T) {
 	s.extra = map[string][]byte{".text": []byte("code"), ".debug_info": []byte("x")}
 	data := s.bytes(t)
 	at := int(le.Uint64(data[40:]))
-	e, err := openELF(newSource(bytes.NewReader(data), int64(len(data))))
-	if err != nil || e.readSections() != nil {
+	e, err := object.OpenELF(object.NewSource(bytes.NewReader(data), int64(len(data))))
+	if err != nil || e.ReadSections() != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(e.sections, func(s elf.SectionHeader) bool { return s.Name == ".text" })
+	i := slices.IndexFunc(e.Sections, func(s elf.SectionHeader) bool { return s.Name == ".text" })
 	le.PutUint32(data[at+64*i+4:], uint32(elf.SHT_NOBITS))
 	le.PutUint64(data[at+64*i+8:], uint64(elf.SHF_ALLOC|elf.SHF_EXECINSTR))
 	le.PutUint64(data[64+32:], 1<<40) // the first segment, PT_INTERP, now ends far outside

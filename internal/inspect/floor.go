@@ -10,6 +10,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -119,11 +120,14 @@ func compareVersions(a, b string) int {
 
 // versioned finds what the file's needs of versions mean: the libc, the newest version of each family with the symbols
 // that ask for it, and where that runs.
-func (r *Report) versioned(needs []VersionNeed) {
-	r.Versions = needs
+func (r *Report) versioned(needs []object.VersionNeed) {
+	for _, need := range needs {
+		slices.SortFunc(need.Versions, compareVersions)
+		r.Versions = append(r.Versions, VersionNeed{Library: need.Library, Versions: need.Versions})
+	}
 	newest := map[string]string{}
 	names := map[string][]string{} // versions by family and number
-	for _, need := range needs {
+	for _, need := range r.Versions {
 		for _, v := range need.Versions {
 			f, n, ok := family(v)
 			if !ok {

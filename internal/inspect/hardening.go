@@ -4,6 +4,8 @@ import (
 	"debug/elf"
 	"slices"
 	"strings"
+
+	"xbuild/internal/object"
 )
 
 // Hardening is what a binary does against the misuse of its bugs. "" is what the format or the machine does not have;
@@ -67,34 +69,34 @@ func (h *Hardening) bySymbols(names func(func(string)) error) error {
 	return err
 }
 
-func (e *elfFile) harden(r *Report, d *dynamic, n notes) error {
+func (e elfFile) harden(r *Report, d *object.Dynamic, n notes) error {
 	if r.Kind != Executable && r.Kind != Shared && r.Kind != Relocatable {
 		return nil
 	}
 	h := &Hardening{}
 	r.Hardening = h
 	if r.Kind == Relocatable {
-		if s := e.named(".note.GNU-stack"); s != nil {
+		if s := e.Section(".note.GNU-stack"); s != nil {
 			h.NX = yes(s.Flags&elf.SHF_EXECINSTR == 0)
 		}
 	} else {
 		h.NX = "no" // without PT_GNU_STACK the kernel may make the stack executable
-		if p := e.prog(elf.PT_GNU_STACK); p != nil {
+		if p := e.Prog(elf.PT_GNU_STACK); p != nil {
 			h.NX = yes(p.Flags&elf.PF_X == 0)
 		}
 		h.RELRO = "none"
-		if relro := e.prog(elf.PT_GNU_RELRO); relro != nil {
+		if relro := e.Prog(elf.PT_GNU_RELRO); relro != nil {
 			h.RELRO = "partial"
 			// A program without a dynamic section binds nothing later; its table of functions may lie outside all the
 			// same.
-			plt := e.named(".got.plt")
+			plt := e.Section(".got.plt")
 			covered := plt == nil || plt.Addr >= relro.Vaddr && plt.Addr+plt.Size <= relro.Vaddr+relro.Memsz
-			if d.bindNow || !d.present && len(e.sections) > 0 && covered {
+			if d.BindNow || !d.Present && len(e.Sections) > 0 && covered {
 				h.RELRO = "full"
 			}
 		}
-		if d.present {
-			h.BindNow = yes(d.bindNow)
+		if d.Present {
+			h.BindNow = yes(d.BindNow)
 		}
 	}
 	switch {

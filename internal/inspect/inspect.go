@@ -1,33 +1,22 @@
 // Package inspect reads what a binary is and what it needs to run, and holds that against a platform. Programs, shared
 // objects, objects and ar archives in ELF, PE and Mach-O come in; a Report goes out, and from a Report and a platform
 // the Faults: what keeps the platform from running it.
-//
-// Files are taken for hostile. Every table is read by its bounds, all that is read of a file is at most a few times its
-// size, and nothing is allocated because a file says so. That is why the readers here are the package's own: debug/elf,
-// debug/pe and debug/macho copy the name of each section or symbol, and where all have one long name, a file of 1 MB
-// with 200 of them takes 200 MB (measured with Go 1.26), one of 12 MB with 60,000 more than any machine has. Only their
-// constants are used.
 package inspect
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"xbuild/internal/isa"
+	"xbuild/internal/object"
 )
 
-// ErrFormat says that a file is no binary that this package reads: a script, a text, data.
-var ErrFormat = errors.New("neither ELF, PE, Mach-O nor an ar archive")
-
-// ErrDamaged says that a file contradicts itself or ends too early.
-var ErrDamaged = errors.New("damaged file")
-
-func damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
-}
+// What reading a file fails with: it is no binary, or contradicts itself.
+var (
+	ErrFormat  = object.ErrFormat
+	ErrDamaged = object.ErrDamaged
+)
 
 // Formats of files.
 const (
@@ -169,15 +158,11 @@ func File(path string) (*Report, error) {
 
 // Read reads a file of a known size.
 func Read(r io.ReaderAt, size int64, name string) (*Report, error) {
-	s := newSource(r, size)
-	head := make([]byte, min(size, 8))
-	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
-		return nil, err
-	}
+	s := object.NewSource(r, size)
 	report := &Report{Path: name, Size: size}
 	var err error
 	switch {
-	case bytes.HasPrefix(head, []byte("!<arch>\n")), bytes.HasPrefix(head, []byte("!<thin>\n")):
+	case object.IsArchive(s):
 		err = readArchive(s, report)
 	case isFat(s):
 		err = readFat(s, report)
@@ -194,9 +179,9 @@ func Read(r io.ReaderAt, size int64, name string) (*Report, error) {
 }
 
 // readObject reads one file that holds no others.
-func readObject(s *source, r *Report) error {
-	head := make([]byte, min(s.size, 4))
-	if _, err := s.r.ReadAt(head, 0); err != nil && err != io.EOF {
+func readObject(s *object.Source, r *Report) error {
+	head := make([]byte, min(s.Size, 4))
+	if _, err := s.ReadAt(head, 0); err != nil && err != io.EOF {
 		return err
 	}
 	switch {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"xbuild/internal/isa"
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -68,7 +69,7 @@ func archiveMembers(sysroot string) map[string]string {
 			if err != nil {
 				continue // it only adds a name
 			}
-			for symbol, member := range isa.ArchiveIndex(data) {
+			for symbol, member := range object.ArchiveIndex(data) {
 				if all[symbol] == "" {
 					all[symbol] = fmt.Sprintf("%s(%s)", filepath.Base(f), member)
 				}
@@ -95,17 +96,22 @@ func Defines(sysroot, function string) string {
 func defines(file, function string) bool {
 	if strings.HasSuffix(file, ".a") {
 		data, err := os.ReadFile(file)
-		return err == nil && isa.ArchiveIndex(data)[function] != ""
+		return err == nil && object.ArchiveIndex(data)[function] != ""
 	}
-	f, err := elf.Open(file)
+	s, f, err := object.Open(file)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	symbols, err := f.DynamicSymbols()
-	return err == nil && slices.ContainsFunc(symbols, func(s elf.Symbol) bool {
-		return s.Name == function && s.Section != elf.SHN_UNDEF
+	e, err := object.OpenELF(s)
+	if err != nil || e.ReadSections() != nil {
+		return false
+	}
+	found := false
+	err = e.SymbolTable(elf.SHT_DYNSYM, func(s elf.Symbol) {
+		found = found || s.Name == function && s.Section != elf.SHN_UNDEF
 	})
+	return err == nil && found
 }
 
 // instructions are what the text of a report says of an audit.

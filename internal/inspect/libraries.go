@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -86,22 +87,18 @@ func libraries(r *Report, p platform.Platform, l Limits) []Fault {
 
 // definedVersions are the versions of symbols that a library has.
 func definedVersions(path string) ([]string, error) {
-	f, err := os.Open(path)
+	s, f, err := object.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	e, err := openELF(newSource(f, info.Size()))
+	e, err := object.OpenELF(s)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	d, err := e.readDynamic()
+	d, err := e.ReadDynamic()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return d.defined, nil
+	return d.Defined, nil
 }

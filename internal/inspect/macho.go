@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -52,18 +53,18 @@ const (
 	mostFatArch = 20 // Java's classes begin with the same four bytes, and then a version of 45 or more
 )
 
-func isFat(s *source) bool {
+func isFat(s *object.Source) bool {
 	b := make([]byte, 8)
-	n, _ := s.r.ReadAt(b, 0)
+	n, _ := s.ReadAt(b, 0)
 	m := binary.BigEndian.Uint32(b)
 	return n == 8 && (m == macho.MagicFat || m == fat64) && binary.BigEndian.Uint32(b[4:]) <= mostFatArch
 }
 
 // readFat reads each architecture of a fat file as a member.
-func readFat(s *source, r *Report) error {
+func readFat(s *object.Source, r *Report) error {
 	r.Format, r.Kind = Fat, Archive
 	be := binary.BigEndian
-	h, err := s.bytes(0, 8, "the fat header")
+	h, err := s.Bytes(0, 8, "the fat header")
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func readFat(s *source, r *Report) error {
 	if be.Uint32(h) == fat64 {
 		size = 32
 	}
-	table, err := s.bytes(8, uint64(be.Uint32(h[4:]))*size, "the table of architectures")
+	table, err := s.Bytes(8, uint64(be.Uint32(h[4:]))*size, "the table of architectures")
 	if err != nil {
 		return err
 	}
@@ -80,15 +81,15 @@ func readFat(s *source, r *Report) error {
 		if size == 32 {
 			off, n = be.Uint64(b[8:]), be.Uint64(b[16:])
 		}
-		if off > uint64(s.size) || n > uint64(s.size)-off {
-			return damaged("architecture %s lies outside of the file", macho.Cpu(be.Uint32(b)))
+		if off > uint64(s.Size) || n > uint64(s.Size)-off {
+			return object.Damaged("architecture %s lies outside of the file", macho.Cpu(be.Uint32(b)))
 		}
-		part, err := s.part(int64(off), int64(n))
+		part, err := s.Part(int64(off), int64(n))
 		if err != nil {
 			return err
 		}
 		m := &Report{Path: macho.Cpu(be.Uint32(b)).String(), Size: int64(n)}
-		if head, _ := part.bytes(0, min(n, 8), "the head"); string(head) == "!<arch>\n" {
+		if head, _ := part.Bytes(0, min(n, 8), "the head"); string(head) == "!<arch>\n" {
 			err = readArchive(part, m)
 		} else {
 			err = readObject(part, m)
@@ -105,14 +106,14 @@ func readFat(s *source, r *Report) error {
 }
 
 type machoFile struct {
-	*source
+	*object.Source
 	order binary.ByteOrder
 	wide  bool
 }
 
-func readMachO(s *source, r *Report) error {
-	f := &machoFile{source: s, order: le}
-	head, err := s.bytes(0, 28, "the Mach-O header")
+func readMachO(s *object.Source, r *Report) error {
+	f := &machoFile{Source: s, order: le}
+	head, err := s.Bytes(0, 28, "the Mach-O header")
 	if err != nil {
 		return err
 	}
@@ -144,7 +145,7 @@ func readMachO(s *source, r *Report) error {
 	default:
 		r.Kind = fmt.Sprintf("file type %d", kind)
 	}
-	commands, err := s.bytes(at, uint64(size), "the load commands")
+	commands, err := s.Bytes(at, uint64(size), "the load commands")
 	if err != nil {
 		return err
 	}
@@ -152,11 +153,11 @@ func readMachO(s *source, r *Report) error {
 	var symtab []byte
 	for range count {
 		if len(commands) < 8 {
-			return damaged("the load commands are cut short")
+			return object.Damaged("the load commands are cut short")
 		}
 		cmd, n := f.order.Uint32(commands), f.order.Uint32(commands[4:])
 		if n < 8 || uint64(n) > uint64(len(commands)) {
-			return damaged("a load command of %d bytes in %d", n, len(commands))
+			return object.Damaged("a load command of %d bytes in %d", n, len(commands))
 		}
 		c := commands[:n]
 		commands = commands[n:]
@@ -198,13 +199,13 @@ func readMachO(s *source, r *Report) error {
 // text is a name inside a load command, at the offset that a field of it has.
 func (f *machoFile) text(c []byte, field int) (string, error) {
 	if len(c) < field+4 {
-		return "", damaged("a load command of %d bytes", len(c))
+		return "", object.Damaged("a load command of %d bytes", len(c))
 	}
 	off := f.order.Uint32(c[field:])
 	if uint64(off) >= uint64(len(c)) {
-		return "", damaged("a name lies outside of its load command")
+		return "", object.Damaged("a name lies outside of its load command")
 	}
-	return cString(c[off:]), nil
+	return object.CString(c[off:]), nil
 }
 
 func dotted(v uint32) string { return fmt.Sprintf("%d.%d.%d", v>>16, v>>8&0xff, v&0xff) }
@@ -276,10 +277,10 @@ func (f *machoFile) segment(r *Report, c []byte, wide bool) error {
 		head, size = 72, 80
 	}
 	if len(c) < head {
-		return damaged("a segment command of %d bytes", len(c))
+		return object.Damaged("a segment command of %d bytes", len(c))
 	}
 	for b := c[head:]; len(b) >= size; b = b[size:] {
-		section, segment := cString(b[:16]), cString(b[16:32])
+		section, segment := object.CString(b[:16]), object.CString(b[16:32])
 		if segment == "__DWARF" {
 			r.Debug = true
 		}
@@ -291,9 +292,9 @@ func (f *machoFile) segment(r *Report, c []byte, wide bool) error {
 			n, off = f.order.Uint64(b[40:]), uint64(f.order.Uint32(b[48:]))
 		}
 		if n > 1<<24 {
-			return damaged("section __go_buildinfo has %d bytes", n)
+			return object.Damaged("section __go_buildinfo has %d bytes", n)
 		}
-		data, err := f.bytes(off, n, "section __go_buildinfo")
+		data, err := f.Bytes(off, n, "section __go_buildinfo")
 		if err != nil {
 			return err
 		}
@@ -305,22 +306,22 @@ func (f *machoFile) segment(r *Report, c []byte, wide bool) error {
 // symbols reads the table of symbols.
 func (f *machoFile) symbols(r *Report, c []byte) error {
 	if len(c) < 24 {
-		return damaged("a symbol command of %d bytes", len(c))
+		return object.Damaged("a symbol command of %d bytes", len(c))
 	}
 	word := func(i int) uint64 { return uint64(f.order.Uint32(c[4*i:])) }
 	size := uint64(12)
 	if f.wide {
 		size = 16
 	}
-	table, err := f.bytes(word(2), word(3)*size, "the table of symbols")
+	table, err := f.Bytes(word(2), word(3)*size, "the table of symbols")
 	if err != nil {
 		return err
 	}
-	data, err := f.bytes(word(4), word(5), "the table of names")
+	data, err := f.Bytes(word(4), word(5), "the table of names")
 	if err != nil {
 		return err
 	}
-	names := newNames(data)
+	names := object.NewNames(data)
 	r.Stripped = r.Kind == Executable || r.Kind == Shared
 	for b := table; len(b) > 0; b = b[size:] {
 		kind, desc := b[4], f.order.Uint16(b[6:])
@@ -333,7 +334,7 @@ func (f *machoFile) symbols(r *Report, c []byte) error {
 			r.Stripped = false
 			continue
 		}
-		name, err := names.at(uint64(f.order.Uint32(b)))
+		name, err := names.At(uint64(f.order.Uint32(b)))
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"debug/elf"
 	"encoding/hex"
 	"fmt"
+
+	"xbuild/internal/object"
 )
 
 // notes are what the notes of an ELF file say.
@@ -26,18 +28,18 @@ const (
 )
 
 // readNotes reads notes by sections, and by segments where there are none.
-func (e *elfFile) readNotes() (notes, error) {
+func (e elfFile) readNotes() (notes, error) {
 	var n notes
 	if e.Type == elf.ET_CORE {
 		return n, nil
 	}
-	if len(e.sections) > 0 {
-		for i := range e.sections {
-			s := &e.sections[i]
+	if len(e.Sections) > 0 {
+		for i := range e.Sections {
+			s := &e.Sections[i]
 			if s.Type != elf.SHT_NOTE || s.Size > 1<<20 {
 				continue
 			}
-			data, err := e.content(s)
+			data, err := e.Content(s)
 			if err != nil {
 				return n, err
 			}
@@ -45,9 +47,9 @@ func (e *elfFile) readNotes() (notes, error) {
 		}
 		return n, nil
 	}
-	for i := range e.progs {
-		if p := &e.progs[i]; p.Type == elf.PT_NOTE && p.Filesz <= 1<<20 {
-			data, err := e.bytes(p.Off, p.Filesz, "the notes")
+	for i := range e.Progs {
+		if p := &e.Progs[i]; p.Type == elf.PT_NOTE && p.Filesz <= 1<<20 {
+			data, err := e.Bytes(p.Off, p.Filesz, "the notes")
 			if err != nil {
 				return n, err
 			}
@@ -57,34 +59,21 @@ func (e *elfFile) readNotes() (notes, error) {
 	return n, nil
 }
 
-// notes goes through one block of notes. One that does not fit ends it: nothing that runs depends on them.
-func (e *elfFile) notes(n *notes, data []byte, align uint64) {
-	if align != 8 {
-		align = 4
-	}
-	round := func(v uint64) uint64 { return (v + align - 1) &^ (align - 1) }
-	for uint64(len(data)) >= 12 {
-		nameSize, size, kind := uint64(e.order.Uint32(data)), uint64(e.order.Uint32(data[4:])), e.order.Uint32(data[8:])
-		from := round(12 + nameSize)
-		if from > uint64(len(data)) || size > uint64(len(data))-from {
-			return
-		}
-		e.note(n, cString(data[12:12+nameSize]), kind, data[from:from+size])
-		data = data[min(round(from+size), uint64(len(data))):]
-	}
+func (e elfFile) notes(n *notes, data []byte, align uint64) {
+	object.Notes(data, e.Order, align, func(name string, kind uint32, desc []byte) { e.note(n, name, kind, desc) })
 }
 
-func (e *elfFile) note(n *notes, name string, kind uint32, desc []byte) {
+func (e elfFile) note(n *notes, name string, kind uint32, desc []byte) {
 	switch {
 	case name == "GNU" && kind == noteABITag && len(desc) >= 16:
-		n.os = map[uint32]string{0: "linux", 1: "hurd", 2: "solaris", 3: "freebsd"}[e.order.Uint32(desc)]
-		n.minOS = fmt.Sprintf("%s %d.%d.%d", n.os, e.order.Uint32(desc[4:]), e.order.Uint32(desc[8:]), e.order.Uint32(desc[12:]))
+		n.os = map[uint32]string{0: "linux", 1: "hurd", 2: "solaris", 3: "freebsd"}[e.Order.Uint32(desc)]
+		n.minOS = fmt.Sprintf("%s %d.%d.%d", n.os, e.Order.Uint32(desc[4:]), e.Order.Uint32(desc[8:]), e.Order.Uint32(desc[12:]))
 	case name == "GNU" && kind == noteBuildID:
 		n.buildID = hex.EncodeToString(desc)
 	case name == "Go" && kind == 4 && n.buildID == "": // cmd/link's own, a text
 		n.buildID = string(desc)
 	case name == "Android" && kind == 1 && len(desc) >= 4:
-		n.os, n.minOS = "android", fmt.Sprintf("android API %d", e.order.Uint32(desc))
+		n.os, n.minOS = "android", fmt.Sprintf("android API %d", e.Order.Uint32(desc))
 	case name == "FreeBSD" && kind == 1:
 		n.os = "freebsd"
 	case name == "NetBSD" && kind == 1:
@@ -96,28 +85,20 @@ func (e *elfFile) note(n *notes, name string, kind uint32, desc []byte) {
 	}
 }
 
-// properties reads an array of program properties, each padded to the size of a word.
-func (e *elfFile) properties(n *notes, data []byte) {
-	word := uint64(4)
-	if e.wide() {
-		word = 8
-	}
-	for len(data) >= 8 {
-		kind, size := e.order.Uint32(data), uint64(e.order.Uint32(data[4:]))
-		if size > uint64(len(data)-8) {
+// properties reads a note of properties.
+func (e elfFile) properties(n *notes, desc []byte) {
+	object.Properties(desc, e.Order, e.WordSize(), func(kind uint32, value []byte) {
+		if len(value) < 4 {
 			return
 		}
-		if size >= 4 {
-			v := e.order.Uint32(data[8:])
-			switch {
-			case e.x86() && kind == propertyX86Features, e.Machine == elf.EM_AARCH64 && kind == propertyARMFeatures:
-				n.features, n.hasFeatures = v, true
-			case e.x86() && kind == propertyX86Needed:
-				n.needed = v
-			}
+		v := e.Order.Uint32(value)
+		switch {
+		case e.x86() && kind == propertyX86Features, e.Machine == elf.EM_AARCH64 && kind == propertyARMFeatures:
+			n.features, n.hasFeatures = v, true
+		case e.x86() && kind == propertyX86Needed:
+			n.needed = v
 		}
-		data = data[min(8+(size+word-1)&^(word-1), uint64(len(data))):]
-	}
+	})
 }
 
-func (e *elfFile) x86() bool { return e.Machine == elf.EM_X86_64 || e.Machine == elf.EM_386 }
+func (e elfFile) x86() bool { return e.Machine == elf.EM_X86_64 || e.Machine == elf.EM_386 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -32,7 +33,7 @@ const (
 
 // isPE tells a PE file by its two marks, and an object for Windows by a machine and a table of sections that fits: an
 // object has no mark.
-func isPE(s *source, head []byte) bool {
+func isPE(s *object.Source, head []byte) bool {
 	if len(head) < 4 {
 		return false
 	}
@@ -42,21 +43,21 @@ func isPE(s *source, head []byte) bool {
 			return false
 		}
 		mark, ok := peek32(s, int64(at))
-		return ok && mark == 0x4550 || int64(at) >= s.size && s.size >= dosHeader // "PE\0\0", or cut off before it
+		return ok && mark == 0x4550 || int64(at) >= s.Size && s.Size >= dosHeader // "PE\0\0", or cut off before it
 	}
 	h := make([]byte, coffHeader)
-	if n, _ := s.r.ReadAt(h, 0); n < coffHeader {
+	if n, _ := s.ReadAt(h, 0); n < coffHeader {
 		return false
 	}
 	if le.Uint16(h) == 0 && le.Uint16(h[2:]) == 0xffff { // an import, or an object with many sections
 		return peMachines[le.Uint16(h[6:])] != ""
 	}
-	return peMachines[le.Uint16(h)] != "" && le.Uint16(h[16:]) == 0 && coffHeader+coffSection*int64(le.Uint16(h[2:])) <= s.size && int64(le.Uint32(h[8:])) <= s.size
+	return peMachines[le.Uint16(h)] != "" && le.Uint16(h[16:]) == 0 && coffHeader+coffSection*int64(le.Uint16(h[2:])) <= s.Size && int64(le.Uint32(h[8:])) <= s.Size
 }
 
-func peek32(s *source, off int64) (uint32, bool) {
+func peek32(s *object.Source, off int64) (uint32, bool) {
 	b := make([]byte, 4)
-	n, _ := s.r.ReadAt(b, off)
+	n, _ := s.ReadAt(b, off)
 	return le.Uint32(b), n == 4
 }
 
@@ -64,27 +65,27 @@ type peSection struct {
 	name                             string
 	virtualSize, address, size, from uint32
 	characteristics                  uint32
-	data                             *nameTable
+	data                             *object.Names
 }
 
 type peFile struct {
-	*source
+	*object.Source
 	wide     bool
 	sections []peSection
 }
 
-func readPE(s *source, r *Report) error {
-	f := &peFile{source: s}
+func readPE(s *object.Source, r *Report) error {
+	f := &peFile{Source: s}
 	at := uint64(0)
 	r.Format, r.Kind, r.OS, r.Endian = COFF, Relocatable, "windows", "little"
-	mark, err := s.bytes(0, 8, "the head")
+	mark, err := s.Bytes(0, 8, "the head")
 	if err != nil {
 		return err
 	}
 	switch {
 	case string(mark[:2]) == "MZ":
 		r.Format = PE
-		dos, err := s.bytes(0, dosHeader, "the DOS header")
+		dos, err := s.Bytes(0, dosHeader, "the DOS header")
 		if err != nil {
 			return err
 		}
@@ -93,13 +94,13 @@ func readPE(s *source, r *Report) error {
 		r.peMachine(le.Uint16(mark[6:]))
 		return nil // the one line of an import library, or an object of more than 65279 sections, whose tables are not read
 	}
-	h, err := s.bytes(at, coffHeader, "the COFF header")
+	h, err := s.Bytes(at, coffHeader, "the COFF header")
 	if err != nil {
 		return err
 	}
 	r.peMachine(le.Uint16(h))
 	characteristics := le.Uint16(h[18:])
-	optional, err := s.bytes(at+coffHeader, uint64(le.Uint16(h[16:])), "the optional header")
+	optional, err := s.Bytes(at+coffHeader, uint64(le.Uint16(h[16:])), "the optional header")
 	if err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func readPE(s *source, r *Report) error {
 		r.Kind = Shared
 	}
 	if len(optional) < 72 {
-		return damaged("an optional header of %d bytes", len(optional))
+		return object.Damaged("an optional header of %d bytes", len(optional))
 	}
 	dirs := 96
 	switch magic := le.Uint16(optional); magic {
@@ -147,7 +148,7 @@ func readPE(s *source, r *Report) error {
 	case 0x20b:
 		f.wide, dirs = true, 112
 	default:
-		return damaged("an optional header of kind %#x", magic)
+		return object.Damaged("an optional header of kind %#x", magic)
 	}
 	r.MinOS = fmt.Sprintf("windows %d.%d", le.Uint16(optional[48:]), le.Uint16(optional[50:]))
 	switch sub := le.Uint16(optional[68:]); {
@@ -199,23 +200,23 @@ func (r *Report) peMachine(m uint16) {
 }
 
 // readSections reads the table of sections. A name longer than eight bytes is "/123": an offset in the table of names.
-func (f *peFile) readSections(at uint64, n int, names *nameTable) error {
-	table, err := f.bytes(at, uint64(n)*coffSection, "the table of sections")
+func (f *peFile) readSections(at uint64, n int, names *object.Names) error {
+	table, err := f.Bytes(at, uint64(n)*coffSection, "the table of sections")
 	if err != nil {
 		return err
 	}
 	for b := table; len(b) > 0; b = b[coffSection:] {
-		s := peSection{name: cString(b[:8]), virtualSize: le.Uint32(b[8:]), address: le.Uint32(b[12:]), size: le.Uint32(b[16:]), from: le.Uint32(b[20:]), characteristics: le.Uint32(b[36:])}
+		s := peSection{name: object.CString(b[:8]), virtualSize: le.Uint32(b[8:]), address: le.Uint32(b[12:]), size: le.Uint32(b[16:]), from: le.Uint32(b[20:]), characteristics: le.Uint32(b[36:])}
 		if off, err := strconv.ParseUint(strings.TrimPrefix(s.name, "/"), 10, 32); err == nil && strings.HasPrefix(s.name, "/") && names != nil {
-			if s.name, err = names.at(off); err != nil {
+			if s.name, err = names.At(off); err != nil {
 				return err
 			}
 		}
 		if s.characteristics&pe.IMAGE_SCN_CNT_UNINITIALIZED_DATA != 0 && s.from == 0 {
 			s.size = 0
 		}
-		if s.size > 0 && (int64(s.from) > f.size || int64(s.size) > f.size-int64(s.from)) {
-			return damaged("section %q lies outside of the file (%d bytes at %d of %d)", s.name, s.size, s.from, f.size)
+		if s.size > 0 && (int64(s.from) > f.Size || int64(s.size) > f.Size-int64(s.from)) {
+			return object.Damaged("section %q lies outside of the file (%d bytes at %d of %d)", s.name, s.size, s.from, f.Size)
 		}
 		f.sections = append(f.sections, s)
 	}
@@ -223,22 +224,22 @@ func (f *peFile) readSections(at uint64, n int, names *nameTable) error {
 }
 
 // at returns the section of an address, with its content, and the offset in it.
-func (f *peFile) at(address uint32, n uint64, what string) (*nameTable, uint64, error) {
+func (f *peFile) at(address uint32, n uint64, what string) (*object.Names, uint64, error) {
 	for i := range f.sections {
 		s := &f.sections[i]
 		if address < s.address || uint64(address-s.address)+n > uint64(s.size) {
 			continue
 		}
 		if s.data == nil {
-			data, err := f.bytes(uint64(s.from), uint64(s.size), "section "+strconv.Quote(s.name))
+			data, err := f.Bytes(uint64(s.from), uint64(s.size), "section "+strconv.Quote(s.name))
 			if err != nil {
 				return nil, 0, err
 			}
-			s.data = newNames(data)
+			s.data = object.NewNames(data)
 		}
 		return s.data, uint64(address - s.address), nil
 	}
-	return nil, 0, damaged("%s (%d bytes at address %#x) lies in no section", what, n, address)
+	return nil, 0, object.Damaged("%s (%d bytes at address %#x) lies in no section", what, n, address)
 }
 
 func (f *peFile) memory(address uint32, n uint64, what string) (string, error) {
@@ -246,7 +247,7 @@ func (f *peFile) memory(address uint32, n uint64, what string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return data.text[off : off+n], nil
+	return data.Text()[off : off+n], nil
 }
 
 func (f *peFile) name(address uint32, what string) (string, error) {
@@ -254,7 +255,7 @@ func (f *peFile) name(address uint32, what string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return data.at(off)
+	return data.At(off)
 }
 
 func u32(s string) uint32 {
@@ -279,7 +280,7 @@ func (f *peFile) exports(r *Report, directory func(int) (uint32, uint32)) error 
 	}
 	n, at := u32(dir[24:]), u32(dir[32:])
 	if n > mostSymbols {
-		return damaged("%s has %d names", what, n)
+		return object.Damaged("%s has %d names", what, n)
 	}
 	table, err := f.memory(at, 4*uint64(n), what)
 	if n > 0 && err != nil {
@@ -313,7 +314,7 @@ func (f *peFile) imports(r *Report, directory func(int) (uint32, uint32)) error 
 				break
 			}
 			if left--; left < 0 {
-				return damaged("%s does not end", what)
+				return object.Damaged("%s does not end", what)
 			}
 			dll, err := f.name(u32(d[kind.name:]), what)
 			if err != nil {
@@ -321,7 +322,7 @@ func (f *peFile) imports(r *Report, directory func(int) (uint32, uint32)) error 
 			}
 			if !slices.Contains(r.Needed, dll) {
 				if len(r.Needed) >= 4096 {
-					return damaged("%s names more than 4096 libraries", what)
+					return object.Damaged("%s names more than 4096 libraries", what)
 				}
 				r.Needed = append(r.Needed, dll)
 			}
@@ -345,7 +346,7 @@ func (f *peFile) thunks(r *Report, address uint32, dll string, left *int) error 
 	}
 	for ; ; address += size {
 		if *left--; *left < 0 {
-			return damaged("%s does not end", what)
+			return object.Damaged("%s does not end", what)
 		}
 		t, err := f.memory(address, uint64(size), what)
 		if err != nil {
@@ -379,7 +380,7 @@ func (f *peFile) debugDirectory(r *Report, directory func(int) (uint32, uint32))
 			return err
 		}
 		if n, from := u32(d[16:]), u32(d[24:]); u32(d[12:]) == 2 && n >= 24 { // CodeView
-			b, err := f.bytes(uint64(from), 24, "the CodeView record")
+			b, err := f.Bytes(uint64(from), 24, "the CodeView record")
 			if err != nil {
 				return err
 			}
@@ -406,16 +407,16 @@ func (f *peFile) origin(r *Report) error {
 			return err
 		}
 		if s.name == ".data" {
-			if r.Go = findGoBuild([]byte(table.text)); r.Go != nil {
+			if r.Go = findGoBuild([]byte(table.Text())); r.Go != nil {
 				continue
 			}
 		}
-		for _, m := range gccString.FindAllString(table.text, 256) {
+		for _, m := range gccString.FindAllString(table.Text(), 256) {
 			if !slices.Contains(r.Compilers, m) {
 				r.Compilers = append(r.Compilers, m)
 			}
 		}
-		if std := rustStd([]byte(table.text)); std != "" {
+		if std := rustStd([]byte(table.Text())); std != "" {
 			r.Compilers = append(r.Compilers, std)
 		}
 	}
@@ -423,38 +424,38 @@ func (f *peFile) origin(r *Report) error {
 }
 
 // coffSymbols reads the table of symbols and the table of names that follows it.
-func (f *peFile) coffSymbols(at, n uint32) ([]byte, *nameTable, error) {
+func (f *peFile) coffSymbols(at, n uint32) ([]byte, *object.Names, error) {
 	if at == 0 || n == 0 {
 		return nil, nil, nil
 	}
 	size := uint64(n) * coffSymbol
-	table, err := f.bytes(uint64(at), size, "the table of symbols")
+	table, err := f.Bytes(uint64(at), size, "the table of symbols")
 	if err != nil {
 		return nil, nil, err
 	}
 	from := uint64(at) + size
-	if from+4 > uint64(f.size) {
-		return table, newNames(nil), nil
+	if from+4 > uint64(f.Size) {
+		return table, object.NewNames(nil), nil
 	}
-	head, err := f.bytes(from, 4, "the table of names")
+	head, err := f.Bytes(from, 4, "the table of names")
 	if err != nil {
 		return nil, nil, err
 	}
-	names, err := f.bytes(from, max(4, uint64(le.Uint32(head))), "the table of names")
+	names, err := f.Bytes(from, max(4, uint64(le.Uint32(head))), "the table of names")
 	if err != nil {
 		return nil, nil, err
 	}
-	return table, newNames(names), nil
+	return table, object.NewNames(names), nil
 }
 
 // eachCOFF lists an object's external symbols.
-func eachCOFF(table []byte, names *nameTable, r *Report) error {
+func eachCOFF(table []byte, names *object.Names, r *Report) error {
 	const external, weak = 2, 105
 	for b := table; len(b) >= coffSymbol; {
-		name := cString(b[:8])
+		name := object.CString(b[:8])
 		if le.Uint32(b) == 0 {
 			var err error
-			if name, err = names.at(uint64(le.Uint32(b[4:]))); err != nil {
+			if name, err = names.At(uint64(le.Uint32(b[4:]))); err != nil {
 				return err
 			}
 		}

@@ -16,9 +16,8 @@ import (
 	"debug/elf"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -103,43 +102,24 @@ func Audit(data []byte, b platform.Baseline, o Options) (Report, error) {
 
 // addArchive reads the members of an ar archive; those that are no objects are none of its code.
 func (img *image) addArchive(data []byte) error {
-	var names []byte
-	for b := data[8:]; len(b) > 0; {
-		if len(b) < 60 || string(b[58:60]) != "`\n" {
-			return damaged("archive: no member header at %#x", len(data)-len(b))
+	for m, err := range object.Members(object.Memory(data)) {
+		if err != nil {
+			return err
 		}
-		name := strings.TrimRight(string(b[:16]), " ")
-		size, err := strconv.ParseUint(strings.TrimRight(string(b[48:58]), " "), 10, 63)
-		if err != nil || size > uint64(len(b)-60) {
-			return damaged("archive: member %q ends beyond the file", name)
-		}
-		body := b[60 : 60+size]
-		switch {
-		case name == "//":
-			names = body
-		case strings.HasPrefix(name, "/") && len(name) > 1:
-			if off, err := strconv.ParseUint(name[1:], 10, 32); err == nil && off < uint64(len(names)) {
-				n, _, _ := bytes.Cut(names[off:min(off+256, uint64(len(names)))], []byte{'\n'})
-				name = string(n)
-			}
-		}
-		if n, err := strconv.ParseUint(strings.TrimPrefix(name, "#1/"), 10, 32); err == nil && strings.HasPrefix(name, "#1/") && n <= uint64(len(body)) { // BSD's: before the member
-			name, body = strings.TrimRight(string(body[:n]), "\x00"), body[n:]
-		}
-		object := isCOFF(body) || isMachO(body) && le.Uint32(body[12:]) == machoObject
+		body := data[m.Offset : m.Offset+m.Size]
+		relocatable := isCOFF(body) || isMachO(body) && le.Uint32(body[12:]) == machoObject
 		if bytes.HasPrefix(body, []byte(elf.ELFMAG)) {
 			h, err := readHeader(body)
 			if err != nil {
 				return err
 			}
-			object = h.typ == elf.ET_REL
+			relocatable = h.typ == elf.ET_REL
 		}
-		if object {
-			if err := img.add(body, strings.TrimSuffix(name, "/")); err != nil {
+		if relocatable {
+			if err := img.add(body, m.Name); err != nil {
 				return err
 			}
 		}
-		b = b[min(60+size+size&1, uint64(len(b))):]
 	}
 	return nil
 }

@@ -5,20 +5,13 @@ import (
 	"cmp"
 	"debug/elf"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sort"
 	"strings"
+
+	"xbuild/internal/object"
 )
-
-// ErrDamaged says that a file contradicts itself or ends too early.
-var ErrDamaged = errors.New("damaged file")
-
-func damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
-}
 
 // An image is what the audit sees: the sections of a linked file where they are loaded, or those of objects laid out
 // one after the other.
@@ -133,7 +126,7 @@ type header struct {
 
 func readHeader(b []byte) (h header, err error) {
 	if len(b) < 52 || string(b[:4]) != elf.ELFMAG {
-		return h, damaged("no ELF header")
+		return h, object.Damaged("no ELF header")
 	}
 	h.class = elf.Class(b[4])
 	switch elf.Data(b[5]) {
@@ -142,13 +135,13 @@ func readHeader(b []byte) (h header, err error) {
 	case elf.ELFDATA2MSB:
 		h.order = binary.BigEndian
 	default:
-		return h, damaged("byte order %d", b[5])
+		return h, object.Damaged("byte order %d", b[5])
 	}
 	h.typ, h.machine = elf.Type(h.order.Uint16(b[16:])), elf.Machine(h.order.Uint16(b[18:]))
 	switch h.class {
 	case elf.ELFCLASS64:
 		if len(b) < 64 {
-			return h, damaged("no ELF header")
+			return h, object.Damaged("no ELF header")
 		}
 		h.entry, h.phoff, h.shoff = h.order.Uint64(b[24:]), h.order.Uint64(b[32:]), h.order.Uint64(b[40:])
 		b = b[48:]
@@ -156,7 +149,7 @@ func readHeader(b []byte) (h header, err error) {
 		h.entry, h.phoff, h.shoff = uint64(h.order.Uint32(b[24:])), uint64(h.order.Uint32(b[28:])), uint64(h.order.Uint32(b[32:]))
 		b = b[36:]
 	default:
-		return h, damaged("class %d", b[4])
+		return h, object.Damaged("class %d", b[4])
 	}
 	h.flags = h.order.Uint32(b)
 	h.phentsize, h.phnum = int(h.order.Uint16(b[6:])), int(h.order.Uint16(b[8:]))
@@ -196,7 +189,7 @@ func (img *image) add(b []byte, member string) error {
 // begin says what the next file is.
 func (img *image) begin(a *arch, m elf.Machine, class elf.Class, order binary.ByteOrder, linked bool, member string) error {
 	if img.arch != nil && (img.machine != m || img.linked) {
-		return damaged("%s is for %v, what came before it for %v", member, m, img.machine)
+		return object.Damaged("%s is for %v, what came before it for %v", member, m, img.machine)
 	}
 	img.arch, img.machine, img.order, img.wide, img.linked = a, m, order, class == elf.ELFCLASS64, linked
 	img.before = len(img.sections)
@@ -223,7 +216,7 @@ func (img *image) fits(size int) error {
 		}
 	}
 	if code > size || all > 2*size {
-		return damaged("its sections have %d bytes, %d of them code, and the file %d", all, code, size)
+		return object.Damaged("its sections have %d bytes, %d of them code, and the file %d", all, code, size)
 	}
 	return nil
 }
@@ -266,7 +259,7 @@ func (img *image) addELF(b []byte, member string) error {
 			next = s.base + min(s.size, 1<<32)
 		}
 		if s.base+s.size < s.base {
-			return damaged("section %d ends beyond the last address", i)
+			return object.Damaged("section %d ends beyond the last address", i)
 		}
 		img.sections = append(img.sections, section{sectionName(raw, h, s), s.base, s.data, s.size, s.flags, member, s.typ})
 	}
@@ -350,7 +343,7 @@ func readSections(b []byte, h header) ([]rawSection, error) {
 		size = 40
 	}
 	if h.shentsize < size || h.shoff > uint64(len(b)) {
-		return nil, damaged("section headers at %#x of %d bytes each", h.shoff, h.shentsize)
+		return nil, object.Damaged("section headers at %#x of %d bytes each", h.shoff, h.shentsize)
 	}
 	table := b[h.shoff:]
 	n := h.shnum
@@ -362,7 +355,7 @@ func readSections(b []byte, h header) ([]rawSection, error) {
 		}
 	}
 	if n > maxSections || n > len(table)/h.shentsize {
-		return nil, damaged("%d section headers do not fit in the file", n)
+		return nil, object.Damaged("%d section headers do not fit in the file", n)
 	}
 	raw := make([]rawSection, n)
 	for i := range raw {
@@ -378,7 +371,7 @@ func readSections(b []byte, h header) ([]rawSection, error) {
 		if s.typ != elf.SHT_NOBITS && s.typ != elf.SHT_NULL && s.size > 0 {
 			if s.off > uint64(len(b)) || s.size > uint64(len(b))-s.off {
 				if s.flags&elf.SHF_EXECINSTR != 0 {
-					return nil, damaged("section %d lies outside the file", i)
+					return nil, object.Damaged("section %d lies outside the file", i)
 				}
 				continue
 			}
@@ -463,7 +456,7 @@ func (img *image) readSymbols(raw []rawSection, h header, member string) error {
 				continue
 			}
 			if budget > 64<<20+8*len(strs) {
-				return damaged("names of symbols overlap")
+				return object.Damaged("names of symbols overlap")
 			}
 			name := cString(strs, nameOff, longestName)
 			budget += len(name)

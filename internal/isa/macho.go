@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -119,16 +120,16 @@ func (img *image) addMachO(b []byte, member string) error {
 	f := &machoFile{img: img, b: b}
 	commands := part(b, 32, uint64(le.Uint32(b[20:])))
 	if commands == nil {
-		return damaged("the load commands end beyond the file")
+		return object.Damaged("the load commands end beyond the file")
 	}
 	all := map[uint32][]byte{}
 	for range le.Uint32(b[16:]) {
 		if len(commands) < 8 {
-			return damaged("the load commands are cut short")
+			return object.Damaged("the load commands are cut short")
 		}
 		cmd, n := le.Uint32(commands), le.Uint32(commands[4:])
 		if n < 8 || uint64(n) > uint64(len(commands)) {
-			return damaged("a load command of %d bytes in %d", n, len(commands))
+			return object.Damaged("a load command of %d bytes in %d", n, len(commands))
 		}
 		if c := commands[:n]; cmd == lcSegment64 {
 			if err := f.segment(c, member); err != nil {
@@ -179,7 +180,7 @@ func (f *machoFile) linkedit(c []byte) []byte {
 // segment reads the sections of a segment.
 func (f *machoFile) segment(c []byte, member string) error {
 	if len(c) < 72 {
-		return damaged("a segment command of %d bytes", len(c))
+		return object.Damaged("a segment command of %d bytes", len(c))
 	}
 	addr, from, size := le.Uint64(c[24:]), le.Uint64(c[40:]), le.Uint64(c[48:])
 	prot, flags := le.Uint32(c[60:]), le.Uint32(c[68:])
@@ -207,7 +208,7 @@ func (f *machoFile) segment(c []byte, member string) error {
 			s.typ = elf.SHT_NOBITS
 		default:
 			if s.data = part(f.b, uint64(le.Uint32(b[48:])), s.size); s.data == nil && s.size > 0 && s.exec() {
-				return damaged("section %q lies outside the file", name)
+				return object.Damaged("section %q lies outside the file", name)
 			}
 		}
 		if !f.img.linked {
@@ -216,7 +217,7 @@ func (f *machoFile) segment(c []byte, member string) error {
 			s.relocs = part(f.b, uint64(le.Uint32(b[56:])), 8*uint64(le.Uint32(b[60:])))
 		}
 		if s.addr+s.size < s.addr {
-			return damaged("section %q ends beyond the last address", name)
+			return object.Damaged("section %q ends beyond the last address", name)
 		}
 		f.sections = append(f.sections, s)
 		if s.flags&elf.SHF_ALLOC != 0 {
@@ -238,7 +239,7 @@ func (f *machoFile) readSymbols(c []byte, kind uint32, member string) error {
 		typ, sect, value := b[4], int(b[5]), le.Uint64(b[8:])
 		name := cString(names, le.Uint32(b), longestName)
 		if budget -= len(name); budget < 0 {
-			return damaged("names of symbols overlap")
+			return object.Damaged("names of symbols overlap")
 		}
 		name = strings.TrimPrefix(name, "_") // the compiler's, before every name in C
 		y := machoSymbol{name: name}

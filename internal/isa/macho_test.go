@@ -7,6 +7,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"xbuild/internal/object"
 )
 
 const machoBase = 0x100000000
@@ -167,7 +169,7 @@ func TestMachO(t *testing.T) {
 	}
 	broken := askingMacho("_sysconf", true).bytes()
 	broken[16] = 200 // commands
-	if _, err := Audit(broken, baseline(t, "darwin/amd64"), Options{}); !errors.Is(err, ErrDamaged) {
+	if _, err := Audit(broken, baseline(t, "darwin/amd64"), Options{}); !errors.Is(err, object.ErrDamaged) {
 		t.Errorf("more load commands than there are: %v", err)
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"testing"
 )
 
-// object writes an ELF object with one section of code and no symbols.
-func object(machine elf.Machine, class elf.Class, order binary.ByteOrder, flags uint32, code []byte) []byte {
+// objectOf writes an ELF object with one section of code and no symbols.
+func objectOf(machine elf.Machine, class elf.Class, order binary.ByteOrder, flags uint32, code []byte) []byte {
 	data := elf.ELFDATA2LSB
 	if order == binary.BigEndian {
 		data = elf.ELFDATA2MSB
@@ -199,7 +199,7 @@ func TestOracle(t *testing.T) {
 					code = append(code, binary.LittleEndian.AppendUint64(nil, w)[:n]...)
 				}
 			}
-			object := object(o.machine, o.class, o.order, o.flags, code)
+			object := objectOf(o.machine, o.class, o.order, o.flags, code)
 			base := disassemble(t, object, o.base...)
 			all := disassemble(t, object, o.full...)
 			var compared, beyond, missed, alarms, known int

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"xbuild/internal/object"
 )
 
 // PE programs and libraries, and COFF objects, are read into the same image as ELF files (Microsoft's "PE Format").
@@ -78,7 +80,7 @@ func (img *image) addPE(b []byte, member string) error {
 	at := peHeader(b)
 	h := part(b, at, coffHeader)
 	if h == nil {
-		return damaged("no COFF header")
+		return object.Damaged("no COFF header")
 	}
 	machine := peMachines[le.Uint16(h)]
 	class := elf.ELFCLASS64
@@ -130,7 +132,7 @@ func (img *image) addPE(b []byte, member string) error {
 func (f *peFile) readOptional() error {
 	o := f.optional
 	if len(o) < 96 {
-		return damaged("an optional header of %d bytes", len(o))
+		return object.Damaged("an optional header of %d bytes", len(o))
 	}
 	switch le.Uint16(o) {
 	case 0x10b:
@@ -138,10 +140,10 @@ func (f *peFile) readOptional() error {
 	case 0x20b:
 		f.base, f.dirs = le.Uint64(o[24:]), 112
 	default:
-		return damaged("an optional header of kind %#x", le.Uint16(o))
+		return object.Damaged("an optional header of kind %#x", le.Uint16(o))
 	}
 	if len(o) < f.dirs {
-		return damaged("an optional header of %d bytes", len(o))
+		return object.Damaged("an optional header of %d bytes", len(o))
 	}
 	if entry := le.Uint32(o[16:]); entry != 0 {
 		f.img.entry = f.base + uint64(entry)
@@ -164,7 +166,7 @@ func (f *peFile) directory(i int) (addr uint64, data []byte) {
 func (f *peFile) readSections(at uint64, n int, member string) error {
 	table := part(f.b, at, coffSection*uint64(n))
 	if table == nil {
-		return damaged("%d section headers do not fit in the file", n)
+		return object.Damaged("%d section headers do not fit in the file", n)
 	}
 	next := f.img.next()
 	for ; len(table) > 0; table = table[coffSection:] {
@@ -189,7 +191,7 @@ func (f *peFile) readSections(at uint64, n int, member string) error {
 		}
 		if raw > 0 {
 			if s.data = part(f.b, from, min(raw, s.size)); s.data == nil && s.exec() {
-				return damaged("section %q lies outside the file", name)
+				return object.Damaged("section %q lies outside the file", name)
 			}
 		}
 		if flags&notLoaded == 0 && !strings.HasPrefix(name, ".debug") {
@@ -256,7 +258,7 @@ func (f *peFile) readSymbols(table []byte, member string) ([]peTarget, error) {
 			name = cString(f.names, le.Uint32(b[4:]), longestName)
 		}
 		if budget -= len(name); budget < 0 {
-			return nil, damaged("names of symbols overlap")
+			return nil, object.Damaged("names of symbols overlap")
 		}
 		if class == classFile {
 			file, _, _ = strings.Cut(string(table[min(len(table), (at+1)*coffSymbol):min(len(table), (at+1+aux)*coffSymbol)]), "\x00")

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+
+	"xbuild/internal/object"
 )
 
 // A peSpec is a PE file, or, without an entry and directories, a COFF object.
@@ -188,7 +190,7 @@ func TestPE(t *testing.T) {
 	} {
 		c.run(t, "windows/amd64")
 	}
-	if _, err := Audit(big, baseline(t, "windows/amd64"), Options{}); !errors.Is(err, ErrDamaged) {
+	if _, err := Audit(big, baseline(t, "windows/amd64"), Options{}); !errors.Is(err, object.ErrDamaged) {
 		t.Errorf("sections of code that lie on each other: %v", err)
 	}
 }

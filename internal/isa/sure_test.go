@@ -14,7 +14,7 @@ import (
 // so.
 func stripped(machine elf.Machine, class elf.Class, thumb bool, body []byte) []byte {
 	const at = 0x10000
-	b := object(machine, class, binary.LittleEndian, 0, body)
+	b := objectOf(machine, class, binary.LittleEndian, 0, body)
 	binary.LittleEndian.PutUint16(b[16:], uint16(elf.ET_EXEC))
 	entry := uint32(at)
 	if thumb {

@@ -2,10 +2,11 @@ package node
 
 import (
 	"debug/elf"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"xbuild/internal/object"
 )
 
 // An API is the interface that a compiled module uses of Node.
@@ -32,13 +33,20 @@ var v8Symbols = func() []string {
 
 // symbols are those that a compiled module asks the program that loads it for, or shows to it.
 func symbols(file string) ([]elf.Symbol, error) {
-	f, err := elf.Open(file)
+	s, f, err := object.Open(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, err
 	}
 	defer f.Close()
-	list, err := f.DynamicSymbols()
-	if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
+	e, err := object.OpenELF(s)
+	if err == nil {
+		err = e.ReadSections()
+	}
+	var list []elf.Symbol
+	if err == nil {
+		err = e.SymbolTable(elf.SHT_DYNSYM, func(s elf.Symbol) { list = append(list, s) })
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return list, nil

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"maps"
@@ -20,6 +21,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"xbuild/internal/object"
 )
 
 // Variable is set for the commands of an action, to the directory in which files are kept. Where it is not set, tools
@@ -41,81 +44,103 @@ var errOther = errors.New("neither an executable nor a shared object")
 
 // read reads a program or a library, of ELF or PE.
 func read(path string) (content, error) {
-	f, err := os.Open(path)
+	s, f, err := object.Open(path)
 	if err != nil {
 		return content{}, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return content{}, errors.Join(err, errOther)
 	}
-	var magic [4]byte
-	f.ReadAt(magic[:], 0) // what is shorter is neither
-	code := sha256.New()
-	c := content{data: map[uint64]string{}}
-	section := func(r io.Reader, addr uint64, executable bool, size int64) error {
-		if executable {
-			fmt.Fprintf(code, "%#x %d\n", addr, size)
-			_, err := io.CopyN(code, r, size)
-			return err
-		}
-		h := sha256.New()
-		_, err := io.CopyN(h, r, size)
-		c.data[addr] = fmt.Sprintf("%d %x", size, h.Sum(nil))
-		return err
-	}
+	h := hasher{code: sha256.New(), content: content{data: map[uint64]string{}}}
 	switch {
-	case string(magic[:]) == elf.ELFMAG:
-		e, err := elf.NewFile(f)
-		if err != nil || e.Type != elf.ET_EXEC && e.Type != elf.ET_DYN {
-			return content{}, errors.Join(err, errOther)
-		}
-		fmt.Fprintln(code, e.Machine, e.Class, e.Data)
-		for _, s := range e.Sections {
-			if s.Type == elf.SHT_SYMTAB && s.Entsize > 0 {
-				c.symbols = int64(s.Size / s.Entsize)
-			}
-			// What is edited after the link is no part of what the program does: paths by an installation (.interp,
-			// .dynstr,
-			// .dynamic), the hash of its code by Go (cmd/link/internal/ld/fips140.go).
-			edited := !slices.Contains(lasting, s.Type) || s.Name == ".interp" || s.Name == ".go.fipsinfo"
-			if s.Flags&elf.SHF_ALLOC == 0 || s.Size == 0 || edited {
-				continue
-			}
-			body := io.NewSectionReader(f, int64(s.Offset), int64(s.FileSize))
-			if err := section(body, s.Addr, s.Flags&elf.SHF_EXECINSTR != 0, int64(s.FileSize)); err != nil {
-				return content{}, fmt.Errorf("%s: section %s: %w", path, s.Name, err)
-			}
-		}
-	case string(magic[:2]) == "MZ":
-		p, err := pe.NewFile(f)
-		if err != nil {
-			return content{}, errors.Join(err, errOther)
-		}
-		fmt.Fprintln(code, p.Machine)
-		c.symbols = int64(p.NumberOfSymbols)
-		for _, s := range p.Sections {
-			executable := s.Characteristics&pe.IMAGE_SCN_MEM_EXECUTE != 0
-			if min(s.Size, s.VirtualSize) == 0 || !executable && s.Characteristics&pe.IMAGE_SCN_MEM_DISCARDABLE != 0 {
-				continue
-			}
-			data, err := s.Data()
-			if err == nil {
-				data = data[:min(len(data), int(s.VirtualSize))]
-				clear(overlap(data, s.VirtualAddress, debugDirectory(p)))
-				clear(goStamp(data, "\xff Go build ID: \"", "\"\n \xff"))
-				clear(goStamp(data, "\xff Go fipsinfo \xff\x00", ""))
-				err = section(bytes.NewReader(data), uint64(s.VirtualAddress), executable, int64(len(data)))
-			}
-			if err != nil {
-				return content{}, fmt.Errorf("%s: section %s: %w", path, s.Name, err)
-			}
-		}
+	case object.IsELF(s):
+		err = h.readELF(s)
+	case string(s.Head(2)) == "MZ":
+		err = h.readPE(s)
 	default:
 		return content{}, errOther
 	}
-	c.code = hex.EncodeToString(code.Sum(nil)[:16])
-	return c, nil
+	if err != nil {
+		return content{}, fmt.Errorf("%s: %w", path, err)
+	}
+	h.content.code = hex.EncodeToString(h.code.Sum(nil)[:16])
+	return h.content, nil
+}
+
+// A hasher makes the content of a file.
+type hasher struct {
+	code    hash.Hash
+	content content
+}
+
+// section takes a section, of code or of data.
+func (h *hasher) section(r io.Reader, addr uint64, executable bool, size int64) error {
+	if executable {
+		fmt.Fprintf(h.code, "%#x %d\n", addr, size)
+		_, err := io.CopyN(h.code, r, size)
+		return err
+	}
+	sum := sha256.New()
+	_, err := io.CopyN(sum, r, size)
+	h.content.data[addr] = fmt.Sprintf("%d %x", size, sum.Sum(nil))
+	return err
+}
+
+func (h *hasher) readELF(s *object.Source) error {
+	e, err := object.OpenELF(s)
+	if err == nil {
+		err = e.ReadSections()
+	}
+	if err != nil || e.Type != elf.ET_EXEC && e.Type != elf.ET_DYN {
+		return errors.Join(err, errOther)
+	}
+	fmt.Fprintln(h.code, e.Machine, e.Class, e.Data)
+	for _, s := range e.Sections {
+		if s.Type == elf.SHT_SYMTAB && s.Entsize > 0 {
+			h.content.symbols = int64(s.Size / s.Entsize)
+		}
+		// What is edited after the link is no part of what the program does: paths by an installation (.interp,
+		// .dynstr,
+		// .dynamic), the hash of its code by Go (cmd/link/internal/ld/fips140.go).
+		edited := !slices.Contains(lasting, s.Type) || s.Name == ".interp" || s.Name == ".go.fipsinfo"
+		if s.Flags&elf.SHF_ALLOC == 0 || s.Size == 0 || edited {
+			continue
+		}
+		// By pieces: a section of code may have more bytes than are held in memory.
+		body := io.NewSectionReader(e, int64(s.Offset), int64(s.Size))
+		if err := h.section(body, s.Addr, s.Flags&elf.SHF_EXECINSTR != 0, int64(s.Size)); err != nil {
+			return fmt.Errorf("section %s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
+func (h *hasher) readPE(s *object.Source) error {
+	p, err := pe.NewFile(s)
+	if err != nil {
+		return errors.Join(err, errOther)
+	}
+	fmt.Fprintln(h.code, p.Machine)
+	h.content.symbols = int64(p.NumberOfSymbols)
+	for _, s := range p.Sections {
+		executable := s.Characteristics&pe.IMAGE_SCN_MEM_EXECUTE != 0
+		if min(s.Size, s.VirtualSize) == 0 || !executable && s.Characteristics&pe.IMAGE_SCN_MEM_DISCARDABLE != 0 {
+			continue
+		}
+		data, err := s.Data()
+		if err == nil {
+			data = data[:min(len(data), int(s.VirtualSize))]
+			clear(overlap(data, s.VirtualAddress, debugDirectory(p)))
+			clear(goStamp(data, "\xff Go build ID: \"", "\"\n \xff"))
+			clear(goStamp(data, "\xff Go fipsinfo \xff\x00", ""))
+			err = h.section(bytes.NewReader(data), uint64(s.VirtualAddress), executable, int64(len(data)))
+		}
+		if err != nil {
+			return fmt.Errorf("section %s: %w", s.Name, err)
+		}
+	}
+	return nil
 }
 
 // debugDirectory is where a PE file says where its debug information lies, by offsets in the file, which a strip
