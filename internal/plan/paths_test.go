@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"xbuild/internal/action"
 
 	"mvdan.cc/sh/v3/shell"
 )
@@ -84,7 +85,7 @@ func TestOddPaths(t *testing.T) {
 					}
 					want := "-ffile-prefix-map=" + full + "=."
 					if name == "cc" {
-						if !slices.ContainsFunc(a.Steps, func(s Step) bool { return slices.Contains(s.Command, want) }) {
+						if !slices.ContainsFunc(a.Steps, func(s action.Step) bool { return slices.Contains(s.Command, want) }) {
 							t.Errorf("no command has the word %q", want)
 						}
 						return
