@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
 	"xbuild/internal/action"
 	"xbuild/internal/explain"
 )

@@ -12,9 +12,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"xbuild/internal/action"
 
 	"github.com/gofrs/flock"
+
+	"xbuild/internal/action"
 )
 
 // Cargo compiles build scripts, proc macros and what they stand on for the host, into a directory beside the

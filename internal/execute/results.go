@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
 	"xbuild/internal/action"
 )
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+
 	"xbuild/internal/action"
 )
 

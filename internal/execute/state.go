@@ -13,9 +13,10 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"xbuild/internal/action"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"xbuild/internal/action"
 )
 
 // A state is what is known of an action's last run.

@@ -7,9 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"xbuild/internal/action"
 
 	"mvdan.cc/sh/v3/shell"
+
+	"xbuild/internal/action"
 )
 
 // oddNames are names of folders in which some shell, make, list or option has something to say about a character.
