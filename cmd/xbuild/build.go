@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"xbuild/internal/action"
 	"xbuild/internal/cache"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
@@ -37,7 +38,7 @@ func (c *Selecting) selection(s *session) (plan.Selection, error) {
 }
 
 // open opens the project and plans what is selected, for the commands that build. place says where the artifacts go.
-func (c *Selecting) open(g *Globals, place func(*session) error) (*session, *plan.Plan, error) {
+func (c *Selecting) open(g *Globals, place func(*session) error) (*session, *action.Graph, error) {
 	s, err := g.open(true)
 	if err != nil {
 		return nil, nil, err
@@ -57,7 +58,7 @@ func (c *Selecting) open(g *Globals, place func(*session) error) (*session, *pla
 }
 
 // planned locks and plans a selection: what can be built of it. It is an error only where that is nothing.
-func (s *session) planned(sel plan.Selection) (*plan.Plan, error) {
+func (s *session) planned(sel plan.Selection) (*action.Graph, error) {
 	all, err := s.Requirements(sel)
 	if err != nil {
 		return nil, err
@@ -112,11 +113,11 @@ func (s *session) lockable(all []plan.Requirement, update bool) error {
 
 // faults is the error of so many targets for platforms, in which these are wrong; nil where nothing is. Where all are
 // wrong in the same way, that is said once.
-func faults(list []plan.Fault, of int) error {
+func faults(list []action.Fault, of int) error {
 	if len(list) == 0 {
 		return nil
 	}
-	same := !slices.ContainsFunc(list, func(f plan.Fault) bool { return f.Err.Error() != list[0].Err.Error() })
+	same := !slices.ContainsFunc(list, func(f action.Fault) bool { return f.Err.Error() != list[0].Err.Error() })
 	if len(list) == of && same {
 		return list[0].Err
 	}
@@ -166,7 +167,7 @@ func (h *hints) lines() []string {
 }
 
 // failure is a fault in a line that names what it is of, and its hints apart.
-func failure(f plan.Fault) (line string, hints []string) {
+func failure(f action.Fault) (line string, hints []string) {
 	line, hint, found := strings.Cut(f.Err.Error(), "\nhint: ")
 	if found {
 		hints = strings.Split(hint, "\nhint: ")
@@ -250,7 +251,7 @@ func (c *BuildCmd) Run(g *Globals) error {
 
 // build carries a plan out and tells on stderr what becomes of it. Where an action failed, what the others made is
 // there all the same.
-func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, error) {
+func (s *session) build(p *action.Graph, opt execute.Options) ([]execute.Result, error) {
 	release, err := s.store.Use(s.ctx)
 	if err != nil {
 		return nil, err
@@ -306,7 +307,7 @@ func (s *session) build(p *plan.Plan, opt execute.Options) ([]execute.Result, er
 			continue
 		}
 		failed = append(failed, fmt.Sprintf("%s for %s: %v", r.Action.Target, r.Action.OCI, r.Err))
-		if errors.As(r.Err, new(*plan.NeedError)) {
+		if errors.As(r.Err, new(*action.NeedError)) {
 			continue // there is no more to say
 		}
 		fmt.Fprintf(os.Stderr, "\n--- %s for %s: %v\n%s", r.Action.Target, r.Action.OCI, r.Err, r.Log)
@@ -368,16 +369,16 @@ func (s *session) composed(set compose.Set, opt execute.Options) error {
 
 // composedEach puts into the store what a plan stands on. What cannot be made for some actions (a library that has to
 // be built first and does not compile) is their fault, and the others are built.
-func (s *session) composedEach(p *plan.Plan, opt execute.Options) error {
+func (s *session) composedEach(p *action.Graph, opt execute.Options) error {
 	err := s.composed(p.Set, opt)
 	var unfetched *fetch.Error
 	if err == nil || s.ctx.Err() != nil || errors.As(err, &unfetched) {
 		return err
 	}
-	var actions []*plan.Action
+	var actions []*action.Action
 	for _, a := range p.Actions {
 		if err := s.composed(a.Set, opt); err != nil {
-			p.Faults = append(p.Faults, plan.Fault{Target: a.Target, Platform: a.OCI, Err: err})
+			p.Faults = append(p.Faults, action.Fault{Target: a.Target, Platform: a.OCI, Err: err})
 		} else {
 			actions = append(actions, a)
 		}
@@ -538,10 +539,10 @@ func (c *LockCmd) Run(g *Globals) error {
 	if err := s.lockable(all, c.Update); err != nil {
 		return err
 	}
-	var wrong []plan.Fault
+	var wrong []action.Fault
 	for _, r := range all {
 		if r.Err != nil {
-			wrong = append(wrong, plan.Fault{Target: r.Target, Platform: r.Platform, Err: r.Err})
+			wrong = append(wrong, action.Fault{Target: r.Target, Platform: r.Platform, Err: r.Err})
 		}
 	}
 	if len(wrong) > 0 {
@@ -651,7 +652,7 @@ func (c *FetchCmd) Run(g *Globals) error {
 }
 
 // views adds to a plan's set the C of its platforms and of the host, as environment has them.
-func (s *session) views(p *plan.Plan) error {
+func (s *session) views(p *action.Graph) error {
 	done := map[string]bool{}
 	for _, a := range p.Actions {
 		if done[a.Platform.Name] || !a.Platform.HasSysroot() {

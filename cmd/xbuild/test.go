@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"xbuild/internal/action"
 	"xbuild/internal/emulate"
 	"xbuild/internal/execute"
 	"xbuild/internal/lock"
@@ -70,7 +71,7 @@ func (c *TestCmd) Run(g *Globals) error {
 		broken = true
 		of := func(t execute.Test) bool { return t.Action.Target == f.Target && t.Action.OCI == f.Platform }
 		if !slices.ContainsFunc(tests, of) { // it was not even planned
-			tests = append(tests, execute.Test{Action: &plan.Action{Target: f.Target, OCI: f.Platform}})
+			tests = append(tests, execute.Test{Action: &action.Action{Target: f.Target, OCI: f.Platform}})
 		}
 		for i := range tests {
 			if of(tests[i]) {
@@ -95,9 +96,9 @@ func (c *TestCmd) Run(g *Globals) error {
 }
 
 // tests are the plan's tests, one an action. Actions that will not be tested are taken out of the plan.
-func (s *session) tests(p *plan.Plan, always bool) ([]execute.Test, error) {
+func (s *session) tests(p *action.Graph, always bool) ([]execute.Test, error) {
 	var tests []execute.Test
-	var actions []*plan.Action
+	var actions []*action.Action
 	qemu := false
 	silent := map[string]bool{}
 	if err := s.nodes(p); err != nil {
@@ -140,7 +141,7 @@ func (s *session) tests(p *plan.Plan, always bool) ([]execute.Test, error) {
 	if len(tests) == 0 {
 		return nil, fmt.Errorf("%s: nothing to test: no target has tests for the platforms asked for", s.Project.File)
 	}
-	p.Actions = plan.WithNeeds(actions)
+	p.Actions = action.WithNeeds(actions)
 	if qemu {
 		s.fetches = "xbuild fetch --qemu"
 		req, err := s.RequireToolchain("qemu", s.Host)
@@ -160,21 +161,21 @@ func (s *session) tests(p *plan.Plan, always bool) ([]execute.Test, error) {
 }
 
 // runs are the tests of an action: all its steps in one, or one a version of Node.
-func runs(a *plan.Action) [][]plan.Step {
+func runs(a *action.Action) [][]action.Step {
 	if a.Test[0].In == nil {
-		return [][]plan.Step{a.Test}
+		return [][]action.Step{a.Test}
 	}
-	var out [][]plan.Step
+	var out [][]action.Step
 	for _, s := range a.Test {
-		out = append(out, []plan.Step{s})
+		out = append(out, []action.Step{s})
 	}
 	return out
 }
 
 // nodes finds the Nodes that tests run in: what there is none of, the test is told.
-func (s *session) nodes(p *plan.Plan) error {
+func (s *session) nodes(p *action.Graph) error {
 	var all resolve.Requests
-	each := func(do func(a *plan.Action, t *plan.NodeTest) error) error {
+	each := func(do func(a *action.Action, t *action.NodeTest) error) error {
 		for _, a := range p.Actions {
 			for _, step := range a.Test {
 				if step.In == nil || step.In.None != nil {
@@ -187,7 +188,7 @@ func (s *session) nodes(p *plan.Plan) error {
 		}
 		return nil
 	}
-	err := each(func(a *plan.Action, t *plan.NodeTest) error {
+	err := each(func(a *action.Action, t *action.NodeTest) error {
 		req, err := s.RequireNode(a.Platform, *t)
 		if errors.Is(err, plan.ErrNoNode) {
 			t.None = err
@@ -203,7 +204,7 @@ func (s *session) nodes(p *plan.Plan) error {
 	if err := s.resolved(all, false, false); err != nil {
 		return err
 	}
-	return each(func(a *plan.Action, t *plan.NodeTest) error {
+	return each(func(a *action.Action, t *action.NodeTest) error {
 		n, err := s.Node(a.Platform, *t)
 		if err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
+	"xbuild/internal/action"
 	"xbuild/internal/compose"
 	"xbuild/internal/crash"
 	"xbuild/internal/emulate"
@@ -524,7 +525,7 @@ func (c *RunCmd) node(g *Globals, args []string) error {
 	if _, err := semver.NewConstraint(c.Node); err != nil {
 		return usageError{fmt.Errorf("--node %q is no version (such as 24, 22.14.0 or ^20.11)", c.Node)}
 	}
-	in := plan.NodeTest{Range: c.Node}
+	in := action.NodeTest{Range: c.Node}
 	s.fetches = "xbuild run --node " + c.Node
 	req, err := s.RequireNode(p, in)
 	if err != nil {

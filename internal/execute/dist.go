@@ -23,9 +23,9 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"xbuild/internal/action"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/inspect"
-	"xbuild/internal/plan"
 	"xbuild/internal/unstripped"
 )
 
@@ -42,7 +42,7 @@ type Artifact struct {
 
 // publish puts the action's outputs into dist, each whole or not at all, and removes what an earlier run put there and
 // this one did not.
-func (r *runner) publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
+func (r *runner) publish(a *action.Action, st *state) ([]Artifact, bool, error) {
 	if err := cleared(a, st.made()); err != nil {
 		return nil, false, err
 	}
@@ -124,7 +124,7 @@ func (r *runner) publish(a *plan.Action, st *state) ([]Artifact, bool, error) {
 
 // check refuses a file that its platform does not run. What is no binary is not looked into, and no report is there
 // then.
-func check(a *plan.Action, st *state, path string) (*inspect.Report, error) {
+func check(a *action.Action, st *state, path string) (*inspect.Report, error) {
 	r, err := inspect.File(path)
 	if errors.Is(err, inspect.ErrFormat) {
 		return nil, nil
@@ -148,7 +148,7 @@ func faults(list []inspect.Fault) error {
 }
 
 // keptBy is the directory with what the action's commands stripped, as it was before.
-func keptBy(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "unstripped") }
+func keptBy(a *action.Action) string { return filepath.Join(filepath.Dir(a.State), "unstripped") }
 
 // errNoSymbols says that an artifact has too few symbols for its audit.
 var errNoSymbols = errors.New("let the build's own strip, objcopy and linker take its symbols away, which xbuild keeps for the audit, or leave that to xbuild (strip = true)")
@@ -157,7 +157,7 @@ var errNoSymbols = errors.New("let the build's own strip, objcopy and linker tak
 // build's strip took away, or the target's takes away later, tells what the code is for. Where symbols tell that code
 // is for machines that have what it uses, that is no fault, although what chooses it was not seen: xbuild inspect lists
 // it.
-func audit(a *plan.Action, r *inspect.Report, o output) error {
+func audit(a *action.Action, r *inspect.Report, o output) error {
 	linked, err := unstripped.Find(keptBy(a), o.Path)
 	if err != nil {
 		return err
@@ -181,7 +181,7 @@ func audit(a *plan.Action, r *inspect.Report, o output) error {
 }
 
 // prune deletes what is kept of files that the action no longer publishes.
-func prune(a *plan.Action, st *state) error {
+func prune(a *action.Action, st *state) error {
 	var used []string
 	for _, o := range st.Outputs {
 		if o.Link != "" {
@@ -198,7 +198,7 @@ func prune(a *plan.Action, st *state) error {
 
 // shipped are the names of files that lie beside an artifact where it is used: the action's own, those of what it
 // needs, and what the target says.
-func shipped(a *plan.Action, st *state) []string {
+func shipped(a *action.Action, st *state) []string {
 	names := slices.Clone(a.External)
 	for _, o := range st.Outputs {
 		names = append(names, filepath.Base(o.Dist))
@@ -214,7 +214,7 @@ func shipped(a *plan.Action, st *state) []string {
 
 // place copies a file to dist, stripped where the target asks for that. It is made in a directory beside the build, so
 // that a run that is killed leaves nothing in dist, and renamed.
-func place(a *plan.Action, from, to string) (size int64, sum string, err error) {
+func place(a *action.Action, from, to string) (size int64, sum string, err error) {
 	src, err := os.Open(from)
 	if err != nil {
 		return 0, "", err
@@ -265,7 +265,7 @@ func place(a *plan.Action, from, to string) (size int64, sum string, err error) 
 }
 
 // placeKept is place of a file of a kept result.
-func (r *runner) placeKept(a *plan.Action, o output, to string) (size int64, sum string, err error) {
+func (r *runner) placeKept(a *action.Action, o output, to string) (size int64, sum string, err error) {
 	tmp, err := os.CreateTemp(placing(a), "file-*")
 	if err != nil {
 		return 0, "", err
@@ -283,11 +283,11 @@ func (r *runner) placeKept(a *plan.Action, o output, to string) (size int64, sum
 }
 
 // placing is the directory in which an action's artifacts are made.
-func placing(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "placing") }
+func placing(a *action.Action) string { return filepath.Join(filepath.Dir(a.State), "placing") }
 
 // moved renames a whole file into dist. Where that is on another file system, it is copied there under another name
 // first.
-func moved(a *plan.Action, from, to string) error {
+func moved(a *action.Action, from, to string) error {
 	dist, rel, err := inDist(a, to)
 	if err != nil {
 		return err
@@ -336,7 +336,7 @@ func moved(a *plan.Action, from, to string) error {
 const halfway = ".xbuild-"
 
 // cleared removes from an action's directories what a run that was killed was making there.
-func cleared(a *plan.Action, outputs []output) error {
+func cleared(a *action.Action, outputs []output) error {
 	if err := errors.Join(removeAll(placing(a)), os.MkdirAll(placing(a), 0o755)); err != nil {
 		return err
 	}
@@ -365,7 +365,7 @@ func escapeGlob(path string) string {
 }
 
 // inDist opens dist, which no path that is opened by it leaves, and says where in it a file is.
-func inDist(a *plan.Action, path string) (*os.Root, string, error) {
+func inDist(a *action.Action, path string) (*os.Root, string, error) {
 	top := a.DistDir
 	if err := os.MkdirAll(top, 0o755); err != nil {
 		return nil, "", err
@@ -391,7 +391,7 @@ func escaped(path string, err error) error {
 // unlinked returns a text in which the build has written where its links to programs of the host are, as configure
 // scripts do for the scripts that they make, with the places where a system has these programs; nil where nothing has
 // to be replaced. In a binary nothing can be.
-func unlinked(a *plan.Action, path string) ([]byte, error) {
+func unlinked(a *action.Action, path string) ([]byte, error) {
 	if a.HostDir == "" {
 		return nil, nil
 	}
@@ -420,7 +420,7 @@ func linked(path string) bool {
 }
 
 // publishLink is place of a link.
-func publishLink(a *plan.Action, target, to string) error {
+func publishLink(a *action.Action, target, to string) error {
 	dist, rel, err := inDist(a, to)
 	if err != nil {
 		return err

@@ -29,13 +29,14 @@ import (
 	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
 
+	"xbuild/internal/action"
 	"xbuild/internal/cache"
 	"xbuild/internal/catalog"
 	"xbuild/internal/env"
+	"xbuild/internal/explain"
 	"xbuild/internal/guard"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/jobs"
-	"xbuild/internal/plan"
 	"xbuild/internal/trace"
 	"xbuild/internal/unstripped"
 )
@@ -62,7 +63,7 @@ type Options struct {
 
 // A Result is what became of one action.
 type Result struct {
-	Action    *plan.Action
+	Action    *action.Action
 	Artifacts []Artifact
 	Cached    bool     // it was there
 	Kept      bool     // it was put there from a kept result
@@ -76,7 +77,7 @@ type Result struct {
 
 // Run runs the actions and writes artifacts.json. Actions that fail do not stop others; the results are in the plan's
 // order.
-func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
+func Run(ctx context.Context, p *action.Graph, opt Options) ([]Result, error) {
 	// What is made is the same whoever makes it: modes of files too. The process has no other work meanwhile.
 	defer syscall.Umask(syscall.Umask(0o022))
 	if err := prepareBuildDir(opt.Project, opt.Build); err != nil {
@@ -141,12 +142,12 @@ type runner struct {
 	opt    Options
 	inputs *inputs
 	pool   *jobs.Pool
-	busy   float64                  // what is left to do of actions and tests that go on, in seconds; under mu
-	first  map[*plan.Action]float64 // how early an action gets a slot; of others later
-	whole  bool                     // commands see the caller's whole PATH: what they do is in no artifact
+	busy   float64                    // what is left to do of actions and tests that go on, in seconds; under mu
+	first  map[*action.Action]float64 // how early an action gets a slot; of others later
+	whole  bool                       // commands see the caller's whole PATH: what they do is in no artifact
 
 	fetches []*fetched
-	actions []*plan.Action
+	actions []*action.Action
 
 	mu   sync.Mutex
 	runs map[string]*actionRun // by the action's state file
@@ -162,7 +163,7 @@ type actionRun struct {
 }
 
 // running is the run of an action that is going on, an empty one where there is none.
-func (r *runner) running(a *plan.Action) *actionRun {
+func (r *runner) running(a *action.Action) *actionRun {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if run := r.runs[a.State]; run != nil && !a.Apart && a.State != "" {
@@ -183,7 +184,7 @@ func newRunner(opt Options, in string) (r *runner, done func()) {
 	return r, r.pool.Close
 }
 
-func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
+func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 	if err := ctx.Err(); err != nil {
 		return Result{Err: err}
 	}
@@ -241,7 +242,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 			return Result{Artifacts: arts, Cached: true}
 		}
 	}
-	if a.Unlinkable() == "" {
+	if explain.Unlinkable(a) == "" {
 		if res, done := r.kept(a, st, declared, needs); done {
 			return res
 		}
@@ -289,7 +290,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 	for _, by := range answered {
 		os.Remove(asked(a) + "-" + by)
 	}
-	if text := a.Unlinkable(); text != "" {
+	if text := explain.Unlinkable(a); text != "" {
 		return Result{Err: errors.New(text)}
 	}
 	r.ahead(ctx, a, log)
@@ -302,7 +303,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		return Result{Err: ctx.Err()}
 	}
 	if err == nil {
-		if hint := a.Refused(log.String()); hint != "" {
+		if hint := explain.Refused(a, log.String()); hint != "" {
 			err = errors.New("the commands succeeded, but not as asked")
 			next.ID = "" // they might not say it again: the next run starts anew
 		}
@@ -349,7 +350,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 		}
 	}
 	if err != nil {
-		res.Hints = append(r.fullDisks(a), a.Hints(res.Log+"\n"+err.Error())...)
+		res.Hints = append(r.fullDisks(a), explain.Hints(a, res.Log+"\n"+err.Error())...)
 		if strict != nil {
 			res.Hints = append(res.Hints, strict.hint())
 		}
@@ -358,7 +359,7 @@ func (r *runner) action(ctx context.Context, a *plan.Action) (res Result) {
 }
 
 // handOn puts the action's outputs where they are wanted: into dist, and into the prefix for those that need them.
-func (r *runner) handOn(a *plan.Action, st *state) (arts []Artifact, moved bool, err error) {
+func (r *runner) handOn(a *action.Action, st *state) (arts []Artifact, moved bool, err error) {
 	if !a.Host {
 		if arts, moved, err = r.publish(a, st); err != nil {
 			return nil, false, err
@@ -371,7 +372,7 @@ func (r *runner) handOn(a *plan.Action, st *state) (arts []Artifact, moved bool,
 }
 
 // fullDisks says where a failed action may have found no room: programs tell of that in many ways, a linker by SIGBUS.
-func (r *runner) fullDisks(a *plan.Action) []string {
+func (r *runner) fullDisks(a *action.Action) []string {
 	const room = 16 << 20 // what a compiler writes at once
 	var out []string
 	for _, dir := range []string{filepath.Dir(a.State), r.opt.Environ.Lookup("TMPDIR")} {
@@ -408,12 +409,12 @@ func endOf(dir string) error {
 
 // asked is the beginning of the names of the files in which programs that are asked for the machine note it
 // (compose.View.Answers).
-func asked(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "asked") }
+func asked(a *action.Action) string { return filepath.Join(filepath.Dir(a.State), "asked") }
 
 var answered = []string{"platform", "host"}
 
 // whoAnswered says for the log for which machine they answered, and how that is changed.
-func whoAnswered(a *plan.Action) string {
+func whoAnswered(a *action.Action) string {
 	out := ""
 	for _, by := range answered {
 		question, err := os.ReadFile(asked(a) + "-" + by)
@@ -430,13 +431,13 @@ func whoAnswered(a *plan.Action) string {
 }
 
 // wipe deletes what an action's commands made.
-func wipe(a *plan.Action) error {
+func wipe(a *action.Action) error {
 	return errors.Join(removeAll(a.Top), removeAll(a.Stage), removeAll(keptBy(a)))
 }
 
 // build runs the action's commands, and remembers what they read. Where that shows that the build system did not notice
 // what has changed, it builds anew.
-func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed map[string]bool, log *bytes.Buffer) error {
+func (r *runner) build(ctx context.Context, a *action.Action, st *state, changed map[string]bool, log *bytes.Buffer) error {
 	run := &actionRun{again: map[string]bool{}, anew: r.opt.Blind}
 	for _, read := range st.Reads {
 		if kind, ok := changed[read.Path]; ok {
@@ -494,7 +495,7 @@ func (r *runner) build(ctx context.Context, a *plan.Action, st *state, changed m
 }
 
 // anew builds from nothing. Where compilers alone missed something, results that compilers have no part in are used.
-func (r *runner) anew(ctx context.Context, a *plan.Action, st *state, log *bytes.Buffer, compilers bool) error {
+func (r *runner) anew(ctx context.Context, a *action.Action, st *state, log *bytes.Buffer, compilers bool) error {
 	run := &actionRun{anew: true}
 	if compilers && a.Reread {
 		n, known, err := r.forgetResults(ctx, a, nil, log)
@@ -515,7 +516,7 @@ func (r *runner) anew(ctx context.Context, a *plan.Action, st *state, log *bytes
 }
 
 // ran remembers what a run read. The error is the run's, and what it lacked.
-func (r *runner) ran(a *plan.Action, st *state, run *actionRun, err error) error {
+func (r *runner) ran(a *action.Action, st *state, run *actionRun, err error) error {
 	r.inputs.remember(a, st, run.record)
 	st.Seen = !run.record.Partial()
 	r.keepSteps(a, st, run)
@@ -528,7 +529,7 @@ func (r *runner) ran(a *plan.Action, st *state, run *actionRun, err error) error
 	return err
 }
 
-func (r *runner) watched(ctx context.Context, a *plan.Action, st *state, run *actionRun, log *bytes.Buffer) error {
+func (r *runner) watched(ctx context.Context, a *action.Action, st *state, run *actionRun, log *bytes.Buffer) error {
 	if !r.opt.Blind {
 		run.record = r.inputs.record(a)
 	}
@@ -550,7 +551,7 @@ func (r *runner) watched(ctx context.Context, a *plan.Action, st *state, run *ac
 	return nil
 }
 
-func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *actionRun, log *bytes.Buffer) error {
+func (r *runner) run(ctx context.Context, a *action.Action, st *state, run *actionRun, log *bytes.Buffer) error {
 	if a.HostDir != "" {
 		if err := hosttools.Link(a.HostDir, a.Seen); err != nil {
 			return fmt.Errorf("links to the host's programs: %w", err)
@@ -629,7 +630,7 @@ func (r *runner) run(ctx context.Context, a *plan.Action, st *state, run *action
 }
 
 // step runs one step, which may be more than a command.
-func (r *runner) step(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
+func (r *runner) step(ctx context.Context, a *action.Action, s action.Step, log *bytes.Buffer) error {
 	if s.Node != nil {
 		return r.node(ctx, a, s, log)
 	}
@@ -637,7 +638,7 @@ func (r *runner) step(ctx context.Context, a *plan.Action, s plan.Step, log *byt
 }
 
 // command runs one command. Its processes are a group of their own, which ends with ctx and with this process.
-func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
+func (r *runner) command(ctx context.Context, a *action.Action, s action.Step, log *bytes.Buffer) error {
 	if len(s.Forget) > 0 && r.running(a).again[readerIn(a, s.Command, real(s.Dir))] {
 		for _, f := range s.Forget {
 			if err := removeAll(f); err != nil {
@@ -742,9 +743,9 @@ func (r *runner) command(ctx context.Context, a *plan.Action, s plan.Step, log *
 // shared waits for the slots of a command. A step with a number of jobs in it gets as many as are free, and its share
 // at the most; of those that know a jobserver, each job takes one of its own. give puts them back.
 func (r *runner) shared(
-	ctx context.Context, a *plan.Action, s plan.Step, e *env.Environment,
+	ctx context.Context, a *action.Action, s action.Step, e *env.Environment,
 ) (argv []string, files []*os.File, give func(), err error) {
-	several := slices.ContainsFunc(s.Command, func(arg string) bool { return strings.Contains(arg, plan.Jobs) })
+	several := slices.ContainsFunc(s.Command, func(arg string) bool { return strings.Contains(arg, action.Jobs) })
 	own := e.Lookup("MAKEFLAGS") != "" // the project's
 	client := s.Jobserver != "" && several && !own && r.pool.Flags() != ""
 	most := 1
@@ -776,16 +777,16 @@ func (r *runner) shared(
 		}
 	}
 	for _, arg := range s.Command {
-		if client && strings.Contains(arg, plan.Jobs) {
+		if client && strings.Contains(arg, action.Jobs) {
 			continue
 		}
-		argv = append(argv, strings.ReplaceAll(arg, plan.Jobs, strconv.Itoa(n)))
+		argv = append(argv, strings.ReplaceAll(arg, action.Jobs, strconv.Itoa(n)))
 	}
 	return argv, files, give, nil
 }
 
 // left is how much there is to do from an action on, in seconds; where that is not known it is the same of all.
-func (r *runner) left(a *plan.Action) float64 {
+func (r *runner) left(a *action.Action) float64 {
 	if left, ok := r.first[a]; ok {
 		return left
 	}
@@ -793,7 +794,7 @@ func (r *runner) left(a *plan.Action) float64 {
 }
 
 // goesOn counts an action among those that go on, until ended is called.
-func (r *runner) goesOn(a *plan.Action) (ended func()) {
+func (r *runner) goesOn(a *action.Action) (ended func()) {
 	count := func(left float64) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -804,7 +805,7 @@ func (r *runner) goesOn(a *plan.Action) (ended func()) {
 }
 
 // path is the PATH of an action's commands.
-func (r *runner) path(a *plan.Action) string {
+func (r *runner) path(a *action.Action) string {
 	tail := r.opt.Host.Path
 	if a.HostDir != "" && !r.whole {
 		tail = a.HostDir

@@ -19,9 +19,9 @@ import (
 	"testing"
 	"time"
 
+	"xbuild/internal/action"
 	"xbuild/internal/env"
 	"xbuild/internal/hosttools"
-	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 	"xbuild/internal/trace"
 )
@@ -69,29 +69,29 @@ func (b *bench) exists(name string) bool {
 }
 
 // action is one that runs scripts one after another and has one output.
-func (b *bench) action(target, name, output string, scripts ...string) *plan.Action {
+func (b *bench) action(target, name, output string, scripts ...string) *action.Action {
 	b.t.Helper()
 	p, err := platform.Parse(name)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	work := filepath.Join(b.opt.Build, p.Name, target)
-	a := &plan.Action{
+	a := &action.Action{
 		Top: filepath.Join(work, "build"), Root: filepath.Join(b.dir, "src"),
-		Target: target, Platform: p, OCI: p.Name, ID: "id of " + strings.Join(scripts, ";"), Source: filepath.Join(b.dir, "src"), Watch: filepath.Join(b.dir, "src"),
+		Target: target, Platform: p, OCI: p.Name, ID: action.ID("id of " + strings.Join(scripts, ";")), Source: filepath.Join(b.dir, "src"), Watch: filepath.Join(b.dir, "src"),
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
 		DistDir: b.opt.Dist, Dist: filepath.Join(b.opt.Dist, p.Name),
-		Output: []plan.Output{{Path: output}},
+		Output: []action.Output{{Path: output}},
 	}
 	for i, s := range scripts {
-		a.Steps = append(a.Steps, plan.Step{Name: fmt.Sprintf("step %d", i), Group: i, Dir: a.Build, Command: []string{"sh", "-c", s}})
+		a.Steps = append(a.Steps, action.Step{Name: fmt.Sprintf("step %d", i), Group: i, Dir: a.Build, Command: []string{"sh", "-c", s}})
 	}
 	return a
 }
 
-func (b *bench) run(actions ...*plan.Action) []Result {
+func (b *bench) run(actions ...*action.Action) []Result {
 	b.t.Helper()
-	got, err := Run(b.t.Context(), &plan.Plan{Actions: actions}, b.opt)
+	got, err := Run(b.t.Context(), &action.Graph{Actions: actions}, b.opt)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func (b *bench) run(actions ...*plan.Action) []Result {
 }
 
 // one runs one action that must succeed.
-func (b *bench) one(a *plan.Action) Result {
+func (b *bench) one(a *action.Action) Result {
 	b.t.Helper()
 	r := b.run(a)[0]
 	if r.Err != nil {
@@ -209,7 +209,7 @@ func TestFailure(t *testing.T) {
 func TestUnknownProgram(t *testing.T) {
 	b := newBench(t)
 	a := b.action("hello", "linux/arm64", "hello")
-	a.Steps = []plan.Step{{Name: "compile", Dir: a.Build, Command: []string{"no-such-compiler"}}}
+	a.Steps = []action.Step{{Name: "compile", Dir: a.Build, Command: []string{"no-such-compiler"}}}
 	if r := b.run(a)[0]; r.Err == nil || !strings.Contains(r.Err.Error(), `program "no-such-compiler" is neither in xbuild's toolchains for this target nor among the host's that it sees`) {
 		t.Errorf("error %v", r.Err)
 	}
@@ -240,9 +240,9 @@ func TestEnvironment(t *testing.T) {
 func TestSteps(t *testing.T) {
 	b := newBench(t)
 	a := b.action("hello", "linux/arm64", "hello", "", "", "")
-	a.Steps[0] = plan.Step{Name: "stdout", Group: 0, Dir: a.Build, Command: []string{"sh", "-c", "cat " + a.Source + "/input >/dev/null; echo out; echo err >&2"}, Stdout: filepath.Join(a.Build, "deep/er/out")}
-	a.Steps[1] = plan.Step{Name: "once", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "echo x >>once; touch marker"}, WhenMissing: filepath.Join(a.Build, "marker")}
-	a.Steps[2] = plan.Step{Name: "remove", Group: 2, Dir: a.Build, Command: []string{"sh", "-c", `test ! -e hello && cat deep/er/out >hello`}, Remove: []string{filepath.Join(a.Build, "hello")}}
+	a.Steps[0] = action.Step{Name: "stdout", Group: 0, Dir: a.Build, Command: []string{"sh", "-c", "cat " + a.Source + "/input >/dev/null; echo out; echo err >&2"}, Stdout: filepath.Join(a.Build, "deep/er/out")}
+	a.Steps[1] = action.Step{Name: "once", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "echo x >>once; touch marker"}, WhenMissing: filepath.Join(a.Build, "marker")}
+	a.Steps[2] = action.Step{Name: "remove", Group: 2, Dir: a.Build, Command: []string{"sh", "-c", `test ! -e hello && cat deep/er/out >hello`}, Remove: []string{filepath.Join(a.Build, "hello")}}
 	for range 3 {
 		b.one(a)
 		b.write("src/input", b.read("src/input")+"x")
@@ -260,7 +260,7 @@ func TestStepFailsLate(t *testing.T) {
 	b := newBench(t)
 	a := b.action("hello", "linux/arm64", "hello", "", "", "")
 	a.Steps = a.Steps[:1]
-	a.Steps[0] = plan.Step{Name: "configure", Group: 0, Dir: a.Build, Command: []string{"sh", "-c", "touch marker hello; echo x >>runs; test $(grep -c x runs) = 2"}, WhenMissing: filepath.Join(a.Build, "marker")}
+	a.Steps[0] = action.Step{Name: "configure", Group: 0, Dir: a.Build, Command: []string{"sh", "-c", "touch marker hello; echo x >>runs; test $(grep -c x runs) = 2"}, WhenMissing: filepath.Join(a.Build, "marker")}
 	if b.run(a)[0].Err == nil {
 		t.Fatal("a command that ends with 1 is no error")
 	}
@@ -276,9 +276,9 @@ func TestGroups(t *testing.T) {
 	a := b.action("hello", "linux/arm64", "hello", "", "", "")
 	// Each of the two waits for the other: one after the other they would not end.
 	for i := range 2 {
-		a.Steps[i] = plan.Step{Name: "pair", Group: 0, Dir: a.Build, Command: []string{"sh", "-c", fmt.Sprintf("touch %d; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do test -e %d && exit 0; sleep 0.2; done; exit 1", i, 1-i)}}
+		a.Steps[i] = action.Step{Name: "pair", Group: 0, Dir: a.Build, Command: []string{"sh", "-c", fmt.Sprintf("touch %d; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do test -e %d && exit 0; sleep 0.2; done; exit 1", i, 1-i)}}
 	}
-	a.Steps[2] = plan.Step{Name: "last", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "test -e 0 && test -e 1 && touch hello"}}
+	a.Steps[2] = action.Step{Name: "last", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "test -e 0 && test -e 1 && touch hello"}}
 	b.one(a)
 }
 
@@ -296,10 +296,10 @@ func TestOutput(t *testing.T) {
 		if name == "a" {
 			more = "test -e early.h; cat a.h >/dev/null;"
 		}
-		a.Steps[i] = plan.Step{Name: "compile " + name, Dir: a.Source, Output: o,
+		a.Steps[i] = action.Step{Name: "compile " + name, Dir: a.Source, Output: o,
 			Command: []string{"sh", "-c", fmt.Sprintf("echo %s >>%s/compiled; %s cat %[1]s.c >%[4]s", name, b.dir, more, o)}}
 	}
-	a.Steps[2] = plan.Step{Name: "link", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "cat a.o b.o >hello"}}
+	a.Steps[2] = action.Step{Name: "link", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "cat a.o b.o >hello"}}
 	for _, c := range []struct {
 		name   string
 		change func()
@@ -343,7 +343,7 @@ func TestHalfDone(t *testing.T) {
 	b := newBench(t)
 	a := b.action("hello", "linux/arm64", "hello", "")
 	out := filepath.Join(a.Build, "hello")
-	a.Steps[0] = plan.Step{Name: "compile", Dir: a.Source, Output: out,
+	a.Steps[0] = action.Step{Name: "compile", Dir: a.Source, Output: out,
 		Command: []string{"sh", "-c", fmt.Sprintf("echo half >%s; echo '%[1]s: input' >%[1]s.d; test -e %[2]s/go && echo whole >%[1]s", out, b.dir)}}
 	if r := b.run(a)[0]; r.Err == nil {
 		t.Fatal("no error")
@@ -375,7 +375,7 @@ func TestCancel(t *testing.T) {
 		cancel()
 	}()
 	start := time.Now()
-	got, err := Run(ctx, &plan.Plan{Actions: []*plan.Action{a, waiting}}, b.opt)
+	got, err := Run(ctx, &action.Graph{Actions: []*action.Action{a, waiting}}, b.opt)
 	if !errors.Is(err, context.Canceled) || !errors.Is(got[0].Err, context.Canceled) || !errors.Is(got[1].Err, context.Canceled) {
 		t.Errorf("errors %v, %v, %v", err, got[0].Err, got[1].Err)
 	}
@@ -504,9 +504,9 @@ func TestCheck(t *testing.T) {
 func TestNothingPublished(t *testing.T) {
 	b := newBench(t)
 	bad := b.write("content", header(t, "linux/amd64", true))
-	two := func(script string) *plan.Action {
+	two := func(script string) *action.Action {
 		a := b.action("hello", "linux/arm64", "a", script)
-		a.Output = append(a.Output, plan.Output{Path: "b"})
+		a.Output = append(a.Output, action.Output{Path: "b"})
 		return a
 	}
 	if r := b.run(two("echo new >a; cp " + bad + " b"))[0]; r.Err == nil || b.exists("dist/linux/arm64/a") {
@@ -523,7 +523,7 @@ func TestPublish(t *testing.T) {
 	b := newBench(t)
 	script := "mkdir -p lib bin; echo a >bin/a; chmod 755 bin/a; echo b >lib/libb.so.1; ln -sf libb.so.1 lib/libb.so; echo c >c"
 	a := b.action("hello", "linux/arm64", "bin/*", script)
-	a.Output = append(a.Output, plan.Output{Path: "lib/**"}, plan.Output{Path: "c", Dist: "share/doc/C"})
+	a.Output = append(a.Output, action.Output{Path: "lib/**"}, action.Output{Path: "c", Dist: "share/doc/C"})
 	b.one(a)
 	want := []string{"linux/arm64/a", "linux/arm64/libb.so", "linux/arm64/libb.so.1", "linux/arm64/share/doc/C"}
 	if got := b.artifacts(); !slices.Equal(got, want) {
@@ -575,19 +575,19 @@ func (b *bench) names(dir string) []string {
 func TestMissingOutputs(t *testing.T) {
 	for _, c := range []struct {
 		name, script string
-		output       plan.Output
+		output       action.Output
 		want         string
 	}{
-		{"none", "true", plan.Output{Path: "bin/*"}, `outputs: the commands succeeded, but made no "bin/*" in `},
-		{"two for one name", "touch a1 a2", plan.Output{Path: "a*", Dist: "a"}, `outputs: "a*" matches 2 files, which cannot all become "a"`},
-		{"no stage", "true", plan.Output{Stage: true}, "nothing was installed"},
-		{"an empty stage", `mkdir -p ../stage/usr`, plan.Output{Stage: true}, "the commands succeeded, but installed nothing"},
-		{"a bad glob", "true", plan.Output{Path: "[a"}, `outputs: "[a"`},
-		{"a directory", "mkdir hello", plan.Output{Path: "hello"}, `made no "hello"`},
+		{"none", "true", action.Output{Path: "bin/*"}, `outputs: the commands succeeded, but made no "bin/*" in `},
+		{"two for one name", "touch a1 a2", action.Output{Path: "a*", Dist: "a"}, `outputs: "a*" matches 2 files, which cannot all become "a"`},
+		{"no stage", "true", action.Output{Stage: true}, "nothing was installed"},
+		{"an empty stage", `mkdir -p ../stage/usr`, action.Output{Stage: true}, "the commands succeeded, but installed nothing"},
+		{"a bad glob", "true", action.Output{Path: "[a"}, `outputs: "[a"`},
+		{"a directory", "mkdir hello", action.Output{Path: "hello"}, `made no "hello"`},
 	} {
 		b := newBench(t)
 		a := b.action("hello", "linux/arm64", "", c.script)
-		a.Output = []plan.Output{c.output}
+		a.Output = []action.Output{c.output}
 		if r := b.run(a)[0]; r.Err == nil || !strings.Contains(r.Err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, r.Err, c.want)
 		}
@@ -599,7 +599,7 @@ func TestStage(t *testing.T) {
 	b := newBench(t)
 	a := b.action("hello", "linux/arm64", "", `mkdir -p ../stage/usr/bin ../stage/usr/share; cp "$SRC"/input ../stage/usr/bin/hello; test -e "$SRC"/more && cp "$SRC"/more ../stage/usr/share/more; true`)
 	a.Env = env.Environment{{Name: "SRC", Value: a.Source}}
-	a.Output = []plan.Output{{Stage: true}}
+	a.Output = []action.Output{{Stage: true}}
 	b.write("src/more", "more")
 	b.one(a)
 	if got := b.artifacts(); !slices.Equal(got, []string{"linux/arm64/usr/bin/hello", "linux/arm64/usr/share/more"}) {
@@ -615,7 +615,7 @@ func TestStage(t *testing.T) {
 // TestCollision: two targets must not overwrite each other's artifacts.
 func TestCollision(t *testing.T) {
 	b := newBench(t)
-	_, err := Run(t.Context(), &plan.Plan{Actions: []*plan.Action{b.action("a", "linux/arm64", "hello", "echo a >hello"), b.action("b", "linux/arm64", "hello", "echo b >hello")}}, b.opt)
+	_, err := Run(t.Context(), &action.Graph{Actions: []*action.Action{b.action("a", "linux/arm64", "hello", "echo a >hello"), b.action("b", "linux/arm64", "hello", "echo b >hello")}}, b.opt)
 	if err == nil || err.Error() != `targets "a" and "b" both make linux/arm64/hello; give one of them another dest or outputs` {
 		t.Errorf("error %v", err)
 	}
@@ -786,17 +786,17 @@ func TestState(t *testing.T) {
 func TestFetch(t *testing.T) {
 	b := newBench(t)
 	amd64, arm64 := b.action("hello", "linux/amd64", "hello"), b.action("hello", "linux/arm64", "hello")
-	fetch := plan.Step{Name: "download", Dir: b.dir, Command: []string{"sh", "-c", "echo x >>fetched"}}
-	amd64.Fetch, arm64.Fetch = []plan.Step{fetch}, []plan.Step{fetch}
+	fetch := action.Step{Name: "download", Dir: b.dir, Command: []string{"sh", "-c", "echo x >>fetched"}}
+	amd64.Fetch, arm64.Fetch = []action.Step{fetch}, []action.Step{fetch}
 	var notes []string
-	if err := Fetch(t.Context(), &plan.Plan{Actions: []*plan.Action{amd64, arm64}}, b.opt, func(m string) { notes = append(notes, m) }); err != nil {
+	if err := Fetch(t.Context(), &action.Graph{Actions: []*action.Action{amd64, arm64}}, b.opt, func(m string) { notes = append(notes, m) }); err != nil {
 		t.Fatal(err)
 	}
 	if b.read("fetched") != "x\n" || !slices.Equal(notes, []string{"download (hello)"}) {
 		t.Errorf("fetched %q, notes %q", b.read("fetched"), notes)
 	}
 	amd64.Fetch[0].Command = []string{"sh", "-c", "echo no such module >&2; exit 1"}
-	if err := Fetch(t.Context(), &plan.Plan{Actions: []*plan.Action{amd64}}, b.opt, func(string) {}); err == nil || !strings.Contains(err.Error(), `target "hello": download: `) || !strings.Contains(err.Error(), "no such module") {
+	if err := Fetch(t.Context(), &action.Graph{Actions: []*action.Action{amd64}}, b.opt, func(string) {}); err == nil || !strings.Contains(err.Error(), `target "hello": download: `) || !strings.Contains(err.Error(), "no such module") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -859,7 +859,7 @@ func TestHostTools(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(a.HostDir, "sh")); err != nil {
 		t.Error(err)
 	}
-	tests, err := RunTests(t.Context(), []Test{{Action: a, Steps: []plan.Step{{Name: "test", Dir: a.Build, Command: []string{"sh", "-c", "sdl2-config"}}}}}, TestOptions{Options: b.opt})
+	tests, err := RunTests(t.Context(), []Test{{Action: a, Steps: []action.Step{{Name: "test", Dir: a.Build, Command: []string{"sh", "-c", "sdl2-config"}}}}}, TestOptions{Options: b.opt})
 	if err != nil || tests[0].Result != Passed {
 		t.Errorf("a test does not see the caller's PATH: %v, %+v", err, tests)
 	}
@@ -945,10 +945,10 @@ func TestUnlinked(t *testing.T) {
 func TestFetchAhead(t *testing.T) {
 	b := newBench(t)
 	log := filepath.Join(b.dir, "log")
-	var actions []*plan.Action
+	var actions []*action.Action
 	for _, name := range []string{"linux/amd64", "linux/arm64", "linux/s390x"} {
 		a := b.action("hello", name, "hello", "echo build >>"+log+"; cp "+b.dir+"/src/input hello")
-		a.Fetch = []plan.Step{{Name: "fetch", Dir: b.dir, Ahead: true, Each: []string{"for-" + a.Platform.Arch}, Command: []string{"sh", "-c", `sleep 0.2; echo "fetch $*" >>` + log, "sh", "for-amd64"}}}
+		a.Fetch = []action.Step{{Name: "fetch", Dir: b.dir, Ahead: true, Each: []string{"for-" + a.Platform.Arch}, Command: []string{"sh", "-c", `sleep 0.2; echo "fetch $*" >>` + log, "sh", "for-amd64"}}}
 		actions = append(actions, a)
 	}
 	want := "fetch for-amd64 for-arm64 for-s390x\nbuild\nbuild\nbuild\n"

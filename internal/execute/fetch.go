@@ -8,27 +8,28 @@ import (
 	"strings"
 	"sync"
 
-	"xbuild/internal/plan"
+	"xbuild/internal/action"
+	"xbuild/internal/explain"
 )
 
 // A fetched is one command that brings in the dependencies of a project, for all actions that want the same.
 type fetched struct {
-	action *plan.Action // the first of them, whose environment it has
-	step   plan.Step
+	action *action.Action // the first of them, whose environment it has
+	step   action.Step
 	once   sync.Once
 }
 
 // sameFetch is what tells commands that are one for all platforms from others.
-func sameFetch(a *plan.Action, s plan.Step) string {
+func sameFetch(a *action.Action, s action.Step) string {
 	if s.Node != nil {
-		return a.ID
+		return string(a.ID)
 	}
 	return s.Dir + "\x00" + strings.Join(s.Command, "\x00")
 }
 
 // fetches are the commands that bring in the dependencies of actions, each distinct one once, with what each action
 // adds to it.
-func fetches(actions []*plan.Action) []*fetched {
+func fetches(actions []*action.Action) []*fetched {
 	var out []*fetched
 	for _, a := range actions {
 		for _, s := range a.Fetch {
@@ -50,7 +51,7 @@ func fetches(actions []*plan.Action) []*fetched {
 }
 
 // whole is the command with what all actions add.
-func (f *fetched) whole() plan.Step {
+func (f *fetched) whole() action.Step {
 	s := f.step
 	s.Command = slices.Concat(s.Command, slices.DeleteFunc(slices.Clone(s.Each), func(arg string) bool { return slices.Contains(s.Command, arg) }))
 	return s
@@ -58,7 +59,7 @@ func (f *fetched) whole() plan.Step {
 
 // ahead runs the commands that an action's recipe wants to have run before the first build. Where one fails, the build
 // says itself what it lacks, if it lacks anything.
-func (r *runner) ahead(ctx context.Context, a *plan.Action, log *bytes.Buffer) {
+func (r *runner) ahead(ctx context.Context, a *action.Action, log *bytes.Buffer) {
 	if r.opt.Offline {
 		return
 	}
@@ -84,7 +85,7 @@ func (r *runner) ahead(ctx context.Context, a *plan.Action, log *bytes.Buffer) {
 }
 
 // Fetch runs the commands that bring in the projects' own dependencies, each distinct one once.
-func Fetch(ctx context.Context, p *plan.Plan, opt Options, note func(string)) error {
+func Fetch(ctx context.Context, p *action.Graph, opt Options, note func(string)) error {
 	opt.Jobs = 1
 	r, end := newRunner(opt, "")
 	defer end()
@@ -99,7 +100,7 @@ func Fetch(ctx context.Context, p *plan.Plan, opt Options, note func(string)) er
 		var log bytes.Buffer
 		if err := fetch(ctx, a, s, &log); err != nil {
 			err = fmt.Errorf("target %q: %s: %w\n%s", a.Target, s.Name, err, log.String())
-			for _, h := range a.Hints(log.String()) {
+			for _, h := range explain.Hints(a, log.String()) {
 				err = fmt.Errorf("%w\nhint: %s", err, h)
 			}
 			return err

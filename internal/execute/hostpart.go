@@ -15,7 +15,7 @@ import (
 
 	"github.com/gofrs/flock"
 
-	"xbuild/internal/plan"
+	"xbuild/internal/action"
 )
 
 // Cargo compiles build scripts, proc macros and what they stand on for the host, into a directory beside the
@@ -78,7 +78,7 @@ func hostUnits(file, target string, project ...string) (map[string]map[string]bo
 
 // hostPart gives an action what another platform's run of cargo compiled for the host. What that read outside of the
 // project, as a build script does of the system, is an input of this one, too.
-func (r *runner) hostPart(a *plan.Action, run *actionRun) error {
+func (r *runner) hostPart(a *action.Action, run *actionRun) error {
 	if a.HostPart == "" || r.opt.Blind || run.anew {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (r *runner) hostPart(a *plan.Action, run *actionRun) error {
 
 // sameLinker tells whether cargo links what is for the host by the same program in two actions, which is part of a
 // fingerprint. The platform that is the host's own has the platform's there.
-func sameLinker(a, b *plan.Action) bool {
+func sameLinker(a, b *action.Action) bool {
 	same := false
 	for _, v := range a.Env {
 		if !strings.HasPrefix(v.Name, "CARGO_TARGET_") || !strings.HasSuffix(v.Name, "_LINKER") {
@@ -120,7 +120,7 @@ func sameLinker(a, b *plan.Action) bool {
 }
 
 // takeHostPart is hostPart of one other action; done is false where it is not built, or is being built.
-func (r *runner) takeHostPart(a, b *plan.Action, run *actionRun) (done bool, err error) {
+func (r *runner) takeHostPart(a, b *action.Action, run *actionRun) (done bool, err error) {
 	lock := flock.New(filepath.Join(filepath.Dir(b.State), "lock"))
 	if _, err := os.Stat(lock.Path()); err != nil {
 		return false, nil
@@ -130,7 +130,7 @@ func (r *runner) takeHostPart(a, b *plan.Action, run *actionRun) (done bool, err
 	}
 	defer lock.Unlock()
 	st := readState(b.State)
-	i := slices.IndexFunc(b.Steps, func(s plan.Step) bool { return s.Stdout != "" })
+	i := slices.IndexFunc(b.Steps, func(s action.Step) bool { return s.Stdout != "" })
 	if st == nil || !st.Seen || i < 0 {
 		return false, nil
 	}

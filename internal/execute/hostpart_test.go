@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"xbuild/internal/action"
 	"xbuild/internal/env"
-	"xbuild/internal/plan"
 )
 
 // hostMessages are cargo's, of a crate of the registry with a build script, one in the project, one vendored there, one of
@@ -79,8 +79,8 @@ func TestTakeUnits(t *testing.T) {
 }
 
 func TestSameLinker(t *testing.T) {
-	action := func(pairs ...string) *plan.Action {
-		a := &plan.Action{Env: env.Environment{{Name: "CC", Value: pairs[1]}}}
+	action := func(pairs ...string) *action.Action {
+		a := &action.Action{Env: env.Environment{{Name: "CC", Value: pairs[1]}}}
 		for i := 0; i < len(pairs); i += 2 {
 			a.Env = append(a.Env, env.Var{Name: "CARGO_TARGET_" + pairs[i] + "_LINKER", Value: pairs[i+1]})
 		}

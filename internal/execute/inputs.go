@@ -19,8 +19,8 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"xbuild/internal/action"
 	"xbuild/internal/lock"
-	"xbuild/internal/plan"
 	"xbuild/internal/trace"
 )
 
@@ -156,7 +156,7 @@ func (in *inputs) skips(path, rel, name string, globs []string) bool {
 }
 
 // leftOut tells files that a recipe leaves out of the copy of a source.
-func leftOut(a *plan.Action, path string) bool {
+func leftOut(a *action.Action, path string) bool {
 	return len(a.Skip) > 0 && matches(a.Skip, relative(a.Source, path))
 }
 
@@ -178,7 +178,7 @@ func isCache(dir string) bool {
 
 // record makes the record of one run of an action. Of what lies in the project's build directory the copy of a source
 // alone counts, for the source that it is of, and links that lead out of it.
-func (in *inputs) record(a *plan.Action) *trace.Record {
+func (in *inputs) record(a *action.Action) *trace.Record {
 	top := real(a.Top)
 	return &trace.Record{
 		Ignore: func(path string) bool {
@@ -202,7 +202,7 @@ func (in *inputs) record(a *plan.Action) *trace.Record {
 
 // readerIn names a program by its arguments and where it runs, below the build directory or elsewhere: recursive makes
 // call the same compiler for files of the same names. A build system is the same one everywhere.
-func readerIn(a *plan.Action, argv []string, dir string) string {
+func readerIn(a *action.Action, argv []string, dir string) string {
 	name := reader(a.Readers, argv)
 	if dir == "" || driver(a, name) || dir == a.Build || dir == real(a.Build) {
 		return name
@@ -285,7 +285,7 @@ func temporary(arg string) string {
 }
 
 // look says what a path is now. The first answer of a run holds where nothing is known to have changed it.
-func (in *inputs) look(a *plan.Action, path string) seen {
+func (in *inputs) look(a *action.Action, path string) seen {
 	key := path
 	if strings.HasSuffix(path, "/") {
 		key += "\x00" + strings.Join(a.Skip, "\x00")
@@ -303,7 +303,7 @@ func (in *inputs) look(a *plan.Action, path string) seen {
 }
 
 // stat says what a path is by what needs no reading; the sum is there where that is all there is to know.
-func (in *inputs) stat(a *plan.Action, path string) seen {
+func (in *inputs) stat(a *action.Action, path string) seen {
 	path, list := strings.CutSuffix(path, "/")
 	link := ""
 	info, err := os.Lstat(path)
@@ -333,7 +333,7 @@ func (in *inputs) stat(a *plan.Action, path string) seen {
 }
 
 // names is a digest of the names in a directory, but for those that are no inputs.
-func (in *inputs) names(a *plan.Action, dir string) string {
+func (in *inputs) names(a *action.Action, dir string) string {
 	list, err := os.ReadDir(dir)
 	if err != nil {
 		return "-"
@@ -353,7 +353,7 @@ func (in *inputs) names(a *plan.Action, dir string) string {
 }
 
 // content says what a path is, its content read where that is needed.
-func (in *inputs) content(a *plan.Action, path string, s seen) string {
+func (in *inputs) content(a *action.Action, path string, s seen) string {
 	if s.sum != "" {
 		return s.sum
 	}
@@ -397,7 +397,7 @@ func digest(path string) string {
 }
 
 // declared is a digest of the files that the target's inputs name.
-func (in *inputs) declared(a *plan.Action) (string, error) {
+func (in *inputs) declared(a *action.Action) (string, error) {
 	if len(a.Inputs) == 0 {
 		return "", nil
 	}
@@ -419,14 +419,14 @@ func (in *inputs) declared(a *plan.Action) (string, error) {
 
 // changed are the paths that are not any more what the action read: true are those that came, went, or became a file
 // of another kind. What is the same by content alone gets its new time, and touched says so.
-func (in *inputs) changed(a *plan.Action, st *state) map[string]bool {
+func (in *inputs) changed(a *action.Action, st *state) map[string]bool {
 	out, touched := in.changedOf(a, st.Reads, st.Programs)
 	st.touched = st.touched || touched
 	return out
 }
 
 func (in *inputs) changedOf(
-	a *plan.Action, reads []read, programs map[string]string,
+	a *action.Action, reads []read, programs map[string]string,
 ) (out map[string]bool, touched bool) {
 	out = map[string]bool{}
 	for i := range reads {
@@ -460,7 +460,7 @@ func (in *inputs) changedOf(
 
 // program is the file behind a name among the host's programs that an action sees, behind all links; "" where it sees
 // none by that name.
-func (in *inputs) program(a *plan.Action, name string) string {
+func (in *inputs) program(a *action.Action, name string) string {
 	file := a.Seen[name]
 	if file == "" {
 		return ""
@@ -489,7 +489,7 @@ func settledAt(path string) bool {
 
 // remember puts what a record holds into the state. What other programs read in earlier runs in the same directory
 // stays.
-func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
+func (in *inputs) remember(a *action.Action, st *state, rec *trace.Record) {
 	ran := map[string]bool{}
 	for _, name := range rec.Ran() {
 		ran[name] = true
@@ -576,14 +576,14 @@ func (in *inputs) remember(a *plan.Action, st *state, rec *trace.Record) {
 }
 
 // driver tells programs that do another part of the work each time they run: what they read once counts on.
-func driver(a *plan.Action, name string) bool {
+func driver(a *action.Action, name string) bool {
 	first, _, _ := strings.Cut(name, " ")
 	options, ok := a.Readers[first]
 	return ok && (len(options) == 0 || slices.Contains(options, ""))
 }
 
 // recorded are the files of a record that are inputs, by their paths outside of the build directory.
-func (in *inputs) recorded(a *plan.Action, st *state, rec *trace.Record) map[string]trace.File {
+func (in *inputs) recorded(a *action.Action, st *state, rec *trace.Record) map[string]trace.File {
 	out := map[string]trace.File{}
 	files := rec.Files()
 	forgetful(a, files)
@@ -760,7 +760,7 @@ func linksOn(path string) []string {
 
 // compilers are those that opened a file, where the build system does not know by itself what they read: make. What the
 // build makes is no input, but a header that it made anew has to be read again.
-func compilers(a *plan.Action, f trace.File) map[string]bool {
+func compilers(a *action.Action, f trace.File) map[string]bool {
 	by := map[string]bool{}
 	for name, opened := range f.Readers {
 		if opened && len(a.Forgetful) > 0 && compiler(a, name) {
@@ -784,7 +784,7 @@ func temporaryFile(files map[string]trace.File, path string) bool {
 }
 
 // forgetful gives a recipe's forgetful programs another name for what they opened, by which they are never run.
-func forgetful(a *plan.Action, files map[string]trace.File) {
+func forgetful(a *action.Action, files map[string]trace.File) {
 	for name, pattern := range a.Forgetful {
 		globs, word := false, regexp.MustCompile("(?m)"+pattern) // the catalog's tests compile it
 		for path, f := range files {
@@ -819,7 +819,7 @@ func real(path string) string {
 
 // skipped tells what lies in the project's build directory and is no result that the action needs, or where temporary
 // files do.
-func (in *inputs) skipped(a *plan.Action, path string) bool {
+func (in *inputs) skipped(a *action.Action, path string) bool {
 	for _, n := range a.Needs {
 		if within(path, n.Prefix) || within(path, real(n.Prefix)) {
 			return false
@@ -836,7 +836,7 @@ type miss struct {
 
 // stale says what the build system did not notice: programs that read what has changed and were not run again, or,
 // where it rereads what it goes by, files.
-func (in *inputs) stale(a *plan.Action, st *state, changed map[string]bool, rec *trace.Record) []miss {
+func (in *inputs) stale(a *action.Action, st *state, changed map[string]bool, rec *trace.Record) []miss {
 	files := rec.Files()
 	ran := map[string]bool{}
 	for _, name := range rec.Ran() {
@@ -878,7 +878,7 @@ func (r read) who(kind bool) []int {
 }
 
 // compiler tells programs that a recipe knows by what they make.
-func compiler(a *plan.Action, name string) bool {
+func compiler(a *action.Action, name string) bool {
 	first, _, _ := strings.Cut(name, " ")
 	_, known := optionsOf(a.Readers, first)
 	return known && !driver(a, name)
@@ -888,17 +888,17 @@ func compiler(a *plan.Action, name string) bool {
 const self = "xbuild"
 
 // read notes what xbuild itself reads for an action, list a directory that it lists.
-func (r *runner) read(a *plan.Action, path string) { r.saw(a, path, false) }
-func (r *runner) list(a *plan.Action, path string) { r.saw(a, path, true) }
+func (r *runner) read(a *action.Action, path string) { r.saw(a, path, false) }
+func (r *runner) list(a *action.Action, path string) { r.saw(a, path, true) }
 
-func (r *runner) saw(a *plan.Action, path string, list bool) {
+func (r *runner) saw(a *action.Action, path string, list bool) {
 	if rec := r.running(a).record; rec != nil {
 		rec.Read(path, self, list)
 	}
 }
 
 // outputs notes the outputs that a copy of the source has from the source.
-func (r *runner) outputs(a *plan.Action) {
+func (r *runner) outputs(a *action.Action) {
 	for _, out := range a.Output {
 		if !a.Copy || out.Path == "" {
 			continue
@@ -914,7 +914,7 @@ func (r *runner) outputs(a *plan.Action) {
 // outside finds what commands looked for above the copy of a source, where it is not, although it is above the source.
 // certain tells that make or a compiler did, which look nowhere without being told: the project wants it. Other
 // programs look for their own configuration in all directories upwards.
-func (in *inputs) outside(a *plan.Action, rec *trace.Record) (text string, certain bool) {
+func (in *inputs) outside(a *action.Action, rec *trace.Record) (text string, certain bool) {
 	if !a.Copy || rec == nil {
 		return "", false
 	}

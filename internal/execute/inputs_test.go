@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 	"xbuild/internal/env"
-	"xbuild/internal/plan"
 )
 
 // TestUnseen: a file that has the size and the time that it had, and another content, is another file.
@@ -178,7 +178,7 @@ func TestReader(t *testing.T) {
 			t.Errorf("%q and %q: %q and %q", c.one, c.other, name(c.one), name(c.other))
 		}
 	}
-	a := &plan.Action{Readers: known}
+	a := &action.Action{Readers: known}
 	if !compiler(a, "x86_64-linux-gnu-clang -o a.o") || compiler(a, "make") || compiler(a, "sh 123") {
 		t.Error("what a compiler is")
 	}

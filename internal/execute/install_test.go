@@ -7,14 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"xbuild/internal/action"
 	"xbuild/internal/env"
 	"xbuild/internal/node"
-	"xbuild/internal/plan"
 )
 
 // workspaceBench is a bench whose source is packages/svc of a workspace, with a package manager that installs what lies
 // in fixture/ and notes how it was called.
-func workspaceBench(t *testing.T, manager, lock string, files map[string]string) (*bench, *plan.Action) {
+func workspaceBench(t *testing.T, manager, lock string, files map[string]string) (*bench, *action.Action) {
 	t.Helper()
 	b := nodeBench(t, files)
 	b.opt.Store = filepath.Join(b.dir, "store")

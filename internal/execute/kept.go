@@ -15,8 +15,8 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"xbuild/internal/action"
 	"xbuild/internal/cache"
-	"xbuild/internal/plan"
 	"xbuild/internal/trace"
 )
 
@@ -26,7 +26,7 @@ import (
 
 // A taken is a kept result that lies in dist. The state of the build directory is of another run then, or of none.
 type taken struct {
-	ID       string            `json:"id"`
+	ID       action.ID         `json:"id"`
 	Inputs   string            `json:"declared,omitempty"`
 	Needs    string            `json:"needs,omitempty"`
 	Reads    []read            `json:"reads"`
@@ -52,7 +52,7 @@ const (
 )
 
 // keyOf is what is asked for.
-func (r *runner) keyOf(a *plan.Action) string {
+func (r *runner) keyOf(a *action.Action) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %s %s %v %v\n", format, r.opt.Version, a.ID, a.Linked, a.Started)
 	if a.Linked {
@@ -66,15 +66,15 @@ func (r *runner) keyOf(a *plan.Action) string {
 }
 
 // keeps tells whether results of an action are kept, takes whether they are taken.
-func (r *runner) keeps(a *plan.Action) bool {
+func (r *runner) keeps(a *action.Action) bool {
 	return r.opt.Cache != nil && !r.opt.Blind && !a.Apart && len(a.Roots) > 0
 }
 
-func (r *runner) takes(a *plan.Action) bool { return r.keeps(a) && !(r.opt.Tests && testsBuild(a)) }
+func (r *runner) takes(a *action.Action) bool { return r.keeps(a) && !(r.opt.Tests && testsBuild(a)) }
 
 // testsBuild tells whether an action's tests want its build directory.
-func testsBuild(a *plan.Action) bool {
-	if slices.ContainsFunc(a.Test, func(s plan.Step) bool { return s.In != nil || s.Node != nil }) {
+func testsBuild(a *action.Action) bool {
+	if slices.ContainsFunc(a.Test, func(s action.Step) bool { return s.In != nil || s.Node != nil }) {
 		return true
 	}
 	data, err := json.Marshal(a.Test)
@@ -82,7 +82,7 @@ func testsBuild(a *plan.Action) bool {
 }
 
 // setOf are the names of what was read, and what each is.
-func (r *runner) setOf(a *plan.Action, reads []read, programs map[string]string) (set []string, ok bool) {
+func (r *runner) setOf(a *action.Action, reads []read, programs map[string]string) (set []string, ok bool) {
 	project := r.opt.Project
 	for _, rd := range reads {
 		if within(rd.Path, a.Top) {
@@ -107,10 +107,10 @@ func (r *runner) setOf(a *plan.Action, reads []read, programs map[string]string)
 		}
 		spelled, below := spell(a, path)
 		set = append(set, kind+spelled+slash)
-		home := strings.HasPrefix(spelled, plan.RootHome) && inHome(a, project)
+		home := strings.HasPrefix(spelled, action.RootHome) && inHome(a, project)
 		if rd.Sum != "-" && beside(project, path) && (!below || home) {
 			// The commands may have said "../x", which is another file from another project.
-			set = append(set, kind+plan.RootProject+"/"+relative(project, path)+slash)
+			set = append(set, kind+action.RootProject+"/"+relative(project, path)+slash)
 		}
 	}
 	for name := range programs {
@@ -121,8 +121,8 @@ func (r *runner) setOf(a *plan.Action, reads []read, programs map[string]string)
 }
 
 // spell tells a path by its root. Artifacts may go elsewhere than the dist that commands read in.
-func spell(a *plan.Action, path string) (spelled string, below bool) {
-	roots := slices.DeleteFunc(slices.Clone(a.Roots), func(r plan.Root) bool { return r.Name == plan.RootDist })
+func spell(a *action.Action, path string) (spelled string, below bool) {
+	roots := slices.DeleteFunc(slices.Clone(a.Roots), func(r action.Root) bool { return r.Name == action.RootDist })
 	return roots.Spell(path)
 }
 
@@ -141,8 +141,8 @@ func beside(project, path string) bool {
 }
 
 // inHome tells whether a project lies below the caller's home: what is read there may be meant by either.
-func inHome(a *plan.Action, project string) bool {
-	i := slices.IndexFunc(a.Roots, func(r plan.Root) bool { return r.Name == plan.RootHome })
+func inHome(a *action.Action, project string) bool {
+	i := slices.IndexFunc(a.Roots, func(r action.Root) bool { return r.Name == action.RootHome })
 	return i >= 0 && within(project, a.Roots[i].Dir)
 }
 
@@ -156,7 +156,7 @@ func above(a, b string) string {
 }
 
 // now is what a path is that some action read.
-func (r *runner) now(a *plan.Action, path string) read {
+func (r *runner) now(a *action.Action, path string) read {
 	s := r.inputs.look(a, path)
 	rd := read{Path: path, Stat: s.stat, Sum: r.inputs.content(a, path, s)}
 	if s.sum == "" && !settledAt(path) {
@@ -168,7 +168,7 @@ func (r *runner) now(a *plan.Action, path string) read {
 // idOf is the digest of a set with what its names are, paths by what. reads are those of them that are files. ok is
 // false where that cannot be the set of any result.
 func (r *runner) idOf(
-	a *plan.Action, set []string, declared, needs string, what func(path string) read,
+	a *action.Action, set []string, declared, needs string, what func(path string) read,
 ) (id string, reads []read, programs map[string]string, ok bool) {
 	h := sha256.New()
 	explicit := map[string]bool{} // paths that were read, and the directories above them
@@ -233,7 +233,7 @@ func (r *runner) idOf(
 var texts = []string{".pc", ".cmake", ".la"}
 
 // portable is what a file is wherever the project lies.
-func (r *runner) portable(a *plan.Action, rd read) string {
+func (r *runner) portable(a *action.Action, rd read) string {
 	for _, n := range a.Needs {
 		if within(rd.Path, n.Prefix) && slices.Contains(texts, filepath.Ext(rd.Path)) {
 			if data, err := os.ReadFile(rd.Path); err == nil {
@@ -257,7 +257,7 @@ func cutLink(sum string) (to, rest string, ok bool) {
 }
 
 // bound is another id, of a result that names some of the places where it was made.
-func bound(a *plan.Action, id string, places []string) string {
+func bound(a *action.Action, id string, places []string) string {
 	h := sha256.New()
 	fmt.Fprintln(h, id)
 	for _, root := range a.Roots {
@@ -269,7 +269,7 @@ func bound(a *plan.Action, id string, places []string) string {
 }
 
 // named adds to places the roots that a file has in it.
-func named(a *plan.Action, path string, places []string) ([]string, error) {
+func named(a *action.Action, path string, places []string) ([]string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
@@ -308,7 +308,7 @@ type keptData struct {
 }
 
 // take looks for a kept result of an action as it is now.
-func (r *runner) take(a *plan.Action, declared, needs string) *taken {
+func (r *runner) take(a *action.Action, declared, needs string) *taken {
 	if !r.takes(a) {
 		return nil
 	}
@@ -346,7 +346,7 @@ func (r *runner) take(a *plan.Action, declared, needs string) *taken {
 }
 
 // result is a kept result and what is kept beside its files; nil where there is none.
-func (r *runner) result(a *plan.Action, key, id string) (*cache.Result, keptData) {
+func (r *runner) result(a *action.Action, key, id string) (*cache.Result, keptData) {
 	one := func(id string) (res *cache.Result, data keptData) {
 		if res = r.opt.Cache.Get(key, id); res == nil || json.Unmarshal(res.Data, &data) != nil {
 			return nil, keptData{}
@@ -370,13 +370,13 @@ const (
 
 // precise tells whether what an action made in the directory of an earlier run is what it makes from nothing: its build
 // system says so, and no file of an earlier run can be among the outputs.
-func precise(a *plan.Action) bool {
-	glob := func(o plan.Output) bool { return strings.ContainsAny(o.Path, `*?[{\`) }
+func precise(a *action.Action) bool {
+	glob := func(o action.Output) bool { return strings.ContainsAny(o.Path, `*?[{\`) }
 	return a.Precise && !slices.ContainsFunc(a.Output, glob)
 }
 
 // keep puts what an action made into the cache. What was read is what the state says.
-func (r *runner) keep(a *plan.Action, st *state) error {
+func (r *runner) keep(a *action.Action, st *state) error {
 	if !r.keeps(a) || !st.Seen || st.ID != a.ID || !st.fresh && !precise(a) {
 		return nil
 	}
@@ -454,7 +454,7 @@ func (r *runner) keep(a *plan.Action, st *state) error {
 }
 
 // put keeps a result, under another id where it names the place where it was made.
-func (r *runner) put(a *plan.Action, key string, set []string, id string, res *cache.Result, data keptData) error {
+func (r *runner) put(a *action.Action, key string, set []string, id string, res *cache.Result, data keptData) error {
 	one := func(id string, res *cache.Result, data keptData) (err error) {
 		if res.Data, err = json.Marshal(data); err != nil {
 			return err
@@ -472,11 +472,11 @@ func (r *runner) put(a *plan.Action, key string, set []string, id string, res *c
 
 // A step with an output is kept for itself, as an action is: one changed header compiles what reads it.
 
-func (r *runner) keepsStep(a *plan.Action, s plan.Step, run *actionRun) bool {
+func (r *runner) keepsStep(a *action.Action, s action.Step, run *actionRun) bool {
 	return made(s) != "" && r.keeps(a) && run.record != nil && !run.anew
 }
 
-func (r *runner) stepKey(a *plan.Action, s plan.Step) string {
+func (r *runner) stepKey(a *action.Action, s action.Step) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "step %s %s\n%s\n", format, r.opt.Version, a.StepMadeOf(s))
 	for _, arg := range s.Command { // what it takes from files, which an earlier step has made
@@ -492,7 +492,7 @@ func (r *runner) stepKey(a *plan.Action, s plan.Step) string {
 }
 
 // takeStep puts a kept output in its place. What was read for it is read for this run too.
-func (r *runner) takeStep(a *plan.Action, s plan.Step, run *actionRun, log *bytes.Buffer) bool {
+func (r *runner) takeStep(a *action.Action, s action.Step, run *actionRun, log *bytes.Buffer) bool {
 	if !r.keepsStep(a, s, run) {
 		return false
 	}
@@ -548,7 +548,7 @@ func (r *runner) restore(f cache.File, to string) error {
 }
 
 // keepSteps keeps the outputs of steps that ran. Where that is not possible, nothing is lost: keep says why.
-func (r *runner) keepSteps(a *plan.Action, st *state, run *actionRun) {
+func (r *runner) keepSteps(a *action.Action, st *state, run *actionRun) {
 	if !st.Seen {
 		return
 	}
@@ -612,7 +612,7 @@ func (r *runner) keepSteps(a *plan.Action, st *state, run *actionRun) {
 }
 
 // kept puts a kept result into dist where there is one of what is asked for. done is false where it has to be made.
-func (r *runner) kept(a *plan.Action, st *state, declared, needs string) (res Result, done bool) {
+func (r *runner) kept(a *action.Action, st *state, declared, needs string) (res Result, done bool) {
 	if st == nil {
 		st = &state{At: at(a)}
 	}
@@ -645,10 +645,10 @@ func (r *runner) kept(a *plan.Action, st *state, declared, needs string) (res Re
 }
 
 // at is where an action's build directory is good.
-func at(a *plan.Action) string {
+func at(a *action.Action) string {
 	var places []string
 	for _, root := range a.Roots {
-		if root.Name != plan.RootDist && root.Name != plan.RootHome {
+		if root.Name != action.RootDist && root.Name != action.RootHome {
 			places = append(places, root.Name+" "+root.Dir)
 		}
 	}
@@ -657,7 +657,7 @@ func at(a *plan.Action) string {
 }
 
 // current tells whether a kept result that was taken is still what is asked for.
-func (r *runner) current(a *plan.Action, st *state, declared, needs string) bool {
+func (r *runner) current(a *action.Action, st *state, declared, needs string) bool {
 	t := st.Taken
 	if t == nil || !r.takes(a) || t.ID != a.ID || t.Inputs != declared || t.Needs != needs {
 		return false
@@ -668,7 +668,7 @@ func (r *runner) current(a *plan.Action, st *state, declared, needs string) bool
 }
 
 // give puts a kept result into dist, and into the prefix.
-func (r *runner) give(a *plan.Action, st *state, t *taken) ([]Artifact, bool, error) {
+func (r *runner) give(a *action.Action, st *state, t *taken) ([]Artifact, bool, error) {
 	of := &state{Dist: st.Dist, Taken: t}
 	arts, moved, err := r.handOn(a, of)
 	st.Dist = of.Dist

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"xbuild/internal/action"
 	"xbuild/internal/cache"
-	"xbuild/internal/plan"
 )
 
 // checkout is a bench of a project that has the store of another one, in a directory so many levels deeper.
@@ -26,10 +26,10 @@ func checkout(t *testing.T, store string, deeper int) *bench {
 }
 
 // keeping is an action of which results are kept.
-func (b *bench) keeping(output string, scripts ...string) *plan.Action {
+func (b *bench) keeping(output string, scripts ...string) *action.Action {
 	a := b.action("t", "linux/arm64", output, scripts...)
 	a.Precise = true
-	a.Roots = plan.NewRoots(plan.Root{Name: plan.RootBuild, Dir: b.opt.Build}, plan.Root{Name: plan.RootDist, Dir: b.opt.Dist}, plan.Root{Name: plan.RootProject, Dir: b.dir})
+	a.Roots = action.NewRoots(action.Root{Name: action.RootBuild, Dir: b.opt.Build}, action.Root{Name: action.RootDist, Dir: b.opt.Dist}, action.Root{Name: action.RootProject, Dir: b.dir})
 	for i := range a.Steps {
 		a.Steps[i].Command[2] = strings.ReplaceAll(a.Steps[i].Command[2], "SRC", a.Source)
 	}
@@ -37,7 +37,7 @@ func (b *bench) keeping(output string, scripts ...string) *plan.Action {
 }
 
 // got runs an action that must succeed, and says whether it was built or not.
-func (b *bench) got(a *plan.Action) string {
+func (b *bench) got(a *action.Action) string {
 	b.t.Helper()
 	switch r := b.one(a); {
 	case r.Kept:
@@ -196,7 +196,7 @@ func TestKeptNot(t *testing.T) {
 			if c.dir == "src" {
 				dir = a.Source
 			}
-			a.Test = []plan.Step{{Name: "test", Dir: dir, Command: []string{"true"}}}
+			a.Test = []action.Step{{Name: "test", Dir: dir, Command: []string{"true"}}}
 			if b.opt.Tests = c.tests; c.tests {
 				b.opt.Tests = true
 			}
@@ -281,7 +281,7 @@ func TestKeptFiles(t *testing.T) {
 		a := b.keeping("", "mkdir -p STAGE/bin STAGE/lib; cat SRC/input > STAGE/bin/run; chmod 755 STAGE/bin/run; echo lib > STAGE/lib/libx.so.1; ln -s libx.so.1 STAGE/lib/libx.so")
 		a.Steps[0].Command[2] = strings.ReplaceAll(a.Steps[0].Command[2], "STAGE", a.Stage)
 		a.ID = "stage"
-		a.Output = []plan.Output{{Stage: true}}
+		a.Output = []action.Output{{Stage: true}}
 		if got := b.got(a); got != want {
 			t.Errorf("%d: %s", i, got)
 		}
@@ -306,7 +306,7 @@ func TestKeptSwitch(t *testing.T) {
 	for i, mode := range []string{"700", "755", "700", "755", "700"} {
 		b.write("src/input", mode)
 		a := b.keeping("out", "rm -rf file-* out link include; cat SRC/input > file-$(cat SRC/input); chmod $(cat SRC/input) file-*; cp -p file-$(cat SRC/input) out; ln -s file-$(cat SRC/input) link; mkdir include; touch include/h$(cat SRC/input).h")
-		a.Output = []plan.Output{{Path: "out"}, {Path: "file-*"}, {Path: "link"}}
+		a.Output = []action.Output{{Path: "out"}, {Path: "file-*"}, {Path: "link"}}
 		a.Linked, a.Prefix, a.Headers = true, filepath.Join(filepath.Dir(a.State), "prefix"), []string{filepath.Join(a.Build, "include")}
 		if r := b.one(a); r.Kept != (i == 2 || i == 4) {
 			t.Errorf("%d: kept %v", i, r.Kept)
@@ -332,7 +332,7 @@ func TestKeptNeeds(t *testing.T) {
 		lib := b.keeping("libx.a", "cat SRC/input > libx.a; mkdir -p include; echo '#define X' > include/x.h")
 		lib.Linked, lib.Prefix, lib.Headers = true, filepath.Join(filepath.Dir(lib.State), "prefix"), []string{filepath.Join(lib.Build, "include")}
 		app := b.keeping("out", "cat PREFIX/lib/libx.a PREFIX/include/x.h PREFIX/lib/pkgconfig/t.pc | grep -v ^prefix > out")
-		app.Target, app.Needs = "app", []plan.Need{{Target: "t", OCI: lib.OCI, Prefix: lib.Prefix, Action: lib}}
+		app.Target, app.Needs = "app", []action.Need{{Target: "t", OCI: lib.OCI, Prefix: lib.Prefix, Action: lib}}
 		work := filepath.Join(b.opt.Build, "linux/arm64/app")
 		app.Build, app.Top, app.Stage, app.State = filepath.Join(work, "build"), filepath.Join(work, "build"), filepath.Join(work, "stage"), filepath.Join(work, "state.json")
 		app.Steps[0].Dir, app.Steps[0].Command[2] = app.Build, strings.ReplaceAll(app.Steps[0].Command[2], "PREFIX", lib.Prefix)
@@ -368,9 +368,9 @@ func TestKeptSteps(t *testing.T) {
 		a := b.keeping("out")
 		for _, name := range []string{"a", "b"} {
 			out := filepath.Join(a.Build, name+".o")
-			a.Steps = append(a.Steps, plan.Step{Name: name, Dir: a.Build, Output: out, Command: []string{"sh", "-c", fmt.Sprintf("cat %s/%s > %s", a.Source, name, out)}})
+			a.Steps = append(a.Steps, action.Step{Name: name, Dir: a.Build, Output: out, Command: []string{"sh", "-c", fmt.Sprintf("cat %s/%s > %s", a.Source, name, out)}})
 		}
-		a.Steps = append(a.Steps, plan.Step{Name: "link", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "cat a.o b.o > out"}})
+		a.Steps = append(a.Steps, action.Step{Name: "link", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "cat a.o b.o > out"}})
 		if got := b.got(a); got != "built" {
 			t.Errorf("%d: %s", i, got)
 		}
@@ -402,10 +402,10 @@ func TestKeptStepWritesMore(t *testing.T) {
 		a := b.keeping("out")
 		for _, name := range []string{"input", "b"} {
 			out := filepath.Join(a.Build, name+".o")
-			a.Steps = append(a.Steps, plan.Step{Name: name, Dir: a.Build, Output: out, Command: []string{"sh", "-c", fmt.Sprintf("cat %s/%s > %s; echo x > %s.su", a.Source, name, out, name)}})
+			a.Steps = append(a.Steps, action.Step{Name: name, Dir: a.Build, Output: out, Command: []string{"sh", "-c", fmt.Sprintf("cat %s/%s > %s; echo x > %s.su", a.Source, name, out, name)}})
 		}
-		a.Steps = append(a.Steps, plan.Step{Name: "link", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "cat input.o b.o > out"}})
-		a.Output = append(a.Output, plan.Output{Path: "*.su"})
+		a.Steps = append(a.Steps, action.Step{Name: "link", Group: 1, Dir: a.Build, Command: []string{"sh", "-c", "cat input.o b.o > out"}})
+		a.Output = append(a.Output, action.Output{Path: "*.su"})
 		if got := b.got(a); got != "built" {
 			t.Errorf("%d: %s", i, got)
 		}
@@ -435,9 +435,9 @@ func TestKeptLeftover(t *testing.T) {
 	for _, precise := range []bool{false, true} {
 		store := t.TempDir()
 		b := checkout(t, store, 0)
-		action := func(b *bench) *plan.Action {
+		action := func(b *bench) *action.Action {
 			a := b.keeping("", "for n in $(cat SRC/input); do echo $n > $n.txt; done")
-			a.Precise, a.Output = precise, []plan.Output{{Path: "*.txt"}}
+			a.Precise, a.Output = precise, []action.Output{{Path: "*.txt"}}
 			return a
 		}
 		b.write("src/input", "a b")
@@ -494,7 +494,7 @@ func TestKeptAtOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for i, b := range benches {
 			wg.Go(func() {
-				got, err := Run(t.Context(), &plan.Plan{Actions: []*plan.Action{b.keeping("out", copies)}}, b.opt)
+				got, err := Run(t.Context(), &action.Graph{Actions: []*action.Action{b.keeping("out", copies)}}, b.opt)
 				if err != nil || got[0].Err != nil {
 					t.Errorf("%v, %v", err, got[0].Err)
 				}

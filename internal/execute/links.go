@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"xbuild/internal/plan"
+	"xbuild/internal/action"
 )
 
 // kernel are directories that every Linux machine fills by itself: what an installed link there leads to, no build
@@ -20,7 +20,7 @@ var kernel = []string{"/dev", "/proc", "/run", "/sys"}
 // with outputs, is kept. In the place of one that leads to another file of the build is that file, under the link's
 // name. One that leads nowhere, or out of the project, is an error: dist would hold a link to nothing, or what this
 // machine has by chance.
-func (st *state) settleLinks(a *plan.Action) error {
+func (st *state) settleLinks(a *action.Action) error {
 	made := slices.Clone(st.Outputs)
 	var errs []error
 	for i := range st.Outputs {
@@ -35,7 +35,7 @@ func (st *state) settleLinks(a *plan.Action) error {
 	return errors.Join(errs...)
 }
 
-func (o *output) settle(a *plan.Action, made []output) error {
+func (o *output) settle(a *action.Action, made []output) error {
 	installed := within(o.Path, a.Stage)
 	to, in := o.Link, filepath.Join(filepath.Dir(o.Dist), o.Link) // where it leads here, and in dist
 	switch {

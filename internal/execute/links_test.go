@@ -7,30 +7,30 @@ import (
 	"strings"
 	"testing"
 
-	"xbuild/internal/plan"
+	"xbuild/internal/action"
 )
 
 // TestLinks: a link among the artifacts leads to one of them; else the file is taken, under the name that was asked
 // for.
 func TestLinks(t *testing.T) {
-	table := func(pairs ...string) (out []plan.Output) {
+	table := func(pairs ...string) (out []action.Output) {
 		for i := 0; i < len(pairs); i += 2 {
-			out = append(out, plan.Output{Dist: pairs[i], Path: pairs[i+1]})
+			out = append(out, action.Output{Dist: pairs[i], Path: pairs[i+1]})
 		}
 		return out
 	}
-	list := func(globs ...string) (out []plan.Output) {
+	list := func(globs ...string) (out []action.Output) {
 		for _, g := range globs {
-			out = append(out, plan.Output{Path: g})
+			out = append(out, action.Output{Path: g})
 		}
 		return out
 	}
 	const tool = "echo 1.2 >tool-1.2; chmod 755 tool-1.2; ln -sf tool-1.2 tool"
 	const library = "echo lib >libx.so.1.2; ln -sf libx.so.1.2 libx.so.1; ln -sf libx.so.1 libx.so"
-	stage := []plan.Output{{Stage: true}}
+	stage := []action.Output{{Stage: true}}
 	for _, c := range []struct {
 		name, script string
-		outputs      []plan.Output
+		outputs      []action.Output
 		external     string
 		want         []string // NAME=content, or NAME->link
 		fault        string

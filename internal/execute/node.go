@@ -18,10 +18,10 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"xbuild/internal/action"
 	"xbuild/internal/env"
 	"xbuild/internal/inspect"
 	"xbuild/internal/node"
-	"xbuild/internal/plan"
 )
 
 // noProxy is the proxy of commands that must not download: an address that nothing answers at, in words that the error
@@ -36,7 +36,7 @@ const workName = ".xbuild"
 type nodeRun struct {
 	*runner
 	ctx  context.Context
-	a    *plan.Action
+	a    *action.Action
 	b    *node.Build
 	log  *bytes.Buffer
 	work string
@@ -47,7 +47,7 @@ type nodeRun struct {
 }
 
 // nodeFetch brings what npm ci needs into npm's cache: it installs into a directory that goes again.
-func (r *runner) nodeFetch(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
+func (r *runner) nodeFetch(ctx context.Context, a *action.Action, s action.Step, log *bytes.Buffer) error {
 	if err := os.MkdirAll(filepath.Dir(a.State), 0o755); err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (r *runner) nodeFetch(ctx context.Context, a *plan.Action, s plan.Step, log
 	if err != nil {
 		return err
 	}
-	if err := n.install(root); err != nil || !r.opt.Tests || !slices.ContainsFunc(a.Test, func(s plan.Step) bool { return s.In != nil }) {
+	if err := n.install(root); err != nil || !r.opt.Tests || !slices.ContainsFunc(a.Test, func(s action.Step) bool { return s.In != nil }) {
 		return err
 	}
 	n.test = true // with devDependencies, and what npm has for the platform
@@ -76,7 +76,7 @@ func (r *runner) nodeFetch(ctx context.Context, a *plan.Action, s plan.Step, log
 
 // node is the step of the recipe node-gyp: it installs packages, compiles what is native, and lays the result out in
 // the stage.
-func (r *runner) node(ctx context.Context, a *plan.Action, s plan.Step, log *bytes.Buffer) error {
+func (r *runner) node(ctx context.Context, a *action.Action, s action.Step, log *bytes.Buffer) error {
 	n := &nodeRun{runner: r, ctx: ctx, a: a, b: s.Node, log: log, work: filepath.Join(a.Build, workName)}
 	n.made, n.with = map[string][]string{}, map[string][]string{}
 	r.read(a, filepath.Join(a.Build, "package.json"))
@@ -99,7 +99,7 @@ func (n *nodeRun) printf(format string, args ...any) { fmt.Fprintf(n.log, format
 func (n *nodeRun) run(dir string, bins []string, more env.Environment, argv ...string) error {
 	a := *n.a
 	a.Path = append(slices.Clone(bins), a.Path...)
-	return n.command(n.ctx, &a, plan.Step{Dir: dir, Command: argv, Env: more}, n.log)
+	return n.command(n.ctx, &a, action.Step{Dir: dir, Command: argv, Env: more}, n.log)
 }
 
 // quiet are the variables of a command that compiles: no configuration of the user's, no download.
@@ -288,7 +288,7 @@ func (n *nodeRun) nodeGyp(p node.Package, h node.Headers) error {
 	build := func(jobs string) error {
 		return n.run(p.Dir, n.bins(p), e, slices.Concat(gyp, []string{"build"}, common, []string{"--jobs=" + jobs})...)
 	}
-	err = build(plan.Jobs)
+	err = build(action.Jobs)
 	early := []byte("make: *** No rule to make target")
 	if err != nil && n.ctx.Err() == nil && bytes.Contains(n.log.Bytes()[start:], early) {
 		// Who calls node-gyp gets one job, and binding.gyp may not say that an action makes what another one reads.
@@ -319,7 +319,7 @@ func (n *nodeRun) cmakeJS(p node.Package, h node.Headers) error {
 	if err := placeLink(n.nodedir(h), filepath.Join(cache, "v"+h.Version)); err != nil {
 		return err
 	}
-	return n.run(p.Dir, n.bins(p), n.quiet(h), "node", bin, "compile", "--runtime=node", "--runtime-version="+h.Version, "--arch="+n.b.Arch, "--out=build", "--parallel="+plan.Jobs)
+	return n.run(p.Dir, n.bins(p), n.quiet(h), "node", bin, "compile", "--runtime=node", "--runtime-version="+h.Version, "--arch="+n.b.Arch, "--out=build", "--parallel="+action.Jobs)
 }
 
 // napiRS lets napi-rs call cargo, in the environment that the recipe rust would have.
@@ -355,7 +355,7 @@ func (n *nodeRun) napiRS(p node.Package) error {
 		a.Env.Set("CARGO_NET_OFFLINE", "true")
 	}
 	a.Path = slices.Concat(n.b.Cargo.Path, n.bins(p), a.Path)
-	return n.command(n.ctx, &a, plan.Step{Dir: p.Dir, Command: []string{"node", cli, "build", "--platform", "--release", "--target", n.b.Cargo.Target}}, n.log)
+	return n.command(n.ctx, &a, action.Step{Dir: p.Dir, Command: []string{"node", cli, "build", "--platform", "--release", "--target", n.b.Cargo.Target}}, n.log)
 }
 
 // bins are the directories of the programs that a package's scripts find first, as npm has them on PATH.
@@ -884,7 +884,7 @@ const (
 
 // compiledKind tells by its first bytes whether a file is a program or a library, and whether it is for the platform's
 // machine.
-func compiledKind(a *plan.Action, path string) (fileKind, error) {
+func compiledKind(a *action.Action, path string) (fileKind, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return notCompiled, err

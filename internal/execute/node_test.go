@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"xbuild/internal/action"
 	"xbuild/internal/node"
-	"xbuild/internal/plan"
 )
 
 // nodeBench is a bench whose npm installs what lies in fixture/, and whose node-gyp makes build/Release/addon.node of
@@ -46,16 +46,16 @@ mkdir -p build/Release && cp elf build/Release/addon.node`,
 	return b
 }
 
-func (b *bench) node(name string, build node.Build) *plan.Action {
+func (b *bench) node(name string, build node.Build) *action.Action {
 	a := b.action("app", name, "", "true")
-	a.Copy, a.Skip, a.Output = true, []string{"**/node_modules"}, []plan.Output{{Stage: true}}
+	a.Copy, a.Skip, a.Output = true, []string{"**/node_modules"}, []action.Output{{Stage: true}}
 	a.Path = []string{filepath.Join(b.dir, "tools")}
 	build.Headers = []node.Headers{{Version: "24.0.0", Dir: filepath.Join(b.dir, "headers")}}
 	build.Arch, build.Gyp, build.HostArch, build.Libc, build.Where = a.Platform.Node, a.Platform.Gyp, "x64", "glibc", "[target.app] of xbuild.toml"
 	if b.exists("src/package-lock.json") && build.Lock == "" {
 		build.Lock, build.Manager = "package-lock.json", "npm"
 	}
-	a.Steps = []plan.Step{{Name: "native modules", Dir: a.Build, Node: &build}}
+	a.Steps = []action.Step{{Name: "native modules", Dir: a.Build, Node: &build}}
 	return a
 }
 

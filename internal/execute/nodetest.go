@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"xbuild/internal/action"
 	"xbuild/internal/node"
-	"xbuild/internal/plan"
 )
 
 //go:embed node-preload.js
@@ -21,7 +21,7 @@ var nodePreload []byte
 // nodeTest runs a test of the recipe node-gyp in the platform's own Node. It works in a directory of its own: the
 // source with all its packages, devDependencies included and for the platform, and over that what is in dist. npm
 // itself runs in the host's Node.
-func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt TestOptions, log *bytes.Buffer) error {
+func (r *runner) nodeTest(ctx context.Context, a *action.Action, s action.Step, opt TestOptions, log *bytes.Buffer) error {
 	work := filepath.Dir(a.State)
 	c := *a
 	c.Top = filepath.Join(work, "tested") // not "test": node --test of Node 20 takes every file below a directory of that name for a test
@@ -35,7 +35,7 @@ func (r *runner) nodeTest(ctx context.Context, a *plan.Action, s plan.Step, opt 
 	if !n.b.App && root.Scripts["prepare"] != "" {
 		// npm ci runs it for the package itself: what is written in TypeScript is compiled. By the packages and the
 		// Node of the host, where the module was built.
-		if err := r.command(ctx, a, plan.Step{Dir: a.Build, Command: []string{"npm", "run", "prepare"}}, log); err != nil {
+		if err := r.command(ctx, a, action.Step{Dir: a.Build, Command: []string{"npm", "run", "prepare"}}, log); err != nil {
 			return fmt.Errorf("its script prepare: %w", err)
 		}
 	}
@@ -131,7 +131,7 @@ func overlay(app, dir string) error {
 
 // built puts the module where its loader looks for it: what node-gyp made beside it as it was made, the module itself
 // as it is in dist. It returns its path.
-func (n *nodeRun) built(a *plan.Action, root node.Package, h node.Headers) (string, error) {
+func (n *nodeRun) built(a *action.Action, root node.Package, h node.Headers) (string, error) {
 	if root.Tool() == node.NAPIRS {
 		found, err := filepath.Glob(filepath.Join(a.Dist, "*.node"))
 		if err != nil || len(found) == 0 {
@@ -207,7 +207,7 @@ func preload(bin string) string {
 
 // programs makes the directory of what a test finds first on PATH: node, which is the platform's, and npm and npx,
 // which run in the host's. They do not count on the environment: a test may start programs with another.
-func (n *nodeRun) programs(bin string, s plan.Step, emulate bool) error {
+func (n *nodeRun) programs(bin string, s action.Step, emulate bool) error {
 	if err := removeAll(bin); err != nil {
 		return err
 	}

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"xbuild/internal/action"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
 	"xbuild/internal/node"
-	"xbuild/internal/plan"
 )
 
 // addon is a module that asks Node for a function of Node-API: an ELF file of linux/s390x with a dynamic symbol table
@@ -50,7 +50,7 @@ func addon(t *testing.T) string {
 
 // nodeTested builds a target and tests it in a Node that is a script: it says how it was called, and that it loaded the
 // file that the test names.
-func nodeTested(t *testing.T, b *bench, build node.Build) (TestResult, *plan.Action) {
+func nodeTested(t *testing.T, b *bench, build node.Build) (TestResult, *action.Action) {
 	t.Helper()
 	a := b.node("linux/s390x", build)
 	b.one(a)
@@ -77,8 +77,8 @@ esac`)
 	}
 	b.opt.XBuild = fake
 	step := *a.Steps[0].Node
-	a.Test = []plan.Step{{Name: "npm test", Dir: a.Build, Command: []string{"npm", "test"}, Node: &step, Env: env.Environment{{Name: "XBUILD_PROJECT", Value: "/project"}, {Name: "XBUILD_STORE", Value: "/store"}},
-		In: &plan.NodeTest{Range: "24", Headers: step.Headers[0], Node: plan.Node{Version: "24.1.0", Program: "/tree/node", Root: compose.Sysroot{Dir: "/root"}}}}}
+	a.Test = []action.Step{{Name: "npm test", Dir: a.Build, Command: []string{"npm", "test"}, Node: &step, Env: env.Environment{{Name: "XBUILD_PROJECT", Value: "/project"}, {Name: "XBUILD_STORE", Value: "/store"}},
+		In: &action.NodeTest{Range: "24", Headers: step.Headers[0], Node: action.Node{Version: "24.1.0", Program: "/tree/node", Root: compose.Sysroot{Dir: "/root"}}}}}
 	results, err := RunTests(t.Context(), []Test{{Action: a, Steps: a.Test}}, TestOptions{Options: b.opt})
 	if err != nil {
 		t.Fatal(err)
@@ -141,13 +141,13 @@ func TestNodeFetch(t *testing.T) {
 	for tests, want := range map[bool]int{false: 0, true: 1} {
 		b := nodeBench(t, map[string]string{"src/package.json": `{"name": "addon", "devDependencies": {"dev": "1"}}`, "src/package-lock.json": lockfile, "src/binding.gyp": "{}"})
 		a := b.node("linux/s390x", node.Build{})
-		a.Fetch = []plan.Step{{Name: "npm ci", Node: a.Steps[0].Node}}
-		a.Test = []plan.Step{{In: &plan.NodeTest{Range: "24"}}}
+		a.Fetch = []action.Step{{Name: "npm ci", Node: a.Steps[0].Node}}
+		a.Test = []action.Step{{In: &action.NodeTest{Range: "24"}}}
 		b.opt.Tests = tests
 		if err := os.MkdirAll(filepath.Dir(a.Build), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := Fetch(t.Context(), &plan.Plan{Actions: []*plan.Action{a}}, b.opt, func(string) {}); err != nil {
+		if err := Fetch(t.Context(), &action.Graph{Actions: []*action.Action{a}}, b.opt, func(string) {}); err != nil {
 			t.Fatal(err)
 		}
 		calls := b.read("npm.calls")

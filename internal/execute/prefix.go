@@ -15,8 +15,8 @@ import (
 	"slices"
 	"strings"
 
+	"xbuild/internal/action"
 	"xbuild/internal/cache"
-	"xbuild/internal/plan"
 )
 
 // The result of an action that others need is laid out beside its build directory as if it were installed: include,
@@ -37,10 +37,10 @@ type laid struct {
 }
 
 // manifest is the file with what lies in an action's prefix.
-func manifest(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "prefix.json") }
+func manifest(a *action.Action) string { return filepath.Join(filepath.Dir(a.State), "prefix.json") }
 
 // prefix brings an action's prefix up to date.
-func (r *runner) prefix(a *plan.Action, st *state) error {
+func (r *runner) prefix(a *action.Action, st *state) error {
 	files := map[string]laid{}
 	outputs := st.Outputs
 	if st.Taken != nil {
@@ -85,7 +85,7 @@ func (r *runner) prefix(a *plan.Action, st *state) error {
 }
 
 // installed is where a prefix has an output: as it is installed, or where files of its kind go.
-func installed(a *plan.Action, o output, mode fs.FileMode) []string {
+func installed(a *action.Action, o output, mode fs.FileMode) []string {
 	name := filepath.ToSlash(o.Dist)
 	for _, top := range []string{"usr/local/", "usr/"} {
 		if rest, ok := strings.CutPrefix(name, top); ok {
@@ -122,7 +122,7 @@ var headerSuffixes = []string{".h", ".hh", ".hpp", ".hxx", ".h++", ".inc", ".inl
 
 // headers adds the headers of an action's directories. What it installs itself wins. kept says that the result is a
 // kept one.
-func headers(a *plan.Action, files map[string]laid, kept bool) error {
+func headers(a *action.Action, files map[string]laid, kept bool) error {
 	for _, dir := range a.Headers {
 		if kept && within(dir, filepath.Dir(a.State)) {
 			continue // what is in the build directory is of another build
@@ -156,7 +156,7 @@ func headers(a *plan.Action, files map[string]laid, kept bool) error {
 
 // described adds what tells of the libraries: links by which linkers find those with a number in their names, and where
 // the build installs none, files for pkg-config and CMake. Those that it installs are made to name the prefix.
-func described(a *plan.Action, files map[string]laid) error {
+func described(a *action.Action, files map[string]laid) error {
 	for name := range files {
 		dir, base := path.Split(name)
 		if plain, _, ok := strings.Cut(base, ".so."); ok && dir == "lib/" && strings.HasPrefix(base, "lib") {
@@ -260,7 +260,7 @@ func static(files map[string]laid) bool {
 	return false
 }
 
-func pcFile(a *plan.Action, libs []string, static bool) []byte {
+func pcFile(a *action.Action, libs []string, static bool) []byte {
 	flags := strings.Join(slices.Concat([]string{"-L${libdir}"}, dashed(libs), linkWith(a, static)), " ")
 	return fmt.Appendf(nil, `prefix=%s
 libdir=${prefix}/lib
@@ -275,7 +275,7 @@ Libs: %[3]s
 }
 
 // cmakeFile is a package of CMake with an imported target NAME::NAME (cmake-packages(7)).
-func cmakeFile(a *plan.Action, libs []string, static bool) []byte {
+func cmakeFile(a *action.Action, libs []string, static bool) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `get_filename_component(_prefix "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE)
 if(NOT TARGET %[1]s::%[1]s)
@@ -297,7 +297,7 @@ func dashed(libs []string) []string {
 	return out
 }
 
-func linkWith(a *plan.Action, static bool) []string {
+func linkWith(a *action.Action, static bool) []string {
 	if !static {
 		return nil
 	}
@@ -305,7 +305,7 @@ func linkWith(a *plan.Action, static bool) []string {
 }
 
 // layOut writes what is not yet there as it should be, and removes what should not be there.
-func layOut(a *plan.Action, files map[string]laid, from *cache.Cache) error {
+func layOut(a *action.Action, files map[string]laid, from *cache.Cache) error {
 	have := map[string]laid{}
 	if data, err := os.ReadFile(manifest(a)); err == nil {
 		json.Unmarshal(data, &have) // of one that is broken nothing is known
@@ -366,7 +366,7 @@ func layOut(a *plan.Action, files map[string]laid, from *cache.Cache) error {
 }
 
 // write puts one file into a prefix. Where the same is there already, it stays as it is.
-func (f laid) write(a *plan.Action, to string, from *cache.Cache) error {
+func (f laid) write(a *action.Action, to string, from *cache.Cache) error {
 	if f.link != "" {
 		link := f.link
 		if filepath.IsAbs(link) {
@@ -416,7 +416,7 @@ func (f laid) write(a *plan.Action, to string, from *cache.Cache) error {
 
 // needed is a digest of the names in the prefixes of an action's needs: with others it is built from nothing, because a
 // build system remembers what it did not find.
-func needed(a *plan.Action) (string, error) {
+func needed(a *action.Action) (string, error) {
 	if len(a.Needs) == 0 {
 		return "", nil
 	}
@@ -432,7 +432,7 @@ func needed(a *plan.Action) (string, error) {
 }
 
 // laidOut are the names in an action's prefix.
-func laidOut(a *plan.Action) ([]string, error) {
+func laidOut(a *action.Action) ([]string, error) {
 	data, err := os.ReadFile(manifest(a))
 	if err != nil {
 		return nil, fmt.Errorf("what %s for %s made is not there: %w", a.Target, a.OCI, err)
@@ -451,7 +451,7 @@ func laidOut(a *plan.Action) ([]string, error) {
 
 // linkFile is a file of arguments for a link of an action: the libraries of its needs, where the recipe has no build
 // system that names them. A shared library is found from where both lie in dist.
-func linkFile(a *plan.Action) error {
+func linkFile(a *action.Action) error {
 	var args []string
 	seen := map[string]bool{}
 	add := func(arg string) {
@@ -494,7 +494,7 @@ func linkFile(a *plan.Action) error {
 }
 
 // sharedIn are the paths in dist of the shared libraries that an action made.
-func sharedIn(a *plan.Action) []string {
+func sharedIn(a *action.Action) []string {
 	var out []string
 	st := readState(a.State)
 	if st == nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"xbuild/internal/plan"
+	"xbuild/internal/action"
 )
 
 // TestPrefix lays out what actions made, as others find it.
@@ -37,7 +37,7 @@ func TestPrefix(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			a := &plan.Action{
+			a := &action.Action{
 				Target: "greet", State: filepath.Join(dir, "state.json"), Prefix: filepath.Join(dir, "prefix"), Linked: !c.run, Started: c.run,
 				Headers: []string{filepath.Join(dir, "include"), filepath.Join(dir, "none")},
 			}
@@ -77,7 +77,7 @@ func TestPrefix(t *testing.T) {
 // TestPrefixTimes: what is the same keeps its time, what is another one gets a new one, what is gone goes.
 func TestPrefixTimes(t *testing.T) {
 	dir := t.TempDir()
-	a := &plan.Action{Target: "greet", State: filepath.Join(dir, "state.json"), Prefix: filepath.Join(dir, "prefix"), Started: true}
+	a := &action.Action{Target: "greet", State: filepath.Join(dir, "state.json"), Prefix: filepath.Join(dir, "prefix"), Started: true}
 	file := func(name string) output { return output{Path: filepath.Join(dir, name), Dist: name} }
 	write(t, filepath.Join(dir, "a.txt"), "1")
 	write(t, filepath.Join(dir, "b.txt"), "1")
@@ -133,9 +133,9 @@ Libs: -L/p/lib -lgreet
 
 // TestSchedule: an action begins after what it needs, those that can begin in their order.
 func TestSchedule(t *testing.T) {
-	lib, gen := &plan.Action{Target: "lib"}, &plan.Action{Target: "gen"}
-	app := &plan.Action{Target: "app", Needs: []plan.Need{{Target: "lib", Action: lib}, {Target: "gen", Action: gen, Run: true}}}
-	s := newSchedule([]*plan.Action{app, lib, gen}, remembered)
+	lib, gen := &action.Action{Target: "lib"}, &action.Action{Target: "gen"}
+	app := &action.Action{Target: "app", Needs: []action.Need{{Target: "lib", Action: lib}, {Target: "gen", Action: gen, Run: true}}}
+	s := newSchedule([]*action.Action{app, lib, gen}, remembered)
 	for _, want := range []int{1, 2} {
 		if i, ok := s.next(); !ok || i != want {
 			t.Fatalf("next is %d, %v, want %d", i, ok, want)

@@ -11,16 +11,16 @@ import (
 	"slices"
 	"strings"
 
-	"xbuild/internal/plan"
+	"xbuild/internal/action"
 )
 
 // madeOf is the file with what an action was made of when it last succeeded: its commands, variables and tools. The
 // state has the hash of that alone, which is read in every run.
-func madeOf(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "made-of.json") }
+func madeOf(a *action.Action) string { return filepath.Join(filepath.Dir(a.State), "made-of.json") }
 
 // reasons say why an action is run: st is the state of its last run, nil where nothing is known of one, changed what is
 // not any more what it read, declared the digest of what its target's inputs name now.
-func reasons(a *plan.Action, st *state, changed map[string]bool, declared string, blind bool) []string {
+func reasons(a *action.Action, st *state, changed map[string]bool, declared string, blind bool) []string {
 	switch {
 	case st == nil:
 		if _, err := os.Lstat(filepath.Join(filepath.Dir(a.State), "log")); errors.Is(err, fs.ErrNotExist) {

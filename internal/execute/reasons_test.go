@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"xbuild/internal/action"
 	"xbuild/internal/env"
-	"xbuild/internal/plan"
 )
 
 // TestWhy: each run says what was not as it was the last time, by name, and one with nothing to do says nothing.
@@ -17,7 +17,7 @@ func TestWhy(t *testing.T) {
 	b := newBench(t)
 	b.write("src/other", "1")
 	a := b.action("hello", "linux/arm64", "hello", "cat ../../../../../src/input >hello; ls ../../../../../src >>hello; test ! -e ../../../../../src/maybe")
-	plain := func(a *plan.Action) { a.ID = string(a.MadeOf()) }
+	plain := func(a *action.Action) { a.ID = action.ID(a.MadeOf()) }
 	plain(a)
 	for _, c := range []struct {
 		name   string

@@ -15,7 +15,7 @@ import (
 	"slices"
 	"strings"
 
-	"xbuild/internal/plan"
+	"xbuild/internal/action"
 )
 
 // Go keeps the results of packages in a cache, by all that it knows of. Of a package with C or assembly it does not
@@ -34,7 +34,7 @@ var importsC = regexp.MustCompile(`(?m)^import[ \t]*(\([^)]*)?"C"`)
 
 // unseen are the sources with C, and those in assembly, that the build system looked at alone: their result is one that
 // it had, and what that was made from nobody saw.
-func unseen(a *plan.Action, st *state) map[string]bool {
+func unseen(a *action.Action, st *state) map[string]bool {
 	out := map[string]bool{}
 	for _, s := range a.Steps {
 		if len(s.Results) == 0 {
@@ -58,11 +58,11 @@ func unseen(a *plan.Action, st *state) map[string]bool {
 // forgetResults removes the results of packages with C or assembly from go's cache: of those with one of the files, of
 // all where that is nil. known is false where there is one that it did not find.
 func (r *runner) forgetResults(
-	ctx context.Context, a *plan.Action, files map[string]bool, log *bytes.Buffer,
+	ctx context.Context, a *action.Action, files map[string]bool, log *bytes.Buffer,
 ) (n int, known bool, err error) {
 	apart := *a
 	apart.Apart = true
-	output := func(s plan.Step, argv ...string) ([]byte, error) {
+	output := func(s action.Step, argv ...string) ([]byte, error) {
 		s.Command, s.Stdout = argv, filepath.Join(filepath.Dir(a.State), "results")
 		defer os.Remove(s.Stdout)
 		if err := r.command(ctx, &apart, s, log); err != nil {

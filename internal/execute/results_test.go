@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"xbuild/internal/plan"
+	"xbuild/internal/action"
 )
 
 // TestForgetResult: the name of a result in go's cache, as Go 1.24 had it for a build ID.
@@ -57,7 +57,7 @@ func TestUnseenResults(t *testing.T) {
 		}
 		st.Reads = append(st.Reads, read{Path: path, By: f.by})
 	}
-	a := &plan.Action{Steps: []plan.Step{{Command: []string{"go", "build"}, Results: []string{"go", "list"}}}}
+	a := &action.Action{Steps: []action.Step{{Command: []string{"go", "build"}, Results: []string{"go", "list"}}}}
 	var got []string
 	for _, path := range slices.Sorted(maps.Keys(unseen(a, st))) {
 		got = append(got, filepath.Base(path))

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"xbuild/internal/plan"
+	"xbuild/internal/action"
 )
 
 // A schedule hands out actions, each after all that it needs: those first behind which most is left to do, by the times
@@ -17,8 +17,8 @@ import (
 type schedule struct {
 	mu      sync.Mutex
 	changed sync.Cond
-	actions []*plan.Action
-	number  map[*plan.Action]int
+	actions []*action.Action
+	number  map[*action.Action]int
 	left    []float64 // seconds from an action's beginning to the end of the last that needs it, if nothing waits
 	begun   []bool
 	ended   []bool
@@ -26,8 +26,8 @@ type schedule struct {
 
 // newSchedule is a schedule of a plan's actions, each of which stands behind what it needs. took is how many seconds an
 // action took the last time, 0 where that is not known.
-func newSchedule(actions []*plan.Action, took func(*plan.Action) float64) *schedule {
-	s := &schedule{actions: actions, number: map[*plan.Action]int{}}
+func newSchedule(actions []*action.Action, took func(*action.Action) float64) *schedule {
+	s := &schedule{actions: actions, number: map[*action.Action]int{}}
 	s.begun, s.ended = make([]bool, len(actions)), make([]bool, len(actions))
 	s.changed.L = &s.mu
 	for i, a := range actions {
@@ -48,7 +48,7 @@ func newSchedule(actions []*plan.Action, took func(*plan.Action) float64) *sched
 
 // guessed are the seconds that actions take. One that is not known takes as long as its target for other platforms, or
 // as any other.
-func guessed(actions []*plan.Action, took func(*plan.Action) float64) []float64 {
+func guessed(actions []*action.Action, took func(*action.Action) float64) []float64 {
 	type mean struct{ sum, n float64 }
 	out, all, targets := make([]float64, len(actions)), mean{}, map[string]mean{}
 	for i, a := range actions {
@@ -75,9 +75,9 @@ func guessed(actions []*plan.Action, took func(*plan.Action) float64) []float64 
 }
 
 // took is the file with the seconds that an action took when it was last built from nothing or in part.
-func took(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "took") }
+func took(a *action.Action) string { return filepath.Join(filepath.Dir(a.State), "took") }
 
-func remembered(a *plan.Action) float64 {
+func remembered(a *action.Action) float64 {
 	data, err := os.ReadFile(took(a))
 	if err != nil {
 		return 0
@@ -87,13 +87,13 @@ func remembered(a *plan.Action) float64 {
 }
 
 // remember notes how long an action took. Where that cannot be written, it is not known the next time.
-func remember(a *plan.Action, d time.Duration) {
+func remember(a *action.Action, d time.Duration) {
 	os.WriteFile(took(a), []byte(strconv.FormatFloat(d.Seconds(), 'f', 3, 64)), 0o644)
 }
 
 // first is how early each action gets a slot.
-func (s *schedule) first() map[*plan.Action]float64 {
-	out := map[*plan.Action]float64{}
+func (s *schedule) first() map[*action.Action]float64 {
+	out := map[*action.Action]float64{}
 	for i, a := range s.actions {
 		out[a] = s.left[i]
 	}
@@ -149,10 +149,10 @@ func (s *schedule) end(i int) {
 }
 
 // unmade is the need of an action that was not made; nil where all are. results are in the order of the actions.
-func (s *schedule) unmade(a *plan.Action, results []Result) error {
+func (s *schedule) unmade(a *action.Action, results []Result) error {
 	for _, n := range a.Needs {
 		if j, planned := s.number[n.Action]; !planned || results[j].Err != nil {
-			return &plan.NeedError{Target: n.Target, OCI: n.OCI}
+			return &action.NeedError{Target: n.Target, OCI: n.OCI}
 		}
 	}
 	return nil

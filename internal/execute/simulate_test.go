@@ -10,7 +10,7 @@ import (
 	"slices"
 	"testing"
 
-	"xbuild/internal/plan"
+	"xbuild/internal/action"
 )
 
 // A recorded build is a project as it was built for linux/arm64 with one job at a time (2026-11-30; dav1d 1.0.0, fmt
@@ -51,7 +51,7 @@ func (e *events) Pop() any {
 // simulate is how long a plan's actions take on so many cores: the schedule hands them out, each waits for a slot by its
 // place in the schedule, and the jobs of all that build take what slots are free, none before another.
 func simulate(
-	actions []*plan.Action, of func(*plan.Action) recorded, fixed func(*plan.Action) bool, took func(*plan.Action) float64, cores int, random *rand.Rand,
+	actions []*action.Action, of func(*action.Action) recorded, fixed func(*action.Action) bool, took func(*action.Action) float64, cores int, random *rand.Rand,
 ) float64 {
 	s := newSchedule(actions, took)
 	free, now := cores, 0.0
@@ -154,12 +154,12 @@ func TestSimulation(t *testing.T) {
 	if len(builds) != 9 {
 		t.Fatalf("%d builds were recorded", len(builds))
 	}
-	var actions []*plan.Action
-	made := map[string]*plan.Action{}
+	var actions []*action.Action
+	made := map[string]*action.Action{}
 	add := func(target, of string, platform int, needs ...string) {
-		a := &plan.Action{Target: target, Recipe: of, OCI: fmt.Sprint(platform)}
+		a := &action.Action{Target: target, Recipe: of, OCI: fmt.Sprint(platform)}
 		for _, n := range needs {
-			a.Needs = append(a.Needs, plan.Need{Target: n, Action: made[n+" "+a.OCI]})
+			a.Needs = append(a.Needs, action.Need{Target: n, Action: made[n+" "+a.OCI]})
 		}
 		made[target+" "+a.OCI] = a
 		actions = append(actions, a)
@@ -172,9 +172,9 @@ func TestSimulation(t *testing.T) {
 	for platform := range 11 {
 		add("tool", "fmt", platform, "lz4", "xz") // a tenth, which needs two others
 	}
-	of := func(a *plan.Action) recorded { return builds[a.Recipe] }
-	ninja := func(a *plan.Action) bool { return slices.Contains([]string{"dav1d", "fmt", "jsonc", "uv"}, a.Recipe) }
-	seconds := func(a *plan.Action) float64 { // on one core
+	of := func(a *action.Action) recorded { return builds[a.Recipe] }
+	ninja := func(a *action.Action) bool { return slices.Contains([]string{"dav1d", "fmt", "jsonc", "uv"}, a.Recipe) }
+	seconds := func(a *action.Action) float64 { // on one core
 		r := of(a)
 		sum := r.Alone
 		for _, j := range r.Jobs {
@@ -183,7 +183,7 @@ func TestSimulation(t *testing.T) {
 		return sum
 	}
 	for _, cores := range []int{8, 32, 128} {
-		work, path := 0.0, map[*plan.Action]float64{}
+		work, path := 0.0, map[*action.Action]float64{}
 		longest := 0.0
 		for _, a := range actions {
 			work += seconds(a)
@@ -195,15 +195,15 @@ func TestSimulation(t *testing.T) {
 			longest = max(longest, path[a])
 		}
 		least := max(longest, work/float64(cores))
-		none := func(*plan.Action) float64 { return 0 }
+		none := func(*action.Action) float64 { return 0 }
 		for _, c := range []struct {
 			name  string
-			took  func(*plan.Action) float64
-			fixed func(*plan.Action) bool
+			took  func(*action.Action) float64
+			fixed func(*action.Action) bool
 			most  float64
 		}{
-			{"times of the last build", seconds, func(*plan.Action) bool { return false }, 1.1},
-			{"no times", none, func(*plan.Action) bool { return false }, 1.2},
+			{"times of the last build", seconds, func(*action.Action) bool { return false }, 1.1},
+			{"no times", none, func(*action.Action) bool { return false }, 1.2},
 			{"a ninja without a jobserver", seconds, ninja, 1.1},
 			{"the same, no times", none, ninja, 1.4},
 		} {

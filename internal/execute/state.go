@@ -16,12 +16,12 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
-	"xbuild/internal/plan"
+	"xbuild/internal/action"
 )
 
 // A state is what is known of an action's last run.
 type state struct {
-	ID      string            `json:"id"`
+	ID      action.ID         `json:"id"`
 	Failed  bool              `json:"failed,omitempty"`
 	Seen    bool              `json:"seen"` // Reads is all that was read
 	Reads   []read            `json:"reads,omitempty"`
@@ -155,7 +155,7 @@ func (st *state) outputsThere() bool {
 }
 
 // collect finds the files that the action promised.
-func (st *state) collect(a *plan.Action) error {
+func (st *state) collect(a *action.Action) error {
 	st.Outputs = nil
 	add := func(path, dist string) error {
 		info, err := os.Lstat(path)
@@ -234,7 +234,7 @@ func (st *state) collect(a *plan.Action) error {
 
 // stepDone tells whether a step that has an output has nothing to do: same command, its output there, and none of those
 // programs to run again that read what has changed.
-func (st *state) stepDone(s plan.Step, again map[string]bool) bool {
+func (st *state) stepDone(s action.Step, again map[string]bool) bool {
 	name := made(s)
 	if name == "" || st.Steps[s.Output] != commandHash(s) || !slices.Contains(st.Readers, name) || again[name] {
 		return false
@@ -244,14 +244,14 @@ func (st *state) stepDone(s plan.Step, again map[string]bool) bool {
 }
 
 // made is the reader that a step is which has an output: all of its programs are run for that.
-func made(s plan.Step) string {
+func made(s action.Step) string {
 	if s.Output == "" {
 		return ""
 	}
 	return "what makes " + s.Output
 }
 
-func (st *state) stepSucceeded(s plan.Step) {
+func (st *state) stepSucceeded(s action.Step) {
 	if s.Output != "" {
 		st.Steps[s.Output] = commandHash(s)
 	}
@@ -259,7 +259,7 @@ func (st *state) stepSucceeded(s plan.Step) {
 
 // commandHash is a digest of a command, with the arguments that it takes from files: an earlier step may have made
 // them.
-func commandHash(s plan.Step) string {
+func commandHash(s action.Step) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\x00%s", s.Dir, strings.Join(s.Command, "\x00"))
 	for _, arg := range s.Command {

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"xbuild/internal/action"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
 	"xbuild/internal/hosttools"
-	"xbuild/internal/plan"
 	"xbuild/internal/store"
 )
 
@@ -50,8 +50,8 @@ func (r *runner) crates(ctx context.Context, st *store.Store, b compose.BuiltStd
 		note("Rust's standard library " + b.Builder.Rust.Version + ": fetching the crates that it stands on")
 		e, command := env.ForCrates(b, tmp)
 		var log bytes.Buffer
-		a := &plan.Action{Env: e, Path: []string{b.Builder.Bin(), b.Host.Bin()}}
-		err := r.command(ctx, a, plan.Step{Name: "cargo vendor", Dir: "/", Command: command}, &log)
+		a := &action.Action{Env: e, Path: []string{b.Builder.Bin(), b.Host.Bin()}}
+		err := r.command(ctx, a, action.Step{Name: "cargo vendor", Dir: "/", Command: command}, &log)
 		if err != nil && r.opt.Offline {
 			return fmt.Errorf("crates of the standard library of Rust for %s: %w\n%s\nhint: run \"xbuild fetch\" while there is a network", b.Target, err, log.String())
 		}
@@ -69,10 +69,10 @@ func (r *runner) std(ctx context.Context, st *store.Store, b compose.BuiltStd, t
 		return err
 	}
 	defer done()
-	e, command, made := env.ForStd(b, work, plan.Jobs)
+	e, command, made := env.ForStd(b, work, action.Jobs)
 	var log bytes.Buffer
 	// cargo reads .cargo/config.toml in the directories above the one that it is started in: / has none of a user's.
-	a := &plan.Action{Env: e, Path: []string{b.Builder.Bin(), b.Host.Bin()}, HostDir: filepath.Join(work, "host")}
+	a := &action.Action{Env: e, Path: []string{b.Builder.Bin(), b.Host.Bin()}, HostDir: filepath.Join(work, "host")}
 	a.Seen, _ = r.opt.Host.Visible(nil)
 	if err := hosttools.Link(a.HostDir, a.Seen); err != nil {
 		return err
@@ -83,7 +83,7 @@ func (r *runner) std(ctx context.Context, st *store.Store, b compose.BuiltStd, t
 	if b.View.Key != "" {
 		a.Path = append(a.Path, b.View.Bin()) // rustc calls <triplet>-dlltool for the libraries of Windows that the standard library imports from
 	}
-	if err := r.command(ctx, a, plan.Step{Name: "cargo build", Dir: "/", Command: command}, &log); err != nil {
+	if err := r.command(ctx, a, action.Step{Name: "cargo build", Dir: "/", Command: command}, &log); err != nil {
 		return fmt.Errorf("%w\n%s", err, log.String())
 	}
 	to := b.Libraries(tree)
@@ -91,7 +91,7 @@ func (r *runner) std(ctx context.Context, st *store.Store, b compose.BuiltStd, t
 		return err
 	}
 	for _, name := range b.View.Sysroot.RustObjects {
-		if err := r.command(ctx, a, plan.Step{Name: "rustc " + name, Dir: "/", Command: env.StdObject(b, name, to)}, &log); err != nil {
+		if err := r.command(ctx, a, action.Step{Name: "rustc " + name, Dir: "/", Command: env.StdObject(b, name, to)}, &log); err != nil {
 			return fmt.Errorf("%w\n%s", err, log.String())
 		}
 	}

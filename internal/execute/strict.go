@@ -13,10 +13,10 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"xbuild/internal/action"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
 	"xbuild/internal/inspect"
-	"xbuild/internal/plan"
 	"xbuild/internal/probe"
 )
 
@@ -44,14 +44,14 @@ func (e *strictError) hint() string {
 }
 
 // diagnostics is the file in which clang notes its messages for an action's commands.
-func diagnostics(a *plan.Action) string {
+func diagnostics(a *action.Action) string {
 	return filepath.Join(filepath.Dir(a.State), "diagnostics")
 }
 
 // listen makes the compilers of a command note their messages, in whatever build system they run and whatever becomes
 // of what they print: LLVM's CC_LOG_DIAGNOSTICS (clang/lib/Driver/Driver.cpp; Clang's options.td,
 // "-diagnostic-log-file").
-func listen(a *plan.Action, e *env.Environment) {
+func listen(a *action.Action, e *env.Environment) {
 	if a.Strict != nil && (a.Lenient == nil || !*a.Lenient) {
 		e.Set("CC_LOG_DIAGNOSTICS", "1")
 		e.Set("CC_LOG_DIAGNOSTICS_FILE", diagnostics(a))
@@ -63,7 +63,7 @@ func listen(a *plan.Action, e *env.Environment) {
 // for by running a configuring step again, else by the name of the function; but where the steps themselves failed,
 // such an error may be why, and is told as any other. The error is a *strictError where a test's answer is another one
 // then.
-func (r *runner) strict(ctx context.Context, a *plan.Action, last int, stepsFailed bool, log *bytes.Buffer) error {
+func (r *runner) strict(ctx context.Context, a *action.Action, last int, stepsFailed bool, log *bytes.Buffer) error {
 	if a.Strict == nil {
 		return nil
 	}
@@ -147,7 +147,7 @@ func dedupe(list []string) []string {
 
 // logged tries the tests again that logs tell of, and returns those that succeed now and the refusals that are of none
 // of them, or of one that cannot be tried.
-func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Refusal) (
+func (r *runner) logged(ctx context.Context, a *action.Action, refused []probe.Refusal) (
 	failed []string, rest []probe.Refusal, err error,
 ) {
 	rest = slices.Clone(refused)
@@ -193,7 +193,7 @@ func (r *runner) logged(ctx context.Context, a *plan.Action, refused []probe.Ref
 // asGCC are the flags with which clang takes C and C++ as GCC 13 did. A name that is not called clang declares too where it is
 // one of the C library's, as a test of a declaration has it ("(void) strchr;"), and GCC never: without builtins clang
 // is alike.
-func asGCC(a *plan.Action, refused ...probe.Refusal) []string {
+func asGCC(a *action.Action, refused ...probe.Refusal) []string {
 	flags := compose.LenientFlags(a.Strict.Groups.All())
 	named := func(f probe.Refusal) bool { return strings.Contains(f.Message, "library function") }
 	if slices.ContainsFunc(refused, named) {
@@ -207,7 +207,7 @@ var removed = []string{"no such file or directory", "cannot open "}
 
 // retry compiles a test as GCC 13 would have taken it. It tells whether the test passes now, and whether that is known
 // at all.
-func (r *runner) retry(ctx context.Context, a *plan.Action, t probe.Test, f probe.Refusal) (passes, known bool) {
+func (r *runner) retry(ctx context.Context, a *action.Action, t probe.Test, f probe.Refusal) (passes, known bool) {
 	tmp, err := os.MkdirTemp(filepath.Dir(a.State), "test-")
 	if err != nil {
 		return false, false
@@ -265,18 +265,18 @@ func lost(output string) bool {
 }
 
 // quiet runs a command in the environment of an action and returns what it printed.
-func (r *runner) quiet(ctx context.Context, a *plan.Action, dir string, command ...string) (string, error) {
+func (r *runner) quiet(ctx context.Context, a *action.Action, dir string, command ...string) (string, error) {
 	c := *a
 	c.Strict, c.Apart = nil, true // it is no test of the project's
 	var log bytes.Buffer
-	err := r.command(ctx, &c, plan.Step{Dir: dir, Command: command}, &log)
+	err := r.command(ctx, &c, action.Step{Dir: dir, Command: command}, &log)
 	_, out, _ := strings.Cut(log.String(), "\n") // the command itself
 	return out, err
 }
 
 // again runs the steps up to a configuring one in another directory, with a compiler that takes C and C++ as GCC 13 did. It
 // tells whether they succeed there, and returns the lines that are in what they leave behind and not in what is there.
-func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []probe.Refusal) (
+func (r *runner) again(ctx context.Context, a *action.Action, last int, refused []probe.Refusal) (
 	ran bool, lines []string, err error,
 ) {
 	dir := filepath.Join(filepath.Dir(a.State), "again")
@@ -350,7 +350,7 @@ func (r *runner) again(ctx context.Context, a *plan.Action, last int, refused []
 
 // inLibc tells whether what was refused would have compiled and linked: all but functions that the C library does not
 // have.
-func (r *runner) inLibc(ctx context.Context, a *plan.Action, f probe.Refusal) (bool, error) {
+func (r *runner) inLibc(ctx context.Context, a *action.Action, f probe.Refusal) (bool, error) {
 	name := f.Function()
 	if name == "" {
 		return true, nil

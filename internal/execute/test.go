@@ -17,14 +17,14 @@ import (
 	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
 
+	"xbuild/internal/action"
 	"xbuild/internal/env"
-	"xbuild/internal/plan"
 )
 
 // A Test is one target's test for one platform, and how it is to be run.
 type Test struct {
-	Action   *plan.Action
-	Steps    []plan.Step
+	Action   *action.Action
+	Steps    []action.Step
 	Emulated bool   // its programs run under QEMU
 	Skip     string // why it is not run
 	Broken   error  // why it cannot be run: the build's error
@@ -119,7 +119,7 @@ func (r *runner) test(ctx context.Context, t Test, opt TestOptions, start *time.
 	}
 	failed := func(err error) TestResult { return TestResult{Result: Failed, Reason: err.Error()} }
 	work := filepath.Dir(a.State)
-	if slices.ContainsFunc(t.Steps, func(s plan.Step) bool { return s.Dir == a.Build || s.In != nil }) {
+	if slices.ContainsFunc(t.Steps, func(s action.Step) bool { return s.Dir == a.Build || s.In != nil }) {
 		// The commands may write into the build directory: no build at the same time.
 		lock := flock.New(filepath.Join(work, "lock"))
 		if ok, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil || !ok {

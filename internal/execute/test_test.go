@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"xbuild/internal/action"
 	"xbuild/internal/env"
 	"xbuild/internal/hosttools"
-	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 )
 
@@ -23,12 +23,12 @@ func testOf(t *testing.T, dir, target, name string, commands ...string) Test {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &plan.Action{Target: target, Platform: p, OCI: p.Name, Recipe: "cc", Source: dir, Build: filepath.Join(dir, filepath.FromSlash(p.Name), target, "build"), State: filepath.Join(dir, filepath.FromSlash(p.Name), target, "state.json")}
+	a := &action.Action{Target: target, Platform: p, OCI: p.Name, Recipe: "cc", Source: dir, Build: filepath.Join(dir, filepath.FromSlash(p.Name), target, "build"), State: filepath.Join(dir, filepath.FromSlash(p.Name), target, "state.json")}
 	if err := os.MkdirAll(a.Build, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range commands {
-		a.Test = append(a.Test, plan.Step{Name: "step", Dir: dir, Command: []string{"sh", "-c", c}})
+		a.Test = append(a.Test, action.Step{Name: "step", Dir: dir, Command: []string{"sh", "-c", c}})
 	}
 	return Test{Action: a, Steps: a.Test}
 }

@@ -2,9 +2,6 @@ package plan
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -15,6 +12,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 	"xbuild/internal/env"
 	"xbuild/internal/node"
@@ -66,7 +64,7 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 	return vars
 }
 
-func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, host bool) (*Action, error) {
+func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, host bool) (*action.Action, error) {
 	recipe := pl.Catalog.Recipe(t.Recipe)
 	cfg := pl.Project.Config(p)
 	vars := pl.vars(t, p)
@@ -76,7 +74,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 		name, folder = onHost, "for-host" // host has links to the host's programs
 	}
 	work := filepath.Join(pl.Project.BuildDir(), filepath.FromSlash(folder), t.Name)
-	a := &Action{
+	a := &action.Action{
 		Target: t.Name, Platform: p, OCI: name, Host: host, Prefix: filepath.Join(work, "prefix"), Recipe: t.Recipe,
 		Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
@@ -116,7 +114,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 			return nil, err
 		}
 	}
-	if err := a.copied(vars); err != nil {
+	if err := copied(a, vars); err != nil {
 		return nil, err
 	}
 	if err := pl.takes(recipe, t, source); err != nil {
@@ -158,7 +156,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	arguments.CFlags = append(arguments.CFlags, m.maps...)
 	arguments.CXXFlags = append(arguments.CXXFlags, m.maps...)
 
-	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, Jobs
+	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, action.Jobs
 	vars["env.CFLAGS"], vars["env.CXXFLAGS"], vars["env.LDFLAGS"] = variables.CFlags, variables.CXXFlags, variables.LDFlags
 	vars["lenient_header"] = m.view.LenientHeader()
 	for _, l := range recipe.Lists {
@@ -201,7 +199,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	if a.Steps, err = steps(recipe.Steps, vars, a); err != nil {
 		return nil, fmt.Errorf("recipes/%s.toml: %w", recipe.Name, err)
 	}
-	for _, list := range [][]Step{a.Fetch, a.Steps} {
+	for _, list := range [][]action.Step{a.Fetch, a.Steps} {
 		for i := range list {
 			if list[i].Node != nil {
 				if list[i].Node, err = pl.nodeBuild(a, t, p, vars, m.headers, m.cargo); err != nil {
@@ -234,12 +232,12 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 			a.Caller = append(a.Caller, v)
 		}
 	}
-	a.Roots = NewRoots(
-		Root{RootBuild, pl.Project.BuildDir()}, Root{RootDist, a.DistDir}, Root{RootProject, pl.Project.Dir},
-		Root{RootStore, pl.Store},
-		Root{RootSource, cmp.Or(a.Root, a.Source)}, Root{RootHome, pl.Environ.Lookup("HOME")},
+	a.Roots = action.NewRoots(
+		action.Root{Name: action.RootBuild, Dir: pl.Project.BuildDir()}, action.Root{Name: action.RootDist, Dir: a.DistDir}, action.Root{Name: action.RootProject, Dir: pl.Project.Dir},
+		action.Root{Name: action.RootStore, Dir: pl.Store},
+		action.Root{Name: action.RootSource, Dir: cmp.Or(a.Root, a.Source)}, action.Root{Name: action.RootHome, Dir: pl.Environ.Lookup("HOME")},
 	)
-	a.ID = a.id()
+	a.ID = a.Hash()
 	return a, nil
 }
 
@@ -274,7 +272,7 @@ func optimises(recipe *catalog.Recipe, t project.Target) bool {
 
 // inWorkspace has the workspace copied that the source is in. What a build for the host left behind in its packages is
 // left out, as it is in the source.
-func (pl *Planner) inWorkspace(a *Action, t project.Target, vars catalog.Vars) error {
+func (pl *Planner) inWorkspace(a *action.Action, t project.Target, vars catalog.Vars) error {
 	w, err := pl.workspace(t)
 	if err != nil || w.Source == "." {
 		return err
@@ -305,7 +303,7 @@ func (pl *Planner) inWorkspace(a *Action, t project.Target, vars catalog.Vars) e
 }
 
 // copied says what is copied and where to: the source, or what root names, in which the source lies as it does there.
-func (a *Action) copied(vars catalog.Vars) error {
+func copied(a *action.Action, vars catalog.Vars) error {
 	a.Root, a.Top = a.Source, a.Build
 	root, _ := vars["root"].(string)
 	if root == "" || !a.Copy {
@@ -338,7 +336,7 @@ func watched(source string, roots []string) string {
 	}
 }
 
-func (pl *Planner) outputs(a *Action, recipe *catalog.Recipe, t project.Target, vars catalog.Vars) error {
+func (pl *Planner) outputs(a *action.Action, recipe *catalog.Recipe, t project.Target, vars catalog.Vars) error {
 	vars["artifact"] = t.Name
 	for _, o := range recipe.Outputs {
 		ok, err := vars.Holds(o.When)
@@ -360,11 +358,11 @@ func (pl *Planner) outputs(a *Action, recipe *catalog.Recipe, t project.Target, 
 			if err != nil {
 				return err
 			}
-			a.Output = append(a.Output, Output{Path: p, Stage: o.Stage, Cargo: messages})
+			a.Output = append(a.Output, action.Output{Path: p, Stage: o.Stage, Cargo: messages})
 		}
 	}
 	for _, o := range t.Outputs {
-		a.Output = append(a.Output, Output{Path: o.Path, Dist: o.Dist})
+		a.Output = append(a.Output, action.Output{Path: o.Path, Dist: o.Dist})
 	}
 	if len(a.Output) == 0 {
 		return fmt.Errorf("recipe %q cannot know what it builds: name the files with outputs = [\"path\"]%s", recipe.Name, installHint(recipe))
@@ -449,8 +447,8 @@ func dedupe(list []string) []string {
 	})
 }
 
-func steps(defs []catalog.Step, vars catalog.Vars, a *Action) ([]Step, error) {
-	var out []Step
+func steps(defs []catalog.Step, vars catalog.Vars, a *action.Action) ([]action.Step, error) {
+	var out []action.Step
 	for group, def := range defs {
 		ok, err := vars.Holds(def.When)
 		if err != nil {
@@ -485,8 +483,8 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *Action) ([]Step, error) {
 	return out, nil
 }
 
-func step(def catalog.Step, vars catalog.Vars, a *Action) (Step, error) {
-	s := Step{Dir: a.Build, Ran: def.Ran, Configures: def.Configures, Ahead: def.Ahead, Jobserver: a.Jobservers[def.Jobserver]}
+func step(def catalog.Step, vars catalog.Vars, a *action.Action) (action.Step, error) {
+	s := action.Step{Dir: a.Build, Ran: def.Ran, Configures: def.Configures, Ahead: def.Ahead, Jobserver: a.Jobservers[def.Jobserver]}
 	var err error
 	for _, f := range []struct {
 		to   *string
@@ -548,33 +546,4 @@ func yielding(command, options []string, vars catalog.Vars) []string {
 		}
 	}
 	return command
-}
-
-// id hashes all that the action is made of.
-func (a *Action) id() string {
-	sum := sha256.Sum256(a.MadeOf())
-	return hex.EncodeToString(sum[:])
-}
-
-// StepMadeOf is what one step is made of, as MadeOf has it.
-func (a *Action) StepMadeOf(s Step) []byte {
-	return (&Action{
-		OCI: a.OCI, Env: a.Env, Path: a.Path, HostTools: a.HostTools, Caller: a.Caller, Roots: a.Roots,
-		Source: a.Source, Steps: []Step{s},
-	}).MadeOf()
-}
-
-// MadeOf is all that the action is made of but its inputs, in JSON, with its paths told by their roots. The path of
-// xbuild itself is left out: it is not what decides the result.
-func (a *Action) MadeOf() []byte {
-	c := *a
-	c.Env = slices.DeleteFunc(slices.Clone(a.Env), func(v env.Var) bool {
-		return v.Name == "XBUILD" || strings.HasPrefix(v.Name, "CARGO_TARGET_") && strings.HasSuffix(v.Name, "_RUNNER")
-	})
-	c.ID, c.Dist, c.DistDir, c.Test, c.Equal, c.Bench = "", "", "", nil, false, nil
-	data, err := json.Marshal(c)
-	if err != nil {
-		panic(err) // strings and lists alone
-	}
-	return []byte(a.Roots.SpellAll(string(data)))
 }

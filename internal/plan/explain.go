@@ -4,115 +4,16 @@ import (
 	"fmt"
 	"go/build"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
+	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 )
-
-// An Explanation tells what a message of a command means for this project.
-type Explanation struct {
-	catalog.Explain
-	words  func(name string) string // of the placeholders that are no groups
-	source string                   // the directory in which Find is looked for
-}
-
-var (
-	compiled    sync.Map // of expressions, which are the catalog's
-	placeholder = regexp.MustCompile(`\{[a-z0-9]+\}`)
-)
-
-func expression(text string) *regexp.Regexp {
-	re, ok := compiled.Load(text)
-	if !ok {
-		re, _ = compiled.LoadOrStore(text, regexp.MustCompile("(?m)"+text)) // a test of package catalog compiles every one
-	}
-	return re.(*regexp.Regexp)
-}
-
-// Hint returns what the user can do, empty where the log holds no such message.
-func (e Explanation) Hint(log string) string {
-	found := expression(e.Match).FindAllStringSubmatch(log, -1)
-	if e.Cgo != nil {
-		want := map[bool]string{true: "left out", false: "none"}[*e.Cgo]
-		found = slices.DeleteFunc(found, func(groups []string) bool {
-			file, _, _ := strings.Cut(groups[0], ":")
-			return e.words("cgo "+file) != want
-		})
-	}
-	if len(found) == 0 || e.Unless != "" && expression(e.Unless).MatchString(log) {
-		return ""
-	}
-	where := ""
-	if e.Find != "" {
-		find := expression(e.Find)
-		places := placesOf(find, e.source)
-		if len(places) == 0 && !find.MatchString(log) {
-			return ""
-		}
-		if where = strings.Join(places, ", "); where == "" {
-			where = "a file that the build makes"
-		}
-	}
-	groups := found[0]
-	if e.Last {
-		groups = found[len(found)-1]
-	}
-	// Of alternatives one has matched.
-	groups = append(groups[:1], slices.DeleteFunc(groups[1:], func(g string) bool { return g == "" })...)
-	text := e.Explain.Hint
-	if len(groups) > 1 && e.Listed != "" && e.words("listed "+groups[1]) != "" {
-		text = e.Listed
-	}
-	return placeholder.ReplaceAllStringFunc(text, func(p string) string {
-		name := strings.Trim(p, "{}")
-		if n, err := strconv.Atoi(name); err == nil && n < len(groups) {
-			return groups[n]
-		}
-		if name == "where" {
-			return where
-		}
-		if name == "package" && len(groups) > 1 {
-			return e.words("package " + groups[1])
-		}
-		if name == "bring" && len(groups) > 1 {
-			return e.words("bring " + groups[1])
-		}
-		return e.words(name)
-	})
-}
-
-// Hints are what an action's log calls for, each once.
-func (a *Action) Hints(log string) []string {
-	var out []string
-	if p := a.Privates(log); p != "" && log != "" {
-		out = append(out, p)
-	}
-	for _, e := range a.Explain {
-		if h := e.Hint(log); h != "" && !slices.Contains(out, h) {
-			out = append(out, h)
-		}
-	}
-	return out
-}
-
-// Refused returns the hint of a message that makes a command failed which says that it succeeded.
-func (a *Action) Refused(log string) string {
-	for _, e := range a.Explain {
-		if e.Fail {
-			if h := e.Hint(log); h != "" {
-				return h
-			}
-		}
-	}
-	return ""
-}
 
 // listed is the package that has what is asked for, where the project has it in the platform's list already.
 func (pl *Planner) listed(asked string, p platform.Platform) string {
@@ -182,7 +83,7 @@ func hasCgo(dir string, p platform.Platform) bool {
 }
 
 // explanations are those of an action's recipe and toolchains.
-func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchains []string) []Explanation {
+func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchains []string) []action.Explanation {
 	words := func(name string) string {
 		if asked, ok := strings.CutPrefix(name, "package "); ok {
 			return pl.devPackage(asked, p)
@@ -222,18 +123,18 @@ func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchain
 		return "{" + name + "}"
 	}
 	source := pl.Watched(t)
-	var out []Explanation
+	var out []action.Explanation
 	for _, e := range pl.Catalog.Recipe(t.Recipe).Explain {
-		out = append(out, Explanation{e, words, source})
+		out = append(out, action.Explanation{Explain: e, Words: words, Source: source})
 	}
 	for _, e := range hosttools.Explain() {
-		out = append(out, Explanation{e, words, source})
+		out = append(out, action.Explanation{Explain: e, Words: words, Source: source})
 	}
 	seen := map[string]bool{}
 	for _, name := range toolchains {
 		if def := pl.Catalog.Toolchain(name); def != nil && !seen[name] {
 			for _, e := range def.Explain {
-				out = append(out, Explanation{e, words, source})
+				out = append(out, action.Explanation{Explain: e, Words: words, Source: source})
 			}
 		}
 		seen[name] = true

@@ -1,14 +1,13 @@
 package plan
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
+	"xbuild/internal/action"
 	"xbuild/internal/catalog"
+	"xbuild/internal/explain"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/platform"
 )
@@ -56,7 +55,7 @@ func answer() int { return int(C.answer()) }
 				t.Errorf("%s.toml: no example of a message that %q is for", name, e.Match)
 				continue
 			}
-			hint := Explanation{e, a.Explain[0].words, pl.Project.Dir}.Hint("+ make\n" + e.Example + "\nmake: *** [Makefile:1: app] Error 1\n")
+			hint := explain.Hint(action.Explanation{Explain: e, Words: a.Explain[0].Words, Source: pl.Project.Dir}, "+ make\n"+e.Example+"\nmake: *** [Makefile:1: app] Error 1\n")
 			if hint == "" || left.MatchString(hint) {
 				t.Errorf("%s.toml: %q\ngets the hint %q", name, e.Example, hint)
 			}
@@ -64,23 +63,6 @@ func answer() int { return int(C.answer()) }
 	}
 	if count < 50 {
 		t.Errorf("%d explanations only", count)
-	}
-}
-
-// TestPlacesOf: what a build file says is no place where it does that.
-func TestPlacesOf(t *testing.T) {
-	dir := t.TempDir()
-	for file, text := range map[string]string{
-		"Makefile":       "$(warning modern compilers prefer that \\\n  \"-march=native\" is passed. \\\n  Then)\n# -march=native\n\t@echo -march=native\nCFLAGS += -O2 \\\n  -march=native\n",
-		"CMakeLists.txt": "message(STATUS \"-march=native\")\n",
-		"build.sh":       "-march=native",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, want := placesOf(regexp.MustCompile(`-march=native`), dir), []string{"Makefile:7", "build.sh:1"}; !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
 	}
 }
 
@@ -118,7 +100,7 @@ install = true
 		}
 		return nil
 	}
-	actions := map[string]*Action{}
+	actions := map[string]*action.Action{}
 	for _, a := range pl.plan(t, Selection{}).Actions {
 		actions[a.Target] = a
 	}
@@ -151,7 +133,7 @@ install = true
 		{"make", "Package libnothing was not found in the pkg-config search path.", `apt-file`, ""},
 		{"make", "/bin/sh: 1: frobnicate: not found", `(of Debian's packages "frob-tools" has it)`, ""},
 	} {
-		got := strings.Join(actions[c.target].Hints(c.log), "\n")
+		got := strings.Join(explain.Hints(actions[c.target], c.log), "\n")
 		if !strings.Contains(got, c.want) || c.not != "" && strings.Contains(got, c.not) {
 			t.Errorf("%s\n got %q\nwant %q without %q", c.log, got, c.want, c.not)
 		}
@@ -215,7 +197,7 @@ type _C_int C.int
 	} {
 		hints := ""
 		for _, a := range pl.plan(t, Selection{Targets: []string{c.target}}).Actions {
-			hints = strings.Join(a.Hints(c.log), "\n")
+			hints = strings.Join(explain.Hints(a, c.log), "\n")
 		}
 		if !strings.Contains(hints, c.want) || c.want == "" && (strings.Contains(hints, "cgo = true") || strings.Contains(hints, "go get")) {
 			t.Errorf("%s: %s gets the hints %q, want %q", c.target, c.log, hints, c.want)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 )
 
@@ -19,7 +20,7 @@ func TestLenient(t *testing.T) {
 	}
 	view := regexp.MustCompile(`/store/trees/(view|host)-[a-z0-9-]*[0-9a-f]{16}`)
 	// views are those that an action's environment and commands name.
-	views := func(a *Action) []string {
+	views := func(a *action.Action) []string {
 		text := strings.Join(append(a.Env.Strings(), a.Path...), "\n")
 		for _, s := range a.Steps {
 			text += "\n" + strings.Join(append(s.Env.Strings(), s.Command...), "\n")
@@ -34,7 +35,7 @@ func TestLenient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			with := func(line string) []*Action {
+			with := func(line string) []*action.Action {
 				return planner(t, regexp.MustCompile(`(?m)^recipe = `).ReplaceAllString(string(archive), line+"\nrecipe = ")).plan(t, Selection{}).Actions
 			}
 			unset, lenient, strict := with(""), with("lenient = true"), with("lenient = false")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
+	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
@@ -27,7 +28,7 @@ type making struct {
 	*Planner
 	set      *compose.Set
 	views    map[string]compose.View
-	a        *Action
+	a        *action.Action
 	t        project.Target
 	p        platform.Platform
 	recipe   *catalog.Recipe
@@ -185,14 +186,14 @@ func (m *making) compilers() error {
 			return err
 		}
 		m.view = m.asLenient(m.view)
-		m.a.Strict = &Strict{
+		m.a.Strict = &action.Strict{
 			Groups: probe.Groups{C: m.view.Clang.Lenient, CXX: m.view.Clang.LenientCXX}, CC: m.view.Tool("clang"), Logs: m.recipe.Logs,
 			Where: fmt.Sprintf("%s:%d: [target.%s]", m.Project.File, m.t.Line, m.t.Name),
 		}
 		m.set.View(m.view)
 		for _, n := range m.a.Needs {
 			if !n.Run {
-				m.maps = append(m.maps, n.Action.mapped(m.view)...)
+				m.maps = append(m.maps, mapped(n.Action, m.view)...)
 			}
 		}
 		m.settings.CFlags = append(m.settings.CFlags, quoted(m.maps)...)
@@ -200,7 +201,7 @@ func (m *making) compilers() error {
 		m.a.Path = append([]string{m.view.Bin()}, m.a.Path...)
 		m.a.Env = env.ForC(m.view, m.settings, m.XBuild)
 		m.vars["cmake_toolchain"], m.vars["meson_cross"] = m.view.CMakeToolchain(), m.view.Meson()
-		m.a.Sysroot = m.view.Sysroot.Dir
+		m.a.Sysroot, m.a.Up = m.view.Sysroot.Dir, m.view.Sysroot.Up()
 		if !m.a.Host {
 			_, suite, err := m.Suite(m.p)
 			if err != nil {
@@ -336,7 +337,7 @@ func (m *making) node(c env.Environment, path []string) error {
 }
 
 // nodeBuild is what the recipe's native modules are built with.
-func (pl *Planner) nodeBuild(a *Action, t project.Target, p platform.Platform, vars catalog.Vars, headers []node.Headers, cargo *node.Cargo) (*node.Build, error) {
+func (pl *Planner) nodeBuild(a *action.Action, t project.Target, p platform.Platform, vars catalog.Vars, headers []node.Headers, cargo *node.Cargo) (*node.Build, error) {
 	if p.Node == "" {
 		return nil, fmt.Errorf("there is no Node.js for it")
 	}

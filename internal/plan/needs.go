@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"xbuild/internal/action"
 	"xbuild/internal/compose"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -18,15 +19,6 @@ type Chosen struct {
 	project.Target
 	Host  bool
 	Asked []bool // of each platform: the caller asked for it; else another target needs it
-}
-
-// A Need is another action's result that an action is built with.
-type Need struct {
-	Target string  `json:"target"`
-	OCI    string  `json:"platform"`
-	Prefix string  `json:"prefix"`         // the directory with include, lib and bin
-	Run    bool    `json:"host,omitempty"` // its programs run while the action is built; else they are linked with
-	Action *Action `json:"-"`
 }
 
 // onHost is what an action for the host has in the place of a platform.
@@ -136,11 +128,11 @@ func (pl *Planner) requireOnHost(req *resolve.Requests, t project.Target) error 
 
 // join says what a target for a platform is built with: the actions of what it needs, and for linking of what those
 // need.
-func (pl *Planner) join(t project.Target, oci string, made map[string]*Action) ([]Need, error) {
-	var out []Need
-	add := func(b *Action, run bool) {
-		if !slices.ContainsFunc(out, func(n Need) bool { return n.Action == b && n.Run == run }) {
-			out = append(out, Need{Target: b.Target, OCI: b.OCI, Prefix: b.Prefix, Run: run, Action: b})
+func (pl *Planner) join(t project.Target, oci string, made map[string]*action.Action) ([]action.Need, error) {
+	var out []action.Need
+	add := func(b *action.Action, run bool) {
+		if !slices.ContainsFunc(out, func(n action.Need) bool { return n.Action == b && n.Run == run }) {
+			out = append(out, action.Need{Target: b.Target, OCI: b.OCI, Prefix: b.Prefix, Run: run, Action: b})
 		}
 		b.Started, b.Linked = b.Started || run, b.Linked || !run
 	}
@@ -151,7 +143,7 @@ func (pl *Planner) join(t project.Target, oci string, made map[string]*Action) (
 		}
 		b := made[n.Target+" "+at]
 		if b == nil {
-			return nil, &NeedError{Target: n.Target, OCI: at}
+			return nil, &action.NeedError{Target: n.Target, OCI: at}
 		}
 		add(b, n.Host)
 		for _, m := range b.Needs {
@@ -163,33 +155,11 @@ func (pl *Planner) join(t project.Target, oci string, made map[string]*Action) (
 	return out, nil
 }
 
-// up leads from an action's sysroot to the root directory.
-func (a *Action) up() string {
-	at, err := filepath.EvalSymlinks(a.Sysroot)
-	if err != nil { // it is not in the store yet, where no link is in it
-		at = a.Sysroot
-		if dir, err := filepath.EvalSymlinks(filepath.Dir(filepath.Dir(at))); err == nil {
-			at = filepath.Join(dir, filepath.Base(filepath.Dir(at)), filepath.Base(at))
-		}
-	}
-	return strings.Repeat("/..", strings.Count(at, "/"))
-}
-
-// Spelled is the path of an action's prefix as its pkg-config files have it: pkg-config puts the sysroot's path in
-// front of every path that does not hold it (pkgconf's tuple.c, should_rewrite_sysroot), so that it leads out of the
-// sysroot, however that is spelled.
-func (a *Action) Spelled() string {
-	if a.Sysroot == "" {
-		return a.Prefix
-	}
-	return "${pc_sysrootdir}" + a.up() + a.Prefix
-}
-
 // mapped are the flags by which no place of this machine comes from the headers of an action's prefix into an artifact.
 // Meson has its own spelling of a view's sysroot.
-func (a *Action) mapped(v compose.View) []string {
+func mapped(a *action.Action, v compose.View) []string {
 	var out []string
-	for _, sysroot := range []string{"", v.Sysroot.Dir + a.up(), v.Dir + "/../" + v.Sysroot.Key + a.up()} {
+	for _, sysroot := range []string{"", v.Sysroot.Dir + a.Up, v.Dir + "/../" + v.Sysroot.Key + a.Up} {
 		out = append(out, "-ffile-prefix-map="+sysroot+a.Prefix+"=/needs/"+a.Target)
 	}
 	return out
@@ -225,101 +195,15 @@ func (m *making) joined() {
 	m.a.Env.Set(m.view.Needs(), strings.Join(libraries, ":"))
 }
 
-// WithNeeds are actions and all that they need, each once.
-func WithNeeds(actions []*Action) []*Action {
-	var out []*Action
-	var add func(a *Action)
-	add = func(a *Action) {
-		if slices.Contains(out, a) {
-			return
-		}
-		for _, n := range a.Needs {
-			add(n.Action)
-		}
-		out = append(out, a)
-	}
-	for _, a := range actions {
-		add(a)
-	}
-	return out
-}
-
-// A NeedError says that a target is not built because another one is not, which has an error of its own.
-type NeedError struct{ Target, OCI string }
-
-func (e *NeedError) Error() string {
-	return fmt.Sprintf("not built: it needs %s for %s, which failed", e.Target, e.OCI)
-}
-
 // linked and started are the prefixes of needs: those that are linked with, and those whose programs run.
-func linked(needs []Need) []string  { return prefixes(needs, false) }
-func started(needs []Need) []string { return prefixes(needs, true) }
+func linked(needs []action.Need) []string  { return prefixes(needs, false) }
+func started(needs []action.Need) []string { return prefixes(needs, true) }
 
-func prefixes(needs []Need, run bool) []string {
+func prefixes(needs []action.Need, run bool) []string {
 	var out []string
 	for _, n := range needs {
 		if n.Run == run {
 			out = append(out, n.Prefix)
-		}
-	}
-	return out
-}
-
-// Dot draws a plan in the language of Graphviz: an arrow leads from what is needed to what needs it.
-func (p *Plan) Dot() string {
-	var b strings.Builder
-	b.WriteString("digraph xbuild {\n  rankdir = LR;\n  node [shape = box];\n")
-	name := func(target, oci string) string { return fmt.Sprintf("%q", target+"\n"+oci) }
-	for _, a := range p.Actions {
-		fmt.Fprintf(&b, "  %s;\n", name(a.Target, a.OCI))
-		for _, n := range a.direct() {
-			style := ""
-			if n.Run {
-				style = " [style = dashed]"
-			}
-			fmt.Fprintf(&b, "  %s -> %s%s;\n", name(n.Target, n.OCI), name(a.Target, a.OCI), style)
-		}
-	}
-	for _, f := range p.Faults {
-		fmt.Fprintf(&b, "  %s [color = red];\n", name(f.Target, f.Platform))
-	}
-	b.WriteString("}\n")
-	return b.String()
-}
-
-// Tree draws a plan as lines of text: what needs nothing stands at the left, below each action what needs it.
-func (p *Plan) Tree() string {
-	var b strings.Builder
-	var write func(a *Action, depth int)
-	write = func(a *Action, depth int) {
-		fmt.Fprintf(&b, "%s%s for %s\n", strings.Repeat("  ", depth), a.Target, a.OCI)
-		for _, next := range p.Actions {
-			if slices.ContainsFunc(next.direct(), func(n Need) bool { return n.Action == a }) {
-				write(next, depth+1)
-			}
-		}
-	}
-	for _, a := range p.Actions {
-		if len(a.Needs) == 0 {
-			write(a, 0)
-		}
-	}
-	for _, f := range p.Faults {
-		fmt.Fprintf(&b, "%s for %s: cannot be built\n", f.Target, f.Platform)
-	}
-	return b.String()
-}
-
-// direct are the needs of an action that no other of its needs has.
-func (a *Action) direct() []Need {
-	var out []Need
-	for _, n := range a.Needs {
-		same := func(k Need) bool { return k.Action == n.Action && k.Run == n.Run }
-		through := func(m Need) bool {
-			return !m.Run && m.Action != n.Action && slices.ContainsFunc(m.Action.Needs, same)
-		}
-		if !slices.ContainsFunc(a.Needs, through) {
-			out = append(out, n)
 		}
 	}
 	return out

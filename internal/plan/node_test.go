@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"xbuild/internal/action"
 	"xbuild/internal/platform"
 )
 
@@ -52,7 +53,7 @@ func TestNodeOfPlatforms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := pl.nodeRequest(p, NodeTest{Range: c.version, Major: c.major}.constraints()...)
+		r, err := pl.nodeRequest(p, action.NodeTest{Range: c.version, Major: c.major}.Constraints()...)
 		got := ""
 		if err != nil {
 			if got = err.Error(); !errors.Is(err, ErrNoNode) {

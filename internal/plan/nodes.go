@@ -10,6 +10,7 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
+	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/node"
@@ -58,25 +59,8 @@ func (pl *Planner) manager(t project.Target) error {
 	return nil
 }
 
-// A Node is Node.js for a platform: what the tests of modules run in.
-type Node struct {
-	Version string
-	Program string          // the path of node
-	Root    compose.Sysroot // what it runs with, loader and libraries
-	Tree    compose.Sysroot // what it lies in
-}
-
 // ErrNoNode says that there is no Node for a platform to be had in a version.
 var ErrNoNode = errors.New("there is no Node")
-
-// A NodeTest is the Node that a test runs in.
-type NodeTest struct {
-	Range   string       `json:"range"` // as the project names it
-	Major   string       `json:"major"` // that of the headers: a range may have several, and a module is built for one
-	Headers node.Headers `json:"-"`     // what is tested was built with them
-	Node    Node         `json:"-"`     // once it is locked
-	None    error        `json:"-"`     // why there is no such Node
-}
 
 // nodeRequest asks for a platform's Node in a version that satisfies constraints, the first of which a project names:
 // of npm's packages where they have it, else of the newest Debian suite that does. Which versions there are is in the
@@ -120,19 +104,11 @@ func (pl *Planner) nodeRequest(p platform.Platform, constraints ...string) (reso
 	return resolve.SysrootRequest{}, fmt.Errorf("%w %s for %s to be had; there are %s", ErrNoNode, strings.Join(constraints, " and "), p.Name, strings.Join(slices.Compact(have), ", "))
 }
 
-// constraints are what a version of Node has to satisfy.
-func (t NodeTest) constraints() []string {
-	if t.Major == "" || t.Major == t.Range {
-		return []string{t.Range}
-	}
-	return []string{t.Range, "^" + t.Major}
-}
-
 // RequireNode says what the lock has to hold for a platform's Node, the sysroot that it runs with included. The error
 // is ErrNoNode where there is none.
-func (pl *Planner) RequireNode(p platform.Platform, t NodeTest) (resolve.Requests, error) {
+func (pl *Planner) RequireNode(p platform.Platform, t action.NodeTest) (resolve.Requests, error) {
 	var req resolve.Requests
-	r, err := pl.nodeRequest(p, t.constraints()...)
+	r, err := pl.nodeRequest(p, t.Constraints()...)
 	if err != nil {
 		return req, err
 	}
@@ -141,16 +117,16 @@ func (pl *Planner) RequireNode(p platform.Platform, t NodeTest) (resolve.Request
 }
 
 // Node returns a platform's Node as the lock has it.
-func (pl *Planner) Node(p platform.Platform, t NodeTest) (Node, error) {
-	r, err := pl.nodeRequest(p, t.constraints()...)
+func (pl *Planner) Node(p platform.Platform, t action.NodeTest) (action.Node, error) {
+	r, err := pl.nodeRequest(p, t.Constraints()...)
 	if err != nil {
-		return Node{}, err
+		return action.Node{}, err
 	}
 	e, ok := resolve.FindSysroot(pl.Lock, r)
 	if !ok {
-		return Node{}, fmt.Errorf("%s: %w", r.Where, ErrNotLocked)
+		return action.Node{}, fmt.Errorf("%s: %w", r.Where, ErrNotLocked)
 	}
-	n := Node{Version: e.Version, Tree: compose.NewSysroot(pl.Store, r.Def, e)}
+	n := action.Node{Version: e.Version, Tree: compose.NewSysroot(pl.Store, r.Def, e)}
 	program := r.Def.Program
 	if n.Root = n.Tree; r.Def.Archive == catalog.NPM {
 		program = strings.ReplaceAll(program, "{package}", r.Packages[0])

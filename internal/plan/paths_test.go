@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"mvdan.cc/sh/v3/shell"
+
+	"xbuild/internal/action"
 )
 
 // oddNames are names of folders in which some shell, make, list or option has something to say about a character.
@@ -84,7 +86,7 @@ func TestOddPaths(t *testing.T) {
 					}
 					want := "-ffile-prefix-map=" + full + "=."
 					if name == "cc" {
-						if !slices.ContainsFunc(a.Steps, func(s Step) bool { return slices.Contains(s.Command, want) }) {
+						if !slices.ContainsFunc(a.Steps, func(s action.Step) bool { return slices.Contains(s.Command, want) }) {
 							t.Errorf("no command has the word %q", want)
 						}
 						return

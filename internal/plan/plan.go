@@ -1,7 +1,6 @@
-// Package plan turns a project, the catalog and the lock into what is to be done: which toolchains, sysroots and
-// compiler views are needed, and for every target and platform the commands, their environment and the artifacts that
-// come out. It runs nothing and fetches nothing; of the disk it reads the names of source files alone, where an option
-// holds globs.
+// Package plan makes a graph of actions from a project, the catalog and the lock: which toolchains, sysroots and compiler
+// views are needed, and for every target and platform the commands, their environment and the artifacts that come out.
+// It runs nothing, fetches nothing and writes nothing; it reads the project's sources where a need depends on them.
 package plan
 
 import (
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
@@ -17,13 +17,8 @@ import (
 	"xbuild/internal/lock"
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
-	"xbuild/internal/probe"
 	"xbuild/internal/project"
 )
-
-// Jobs stands in a command for the number of jobs that it may run; the number is filled in when the command is started,
-// because it must not change what an action is.
-const Jobs = "{jobs}"
 
 // A Planner holds what every plan of one xbuild process is made from.
 type Planner struct {
@@ -51,145 +46,6 @@ type Planner struct {
 type Selection struct {
 	Targets   []string
 	Platforms []platform.Platform
-}
-
-// A Plan is every action, in the order of the project's targets and platforms, and all that has to be in the store for
-// them.
-type Plan struct {
-	Actions []*Action   `json:"actions"`
-	Set     compose.Set `json:"-"`
-	Faults  []Fault     `json:"-"` // what is not built, because it cannot be
-}
-
-// A Fault is why a target is not built for a platform. It stops nothing else.
-type Fault struct {
-	Target   string
-	Platform string
-	Err      error
-}
-
-// An Action builds one target for one platform.
-type Action struct {
-	Target   string            `json:"target"`
-	Platform platform.Platform `json:"-"`
-	OCI      string            `json:"platform"`
-	Recipe   string            `json:"recipe"`
-	// ID is the hash of all that the action is made of but the content of its inputs: commands, environment, tools.
-	ID      string          `json:"id"`
-	Env     env.Environment `json:"env"`
-	Path    []string        `json:"path"`             // directories in front of PATH
-	Source  string          `json:"source"`           // the target's directory
-	Watch   string          `json:"watch"`            // the directory whose files are the action's inputs
-	Inputs  []string        `json:"inputs,omitempty"` // globs of further inputs, absolute
-	Skip    []string        `json:"skip,omitempty"`   // globs of files below the source that are no inputs and are not copied
-	Copy    bool            `json:"copy_source,omitempty"`
-	Root    string          `json:"root"`  // where the source is copied: what is copied, the source or a directory above it
-	Top     string          `json:"-"`     // the copy of Root; else Build
-	DistDir string          `json:"-"`     // the artifacts of all platforms
-	Rooted  bool            `json:"-"`     // the target says what is copied
-	Apart   bool            `json:"-"`     // its commands are xbuild's own questions: what they read is no input
-	Build   string          `json:"build"` // commands write here
-	Stage   string          `json:"stage"` // what was installed
-	State   string          `json:"-"`
-	Dist    string          `json:"dist"` // <DistDir>/<platform>/<dest>
-	Fetch   []Step          `json:"fetch,omitempty"`
-	Steps   []Step          `json:"steps"`
-	Output  []Output        `json:"outputs"`
-	Static  bool            `json:"static,omitempty"`
-	Bench   []string        `json:"bench,omitempty"` // what measures it; no part of the ID
-	Strip   string          `json:"strip,omitempty"` // the program that strips, where the target asks for it
-	Test    []Step          `json:"test,omitempty"`  // what tests it; no part of the ID
-	Equal   bool            `json:"equal,omitempty"` // the test prints the same on all platforms
-	// What the artifacts are held against: the platform's libraries, where the recipe compiles for them, and the newest
-	// glibc that may be needed.
-	Sysroot string `json:"sysroot,omitempty"`
-	Glibc   string `json:"glibc,omitempty"`
-	// External are libraries that they may need all the same.
-	External []string `json:"external,omitempty"`
-	// Baseline is what their instructions are held against; Dispatched are globs of functions that ask the processor
-	// themselves.
-	Baseline   platform.Baseline `json:"-"` // the flags in the commands say it
-	Dispatched []string          `json:"dispatched,omitempty"`
-	// Readers and Reread say how it is seen that the build system missed a change (catalog.Recipe).
-	Readers   map[string][]string `json:"-"`
-	Forgetful map[string]string   `json:"-"`
-	Reread    bool                `json:"-"`
-	Precise   bool                `json:"-"`
-	HostPart  string              `json:"-"` // catalog.Recipe, absolute
-	// Unaudited are globs of artifacts without symbols, below Dist, that may lack what the audit wants.
-	Unaudited []string `json:"unaudited,omitempty"`
-	// Lenient is the target's: whether tests that fail for nothing but what GCC 13 let pass with a warning pass,
-	// or fail as they should; nil where it does not say.
-	Lenient *bool   `json:"lenient,omitempty"`
-	Strict  *Strict `json:"-"` // how such tests are found; nil where no C is compiled
-	// HostTools is the hash of which programs of the host it sees: Seen, through links in HostDir, behind Path. Missing
-	// says what the target asks for and the host has not.
-	HostTools string            `json:"host_tools,omitempty"`
-	Seen      map[string]string `json:"-"`
-	HostDir   string            `json:"-"`
-	Missing   string            `json:"-"`
-	// Explain is what messages of the commands mean.
-	Explain   []Explanation `json:"-"`
-	PkgConfig []string      `json:"-"` // the names that it asks pkg-config for, where the target says them
-	// Set is what has to be in the store for it.
-	Set compose.Set `json:"-"`
-	// Needs are the actions that are carried out before it, whose results it is built with.
-	Needs []Need `json:"needs,omitempty"`
-	// Beside are the places of what it links with in dist, as seen from its own: shared libraries are found by these.
-	Beside []string `json:"beside,omitempty"`
-	// Prefix is where its result is laid out for those that need it: those that link with it, and those that run it.
-	Prefix   string   `json:"-"`
-	Linked   bool     `json:"-"`
-	Started  bool     `json:"-"`
-	Headers  []string `json:"-"` // directories with the headers for those that link with it
-	LinkWith []string `json:"-"` // what they link with beside
-	// LinkFile is where arguments for the linker go, by which it is linked with its needs; "" where it has none.
-	LinkFile string `json:"-"`
-	// Caller are the variables of the caller that reach the commands and count.
-	Caller     env.Environment   `json:"caller,omitempty"`
-	Roots      Roots             `json:"-"` // by which its paths are told
-	Host       bool              `json:"-"` // it is built for the host; nothing of it goes into dist
-	Jobservers map[string]string `json:"-"` // by toolchain: how it takes jobs from a jobserver
-	Asked      bool              `json:"-"` // the caller asked for it; else another action needs it
-}
-
-// A Strict says how tests are found that fail because clang is stricter than GCC was.
-type Strict struct {
-	Groups probe.Groups  // clang's names of the errors that were warnings
-	CC     string        // the platform's compiler
-	Logs   []catalog.Log // where build systems write of the tests that they compile
-	Where  string        // the target, for what the user is told
-}
-
-// A Step is one command. Steps of the same group run side by side, groups one after another.
-type Step struct {
-	Name        string          `json:"name"`
-	Group       int             `json:"-"`
-	Dir         string          `json:"dir"`
-	Command     []string        `json:"command"`
-	Env         env.Environment `json:"env,omitempty"`
-	Stdout      string          `json:"stdout,omitempty"`
-	Output      string          `json:"output,omitempty"`
-	Anew        env.Environment `json:"-"` // with which it makes everything again
-	Results     []string        `json:"-"` // catalog.Step
-	WhenMissing string          `json:"when_missing,omitempty"`
-	Remove      []string        `json:"remove,omitempty"`
-	Forget      []string        `json:"-"`              // catalog.Step
-	Node        *node.Build     `json:"node,omitempty"` // in the place of a command
-	Ran         string          `json:"ran,omitempty"`
-	Configures  bool            `json:"-"`
-	Ahead       bool            `json:"-"`              // of a fetch: once, before the first build
-	Jobserver   string          `json:"-"`              // catalog.Jobserver's form, where its command takes jobs from one
-	Each        []string        `json:"each,omitempty"` // of a fetch: what the platform adds to a command that is one for all
-	In          *NodeTest       `json:"in,omitempty"`   // the Node that a test of Node runs in; the command then is one of npm's host
-}
-
-// An Output is files that become artifacts.
-type Output struct {
-	Path  string `json:"path,omitempty"`  // glob relative to the build directory
-	Dist  string `json:"dist,omitempty"`  // path relative to Dist; "" keeps the base name
-	Stage bool   `json:"stage,omitempty"` // everything below the stage, with its paths
-	Cargo string `json:"cargo,omitempty"` // the file with cargo's messages, which name what was built
 }
 
 // Choose returns the targets of a selection and the platforms of each, what they need among them.
@@ -241,7 +97,7 @@ func intersect(a, b []platform.Platform) []platform.Platform {
 }
 
 // New plans a selection, in which nothing may be wrong. The lock must hold all that Require named.
-func (pl *Planner) New(sel Selection) (*Plan, error) {
+func (pl *Planner) New(sel Selection) (*action.Graph, error) {
 	out, err := pl.Possible(sel, nil)
 	if err == nil && len(out.Faults) > 0 {
 		return nil, out.Faults[0].Err
@@ -251,13 +107,13 @@ func (pl *Planner) New(sel Selection) (*Plan, error) {
 
 // Possible plans what can be planned of a selection; what cannot are the plan's faults. Of requirements in which
 // something is wrong that is known already.
-func (pl *Planner) Possible(sel Selection, known []Requirement) (*Plan, error) {
+func (pl *Planner) Possible(sel Selection, known []Requirement) (*action.Graph, error) {
 	targets, err := pl.Choose(sel)
 	if err != nil {
 		return nil, err
 	}
-	out := &Plan{}
-	d := &drawing{views: map[string]compose.View{}, sources: map[string][]string{}, made: map[string]*Action{}}
+	out := &action.Graph{}
+	d := &drawing{views: map[string]compose.View{}, sources: map[string][]string{}, made: map[string]*action.Action{}}
 	done := map[string]bool{}
 	var add func(c Chosen, p platform.Platform, asked bool)
 	add = func(c Chosen, p platform.Platform, asked bool) {
@@ -275,12 +131,12 @@ func (pl *Planner) Possible(sel Selection, known []Requirement) (*Plan, error) {
 		}
 		wrong := func(r Requirement) bool { return r.Err != nil && r.Target == c.Name && r.Platform == name }
 		if i := slices.IndexFunc(known, wrong); i >= 0 {
-			out.Faults = append(out.Faults, Fault{c.Name, name, known[i].Err})
+			out.Faults = append(out.Faults, action.Fault{Target: c.Name, Platform: name, Err: known[i].Err})
 			return
 		}
 		a, err := pl.planned(d, c, p)
 		if err != nil {
-			out.Faults = append(out.Faults, Fault{c.Name, name, err})
+			out.Faults = append(out.Faults, action.Fault{Target: c.Name, Platform: name, Err: err})
 			return
 		}
 		a.Asked = asked
@@ -300,11 +156,11 @@ func (pl *Planner) Possible(sel Selection, known []Requirement) (*Plan, error) {
 type drawing struct {
 	views   map[string]compose.View
 	sources map[string][]string
-	made    map[string]*Action // by target and platform
+	made    map[string]*action.Action // by target and platform
 }
 
 // planned is the action of one target for one platform.
-func (pl *Planner) planned(d *drawing, c Chosen, p platform.Platform) (*Action, error) {
+func (pl *Planner) planned(d *drawing, c Chosen, p platform.Platform) (*action.Action, error) {
 	t := c.For(p)
 	var err error
 	if !c.Host {
@@ -313,7 +169,7 @@ func (pl *Planner) planned(d *drawing, c Chosen, p platform.Platform) (*Action, 
 		}
 	}
 	a, err := pl.action(d, t, p, c.Host)
-	if errors.As(err, new(*NeedError)) {
+	if errors.As(err, new(*action.NeedError)) {
 		return nil, err
 	}
 	if err != nil {

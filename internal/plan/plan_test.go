@@ -17,8 +17,10 @@ import (
 	"github.com/Masterminds/semver/v3"
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 	"xbuild/internal/env"
+	"xbuild/internal/explain"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/lock"
 	"xbuild/internal/platform"
@@ -118,7 +120,7 @@ func (pl *Planner) locked(t *testing.T, sel Selection) {
 	}
 }
 
-func (pl *Planner) plan(t *testing.T, sel Selection) *Plan {
+func (pl *Planner) plan(t *testing.T, sel Selection) *action.Graph {
 	t.Helper()
 	pl.locked(t, sel)
 	p, err := pl.New(sel)
@@ -211,7 +213,7 @@ func replaced(s string, pairs ...string) string { return strings.NewReplacer(pai
 
 // TestID: what an action is made of decides its ID; where its result goes and which xbuild runs it do not.
 func TestID(t *testing.T) {
-	id := func(archive string, change func(*Planner)) string {
+	id := func(archive string, change func(*Planner)) action.ID {
 		pl := planner(t, archive)
 		root := pl.Project.Dir
 		if change != nil {
@@ -223,18 +225,18 @@ func TestID(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		moved := &Action{}
+		moved := &action.Action{}
 		if err := json.Unmarshal(bytes.ReplaceAll(data, []byte(root), []byte("/project")), moved); err != nil {
 			t.Fatal(err)
 		}
 		moved.ID = ""
-		return moved.id()
+		return moved.Hash()
 	}
 	base := id(sample, nil)
 	if again := id(sample, nil); again != base {
 		t.Error("the same project has another ID each time")
 	}
-	for name, other := range map[string]string{
+	for name, other := range map[string]action.ID{
 		"opt":             id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\nopt = \"s\""), nil),
 		"a define":        id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\ndefines = [\"X\"]"), nil),
 		"env":             id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\nenv = { X = \"1\" }"), nil),
@@ -250,7 +252,7 @@ func TestID(t *testing.T) {
 			t.Errorf("%s does not change the ID", name)
 		}
 	}
-	for name, other := range map[string]string{
+	for name, other := range map[string]action.ID{
 		"another xbuild":     id(sample, func(pl *Planner) { pl.XBuild = "/opt/xbuild" }),
 		"another dist":       id(replaced(sample, "[target", "dist = \"out\"\n[target"), nil),
 		"another dest":       id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\ndest = \"bin\""), nil),
@@ -498,20 +500,20 @@ func TestOutputs(t *testing.T) {
 	for _, c := range []struct {
 		name, target string
 		platform     string
-		want         []Output
+		want         []action.Output
 	}{
-		{"program", "recipe = \"cc\"\nsources = [\"a.c\"]\n", "linux/arm64", []Output{{Path: "hello"}}},
-		{"static library", "recipe = \"cc\"\nkind = \"static\"\nsources = [\"a.c\"]\n", "linux/arm64", []Output{{Path: "libhello.a"}}},
-		{"shared library", "recipe = \"cc\"\nkind = \"shared\"\nsources = [\"a.c\"]\n", "linux/arm64", []Output{{Path: "libhello.so"}}},
-		{"program for windows", "recipe = \"cc\"\nsources = [\"a.c\"]\n", "windows/amd64", []Output{{Path: "hello.exe"}}},
-		{"shared library for windows", "recipe = \"cc\"\nkind = \"shared\"\nsources = [\"a.c\"]\n", "windows/amd64", []Output{{Path: "hello.dll"}}},
-		{"go", "recipe = \"go\"\n", "linux/arm64", []Output{{Path: "hello"}}},
-		{"go for windows", "recipe = \"go\"\n", "windows/amd64", []Output{{Path: "hello.exe"}}},
-		{"go archive", "recipe = \"go\"\nbuildmode = \"c-archive\"\n", "linux/arm64", []Output{{Path: "libhello.a"}}},
-		{"make install", "recipe = \"make\"\ninstall = \"install\"\n", "linux/arm64", []Output{{Stage: true}}},
-		{"named", "recipe = \"make\"\noutputs = [\"src/lua\"]\n", "linux/arm64", []Output{{Path: "src/lua"}}},
-		{"renamed", "recipe = \"make\"\noutputs = { \"bin/lua\" = \"src/lua\" }\n", "linux/arm64", []Output{{Path: "src/lua", Dist: "bin/lua"}}},
-		{"named instead of the recipe's", "recipe = \"cc\"\nsources = [\"a.c\"]\noutputs = { \"bin/hi\" = \"hello\" }\n", "linux/arm64", []Output{{Path: "hello", Dist: "bin/hi"}}},
+		{"program", "recipe = \"cc\"\nsources = [\"a.c\"]\n", "linux/arm64", []action.Output{{Path: "hello"}}},
+		{"static library", "recipe = \"cc\"\nkind = \"static\"\nsources = [\"a.c\"]\n", "linux/arm64", []action.Output{{Path: "libhello.a"}}},
+		{"shared library", "recipe = \"cc\"\nkind = \"shared\"\nsources = [\"a.c\"]\n", "linux/arm64", []action.Output{{Path: "libhello.so"}}},
+		{"program for windows", "recipe = \"cc\"\nsources = [\"a.c\"]\n", "windows/amd64", []action.Output{{Path: "hello.exe"}}},
+		{"shared library for windows", "recipe = \"cc\"\nkind = \"shared\"\nsources = [\"a.c\"]\n", "windows/amd64", []action.Output{{Path: "hello.dll"}}},
+		{"go", "recipe = \"go\"\n", "linux/arm64", []action.Output{{Path: "hello"}}},
+		{"go for windows", "recipe = \"go\"\n", "windows/amd64", []action.Output{{Path: "hello.exe"}}},
+		{"go archive", "recipe = \"go\"\nbuildmode = \"c-archive\"\n", "linux/arm64", []action.Output{{Path: "libhello.a"}}},
+		{"make install", "recipe = \"make\"\ninstall = \"install\"\n", "linux/arm64", []action.Output{{Stage: true}}},
+		{"named", "recipe = \"make\"\noutputs = [\"src/lua\"]\n", "linux/arm64", []action.Output{{Path: "src/lua"}}},
+		{"renamed", "recipe = \"make\"\noutputs = { \"bin/lua\" = \"src/lua\" }\n", "linux/arm64", []action.Output{{Path: "src/lua", Dist: "bin/lua"}}},
+		{"named instead of the recipe's", "recipe = \"cc\"\nsources = [\"a.c\"]\noutputs = { \"bin/hi\" = \"hello\" }\n", "linux/arm64", []action.Output{{Path: "hello", Dist: "bin/hi"}}},
 	} {
 		pl := planner(t, head+c.target+rest)
 		if got := pl.plan(t, Selection{Platforms: platforms(t, c.platform)}).Actions[0].Output; !slices.Equal(got, c.want) {
@@ -628,7 +630,7 @@ outputs = ["calc"]
 		"main.go:3: running \"elf2hex\": exec: \"elf2hex\": executable file not found in $PATH": `the build runs elf2hex, which it does not see: ` + elsewhere,
 		"Error: spawn elf2hex ENOENT":                                                           `the build runs elf2hex, which it does not see: ` + elsewhere,
 	} {
-		if got := a.Hints(log); len(got) != 1 || got[0] != want {
+		if got := explain.Hints(a, log); len(got) != 1 || got[0] != want {
 			t.Errorf("%s:\n got %q\nwant %q", log, got, want)
 		}
 	}
@@ -642,7 +644,7 @@ func TestHostTools(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	action := func(keys string) *Action {
+	made := func(keys string) *action.Action {
 		t.Helper()
 		pl := planner(t, `
 -- xbuild.toml --
@@ -656,9 +658,9 @@ outputs = ["made"]
 		pl.HostTools = hosttools.On(dir)
 		return pl.plan(t, Selection{}).Actions[0]
 	}
-	plain, named, gone, host := action(""), action(`host_tools = ["elf*"]`), action(`host_tools = ["sh", "elf2bin"]`), action(`tools = ["go"]`)
+	plain, named, gone, host := made(""), made(`host_tools = ["elf*"]`), made(`host_tools = ["sh", "elf2bin"]`), made(`tools = ["go"]`)
 	for _, x := range []struct {
-		a    *Action
+		a    *action.Action
 		want []string
 	}{{plain, []string{"sh"}}, {named, []string{"elf2hex", "sh"}}, {gone, []string{"sh"}}, {host, []string{"go", "sh"}}} {
 		if got := slices.Sorted(maps.Keys(x.a.Seen)); !slices.Equal(got, x.want) {
@@ -693,11 +695,11 @@ outputs = ["made"]
 		"  Could NOT find Gettext (missing: GETTEXT_MSGMERGE_EXECUTABLE GETTEXT_MSGFMT_EXECUTABLE)": "gettext",
 	} {
 		want := `write tools = ["` + tool + `"] in [target.made]`
-		if got := a.Hints(log); len(got) == 0 || !strings.HasSuffix(got[0], want) {
+		if got := explain.Hints(a, log); len(got) == 0 || !strings.HasSuffix(got[0], want) {
 			t.Errorf("%s: %q do not begin with one that ends with %q", log, got, want)
 		}
 	}
-	got := a.Hints("-- Could NOT find Brotli (missing: BROTLIDEC_LIBRARY)\n-- Found ZLIB\nCMake Error at FindPackageHandleStandardArgs.cmake:233 (message):\n  Could NOT find Libpsl (missing: LIBPSL_LIBRARY)\n")
+	got := explain.Hints(a, "-- Could NOT find Brotli (missing: BROTLIDEC_LIBRARY)\n-- Found ZLIB\nCMake Error at FindPackageHandleStandardArgs.cmake:233 (message):\n  Could NOT find Libpsl (missing: LIBPSL_LIBRARY)\n")
 	if len(got) != 1 || !strings.Contains(got[0], "no Libpsl") || !strings.Contains(got[0], `"libpsl-dev"`) {
 		t.Errorf("hints %q", got)
 	}

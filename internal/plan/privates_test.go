@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"xbuild/internal/explain"
 )
 
 // TestPrivates: what static libraries ask for privately is told at once, and not one after another as the linker misses
@@ -44,33 +46,33 @@ outputs = ["a"]
 	put(lib+"pkgconfig/libssl.pc", "Name: OpenSSL-libssl\nRequires.private: libcrypto >= 3.0, libbrotlidec\nLibs: -lssl\n")
 	put("usr/share/pkgconfig/other.pc", "Name: other\nLibs.private: -lfrob\n")
 
-	if got := a.Privates(""); !strings.Contains(got, "libbrotlidec (libssl.pc)") || !strings.Contains(got, "frob (other.pc)") {
+	if got := explain.Privates(a, ""); !strings.Contains(got, "libbrotlidec (libssl.pc)") || !strings.Contains(got, "frob (other.pc)") {
 		t.Errorf("before the build: %q", got)
 	}
-	hints := a.Hints("ld.lld: error: unable to find library -lz\n")
+	hints := explain.Hints(a, "ld.lld: error: unable to find library -lz\n")
 	if len(hints) == 0 || !strings.Contains(hints[0], "has: z (libcrypto.pc), zstd (libcrypto.pc). For all of it, add to packages in ") || !strings.Contains(hints[0], `"zlib1g-dev", "libzstd-dev"`) {
 		t.Errorf("hints %q", hints)
 	}
-	hints = a.Hints("Package 'libbrotlidec', required by 'libssl', not found\n")
+	hints = explain.Hints(a, "Package 'libbrotlidec', required by 'libssl', not found\n")
 	if len(hints) == 0 || !strings.Contains(hints[0], "libbrotlidec (libssl.pc)") || !strings.Contains(hints[0], `"libbrotli-dev"`) || strings.Contains(hints[0], "zstd") {
 		t.Errorf("hints %q", hints)
 	}
 	// What the target names for pkg-config is known before anything is compiled, with all that it leads to and nothing
 	// else.
 	a.PkgConfig = []string{"libssl"}
-	if got := a.Unlinkable(); !strings.Contains(got, "has: z (libcrypto.pc), zstd (libcrypto.pc), libbrotlidec (libssl.pc). For") {
+	if got := explain.Unlinkable(a); !strings.Contains(got, "has: z (libcrypto.pc), zstd (libcrypto.pc), libbrotlidec (libssl.pc). For") {
 		t.Errorf("unlinkable: %q", got)
 	}
 	a.PkgConfig = []string{"unknown"}
-	if got := a.Unlinkable(); got != "" {
+	if got := explain.Unlinkable(a); got != "" {
 		t.Errorf("unlinkable: %q", got)
 	}
 	// Nothing of it is missed, or it is no static link.
-	if hints := a.Hints("main.c:1: error: no\n"); slices.ContainsFunc(hints, func(h string) bool { return strings.Contains(h, "statically") }) {
+	if hints := explain.Hints(a, "main.c:1: error: no\n"); slices.ContainsFunc(hints, func(h string) bool { return strings.Contains(h, "statically") }) {
 		t.Errorf("hints %q", hints)
 	}
 	a.Static = false
-	if got := a.Privates(""); got != "" {
+	if got := explain.Privates(a, ""); got != "" {
 		t.Errorf("linked dynamically: %q", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 	"xbuild/internal/env"
 	"xbuild/internal/node"
@@ -13,22 +14,22 @@ import (
 // tests are the steps that test an action's target, once it is built: the target's own command, or the recipe's. A
 // program of the platform is started through "xbuild run", which finds platform, project and store in the environment,
 // wherever the test goes.
-func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.Vars, m *making) ([]Step, error) {
+func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.Vars, m *making) ([]action.Step, error) {
 	a := m.a
 	dir := a.Source
 	if a.Copy {
 		dir = a.Build
 	}
-	var list []Step
+	var list []action.Step
 	test := t.Test
 	switch {
 	case test.Off:
 		return nil, nil
 	case len(test.Command) > 0:
 		program := filepath.Join(a.Dist, filepath.FromSlash(test.Command[0]))
-		list = []Step{{Name: strings.Join(test.Command, " "), Dir: dir, Command: append([]string{pl.XBuild, "run", "-p", a.OCI, "--", program}, test.Command[1:]...)}}
+		list = []action.Step{{Name: strings.Join(test.Command, " "), Dir: dir, Command: append([]string{pl.XBuild, "run", "-p", a.OCI, "--", program}, test.Command[1:]...)}}
 	case test.Shell != "":
-		list = []Step{{Name: test.Shell, Dir: dir, Command: []string{"sh", "-ec", test.Shell}}}
+		list = []action.Step{{Name: test.Shell, Dir: dir, Command: []string{"sh", "-ec", test.Shell}}}
 	default:
 		var err error
 		if list, err = steps(recipe.Tests, vars, a); err != nil {
@@ -54,16 +55,16 @@ func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.
 
 // nodeTests are the tests of native modules: each once for every version of Node that the target names, in the
 // platform's own.
-func (pl *Planner) nodeTests(list []Step, t project.Target, vars catalog.Vars, m *making) ([]Step, error) {
+func (pl *Planner) nodeTests(list []action.Step, t project.Target, vars catalog.Vars, m *making) ([]action.Step, error) {
 	build, err := pl.nodeBuild(m.a, t, m.p, vars, m.headers, m.cargo)
 	if err != nil {
 		return nil, err
 	}
-	var out []Step
+	var out []action.Step
 	for i, v := range vars["node"].([]string) {
 		major, _, _ := strings.Cut(m.headers[i].Version, ".")
 		for _, s := range list {
-			s.Node, s.In = build, &NodeTest{Range: v, Major: major, Headers: m.headers[i]}
+			s.Node, s.In = build, &action.NodeTest{Range: v, Major: major, Headers: m.headers[i]}
 			out = append(out, s)
 		}
 	}

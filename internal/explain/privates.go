@@ -1,4 +1,4 @@
-package plan
+package explain
 
 import (
 	"errors"
@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"xbuild/internal/action"
 )
 
 // A privateNeed is a static library, or a .pc file, that others ask for when they are linked statically (pkg-config(1),
@@ -100,7 +102,7 @@ func required(list string) []string {
 
 // Unlinkable says what the .pc files lack that a target names which links statically, before anything is compiled;
 // empty where that is nothing, or where it names none.
-func (a *Action) Unlinkable() string {
+func Unlinkable(a *action.Action) string {
 	if !a.Static || a.Sysroot == "" || len(a.PkgConfig) == 0 {
 		return ""
 	}
@@ -118,7 +120,7 @@ func (a *Action) Unlinkable() string {
 	for _, name := range a.PkgConfig {
 		reach(name)
 	}
-	return a.lacking(slices.DeleteFunc(all, func(n privateNeed) bool {
+	return lacking(a, slices.DeleteFunc(all, func(n privateNeed) bool {
 		return !slices.ContainsFunc(n.By, func(pc string) bool { return reached[strings.TrimSuffix(pc, ".pc")] })
 	}))
 }
@@ -152,7 +154,7 @@ func readPC(file string) (map[string]string, error) {
 // Privates says of an action that links statically all that the .pc files of its sysroot ask for privately and the
 // sysroot lacks; empty where that is nothing. Of a log, it says what those ask for that ask for something which the log
 // misses: one missing library is told after another by the linker.
-func (a *Action) Privates(log string) string {
+func Privates(a *action.Action, log string) string {
 	if !a.Static || a.Sysroot == "" || len(a.Explain) == 0 {
 		return ""
 	}
@@ -171,14 +173,14 @@ func (a *Action) Privates(log string) string {
 			return !slices.ContainsFunc(n.By, func(pc string) bool { return slices.Contains(by, pc) })
 		})
 	}
-	return a.lacking(all)
+	return lacking(a, all)
 }
 
-func (a *Action) lacking(all []privateNeed) string {
+func lacking(a *action.Action, all []privateNeed) string {
 	if len(all) == 0 {
 		return ""
 	}
-	words := a.Explain[0].words
+	words := a.Explain[0].Words
 	var what, packages []string
 	for _, n := range all {
 		what = append(what, fmt.Sprintf("%s (%s)", n.Name, strings.Join(n.By, ", ")))
