@@ -17,6 +17,8 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/Masterminds/semver/v3"
 	"github.com/bmatcuk/doublestar/v4"
+
+	"xbuild/internal/tomlfile"
 )
 
 // A Want is the least release of Rust that something asks for.
@@ -71,7 +73,7 @@ type manifest struct {
 	dependencies
 	Target map[string]dependencies
 
-	text string
+	root *tomlfile.Node
 }
 
 // read reads a manifest. One that is not there, or that does not parse, is none: cargo says it better.
@@ -83,8 +85,8 @@ func read(file string) (*manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := manifest{text: string(data)}
-	if _, err := toml.Decode(m.text, &m); err != nil {
+	var m manifest
+	if m.root, _, err = tomlfile.Decode(string(data), &m); err != nil {
 		return nil, nil
 	}
 	return &m, nil
@@ -224,11 +226,12 @@ func Workspace(dir string) (Want, error) {
 
 // line is where a manifest says a release.
 func (m *manifest) line(said string) int {
-	at := regexp.MustCompile(`(?m)^.*rust-version["'\s]*=\s*["']` + regexp.QuoteMeta(said) + `["']`).FindStringIndex(m.text)
-	if at == nil {
-		return 1
+	for _, n := range []*tomlfile.Node{m.root.Key("package"), m.root.Key("workspace").Key("package")} {
+		if n = n.Get("rust-version"); n != nil && n.Text == said {
+			return n.Line
+		}
 	}
-	return 1 + strings.Count(m.text[:at[0]], "\n")
+	return 1
 }
 
 // A Crate is a package that a Cargo.lock names and that comes from elsewhere.

@@ -8,12 +8,13 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 
-	"xbuild/internal/project"
+	"xbuild/internal/tomlfile"
 )
 
 // maxSize bounds what is read: a lock of every platform has 100 kB.
@@ -39,50 +40,54 @@ func Read(path string) (*Lock, error) {
 }
 
 func parse(file string, text []byte) (*Lock, error) {
-	l, ok := canonical(string(text))
-	if !ok {
+	root, err := tomlfile.Scan(string(text))
+	var l *Lock
+	if err == nil {
+		l, err = bind(root)
+	}
+	if err != nil {
 		if line := conflict(text); line > 0 {
 			return nil, fmt.Errorf("%s:%d: unresolved merge conflict; take either side whole and run \"xbuild lock\", which adds what the other side needs", file, line)
 		}
-		var err error
-		if l, err = decode(file, text); err != nil {
+		if l, root, err = decode(file, text); err != nil {
 			return nil, err
 		}
 	}
 	if where, err := check(*l); err != nil {
-		return nil, fmt.Errorf("%s%s: %w", file, where.line(text), err)
+		return nil, fmt.Errorf("%s%s: %w", file, where.line(root), err)
 	}
 	return l, nil
 }
 
-// decode reads any TOML that is a lock.
-func decode(file string, text []byte) (*Lock, error) {
-	if err := project.Shallow(file, string(text)); err != nil {
-		return nil, err
-	}
+// decode reads any TOML that is a lock, and says what is wrong with any other.
+func decode(file string, text []byte) (*Lock, *tomlfile.Node, error) {
 	var l Lock
-	md, err := toml.Decode(string(text), &l)
+	root, md, err := tomlfile.Decode(string(text), &l)
+	var nested *tomlfile.NestedError
+	if errors.As(err, &nested) {
+		return nil, nil, fmt.Errorf("%s:%d: %w", file, nested.Line, err)
+	}
 	if err != nil {
 		// A newer format may well have other types: say that first.
 		if newer := newerVersion(text); newer != nil {
-			return nil, fmt.Errorf("%s: %w", file, newer)
+			return nil, nil, fmt.Errorf("%s: %w", file, newer)
 		}
 		var syntax toml.ParseError
 		if errors.As(err, &syntax) && syntax.Position.Line > 0 {
-			return nil, fmt.Errorf("%s:%d: not a lock: %s", file, syntax.Position.Line, syntax.Message)
+			return nil, nil, fmt.Errorf("%s:%d: not a lock: %s", file, syntax.Position.Line, syntax.Message)
 		}
-		return nil, fmt.Errorf("%s: not a lock: %s", file, strings.TrimPrefix(err.Error(), "toml: "))
+		return nil, nil, fmt.Errorf("%s: not a lock: %s", file, strings.TrimPrefix(err.Error(), "toml: "))
 	}
 	if !md.IsDefined("version") {
-		return nil, fmt.Errorf("%s: has no version, so it is not a lock", file)
+		return nil, nil, fmt.Errorf("%s: has no version, so it is not a lock", file)
 	}
 	if l.Version > Version {
-		return nil, fmt.Errorf("%s: %w", file, errVersion(l.Version))
+		return nil, nil, fmt.Errorf("%s: %w", file, errVersion(l.Version))
 	}
 	if unknown := md.Undecoded(); len(unknown) > 0 {
-		return nil, fmt.Errorf("%s: unknown key %s", file, unknown[0])
+		return nil, nil, fmt.Errorf("%s: unknown key %s", file, unknown[0])
 	}
-	return &l, nil
+	return &l, root, nil
 }
 
 func errVersion(v int) error {
@@ -114,27 +119,27 @@ func conflict(text []byte) int {
 	return 0
 }
 
-// A place is what stands on the line that a fault is in, since decoding keeps
-// no positions. The line of an edited file may not be found, and is left out.
+// A place is the way to what a fault is in: keys, and places in lists.
 type place []string
 
-func quote(s string) string {
-	w := &writer{}
-	w.quoted(s)
-	return w.String()
-}
-
-func (p place) line(text []byte) string {
+// line is where it stands, as an error shows it; "" where the fault is in no one line.
+func (p place) line(root *tomlfile.Node) string {
 	if p == nil {
 		return ""
 	}
-	for i, line := range bytes.Split(text, []byte("\n")) {
-		if !slices.ContainsFunc(p, func(s string) bool { return !bytes.Contains(line, []byte(s)) }) {
-			return fmt.Sprintf(":%d", i+1)
+	at := root
+	for _, step := range p {
+		if i, err := strconv.Atoi(step); err == nil {
+			at = at.Item(i)
+		} else {
+			at = at.Key(step)
 		}
 	}
-	return ""
+	return fmt.Sprintf(":%d", at.Line)
 }
+
+// in is a place in p.
+func (p place) in(steps ...string) place { return slices.Concat(p, steps) }
 
 // check says what no lock may hold: whoever uses a lock's paths and sizes
 // relies on it.
@@ -154,7 +159,9 @@ func check(l Lock) (place, error) {
 		if slices.ContainsFunc(l.Toolchains[:i], func(o Toolchain) bool { return compareToolchains(t, o) == 0 }) {
 			return nil, fmt.Errorf("%s is locked twice", what)
 		}
-		if where, err := checkFiles(what, t.Files, t.Roots, t.Constraint, t.Archive, t.Suite, t.Date, t.Version, t.Name, t.Platform, t.Host); err != nil {
+		if where, err := checkFiles(place{"toolchain", strconv.Itoa(i)}, what, t.Files, t.Roots, text{"constraint", t.Constraint},
+			text{"archive", t.Archive}, text{"suite", t.Suite}, text{"date", t.Date}, text{"version", t.Version}, text{"name", t.Name},
+			text{"platform", t.Platform}, text{"host", t.Host}); err != nil {
 			return where, err
 		}
 	}
@@ -166,36 +173,43 @@ func check(l Lock) (place, error) {
 		if slices.ContainsFunc(l.Sysroots[:i], func(o Sysroot) bool { return compareSysroots(s, o) == 0 }) {
 			return nil, fmt.Errorf("%s from %s with the packages %s is locked twice", what, s.Suite, strings.Join(s.Roots, " "))
 		}
-		if where, err := checkFiles(what, s.Files, s.Roots, s.Archive, s.Suite, s.Date, s.Version, s.Name, s.Arch); err != nil {
+		if where, err := checkFiles(place{"sysroot", strconv.Itoa(i)}, what, s.Files, s.Roots, text{"archive", s.Archive},
+			text{"suite", s.Suite}, text{"date", s.Date}, text{"version", s.Version}, text{"name", s.Name}, text{"arch", s.Arch}); err != nil {
 			return where, err
 		}
 	}
 	return nil, nil
 }
 
-func checkFiles(what string, files []File, roots []string, texts ...string) (place, error) {
-	if where, err := checkText(what, texts...); err != nil {
+// A text is the value of a key.
+type text struct{ key, value string }
+
+func checkFiles(at place, what string, files []File, roots []string, texts ...text) (place, error) {
+	if where, err := checkText(at, what, texts...); err != nil {
 		return where, err
 	}
-	if where, err := checkText(what, roots...); err != nil {
-		return where, err
+	for i, root := range roots {
+		if where, err := checkText(at.in("roots"), what, text{strconv.Itoa(i), root}); err != nil {
+			return where, err
+		}
 	}
 	paths := make(map[string]bool, len(files))
-	for _, f := range files {
-		if where, err := checkText(what, f.Name, f.Version, f.Arch, f.Archive); err != nil {
-			return where, err
+	for i, f := range files {
+		here := func(key string) place { return at.in("files", strconv.Itoa(i), key) }
+		if where, err := checkText(at, what, text{"name", f.Name}, text{"version", f.Version}, text{"arch", f.Arch}, text{"archive", f.Archive}); err != nil {
+			return here(where[len(where)-1]), err
 		}
 		switch {
 		case f.Name == "":
-			return place{quote(f.Path), quote("")}, fmt.Errorf("%s: the file %q has no name", what, f.Path)
+			return here("name"), fmt.Errorf("%s: the file %q has no name", what, f.Path)
 		case !relative(f.Path):
-			return place{quote(f.Path)}, fmt.Errorf("%s: the path %q of %s is not a clean path below the archive's root", what, f.Path, f.Name)
+			return here("path"), fmt.Errorf("%s: the path %q of %s is not a clean path below the archive's root", what, f.Path, f.Name)
 		case paths[f.Path]:
 			return nil, fmt.Errorf("%s: the file %s is locked twice", what, f.Path)
 		case len(f.SHA256) != 64 || strings.Trim(f.SHA256, "0123456789abcdef") != "":
-			return place{quote(f.Path), quote(f.SHA256)}, fmt.Errorf("%s: sha256 %q of %s is not 64 lower-case hexadecimal digits", what, f.SHA256, f.Name)
+			return here("sha256"), fmt.Errorf("%s: sha256 %q of %s is not 64 lower-case hexadecimal digits", what, f.SHA256, f.Name)
 		case f.Size <= 0:
-			return place{quote(f.Path), fmt.Sprintf("size = %d,", f.Size)}, fmt.Errorf("%s: size %d of %s is not that of a file", what, f.Size, f.Name)
+			return here("size"), fmt.Errorf("%s: size %d of %s is not that of a file", what, f.Size, f.Name)
 		}
 		paths[f.Path] = true
 	}
@@ -203,10 +217,10 @@ func checkFiles(what string, files []File, roots []string, texts ...string) (pla
 }
 
 // checkText keeps out what a line of the lock cannot show as it is.
-func checkText(what string, texts ...string) (place, error) {
-	for _, s := range texts {
-		if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return place{quote(s)}, fmt.Errorf("%s: %q has characters that no name or version has", what, s)
+func checkText(at place, what string, texts ...text) (place, error) {
+	for _, t := range texts {
+		if !utf8.ValidString(t.value) || strings.ContainsFunc(t.value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return at.in(t.key), fmt.Errorf("%s: %q has characters that no name or version has", what, t.value)
 		}
 	}
 	return nil, nil

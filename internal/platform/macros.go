@@ -61,7 +61,7 @@ func loadMacros(data string) ([]MacroRow, error) {
 		var r MacroRow
 		r.Kind, r.ID, _ = strings.Cut(s.name, ".")
 		if !slices.Contains([]string{"undefine", "define", "flags", "leave"}, r.Kind) {
-			return fmt.Errorf("line %d: no table is called [%s]", s.line, s.name)
+			return fmt.Errorf("line %d: no table is called [%s]", s.Line, s.name)
 		}
 		err := s.bind(map[string]any{"on": &r.On, "names": &r.Names, "flags": &r.Flags, "only": &r.Only, "lang": &r.Lang, "when": &r.When, "unless": &r.Unless, "why": &r.Why})
 		rows = append(rows, r)

@@ -117,7 +117,7 @@ func loadBaselines(data string) (*baselineTable, error) {
 	err := sections(data, func(s section) error {
 		kind, name, _ := strings.Cut(s.name, ".")
 		if kind != "arch" && kind != "level" && kind != "qemu" && t.arches[name] == nil {
-			return fmt.Errorf("line %d: [%s] of no arch", s.line, s.name)
+			return fmt.Errorf("line %d: [%s] of no arch", s.Line, s.name)
 		}
 		switch kind {
 		case "arch":
@@ -138,33 +138,38 @@ func loadBaselines(data string) (*baselineTable, error) {
 			return err
 		case "feature":
 			a := t.arches[name]
-			for _, e := range s.keys {
-				f = feature{name: e.key}
-				if len(e.keys) > 0 {
-					in := section{name: s.name + "." + e.key, line: s.line, keys: e.keys}
-					if err := in.bind(fields); err != nil {
-						return err
-					}
+			for _, e := range s.Nodes {
+				f = feature{name: e.Name}
+				if err := (section{s.name + "." + e.Name, e}).bind(fields); err != nil {
+					return err
 				}
 				own := f
 				a.features, a.feature[f.name] = append(a.features, &own), &own
 			}
 		case "alias":
-			for _, e := range s.keys {
-				t.arches[name].alias[e.key] = e.list
+			for _, e := range s.Nodes {
+				list, ok := e.Strings()
+				if !ok {
+					return fmt.Errorf("line %d: want a list of features", e.Line)
+				}
+				t.arches[name].alias[e.Name] = list
 			}
 		case "qemu":
 			var m models
-			for _, e := range s.keys {
-				if e.key == "why" {
-					m.why = e.text
+			for _, e := range s.Nodes {
+				if e.Name == "why" {
+					m.why = e.Text
 					continue
 				}
-				m.models = append(m.models, choice{e.key, e.list})
+				list, ok := e.Strings()
+				if !ok {
+					return fmt.Errorf("line %d: want a list of features", e.Line)
+				}
+				m.models = append(m.models, choice{e.Name, list})
 			}
 			t.qemu[name] = m
 		default:
-			return fmt.Errorf("line %d: no table is called [%s]", s.line, s.name)
+			return fmt.Errorf("line %d: no table is called [%s]", s.Line, s.name)
 		}
 		return nil
 	})
@@ -239,13 +244,12 @@ func loadCPUs(data string, t *baselineTable) (map[string]map[string]cpuModel, er
 		_, id, _ := strings.Cut(s.name, ".")
 		a := t.arches[id]
 		if a == nil {
-			return fmt.Errorf("line %d: [%s] of no arch", s.line, s.name)
+			return fmt.Errorf("line %d: [%s] of no arch", s.Line, s.name)
 		}
-		out[id] = make(map[string]cpuModel, len(s.keys))
-		for _, e := range s.keys {
-			c := cpuModel{name: e.key, rust: e.key}
-			in := section{name: s.name + "." + e.key, line: s.line, keys: e.keys}
-			err := in.bind(map[string]any{"features": &c.features, "without": &c.without, "flags": &c.flags, "rust": &c.rust, "march": &c.march, "refused": &c.refused})
+		out[id] = make(map[string]cpuModel, len(s.Nodes))
+		for _, e := range s.Nodes {
+			c := cpuModel{name: e.Name, rust: e.Name}
+			err := (section{s.name + "." + e.Name, e}).bind(map[string]any{"features": &c.features, "without": &c.without, "flags": &c.flags, "rust": &c.rust, "march": &c.march, "refused": &c.refused})
 			if err != nil {
 				return err
 			}

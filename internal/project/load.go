@@ -15,6 +15,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"xbuild/internal/platform"
+	"xbuild/internal/tomlfile"
 )
 
 // maxSize bounds what is read: nobody writes a megabyte of it by hand.
@@ -56,11 +57,13 @@ func read(path string) (string, error) {
 }
 
 func parse(file, dir, text string, schema Schema) (*Project, error) {
-	if err := Shallow(file, text); err != nil {
-		return nil, err
-	}
 	var values map[string]any
-	if _, err := toml.Decode(text, &values); err != nil {
+	root, _, err := tomlfile.Decode(text, &values)
+	if err != nil {
+		var nested *tomlfile.NestedError
+		if errors.As(err, &nested) {
+			return nil, fmt.Errorf("%s:%d: %w", file, nested.Line, err)
+		}
 		var syntax toml.ParseError
 		if errors.As(err, &syntax) {
 			return nil, Errors{{File: file, Line: max(1, syntax.Position.Line), Col: syntax.Position.Col, Message: "not TOML: " + sentence(syntax.Message)}}
@@ -68,7 +71,7 @@ func parse(file, dir, text string, schema Schema) (*Project, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	r := &reader{report: &report{file: file}, schema: schema, project: &Project{File: file, Dir: dir}}
-	r.all(&table{report: r.report, name: "the file", values: values, pos: scan(text)})
+	r.all(&table{report: r.report, name: "the file", values: values, pos: root})
 	if len(r.report.errs) > 0 {
 		return nil, r.report.errs.sorted()
 	}
@@ -98,8 +101,8 @@ func (r *reader) all(root *table) {
 	p.Toolchains = r.toolchains(section(root, "toolchains"))
 	sysroot := section(root, "sysroot")
 	p.Sysroot = r.sysroot(sysroot)
-	if root.pos.keys["sysroot"] != nil {
-		p.SysrootLine = sysroot.pos.key("packages").line
+	if root.pos.Get("sysroot") != nil {
+		p.SysrootLine = sysroot.pos.Key("packages").Line
 	}
 	if p.Sysroot.Libc == "" {
 		p.Sysroot.Libc = libcs[0]
@@ -135,7 +138,7 @@ func (r *reader) settings(t *table) {
 	p := r.project
 	p.Name = t.string("name", filepath.Base(p.Dir))
 	if p.Name == "" {
-		r.report.at(t.pos.key("name"), "name in %s is empty", t.name)
+		r.report.at(t.pos.Key("name"), "name in %s is empty", t.name)
 	}
 	p.Platforms = r.platforms(t, "platforms")
 	if len(p.Platforms) == 0 {
@@ -144,7 +147,7 @@ func (r *reader) settings(t *table) {
 	p.Dist = r.folder(t, "dist", "dist")
 	p.Build = r.folder(t, "build", ".xbuild")
 	if p.Dist != "" && p.Dist == p.Build {
-		r.report.at(t.pos.key("build"), "build in %s is the same folder as dist", t.name)
+		r.report.at(t.pos.Key("build"), "build in %s is the same folder as dist", t.name)
 	}
 	t.end("want")
 }
@@ -154,11 +157,11 @@ func (r *reader) folder(t *table, key, fallback string) string {
 	dir := t.string(key, fallback)
 	switch clean := filepath.Clean(dir); {
 	case dir == "" || clean == ".":
-		r.report.at(t.pos.key(key), "%s in %s must be a folder of its own", key, t.name)
+		r.report.at(t.pos.Key(key), "%s in %s must be a folder of its own", key, t.name)
 	case !filepath.IsLocal(dir):
-		r.report.at(t.pos.key(key), "%s %q in %s must lie inside the project's folder", key, dir, t.name)
+		r.report.at(t.pos.Key(key), "%s %q in %s must lie inside the project's folder", key, dir, t.name)
 	case hasNUL(dir):
-		r.report.at(t.pos.key(key), "%s in %s has a NUL character", key, t.name)
+		r.report.at(t.pos.Key(key), "%s in %s has a NUL character", key, t.name)
 	default:
 		return clean
 	}
@@ -178,7 +181,7 @@ func (r *reader) platforms(t *table, key string) []platform.Platform {
 			continue
 		}
 		if before, ok := seen[pl.String()]; ok {
-			r.report.at(e.pos, "platform %q is listed twice%s", e.string, otherSpelling(before.string, e.string, before.pos.line))
+			r.report.at(e.pos, "platform %q is listed twice%s", e.string, otherSpelling(before.string, e.string, before.pos.Line))
 			continue
 		}
 		seen[pl.String()] = e
@@ -199,16 +202,16 @@ func (r *reader) toolchains(t *table) map[string]ToolchainRequest {
 	for _, name := range t.keys() {
 		if !slices.Contains(r.schema.Toolchains, name) {
 			t.take(name)
-			r.report.at(t.pos.key(name), "toolchain %q is unknown%s", name, meant(name, r.schema.Toolchains, "want"))
+			r.report.at(t.pos.Key(name), "toolchain %q is unknown%s", name, meant(name, r.schema.Toolchains, "want"))
 			continue
 		}
-		request := ToolchainRequest{Line: t.pos.key(name).line}
-		at := t.pos.key(name)
+		request := ToolchainRequest{Line: t.pos.Key(name).Line}
+		at := t.pos.Key(name)
 		if _, ok := t.values[name].(map[string]any); ok {
 			sub := t.sub(name, "[toolchains."+quoteKey(name)+"]")
 			request.Constraint = sub.string("version", "")
 			request.Source = sub.choice("source", "", slices.Concat(sources, r.schema.Sources[name]))
-			at = sub.pos.key("version")
+			at = sub.pos.Key("version")
 			sub.end("want")
 		} else {
 			request.Constraint = t.string(name, "")
@@ -243,11 +246,11 @@ func (r *reader) sysroot(t *table) SysrootRequest {
 		q.CXX = *cxx
 	}
 	if _, ok := t.values["suite"]; ok && q.Glibc != "" {
-		r.report.at(t.pos.key("suite"), "%s has both glibc and suite, and each alone decides the sysroot; keep one", t.name)
+		r.report.at(t.pos.Key("suite"), "%s has both glibc and suite, and each alone decides the sysroot; keep one", t.name)
 	}
 	if q.Glibc != "" {
 		if err := checkGlibc(q.Glibc, r.schema); err != nil {
-			r.report.at(t.pos.key("glibc"), "%v", err)
+			r.report.at(t.pos.Key("glibc"), "%v", err)
 		}
 	}
 	for _, e := range t.elements("packages") {
@@ -278,7 +281,7 @@ func (r *reader) platformConfigs(t *table) map[string]PlatformConfig {
 			LDFlags:  sub.strings("ldflags"),
 			Env:      r.env(sub),
 			Sysroot:  r.sysroot(sub),
-			Line:     sub.pos.line,
+			Line:     sub.pos.Line,
 		}
 		page, paged := sub.int("page")
 		sub.end("want")
@@ -295,7 +298,7 @@ func (r *reader) platformConfigs(t *table) map[string]PlatformConfig {
 			if cut, ok := pl.WithPage(int(page) << 10); ok {
 				c.Page = cut.Page()
 			} else {
-				r.report.at(sub.pos.key("page"), "page in %s: no kernel for %s has pages of %d KB%s", sub.name, pl, page, kilobytes(pl.Pages))
+				r.report.at(sub.pos.Key("page"), "page in %s: no kernel for %s has pages of %d KB%s", sub.name, pl, page, kilobytes(pl.Pages))
 			}
 		}
 		out[pl.String()] = c
@@ -324,12 +327,12 @@ func (r *reader) mirrors(t *table) map[string][]string {
 	for _, name := range t.keys() {
 		if !slices.Contains(archives, name) {
 			t.take(name)
-			r.report.at(t.pos.key(name), "archive %q is unknown%s", name, meant(name, archives, "want"))
+			r.report.at(t.pos.Key(name), "archive %q is unknown%s", name, meant(name, archives, "want"))
 			continue
 		}
 		var urls []element
 		if s, ok := t.values[name].(string); ok {
-			urls = []element{{s, t.pos.key(name)}}
+			urls = []element{{s, t.pos.Key(name)}}
 		} else {
 			urls = t.elements(name)
 		}
@@ -346,12 +349,12 @@ func (r *reader) mirrors(t *table) map[string][]string {
 // env reads a table of environment variables.
 func (r *reader) env(t *table) map[string]string {
 	vars := t.stringMap("env")
-	pos := t.pos.key("env")
+	pos := t.pos.Key("env")
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		if !envName.MatchString(name) {
-			r.report.at(pos.key(name), "%q in %s is no name of an environment variable (letters, digits and _, not a digit first)", name, t.name)
+			r.report.at(pos.Key(name), "%q in %s is no name of an environment variable (letters, digits and _, not a digit first)", name, t.name)
 		} else if hasNUL(vars[name]) {
-			r.report.at(pos.key(name), "%s in %s has a NUL character, which no environment variable can hold", name, t.name)
+			r.report.at(pos.Key(name), "%s in %s has a NUL character, which no environment variable can hold", name, t.name)
 		}
 	}
 	return vars

@@ -25,7 +25,7 @@ func (r *reader) needs(t *table) []Need {
 	if !ok {
 		return nil
 	}
-	pos := t.pos.key("needs")
+	pos := t.pos.Key("needs")
 	var list []any
 	switch v := v.(type) {
 	case []any:
@@ -40,8 +40,8 @@ func (r *reader) needs(t *table) []Need {
 	}
 	var out []Need
 	for i, v := range list {
-		at := pos.item(i)
-		need := Need{Line: at.line}
+		at := pos.Item(i)
+		need := Need{Line: at.Line}
 		switch v := v.(type) {
 		case string:
 			need.Target = v

@@ -301,7 +301,11 @@ func TestLoadMissing(t *testing.T) {
 
 func FuzzLoad(f *testing.F) {
 	f.Add(valid)
-	f.Add(everything)
+	everything, err := os.ReadFile("../tomlfile/testdata/everything.toml") // every form that TOML has for a key
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(everything))
 	for _, c := range faults {
 		f.Add(c.text)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"xbuild/internal/crates"
+	"xbuild/internal/tomlfile"
 )
 
 // rustToolchainFiles are the names under which a Rust project says with which release it is built, the one that counts
@@ -112,11 +113,12 @@ func parseRustToolchain(file, text string) (ToolchainRequest, error) {
 	}
 	name := strings.TrimSpace(text)
 	if strings.ContainsAny(name, "\n=[") {
-		if err := Shallow(file, text); err != nil {
-			return ToolchainRequest{}, err
-		}
-		meta, err := toml.Decode(text, &doc)
+		root, meta, err := tomlfile.Decode(text, &doc)
 		if err != nil {
+			var nested *tomlfile.NestedError
+			if errors.As(err, &nested) {
+				return ToolchainRequest{}, fmt.Errorf("%s:%d: %w", file, nested.Line, err)
+			}
 			var parse toml.ParseError
 			if errors.As(err, &parse) {
 				r.Line = parse.Position.Line
@@ -124,19 +126,19 @@ func parseRustToolchain(file, text string) (ToolchainRequest, error) {
 			}
 			return fail("%v", err)
 		}
-		pos := scan(text).key("toolchain")
+		pos := root.Key("toolchain")
 		if keys := meta.Undecoded(); len(keys) > 0 {
-			r.Line = pos.key(keys[0][len(keys[0])-1]).line
+			r.Line = pos.Key(keys[0][len(keys[0])-1]).Line
 			return fail("unknown key %q", keys[0].String())
 		}
 		if name = doc.Toolchain.Channel; name == "" {
-			r.Line = pos.key("path").line
+			r.Line = pos.Key("path").Line
 			if doc.Toolchain.Path != "" {
 				return fail("path = %q names a toolchain of this machine alone, and xbuild fetches its own", doc.Toolchain.Path)
 			}
 			return fail("no channel")
 		}
-		r.Line = pos.key("channel").line
+		r.Line = pos.Key("channel").Line
 	}
 	m := channel.FindStringSubmatch(name)
 	switch {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"xbuild/internal/tomlfile"
 )
 
 // A report collects what is wrong.
@@ -14,8 +16,8 @@ type report struct {
 	errs Errors
 }
 
-func (r *report) at(n *node, format string, args ...any) {
-	r.errs = append(r.errs, &Error{File: r.file, Line: n.line, Col: n.col, Message: fmt.Sprintf(format, args...)})
+func (r *report) at(n *tomlfile.Node, format string, args ...any) {
+	r.errs = append(r.errs, &Error{File: r.file, Line: n.Line, Col: n.Col, Message: fmt.Sprintf(format, args...)})
 }
 
 // A table is a TOML table that is being read. Each reading names a key and
@@ -24,7 +26,7 @@ type table struct {
 	report *report
 	name   string // as the user would write it: [target.hello]
 	values map[string]any
-	pos    *node
+	pos    *tomlfile.Node
 	known  []string
 }
 
@@ -35,7 +37,7 @@ func (t *table) take(key string) (any, bool) {
 	return v, ok
 }
 
-func (t *table) wrong(key string, pos *node, want string, v any) {
+func (t *table) wrong(key string, pos *tomlfile.Node, want string, v any) {
 	t.report.at(pos, "%s in %s wants %s, not %s%s", key, t.name, want, given(v), remedy(want, v))
 }
 
@@ -43,7 +45,7 @@ func (t *table) wrong(key string, pos *node, want string, v any) {
 func (t *table) end(verb string) {
 	for _, key := range slices.Sorted(maps.Keys(t.values)) {
 		if !slices.Contains(t.known, key) {
-			t.report.at(t.pos.key(key), "unknown key %q in %s%s", key, t.name, meant(key, t.known, verb))
+			t.report.at(t.pos.Key(key), "unknown key %q in %s%s", key, t.name, meant(key, t.known, verb))
 		}
 	}
 }
@@ -55,7 +57,7 @@ func (t *table) string(key, fallback string) string {
 	}
 	s, ok := v.(string)
 	if !ok {
-		t.wrong(key, t.pos.key(key), aString, v)
+		t.wrong(key, t.pos.Key(key), aString, v)
 		return fallback
 	}
 	return s
@@ -67,7 +69,7 @@ func (t *table) choice(key, fallback string, choices []string) string {
 	if s == fallback || slices.Contains(choices, s) {
 		return s
 	}
-	t.report.at(t.pos.key(key), "unknown %s %q%s", key, s, meant(s, choices, "want"))
+	t.report.at(t.pos.Key(key), "unknown %s %q%s", key, s, meant(s, choices, "want"))
 	return fallback
 }
 
@@ -78,7 +80,7 @@ func (t *table) bool(key string) *bool {
 	}
 	b, ok := v.(bool)
 	if !ok {
-		t.wrong(key, t.pos.key(key), aBool, v)
+		t.wrong(key, t.pos.Key(key), aBool, v)
 		return nil
 	}
 	return &b
@@ -91,7 +93,7 @@ func (t *table) int(key string) (int64, bool) {
 	}
 	i, ok := v.(int64)
 	if !ok {
-		t.wrong(key, t.pos.key(key), anInt, v)
+		t.wrong(key, t.pos.Key(key), anInt, v)
 	}
 	return i, ok
 }
@@ -99,7 +101,7 @@ func (t *table) int(key string) (int64, bool) {
 // An element is a string of a list and where it stands.
 type element struct {
 	string
-	pos *node
+	pos *tomlfile.Node
 }
 
 // elements reads a list of strings: nil where the key is missing, and only
@@ -111,18 +113,18 @@ func (t *table) elements(key string) []element {
 	}
 	list, ok := v.([]any)
 	if !ok {
-		t.wrong(key, t.pos.key(key), aList, v)
+		t.wrong(key, t.pos.Key(key), aList, v)
 		return nil
 	}
-	pos := t.pos.key(key)
+	pos := t.pos.Key(key)
 	out := make([]element, 0, len(list))
 	for i, v := range list {
 		s, ok := v.(string)
 		if !ok {
-			t.wrong(key, pos.item(i), someStrings, v)
+			t.wrong(key, pos.Item(i), someStrings, v)
 			continue
 		}
-		out = append(out, element{s, pos.item(i)})
+		out = append(out, element{s, pos.Item(i)})
 	}
 	return out
 }
@@ -148,10 +150,10 @@ func (t *table) sub(key, name string) *table {
 	}
 	values, ok := v.(map[string]any)
 	if !ok {
-		t.wrong(key, t.pos.key(key), aTable, v)
+		t.wrong(key, t.pos.Key(key), aTable, v)
 		return nil
 	}
-	return &table{report: t.report, name: name, values: values, pos: t.pos.key(key)}
+	return &table{report: t.report, name: name, values: values, pos: t.pos.Key(key)}
 }
 
 // stringMap reads a table of strings.
@@ -166,7 +168,7 @@ func (t *table) stringMap(key string) map[string]string {
 		if s, ok := v.(string); ok {
 			out[k] = s
 		} else {
-			sub.wrong(k, sub.pos.key(k), aString, v)
+			sub.wrong(k, sub.pos.Key(k), aString, v)
 		}
 	}
 	return out
@@ -175,9 +177,11 @@ func (t *table) stringMap(key string) map[string]string {
 // keys are all keys in the order of the file.
 func (t *table) keys() []string {
 	keys := slices.Sorted(maps.Keys(t.values))
-	slices.SortStableFunc(keys, func(a, b string) int {
-		return slices.Index(t.pos.order, a) - slices.Index(t.pos.order, b)
-	})
+	at := make(map[string]int, len(keys))
+	for i, k := range t.pos.Nodes {
+		at[k.Name] = i
+	}
+	slices.SortStableFunc(keys, func(a, b string) int { return at[a] - at[b] })
 	return keys
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"xbuild/internal/platform"
 	"xbuild/internal/spelling"
+	"xbuild/internal/tomlfile"
 )
 
 func (r *reader) target(name string, t *table) Target {
@@ -44,7 +45,7 @@ func (r *reader) target(name string, t *table) Target {
 		Bench:      r.bench(t),
 		Needs:      r.needs(t),
 		Headers:    r.directories(t, "headers"),
-		Line:       t.pos.line,
+		Line:       t.pos.Line,
 	}
 	if strip := t.bool("strip"); strip != nil {
 		out.Strip = *strip
@@ -52,7 +53,7 @@ func (r *reader) target(name string, t *table) Target {
 	if equal := t.bool("equal"); equal != nil {
 		out.Equal = *equal
 		if out.Equal && out.Test.Off {
-			r.report.at(t.pos.key("equal"), "equal in %s compares what the test prints, and test is false", t.name)
+			r.report.at(t.pos.Key("equal"), "equal in %s compares what the test prints, and test is false", t.name)
 		}
 	}
 	out.Only = len(out.Platforms) > 0
@@ -66,12 +67,12 @@ func (r *reader) target(name string, t *table) Target {
 		if v, given := t.values["recipe"]; !given {
 			for _, key := range slices.Sorted(maps.Keys(t.values)) {
 				if !slices.Contains(t.known, key) && spelling.Nearest(key, []string{"recipe"}) != "" {
-					r.report.at(t.pos.key(key), "unknown key %q in %s; did you mean \"recipe\"?", key, t.name)
+					r.report.at(t.pos.Key(key), "unknown key %q in %s; did you mean \"recipe\"?", key, t.name)
 				}
 			}
 			r.report.at(t.pos, "target %q has no recipe%s", name, meant("", recipes, "want"))
 		} else if _, isString := v.(string); isString {
-			r.report.at(t.pos.key("recipe"), "recipe %q is unknown%s", out.Recipe, meant(out.Recipe, recipes, "want"))
+			r.report.at(t.pos.Key("recipe"), "recipe %q is unknown%s", out.Recipe, meant(out.Recipe, recipes, "want"))
 		}
 		return out
 	}
@@ -93,7 +94,7 @@ func (r *reader) target(name string, t *table) Target {
 // only what is built must not.
 func (r *reader) source(t *table) string {
 	source := t.string("source", ".")
-	pos := t.pos.key("source")
+	pos := t.pos.Key("source")
 	if source == "" || filepath.IsAbs(source) || hasNUL(source) {
 		r.report.at(pos, "source %q in %s must be relative to the folder of %s", source, t.name, FileName)
 		return ""
@@ -118,7 +119,7 @@ func (r *reader) dest(t *table) string {
 		return ""
 	}
 	if !filepath.IsLocal(dest) || hasNUL(dest) {
-		r.report.at(t.pos.key("dest"), "dest %q in %s must lie inside dist/<platform>", dest, t.name)
+		r.report.at(t.pos.Key("dest"), "dest %q in %s must lie inside dist/<platform>", dest, t.name)
 		return ""
 	}
 	if clean := filepath.Clean(dest); clean != "." {
@@ -132,14 +133,14 @@ func (r *reader) outputs(t *table) []Output {
 	var out []Output
 	if _, ok := t.values["outputs"].(map[string]any); ok {
 		files := t.stringMap("outputs")
-		pos := t.pos.key("outputs")
+		pos := t.pos.Key("outputs")
 		for _, dist := range slices.Sorted(maps.Keys(files)) {
 			built := files[dist]
 			if !insideFile(dist) {
-				r.report.at(pos.key(dist), "outputs in %s: %q must be a file inside dist/<platform>", t.name, dist)
+				r.report.at(pos.Key(dist), "outputs in %s: %q must be a file inside dist/<platform>", t.name, dist)
 			}
 			if !insideFile(built) {
-				r.report.at(pos.key(dist), "outputs in %s: %q must be a file inside the build directory", t.name, built)
+				r.report.at(pos.Key(dist), "outputs in %s: %q must be a file inside the build directory", t.name, built)
 			}
 			out = append(out, Output{Path: filepath.Clean(built), Dist: filepath.Clean(dist)})
 		}
@@ -158,7 +159,7 @@ func (r *reader) outputs(t *table) []Output {
 
 // test is a program with its arguments, a command line, or whether to test at all.
 func (r *reader) test(t *table) Test {
-	pos := t.pos.key("test")
+	pos := t.pos.Key("test")
 	switch v := t.values["test"].(type) {
 	case bool:
 		t.take("test")
@@ -202,7 +203,7 @@ func (r *reader) bench(t *table) []string {
 	}
 	switch {
 	case len(command) == 0:
-		r.report.at(t.pos.key("bench"), "bench in %s is empty: it names a program of the target, as it lies in dist/<platform>, and its arguments", t.name)
+		r.report.at(t.pos.Key("bench"), "bench in %s is empty: it names a program of the target, as it lies in dist/<platform>, and its arguments", t.name)
 		return nil
 	case !insideFile(command[0].string):
 		r.report.at(command[0].pos, "bench in %s: %q must be a program of the target, as it lies in dist/<platform>", t.name, command[0].string)
@@ -286,7 +287,7 @@ func (r *reader) option(t *table, o Option, recipe string) any {
 	case "string":
 		s := t.string(o.Name, "")
 		if _, ok := t.values[o.Name].(string); ok {
-			r.chosen(t, o, element{s, t.pos.key(o.Name)})
+			r.chosen(t, o, element{s, t.pos.Key(o.Name)})
 		}
 		return s
 	case "bool":
@@ -307,7 +308,7 @@ func (r *reader) option(t *table, o Option, recipe string) any {
 		return t.stringMap(o.Name)
 	default:
 		t.take(o.Name)
-		r.report.at(t.pos.key(o.Name), "recipe %s declares %s with the unknown type %q", recipe, o.Name, o.Type)
+		r.report.at(t.pos.Key(o.Name), "recipe %s declares %s with the unknown type %q", recipe, o.Name, o.Type)
 	}
 	return nil
 }
@@ -347,8 +348,8 @@ func optionDefault(o Option) any {
 // baselines checks cpu and features of every platform in use.
 func (r *reader) baselines(configs *table) {
 	checked := map[string]bool{} // whether it was right
-	tables := map[string]*node{}
-	check := func(pl platform.Platform, pos *node) {
+	tables := map[string]*tomlfile.Node{}
+	check := func(pl platform.Platform, pos *tomlfile.Node) {
 		if _, done := checked[pl.String()]; done {
 			return
 		}
@@ -364,8 +365,8 @@ func (r *reader) baselines(configs *table) {
 	}
 	for _, key := range configs.keys() {
 		if pl, err := platform.Parse(key); err == nil {
-			tables[pl.String()] = configs.pos.key(key)
-			check(pl, configs.pos.key(key))
+			tables[pl.String()] = configs.pos.Key(key)
+			check(pl, configs.pos.Key(key))
 		}
 	}
 	// A platform without a table of its own may have its base's settings.
@@ -386,15 +387,15 @@ func (r *reader) baselines(configs *table) {
 }
 
 // baseline reports what Baseline refuses at the setting that it is about.
-func (r *reader) baseline(pl platform.Platform, c PlatformConfig, err error, pos *node) {
+func (r *reader) baseline(pl platform.Platform, c PlatformConfig, err error, pos *tomlfile.Node) {
 	if _, cpuErr := pl.Baseline(c.CPU, nil); c.CPU != "" && cpuErr != nil {
-		r.report.at(pos.key("cpu"), "%v", cpuErr)
+		r.report.at(pos.Key("cpu"), "%v", cpuErr)
 		return
 	}
 	found := false
 	for i, f := range c.Features {
 		if _, featureErr := pl.Baseline(c.CPU, []string{f}); featureErr != nil {
-			r.report.at(pos.key("features").item(i), "%v", featureErr)
+			r.report.at(pos.Key("features").Item(i), "%v", featureErr)
 			found = true
 		}
 	}
@@ -423,7 +424,7 @@ func (r *reader) sameOutput(targets *table) {
 				at := place{pl.String(), path}
 				if before, ok := first[at]; ok && !reported[path] {
 					reported[path] = true
-					r.report.at(targets.pos.key(t.Name).key("outputs"), "target %q and target %q (line %d) both make %s for %s; give one of them another dest", t.Name, before.Name, before.Line, path, pl)
+					r.report.at(targets.pos.Key(t.Name).Key("outputs"), "target %q and target %q (line %d) both make %s for %s; give one of them another dest", t.Name, before.Name, before.Line, path, pl)
 					continue
 				}
 				first[at] = t

@@ -44,7 +44,7 @@ func (r *reader) variants(target Target, base, tables *table) map[string]Target 
 			continue
 		}
 		if i := slices.IndexFunc(all, func(o own) bool { return o.platform.String() == pl.String() }); i >= 0 {
-			r.report.at(sub.pos, "platform %q has two tables in [target.%s] (line %d is the other)", pl.String(), target.Name, all[i].table.pos.line)
+			r.report.at(sub.pos, "platform %q has two tables in [target.%s] (line %d is the other)", pl.String(), target.Name, all[i].table.pos.Line)
 			continue
 		}
 		if target.Only && !slices.ContainsFunc(target.Platforms, func(q platform.Platform) bool { return slices.Contains(configNames(q), pl.String()) }) {
@@ -53,7 +53,7 @@ func (r *reader) variants(target Target, base, tables *table) map[string]Target 
 		}
 		for _, name := range common {
 			if _, given := sub.values[name]; given {
-				r.report.at(sub.pos.key(name), "%s in %s: a target has one for all platforms; write a second target with platforms = [%q]", name, sub.name, pl.String())
+				r.report.at(sub.pos.Key(name), "%s in %s: a target has one for all platforms; write a second target with platforms = [%q]", name, sub.name, pl.String())
 			}
 		}
 		all = append(all, own{pl, sub})
@@ -82,10 +82,12 @@ func (r *reader) variants(target Target, base, tables *table) map[string]Target 
 
 // merge is a table with what another one adds and replaces: lists and tables are added to, all else is replaced.
 func merge(base, own *table) *table {
-	out := &table{report: own.report, name: own.name, values: maps.Clone(base.values), pos: &node{line: own.pos.line, col: own.pos.col, keys: maps.Clone(base.pos.keys), order: slices.Clone(base.pos.order)}}
+	pos := base.pos.Clone()
+	pos.Line, pos.Col = own.pos.Line, own.pos.Col
+	out := &table{report: own.report, name: own.name, values: maps.Clone(base.values), pos: pos}
 	delete(out.values, "platform")
 	for _, key := range own.keys() {
-		value, pos := own.values[key], own.pos.key(key)
+		value, pos := own.values[key], own.pos.Key(key)
 		switch v := value.(type) {
 		case []any:
 			before, ok := base.values[key].([]any)
@@ -93,38 +95,25 @@ func merge(base, own *table) *table {
 				break
 			}
 			value = slices.Concat(before, v)
-			pos = &node{line: pos.line, col: pos.col}
-			for i := range before {
-				pos.items = append(pos.items, base.pos.key(key).item(i))
-			}
-			for i := range v {
-				pos.items = append(pos.items, own.pos.key(key).item(i))
-			}
+			pos = pos.Clone()
+			pos.Nodes = slices.Concat(base.pos.Key(key).Nodes, pos.Nodes)
 		case map[string]any:
 			before, ok := base.values[key].(map[string]any)
 			if !ok {
 				break
 			}
-			of, to := base.pos.key(key), own.pos.key(key)
 			values := maps.Clone(before)
 			maps.Copy(values, v)
 			value = values
-			pos = &node{line: pos.line, col: pos.col, keys: maps.Clone(of.keys), order: slices.Concat(of.order, to.order)}
-			for name, at := range to.keys {
-				if pos.keys == nil {
-					pos.keys = map[string]*node{}
-				}
-				pos.keys[name] = at
+			both := base.pos.Key(key).Clone()
+			both.Line, both.Col = pos.Line, pos.Col
+			for _, k := range pos.Nodes {
+				both.Put(k)
 			}
+			pos = both
 		}
 		out.values[key] = value
-		if out.pos.keys == nil {
-			out.pos.keys = map[string]*node{}
-		}
-		out.pos.keys[key] = pos
-		if !slices.Contains(out.pos.order, key) {
-			out.pos.order = append(out.pos.order, key)
-		}
+		out.pos.Put(pos)
 	}
 	return out
 }

@@ -37,15 +37,4 @@ func TestNested(t *testing.T) {
 			t.Errorf("%s: it took %v", name, took)
 		}
 	}
-	for name, text := range map[string]string{
-		"strings":  "a = \"" + strings.Repeat("[{.", 100) + "\"\nb = '" + strings.Repeat("[{.", 100) + "'\nc = \"\"\"\n" + strings.Repeat("[{.", 100) + "\"\"\"\n d = '''" + strings.Repeat("'[{.", 100) + "'''\n",
-		"comments": "# " + strings.Repeat("[{.", 100) + "\na = 1 # " + strings.Repeat("{", 100) + "\n",
-		"many":     strings.Repeat("[a.b.c]\nx = [[1, 2.5], [3]]\n", 1000),
-		"empty":    "",
-		"no end":   "a = \"\\",
-	} {
-		if err := Shallow("f", text); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
 }
