@@ -16,7 +16,7 @@ import (
 // platforms, nothing of building: it stands high, so that execute can hold what it made against the platform, and
 // emulate need not read headers a second way.
 var order = []string{
-	"spelling", "platform", "guard", "trace", "probe", "isa", "inspect", "unstripped", "crash", "archive", "npm", "rustdist", "crates", "node", "catalog", "project", "lock", "store", "fetch", "resolve", "compose", "env", "hosttools", "plan", "cache", "jobs", "execute", "emulate", "bench", "image",
+	"spelling", "platform", "guard", "trace", "probe", "isa", "inspect", "unstripped", "crash", "archive", "crates", "node", "catalog", "project", "lock", "store", "fetch", "origin", "resolve", "compose", "env", "hosttools", "plan", "cache", "jobs", "execute", "emulate", "bench", "image",
 }
 
 // alone are import paths, by prefix, that one package has to itself.
@@ -124,7 +124,7 @@ func TestForbidden(t *testing.T) {
 		{"internal/catalog", "xbuild/recipes", false, ""},
 		{"internal/resolve", "xbuild/internal/archive/archivetest", true, ""},
 		{"internal/resolve", "xbuild/internal/archive/archivetest", false, "it is for tests"},
-		{"internal/rustdist/rustdisttest", "xbuild/internal/archive/archivetest", false, ""},
+		{"internal/origin/rust/rustdisttest", "xbuild/internal/archive/archivetest", false, ""},
 		{"internal/archive/archivetest", "xbuild/internal/plan", false, "plan stands below archive"},
 		{"internal/execute", "xbuild/internal/inspect", false, ""},
 		{"internal/inspect", "xbuild/internal/plan", false, "plan stands below inspect"},
