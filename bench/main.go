@@ -21,8 +21,8 @@ import (
 	"time"
 
 	"xbuild/internal/lock"
+	"xbuild/internal/origin/debian"
 	"xbuild/internal/platform"
-	"xbuild/internal/resolve"
 )
 
 const usage = `usage: go run ./bench [-only env,build,kept,compile,fetch] [-n ROUNDS] [-work DIR]
@@ -430,7 +430,7 @@ func byHandCompiler(cc string) ([]string, error) {
 func (b *bench) fetch() ([]row, error) {
 	mirror := strings.TrimRight(os.Getenv("XBUILD_DEBIAN_MIRROR"), "/")
 	if mirror == "" {
-		mirror = append(resolve.HostMirrors("/"), resolve.Public...)[0]
+		mirror = append(debian.HostMirrors("/"), debian.Public...)[0]
 	}
 	dir := filepath.Join(b.work, "one")
 	if err := os.MkdirAll(dir, 0o755); err != nil {

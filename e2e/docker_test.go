@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"xbuild/internal/npm"
+	"xbuild/internal/origin/npm"
 	"xbuild/internal/platform"
 )
 

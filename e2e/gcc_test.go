@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"math/big"
@@ -79,12 +80,12 @@ func (g gcc) program(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := compose.Composer{Store: a.Store, URLs: func(f lock.File) []string {
+	c := compose.Composer{Store: a.Store, URLs: func(_ context.Context, f lock.File) ([]string, error) {
 		var urls []string
 		for _, m := range a.Mirrors {
 			urls = append(urls, m+"/"+f.Path)
 		}
-		return urls
+		return urls, nil
 	}}
 	var set compose.Set
 	set.Toolchain(tree)

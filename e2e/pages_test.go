@@ -198,7 +198,7 @@ int main(void) {
 func largePages(t *testing.T) func(dir, name, file string, page int, runs bool) {
 	t.Helper()
 	a := openArchive(t)
-	index, _, err := a.File(t.Context(), "bookworm", func(r *archive.Release) (string, archive.FileHash, error) {
+	index, _, err := a.Debian().File(t.Context(), "bookworm", func(r *archive.Release) (string, archive.FileHash, error) {
 		_, byHash, hash, err := r.Index("main", platform.Host().Debian)
 		return byHash, hash, err
 	})

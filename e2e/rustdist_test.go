@@ -16,9 +16,10 @@ import (
 	"xbuild/internal/archive"
 	"xbuild/internal/compose"
 	"xbuild/internal/lock"
+	"xbuild/internal/origin/debian"
+	"xbuild/internal/origin/rust/rustdisttest"
 	"xbuild/internal/platform"
 	"xbuild/internal/resolve"
-	"xbuild/internal/rustdist/rustdisttest"
 	"xbuild/internal/store"
 )
 
@@ -69,7 +70,7 @@ recipe = "rust"
 	start := time.Now()
 	cmd := exec.CommandContext(t.Context(), program, "build", "-q")
 	cmd.Dir = dir
-	cmd.Env = append(environ(), "XBUILD_RUST_MIRROR="+server.URL, "XBUILD_TEST_RUST_KEYRING="+server.KeyringFile, "XBUILD_TEST_SNAPSHOT="+resolve.Snapshot)
+	cmd.Env = append(environ(), "XBUILD_RUST_MIRROR="+server.URL, "XBUILD_TEST_RUST_KEYRING="+server.KeyringFile, "XBUILD_TEST_SNAPSHOT="+debian.Snapshot)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("xbuild build: %v\n%s", err, out)
@@ -196,16 +197,16 @@ func packages(t *testing.T, files []lock.File) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mirrors := append(resolve.HostMirrors("/"), resolve.Public...)
+	mirrors := append(debian.HostMirrors("/"), debian.Public...)
 	if m := os.Getenv("XBUILD_DEBIAN_MIRROR"); m != "" {
 		mirrors = strings.Split(m, ",")
 	}
-	c := compose.Composer{Store: st, URLs: func(f lock.File) []string {
+	c := compose.Composer{Store: st, URLs: func(_ context.Context, f lock.File) ([]string, error) {
 		var urls []string
 		for _, m := range mirrors {
 			urls = append(urls, strings.TrimRight(m, "/")+"/"+f.Path)
 		}
-		return urls
+		return urls, nil
 	}}
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()

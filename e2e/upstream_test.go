@@ -15,6 +15,7 @@ import (
 	"xbuild/internal/archive"
 	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
+	"xbuild/internal/origin/debian"
 	"xbuild/internal/platform"
 	"xbuild/internal/resolve"
 	"xbuild/internal/store"
@@ -35,7 +36,7 @@ func openArchive(t *testing.T) *resolve.Archive {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mirrors := append(resolve.HostMirrors("/"), resolve.Public...)
+	mirrors := append(debian.HostMirrors("/"), debian.Public...)
 	if m := os.Getenv("XBUILD_DEBIAN_MIRROR"); m != "" {
 		mirrors = strings.Split(m, ",")
 	}
@@ -62,7 +63,7 @@ func upstream(t *testing.T, name string) (dir, version string) {
 	a := openArchive(t)
 	sources.once.Do(func() {
 		var file string
-		file, _, sources.err = a.File(context.Background(), "trixie", func(r *archive.Release) (string, archive.FileHash, error) {
+		file, _, sources.err = a.Debian().File(context.Background(), "trixie", func(r *archive.Release) (string, archive.FileHash, error) {
 			_, byHash, hash, err := r.SourceIndex("main")
 			return byHash, hash, err
 		})
@@ -101,7 +102,7 @@ func upstream(t *testing.T, name string) (dir, version string) {
 		if err := archive.UnpackTarFile(t.Context(), file, dir, archive.UnpackOptions{Strip: 1}); err != nil {
 			t.Fatal(err)
 		}
-		return dir, resolve.Upstream(p.Version)
+		return dir, debian.Upstream(p.Version)
 	}
 	t.Fatalf("source package %s has no .orig.tar: %v", name, p.Files)
 	return "", ""

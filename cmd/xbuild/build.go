@@ -20,7 +20,7 @@ import (
 	"xbuild/internal/env"
 	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
-	"xbuild/internal/npm"
+	"xbuild/internal/origin/npm"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 	"xbuild/internal/resolve"

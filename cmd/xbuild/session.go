@@ -25,12 +25,13 @@ import (
 	"xbuild/internal/fetch"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/lock"
-	"xbuild/internal/npm"
+	"xbuild/internal/origin/debian"
+	"xbuild/internal/origin/npm"
+	"xbuild/internal/origin/rust"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 	"xbuild/internal/resolve"
-	"xbuild/internal/rustdist"
 	"xbuild/internal/store"
 )
 
@@ -38,8 +39,8 @@ import (
 // their own.
 var (
 	archiveKeys = archive.Keyring
-	rustKeys    = rustdist.Keyring
-	snapshot    = resolve.Snapshot
+	rustKeys    = rust.Keyring
+	snapshot    = debian.Snapshot
 )
 
 // Globals are the flags of every command.
@@ -357,7 +358,7 @@ func (s *session) mirrors() []string {
 	case len(s.Project.Mirrors["debian"]) > 0:
 		out = slices.Clone(s.Project.Mirrors["debian"])
 	default:
-		out = append(resolve.HostMirrors("/"), resolve.Public...)
+		out = append(debian.HostMirrors("/"), debian.Public...)
 	}
 	for i, m := range out {
 		out[i] = strings.TrimRight(m, "/")
@@ -377,7 +378,7 @@ func (s *session) rustMirrors() []string {
 	case os.Getenv("RUSTUP_DIST_SERVER") != "":
 		out = []string{os.Getenv("RUSTUP_DIST_SERVER")}
 	default:
-		out = []string{rustdist.Server}
+		out = []string{rust.Server}
 	}
 	for i, m := range out {
 		out[i] = strings.TrimRight(m, "/")
@@ -551,10 +552,17 @@ func (s *session) archive() (*resolve.Archive, error) {
 		}
 	}
 	var standing []string
-	if resolve.HostTakesExpired("/") {
-		standing = resolve.HostMirrors("/")
+	if debian.HostTakesExpired("/") {
+		standing = debian.HostMirrors("/")
 	}
-	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Standing: standing, Snapshot: snapshot, NPM: s.registries(), Rust: s.rustMirrors(), Fetch: s.fetchOptions(), Keyring: keys, RustKeys: rust, AllowExpired: s.AllowExpired, Notice: notice}, nil
+	a := s.archives()
+	a.Standing, a.Keyring, a.RustKeys, a.AllowExpired, a.Notice = standing, keys, rust, s.AllowExpired, notice
+	return a, nil
+}
+
+// archives are where files of all kinds of archive are fetched.
+func (s *session) archives() *resolve.Archive {
+	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Snapshot: snapshot, NPM: s.registries(), Rust: s.rustMirrors(), Fetch: s.fetchOptions()}
 }
 
 // holders looks up for hints which package has something, each name once. Where the archive cannot be asked, a hint
@@ -589,7 +597,7 @@ func (s *session) holders() func(platform.Platform, string, bool) []string {
 			}
 			a.Notice, a.Fetch.Notice = nil, nil // the build has told what is wrong with mirrors
 		}
-		found, err := a.PackagesWith(s.ctx, suite, arch, name, program)
+		found, err := a.Debian().PackagesWith(s.ctx, suite, arch, name, program)
 		if err != nil {
 			s.note("which package has %s could not be looked up: %v", name, err)
 		}
@@ -627,28 +635,7 @@ func (s *session) lacking(req resolve.Requests) string {
 }
 
 func (s *session) composer() *compose.Composer {
-	mirrors := map[string][]string{catalog.Debian: s.mirrors(), catalog.NPM: s.registries(), catalog.Rust: s.rustMirrors()}
-	dates := map[string]string{}
-	for _, t := range s.Planner.Lock.Toolchains {
-		for _, f := range t.Files {
-			dates[f.SHA256] = t.Date
-		}
-	}
-	for _, r := range s.Planner.Lock.Sysroots {
-		for _, f := range r.Files {
-			dates[f.SHA256] = r.Date
-		}
-	}
-	return &compose.Composer{Store: s.store, Fetch: s.fetchOptions(), URLs: func(f lock.File) []string {
-		var urls []string
-		for _, m := range mirrors[f.Archive] {
-			urls = append(urls, m+"/"+f.Path)
-		}
-		if date := dates[f.SHA256]; date != "" && f.Archive == catalog.Debian {
-			urls = append(urls, snapshot+"/"+date+"/"+f.Path)
-		}
-		return urls
-	}, Note: func(m string) { s.note("%s", m) }}
+	return &compose.Composer{Store: s.store, Fetch: s.fetchOptions(), URLs: s.archives().URLs(s.Planner.Lock), Note: func(m string) { s.note("%s", m) }}
 }
 
 // view locks, fetches and composes the compiler view of a platform.

@@ -31,6 +31,7 @@ import (
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
 	"xbuild/internal/object"
+	"xbuild/internal/origin"
 	"xbuild/internal/platform"
 	"xbuild/internal/resolve"
 	"xbuild/internal/store"
@@ -142,7 +143,7 @@ func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot 
 	}
 	arch := locked.Arch
 	if def.Source != "" {
-		arch = resolve.SourceArch // one source for all targets
+		arch = origin.SourceArch // one source for all targets
 	}
 	s.Key = key(name+"-"+arch+"-"+locked.Suite, parts)
 	s.Dir = treeDir(root, s.Key)
@@ -211,8 +212,8 @@ func (s Sysroot) In(dir string) []string {
 // A Composer puts trees into a store.
 type Composer struct {
 	Store *store.Store
-	// URLs returns where a file of the lock can be fetched, the best first.
-	URLs  func(lock.File) []string
+	// URLs returns where a file of the lock that the store does not have can be fetched, the best first.
+	URLs  func(context.Context, lock.File) ([]string, error)
 	Fetch fetch.Options
 	Note  func(string) // takes what there is to say of a step that takes long
 }
@@ -368,7 +369,14 @@ func (c *Composer) Download(ctx context.Context, files []lock.File) error {
 			continue
 		}
 		seen[f.SHA256] = true
-		items = append(items, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: c.URLs(f), SHA256: f.SHA256, Size: f.Size})
+		if _, ok := c.Store.File(f.SHA256); ok {
+			continue
+		}
+		urls, err := c.URLs(ctx, f)
+		if err != nil {
+			return err
+		}
+		items = append(items, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: urls, SHA256: f.SHA256, Size: f.Size})
 	}
 	return fetch.Files(ctx, c.Store, items, c.Fetch)
 }
@@ -486,9 +494,6 @@ func expose(tree string, links map[string]string) error {
 	return archive.LinkAlternatives(tree, all)
 }
 
-// NodeModules is where a tree has an npm package, as npm install --global lays it out.
-func NodeModules(name string) string { return "usr/lib/node_modules/" + name }
-
 func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, opt archive.UnpackOptions) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(2, runtime.NumCPU()))
@@ -503,20 +508,11 @@ func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, op
 			if !ok {
 				return fmt.Errorf("%s %s: vanished from the store", f.Name, f.Version)
 			}
-			var err error
-			switch {
-			case f.Archive == catalog.NPM:
-				err = archive.UnpackTarFile(ctx, path, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1, MapPath: func(name string) string { return NodeModules(f.Name) + "/" + name }})
-			case f.Archive == catalog.Rust:
-				// rustc-1.95.0-x86_64-unknown-linux-gnu/rustc/bin/rustc (rust-lang/rust, src/tools/rust-installer)
-				opt := opt
-				opt.Strip += 2
-				err = archive.UnpackTarFile(ctx, path, dir, opt)
-			case f.Arch == resolve.SourceArch: // an upstream source lies below one directory of its own
-				err = archive.UnpackTarFile(ctx, path, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1})
-			default:
-				err = archive.UnpackFile(ctx, path, dir, opt)
+			kind := resolve.Kind(f.Archive)
+			if kind == nil {
+				return fmt.Errorf("%s %s: xbuild knows no archive %q", f.Name, f.Version, f.Archive)
 			}
+			err := kind.Unpack(ctx, path, f, dir, opt)
 			if err != nil {
 				return fmt.Errorf("%s %s %s: %w", f.Name, f.Version, f.Arch, err)
 			}

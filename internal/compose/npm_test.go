@@ -3,6 +3,7 @@ package compose
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"xbuild/internal/archive/archivetest"
 	"xbuild/internal/catalog"
 	"xbuild/internal/lock"
+	"xbuild/internal/origin/npm"
 	"xbuild/internal/store"
 )
 
@@ -50,19 +52,19 @@ func TestNPM(t *testing.T) {
 	}
 	include := &catalog.Sysroot{Name: "include", Archive: "npm", Keep: []string{"lib/**"}}
 	part := NewSysroot(st.Dir(), include, lock.Sysroot{Name: "include", Arch: "all", Suite: "1", Archive: "npm", Files: []lock.File{file}})
-	c := &Composer{Store: st, URLs: func(lock.File) []string { return nil }}
+	c := &Composer{Store: st, URLs: func(context.Context, lock.File) ([]string, error) { return nil, nil }}
 	if err := c.All(t.Context(), Set{Toolchains: []Toolchain{tc}, Sysroots: []Sysroot{part}}); err != nil {
 		t.Fatal(err)
 	}
 	program, err := filepath.EvalSymlinks(tc.Program("tool"))
-	if err != nil || program != filepath.Join(tc.Dir, NodeModules("tool"), "bin/tool.js") {
+	if err != nil || program != filepath.Join(tc.Dir, npm.Modules("tool"), "bin/tool.js") {
 		t.Errorf("the program is %s, %v", program, err)
 	}
 	for name, want := range map[string]bool{
-		filepath.Join(tc.Dir, NodeModules("tool"), "lib/tool.js"):   true,
-		filepath.Join(tc.Dir, NodeModules("tool"), "docs/tool.md"):  false,
-		filepath.Join(part.Dir, NodeModules("tool"), "lib/tool.js"): true,
-		filepath.Join(part.Dir, NodeModules("tool"), "bin/tool.js"): false,
+		filepath.Join(tc.Dir, npm.Modules("tool"), "lib/tool.js"):   true,
+		filepath.Join(tc.Dir, npm.Modules("tool"), "docs/tool.md"):  false,
+		filepath.Join(part.Dir, npm.Modules("tool"), "lib/tool.js"): true,
+		filepath.Join(part.Dir, npm.Modules("tool"), "bin/tool.js"): false,
 	} {
 		if _, err := os.Stat(name); (err == nil) != want {
 			t.Errorf("%s: %v, want it there: %v", name, err, want)

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -15,8 +16,8 @@ import (
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
-	"xbuild/internal/rustdist"
-	"xbuild/internal/rustdist/rustdisttest"
+	"xbuild/internal/origin/rust"
+	"xbuild/internal/origin/rust/rustdisttest"
 	"xbuild/internal/store"
 )
 
@@ -34,7 +35,7 @@ func TestRustDist(t *testing.T) {
 		{Name: "rust-std", Target: target, Files: []archivetest.File{{Name: "lib/rustlib/" + target + "/lib/libstd.rlib", Body: "std"}}},
 	}}
 	server.Publish(t, release)
-	m, err := rustdist.Parse(server.Read(t, "dist/channel-rust-1.95.0.toml"))
+	m, err := rust.Parse(server.Read(t, "dist/channel-rust-1.95.0.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,9 @@ func TestRustDist(t *testing.T) {
 			t.Fatal(err)
 		}
 		part := NewSysroot(st.Dir(), cat.Part("rust-std").For(catalog.Rust), lock.Sysroot{Name: "rust-std-official", Arch: target, Suite: "stable", Version: "1.95.0", Archive: catalog.Rust, Files: []lock.File{std}})
-		c := &Composer{Store: st, Fetch: fetch.Options{Retries: -1}, URLs: func(f lock.File) []string { return []string{server.URL + "/" + f.Path} }}
+		c := &Composer{Store: st, Fetch: fetch.Options{Retries: -1}, URLs: func(_ context.Context, f lock.File) ([]string, error) {
+			return []string{server.URL + "/" + f.Path}, nil
+		}}
 		view := NewRustView(st.Dir(), parse(t, "linux/arm64"), rust, part)
 		var set Set
 		set.RustView(view)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"xbuild/internal/origin"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 	"xbuild/internal/resolve"
@@ -40,7 +41,7 @@ func (pl *Planner) cxxRequest(p platform.Platform) (resolve.SysrootRequest, bool
 		}
 	}
 	lib := pl.Catalog.Part(def.CXX)
-	return resolve.SysrootRequest{Def: lib, Arch: resolve.SourceArch, Suite: lib.Suites[0].Name, Where: p.Name}, wanted, nil
+	return resolve.SysrootRequest{Def: lib, Arch: origin.SourceArch, Suite: lib.Suites[0].Name, Where: p.Name}, wanted, nil
 }
 
 // compilesCXX tells whether a target has C++ in it: by its recipe, else by the names of its files, those that the

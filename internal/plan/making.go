@@ -17,6 +17,7 @@ import (
 	"xbuild/internal/env"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/node"
+	"xbuild/internal/origin/npm"
 	"xbuild/internal/platform"
 	"xbuild/internal/probe"
 	"xbuild/internal/project"
@@ -117,7 +118,7 @@ func (m *making) tools() error {
 					return err
 				}
 				m.set.Sysroot(s)
-				m.headers = append(m.headers, node.Headers{Version: s.Version, Dir: filepath.Join(s.Dir, compose.NodeModules(def.Packages[0]), "include/node")})
+				m.headers = append(m.headers, node.Headers{Version: s.Version, Dir: filepath.Join(s.Dir, npm.Modules(def.Packages[0]), "include/node")})
 			}
 		}
 	}

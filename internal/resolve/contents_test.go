@@ -46,13 +46,13 @@ func TestPackagesWith(t *testing.T) {
 		{"frobnicate", false, nil},
 		{"frobnicate.h", false, nil},
 	} {
-		got, err := a.PackagesWith(t.Context(), "trixie", "amd64", c.name, c.program)
+		got, err := a.Debian().PackagesWith(t.Context(), "trixie", "amd64", c.name, c.program)
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, %v, want %q", c.name, got, err, c.want)
 		}
 	}
 	// What is fetched once is there for the next process, and an archive without the list has no answer and no fault.
-	if _, err := again(a).PackagesWith(t.Context(), "trixie", "riscv64", "sasl2", false); err != nil {
+	if _, err := again(a).Debian().PackagesWith(t.Context(), "trixie", "riscv64", "sasl2", false); err != nil {
 		t.Errorf("an architecture without a list: %v", err)
 	}
 }

@@ -48,7 +48,7 @@ func TestFullDisk(t *testing.T) {
 		if err := errors.Join(f.Truncate(info.Size()-int64(pages)*4096), f.Close()); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = a.Index(t.Context(), "trixie", "amd64")
+		_, _, err = a.Debian().Index(t.Context(), "trixie", "amd64")
 		if err == nil {
 			break
 		}

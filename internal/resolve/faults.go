@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"xbuild/internal/archive"
-	"xbuild/internal/rustdist"
+	"xbuild/internal/origin"
+	"xbuild/internal/origin/rust"
 )
 
 // Faults are the requests that nothing can answer, each with why: a package, a version or a library that there is not.
@@ -45,7 +46,7 @@ func (f *Faults) Of(req Requests) error {
 		}
 	}
 	for _, r := range req.Sysroots {
-		if err := f.of[r.key()]; err != nil {
+		if err := f.of[sysrootKey(r)]; err != nil {
 			return err
 		}
 	}
@@ -78,13 +79,13 @@ func (f *Faults) add(key string, err error) {
 }
 
 // unanswerable are the errors that another try, or another mirror, would not mend.
-var unanswerable = []error{ErrNoTarget, ErrNoVersion, archive.ErrNoPackage, archive.ErrConflict, archive.ErrNoIndex, rustdist.ErrNoTarget}
+var unanswerable = []error{origin.ErrNoTarget, origin.ErrNoVersion, origin.ErrNoPackage, archive.ErrNoPackage, archive.ErrConflict, archive.ErrNoIndex, rust.ErrNoTarget}
 
 func (r ToolchainRequest) key() string {
 	return fmt.Sprintf("toolchain %s %q", r.Def.Name, r.Constraint)
 }
 
-func (r SysrootRequest) key() string {
+func sysrootKey(r SysrootRequest) string {
 	return fmt.Sprintf("sysroot %s %s %s %q %q %q %q", r.Def.Name, r.Arch, r.Suite, r.Packages, r.Version, r.Constraints, r.Release)
 }
 

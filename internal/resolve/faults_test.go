@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -124,31 +123,6 @@ func TestStanding(t *testing.T) {
 			t.Errorf("%s: error %v, said %q", standing, err, *notices)
 		}
 	}
-	for text, want := range map[string]bool{
-		"":                                      false,
-		"Acquire::Check-Valid-Until \"false\";": true,
-		"acquire::check-valid-until no;":        true,
-		"Acquire { Retries \"3\"; Check-Valid-Until \"0\"; };":                                                                            true,
-		"Acquire { http { Proxy \"http://p:1\"; }; Check-Valid-Until \"off\"; }":                                                          true,
-		"Acquire::Check-Valid-Until \"true\";":                                                                                            false,
-		"// Acquire::Check-Valid-Until \"false\";\n/* Acquire::Check-Valid-Until \"false\";\n*/\n# Acquire::Check-Valid-Until \"false\";": false,
-		"Acquire { http { Check-Valid-Until \"false\"; }; };":                                                                             false,
-		"Acquire::Check-Valid-Until \"false\";\nAcquire::Check-Valid-Until \"yes\";\n":                                                    false,
-		"}}}; Acquire { \"": false,
-	} {
-		root := t.TempDir()
-		dir := filepath.Join(root, "etc/apt/apt.conf.d")
-		if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "90held"), []byte(text), 0o644),
-			os.WriteFile(filepath.Join(dir, "99old.bak"), []byte("Acquire::Check-Valid-Until \"false\";"), 0o644)); err != nil {
-			t.Fatal(err)
-		}
-		if got := HostTakesExpired(root); got != want {
-			t.Errorf("%s: taken: %v, want %v", text, got, want)
-		}
-	}
-	if HostTakesExpired(t.TempDir()) {
-		t.Error("taken without apt")
-	}
 }
 
 // TestFutureSeen: a date that cannot be does not make honest ones look old.
@@ -159,13 +133,13 @@ func TestFutureSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(a.seenFile(), data, 0o644); err != nil {
+	if err := os.WriteFile(a.Debian().SeenFile(), data, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := version(t, a); err != nil || len(*notices) > 0 {
 		t.Errorf("error %v, said %q", err, *notices)
 	}
-	if got := again(a).seen("trixie"); !got.Equal(day) {
+	if got := again(a).Debian().Seen("trixie"); !got.Equal(day) {
 		t.Errorf("the newest seen is %v, want %v", got, day)
 	}
 }

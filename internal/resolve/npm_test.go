@@ -21,7 +21,8 @@ import (
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
-	"xbuild/internal/npm"
+	"xbuild/internal/origin"
+	"xbuild/internal/origin/npm"
 )
 
 // A registry serves packages as an npm registry does.
@@ -34,6 +35,8 @@ type registry struct {
 	mu    sync.Mutex
 	asked []string
 }
+
+func npmOf(a *Archive) *npm.Archive { return a.archive(catalog.NPM).(*npm.Archive) }
 
 func newRegistry(t *testing.T, versions map[string][]string) *registry {
 	t.Helper()
@@ -166,11 +169,11 @@ func TestNPMFaults(t *testing.T) {
 	r := newRegistry(t, map[string][]string{"tool-x64": {"1.0.0"}, "tool-arm64": {"1.0.0"}, "include": {"20.1.0"}})
 
 	_, err := fresh(r).Sysroot(t.Context(), SysrootRequest{Def: include, Arch: "all", Suite: "19", Where: `xbuild.toml:7: target "x"`})
-	if !errors.Is(err, ErrNoVersion) || !strings.Contains(err.Error(), `xbuild.toml:7: target "x"`) || !strings.Contains(err.Error(), "20.1.0") {
+	if !errors.Is(err, origin.ErrNoVersion) || !strings.Contains(err.Error(), `xbuild.toml:7: target "x"`) || !strings.Contains(err.Error(), "20.1.0") {
 		t.Errorf("a version that there is not: %v", err)
 	}
 	_, err = fresh(r).Toolchain(t.Context(), ToolchainRequest{Def: tool, Constraint: "^3", Where: "xbuild.toml:9"}, "linux/amd64")
-	if !errors.Is(err, ErrNoVersion) || !strings.Contains(err.Error(), "xbuild.toml:9") || !strings.Contains(err.Error(), "1.0.0 (^1)") {
+	if !errors.Is(err, origin.ErrNoVersion) || !strings.Contains(err.Error(), "xbuild.toml:9") || !strings.Contains(err.Error(), "1.0.0 (^1)") {
 		t.Errorf("a constraint that nothing satisfies: %v", err)
 	}
 	if e, err := fresh(r).Toolchain(t.Context(), ToolchainRequest{Def: tool, Constraint: "^1"}, "linux/amd64"); err != nil || e.Suite != "^1" {
@@ -179,7 +182,7 @@ func TestNPMFaults(t *testing.T) {
 
 	changed := newRegistry(t, map[string][]string{"include": {"20.1.0"}})
 	a := fresh(changed)
-	if _, err := a.Releases(t.Context(), "include"); err != nil {
+	if _, err := npmOf(a).Releases(t.Context(), "include"); err != nil {
 		t.Fatal(err)
 	}
 	changed.tarballs["/include/-/include-20.1.0.tgz"] = []byte("something else")
@@ -189,7 +192,7 @@ func TestNPMFaults(t *testing.T) {
 
 	private := newRegistry(t, map[string][]string{"include": {"20.1.0"}})
 	private.token = "s3cret"
-	if _, err := fresh(private).Releases(t.Context(), "include"); err == nil || !strings.Contains(err.Error(), "401") || !strings.Contains(err.Error(), "XBUILD_NPM_MIRROR") {
+	if _, err := npmOf(fresh(private)).Releases(t.Context(), "include"); err == nil || !strings.Contains(err.Error(), "401") || !strings.Contains(err.Error(), "XBUILD_NPM_MIRROR") {
 		t.Errorf("a registry that wants credentials: %v", err)
 	}
 	a = fresh(private)
@@ -205,14 +208,14 @@ func TestNPMFaults(t *testing.T) {
 	}
 
 	a, _ = open(t, test)
-	if _, err := a.Releases(t.Context(), "include"); err == nil || !strings.Contains(err.Error(), "no registry") {
+	if _, err := npmOf(a).Releases(t.Context(), "include"); err == nil || !strings.Contains(err.Error(), "no registry") {
 		t.Errorf("without a registry: %v", err)
 	}
 	a = fresh(r)
 	a.Fetch.Offline = true
 	var offline *fetch.OfflineError
-	if releases, err := a.Releases(t.Context(), "include"); err == nil {
-		if _, err = a.Tarball(t.Context(), "include", releases[0]); !errors.As(err, &offline) {
+	if releases, err := npmOf(a).Releases(t.Context(), "include"); err == nil {
+		if _, err = npmOf(a).Tarball(t.Context(), "include", releases[0]); !errors.As(err, &offline) {
 			t.Errorf("offline: %v", err)
 		}
 	}

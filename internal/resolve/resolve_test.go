@@ -16,30 +16,9 @@ import (
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
+	"xbuild/internal/origin"
 	"xbuild/internal/store"
 )
-
-func TestUpstream(t *testing.T) {
-	for debian, want := range map[string]string{
-		"1:19.1.7-3+b1":             "19.1.7",
-		"1.24.4-1":                  "1.24.4",
-		"2:1.24~2":                  "1.24",
-		"1:11.1.0+ds-1":             "11.1.0",
-		"3.31.6-2":                  "3.31.6",
-		"4.4.1-2":                   "4.4.1",
-		"1.12.1-1+b1":               "1.12.1",
-		"1:22.1.0~++20260101-1~exp": "22.1.0",
-		"20.19.2+dfsg-1":            "20.19.2",
-		"5":                         "5",
-		"1.2.3.4-1":                 "1.2.3",
-		"r123":                      "r123",
-		"":                          "",
-	} {
-		if got := Upstream(debian); got != want {
-			t.Errorf("Upstream(%q) = %q, want %q", debian, got, want)
-		}
-	}
-}
 
 func TestAdmits(t *testing.T) {
 	for _, c := range []struct {
@@ -60,58 +39,6 @@ func TestAdmits(t *testing.T) {
 		if got != c.want || (err == nil) != (c.fault == "") || err != nil && !strings.Contains(err.Error(), c.fault) {
 			t.Errorf("Admits(%q, %q) = %v, %v, want %v, %q", c.constraint, c.version, got, err, c.want, c.fault)
 		}
-	}
-}
-
-// TestHostMirrors reads sources in both formats (sources.list(5)); what is no Debian mirror over HTTP is left out.
-func TestHostMirrors(t *testing.T) {
-	root := t.TempDir()
-	for name, text := range map[string]string{
-		"etc/apt/sources.list": `# deb http://commented.example/debian trixie main
-deb http://one.example/debian/ trixie main contrib
-deb [arch=amd64 signed-by=/usr/share/keyrings/x.gpg] https://two.example/debian trixie main
-deb [ arch=amd64 ] https://spaced.example/debian trixie main
-deb-src http://source.example/debian trixie main
-deb http://security.example/debian-security trixie-security main
-deb cdrom:[Debian]/ trixie main
-deb file:/srv/debian trixie main
-deb http://one.example/debian trixie-updates main
-deb
-deb [broken
-`,
-		"etc/apt/sources.list.d/more.list": "deb http://three.example/mirror/debian bookworm main\n",
-		"etc/apt/sources.list.d/debian.sources": `# Four and five.
-Types: deb
-URIs: http://four.example/debian https://five.example/debian/
-Suites: trixie trixie-updates
-Components: main
-
-Types: deb
-URIs: http://security.example/debian-security
-Suites: trixie-security
-
-Types: deb
-URIs:http://six.example/debian
-`,
-		"etc/apt/sources.list.d/old.list.save": "deb http://saved.example/debian trixie main\n",
-	} {
-		file := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := []string{
-		"http://one.example/debian", "https://two.example/debian", "https://spaced.example/debian",
-		"http://four.example/debian", "https://five.example/debian", "http://six.example/debian", "http://three.example/mirror/debian",
-	}
-	if got := HostMirrors(root); !slices.Equal(got, want) {
-		t.Errorf("HostMirrors:\n got %q\nwant %q", got, want)
-	}
-	if got := HostMirrors(t.TempDir()); got != nil {
-		t.Errorf("HostMirrors without apt = %q", got)
 	}
 }
 
@@ -293,10 +220,10 @@ func TestParts(t *testing.T) {
 		t.Errorf("the archive has another version than the toolchain: error %v", err)
 	}
 	part.Target = "vax-none"
-	if _, err := part.In(l); !errors.Is(err, ErrNoTarget) {
+	if _, err := part.In(l); !errors.Is(err, origin.ErrNoTarget) {
 		t.Errorf("a target without a library: error %v", err)
 	}
-	if _, err := part.In(&lock.Lock{Version: 1}); err == nil || errors.Is(err, ErrNoTarget) {
+	if _, err := part.In(&lock.Lock{Version: 1}); err == nil || errors.Is(err, origin.ErrNoTarget) {
 		t.Errorf("a toolchain that is not locked: error %v", err)
 	}
 }
@@ -325,7 +252,7 @@ func TestSource(t *testing.T) {
 		t.Errorf("the archive has another version than the toolchain: error %v", err)
 	}
 	src.Suites = nil
-	if _, err := part.In(l); !errors.Is(err, ErrNoTarget) {
+	if _, err := part.In(l); !errors.Is(err, origin.ErrNoTarget) {
 		t.Errorf("a suite whose source the library cannot be built from: error %v", err)
 	}
 }
@@ -416,7 +343,7 @@ func TestRefusals(t *testing.T) {
 	a, _ := open(t, archivetest.New(t))
 	ctx := t.Context()
 	_, err := a.Toolchain(ctx, ToolchainRequest{Def: hello, Constraint: "^2", Where: "xbuild.toml:3"}, "linux/amd64")
-	if want := `xbuild.toml:3: no such version of hello for host linux/amd64 satisfies "^2"; there are 1.0 (trixie)`; !errors.Is(err, ErrNoVersion) || err.Error() != want {
+	if want := `xbuild.toml:3: no such version of hello for host linux/amd64 satisfies "^2"; there are 1.0 (trixie)`; !errors.Is(err, origin.ErrNoVersion) || err.Error() != want {
 		t.Errorf("error %q, want %q", err, want)
 	}
 	gone := *hello
@@ -431,15 +358,15 @@ func TestRefusals(t *testing.T) {
 	if _, err := a.Sysroot(ctx, SysrootRequest{Def: headers, Arch: "arm64", Suite: "potato", Where: "linux/arm64"}); err == nil || !strings.Contains(err.Error(), `no suite "potato"`) {
 		t.Errorf("a suite that does not exist: error %v", err)
 	}
-	if _, _, err := a.Index(ctx, "potato", "amd64"); !errors.Is(err, fetch.ErrNotFound) || !strings.Contains(err.Error(), "suite potato: no mirror serves a usable index") {
+	if _, _, err := a.Debian().Index(ctx, "potato", "amd64"); !errors.Is(err, fetch.ErrNotFound) || !strings.Contains(err.Error(), "suite potato: no mirror serves a usable index") {
 		t.Errorf("an index of a suite that does not exist: error %v", err)
 	}
-	if _, _, err := a.Index(ctx, "trixie", "vax"); err == nil || !strings.Contains(err.Error(), "vax") {
+	if _, _, err := a.Debian().Index(ctx, "trixie", "vax"); err == nil || !strings.Contains(err.Error(), "vax") {
 		t.Errorf("an index of an architecture that does not exist: error %v", err)
 	}
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, _, err := again(a).Index(cancelled, "trixie", "amd64"); !errors.Is(err, context.Canceled) {
+	if _, _, err := again(a).Debian().Index(cancelled, "trixie", "amd64"); !errors.Is(err, context.Canceled) {
 		t.Errorf("after a cancel: error %v", err)
 	}
 }
@@ -456,7 +383,7 @@ func TestTrust(t *testing.T) {
 		}
 		a, _ := open(t, test)
 		a.Mirrors = append(a.Mirrors, test.URL)
-		if _, _, err := a.Index(t.Context(), "trixie", "amd64"); !errors.Is(err, archive.ErrSignature) || !strings.Contains(err.Error(), test.URL+"/dists/trixie/InRelease") {
+		if _, _, err := a.Debian().Index(t.Context(), "trixie", "amd64"); !errors.Is(err, archive.ErrSignature) || !strings.Contains(err.Error(), test.URL+"/dists/trixie/InRelease") {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -465,7 +392,7 @@ func TestTrust(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, _ := open(t, test)
-	_, _, err := a.Index(t.Context(), "trixie", "amd64")
+	_, _, err := a.Debian().Index(t.Context(), "trixie", "amd64")
 	var bad *store.MismatchError
 	if !errors.As(err, &bad) {
 		t.Fatalf("a tampered index: error %v", err)
@@ -474,7 +401,7 @@ func TestTrust(t *testing.T) {
 	// The next mirror has the right one.
 	good := archivetest.New(t)
 	a.Mirrors, a.Keyring = []string{test.URL, good.URL}, append(slices.Clone(test.Keys), good.Keys...)
-	if ix, _, err := again(a).Index(t.Context(), "trixie", "amd64"); err != nil || ix.Len() == 0 {
+	if ix, _, err := again(a).Debian().Index(t.Context(), "trixie", "amd64"); err != nil || ix.Len() == 0 {
 		t.Errorf("the next mirror was not asked: %v", err)
 	}
 }
@@ -483,7 +410,7 @@ func TestTrust(t *testing.T) {
 func TestCodename(t *testing.T) {
 	test := archivetest.New(t, archivetest.Suite{Name: "forky", Path: "trixie", Alias: "testing", Packages: []archivetest.Package{{Name: "hello"}}})
 	a, _ := open(t, test)
-	if _, _, err := a.Index(t.Context(), "trixie", "amd64"); err == nil || !strings.Contains(err.Error(), `codename is "forky", want "trixie"`) {
+	if _, _, err := a.Debian().Index(t.Context(), "trixie", "amd64"); err == nil || !strings.Contains(err.Error(), `codename is "forky", want "trixie"`) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -500,7 +427,7 @@ func twice(t *testing.T) *archivetest.Archive {
 
 func version(t *testing.T, a *Archive) (string, error) {
 	t.Helper()
-	ix, _, err := a.Index(t.Context(), "trixie", "amd64")
+	ix, _, err := a.Debian().Index(t.Context(), "trixie", "amd64")
 	if err != nil {
 		return "", err
 	}
@@ -613,7 +540,7 @@ func TestDowngrade(t *testing.T) {
 	}
 
 	// What cannot be read of the memory is as if it had never been.
-	if err := os.WriteFile(a.seenFile(), []byte("{"), 0o644); err != nil {
+	if err := os.WriteFile(a.Debian().SeenFile(), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if v, err := version(t, again(a)); err != nil || v != "2.0" || len(*notices) > 0 {
@@ -626,12 +553,12 @@ func TestUnreachableMirror(t *testing.T) {
 	test := archivetest.New(t)
 	a, _ := open(t, test)
 	a.Mirrors = []string{"http://127.0.0.1:1/debian", test.URL}
-	if ix, _, err := a.Index(t.Context(), "trixie", "amd64"); err != nil || ix.Len() == 0 {
+	if ix, _, err := a.Debian().Index(t.Context(), "trixie", "amd64"); err != nil || ix.Len() == 0 {
 		t.Fatal(err)
 	}
 	b := again(a)
 	b.Mirrors = []string{"http://127.0.0.1:1/debian"}
-	_, _, err := b.Index(t.Context(), "trixie", "amd64")
+	_, _, err := b.Debian().Index(t.Context(), "trixie", "amd64")
 	if err == nil || strings.Contains(err.Error(), "dists/stable") || strings.Count(err.Error(), "hint:") != 1 {
 		t.Errorf("error %v", err)
 	}

@@ -16,8 +16,9 @@ import (
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
-	"xbuild/internal/rustdist"
-	"xbuild/internal/rustdist/rustdisttest"
+	"xbuild/internal/origin"
+	"xbuild/internal/origin/rust"
+	"xbuild/internal/origin/rust/rustdisttest"
 )
 
 const (
@@ -181,7 +182,7 @@ func TestRustParts(t *testing.T) {
 		}
 		l, err := a.Update(t.Context(), &lock.Lock{Version: 1}, req, false, false)
 		if c.lacks {
-			if !errors.Is(err, ErrNoTarget) || !strings.Contains(err.Error(), c.version) {
+			if !errors.Is(err, origin.ErrNoTarget) || !strings.Contains(err.Error(), c.version) {
 				t.Errorf("%q for %q: error %v, want one of the library of %s", c.constraint, c.targets, err, c.version)
 			}
 			continue
@@ -262,13 +263,13 @@ func TestRustDist(t *testing.T) {
 	e.Files = nil
 	l.Sysroots = nil
 	l, err = again2(a).Update(t.Context(), l, req, false, false)
-	if err != nil || len(l.Sysroots) != 1 || releaseOf(l.Sysroots[0].Files) != "2026-05-20" {
+	if err != nil || len(l.Sysroots) != 1 || (rust.Kind{}).Release(l.Sysroots[0].Files) != "2026-05-20" {
 		t.Errorf("library of a locked toolchain: %v %+v", err, l.Sysroots)
 	}
 
 	part.Target = "vax-unknown-linux-gnu"
 	_, err = again2(a).Update(t.Context(), l, Requests{Toolchains: req.Toolchains, Parts: []PartRequest{part}}, false, false)
-	if !errors.Is(err, ErrNoTarget) || !strings.Contains(err.Error(), "no library for the target vax-unknown-linux-gnu of Rust 1.97.0-nightly of 2026-05-20") {
+	if !errors.Is(err, origin.ErrNoTarget) || !strings.Contains(err.Error(), "no library for the target vax-unknown-linux-gnu of Rust 1.97.0-nightly of 2026-05-20") {
 		t.Errorf("a target that the manifest does not have: error %v", err)
 	}
 }
@@ -406,18 +407,18 @@ func TestRustTrust(t *testing.T) {
 				r.Components[i].Unavailable = r.Components[i].Name == "cargo" && r.Components[i].Target == x86
 			}
 			s.Publish(t, r)
-		}, "cargo of Rust 1.95.0 of 2026-04-16 for x86_64-unknown-linux-gnu", rustdist.ErrNoTarget},
+		}, "cargo of Rust 1.95.0 of 2026-04-16 for x86_64-unknown-linux-gnu", rust.ErrNoTarget},
 		"no cargo at all": {func(s *rustdisttest.Server, _ *Archive) {
 			r := rustRelease("1.95.0", "2026-04-16", "1.95.0")
 			r.Components = slices.DeleteFunc(r.Components, func(c rustdisttest.Component) bool { return c.Name == "cargo" })
 			s.Publish(t, r)
-		}, `"cargo" in Rust 1.95.0 of 2026-04-16`, rustdist.ErrNoComponent},
+		}, `"cargo" in Rust 1.95.0 of 2026-04-16`, rust.ErrNoComponent},
 		"a manifest of version 1": {func(s *rustdisttest.Server, _ *Archive) {
-			s.Sign(t, rustdist.Channel{Name: "1.95.0"}, "manifest-version = \"1\"\n")
-		}, `its manifest-version is "1"`, rustdist.ErrManifest},
+			s.Sign(t, rust.Channel{Name: "1.95.0"}, "manifest-version = \"1\"\n")
+		}, `its manifest-version is "1"`, rust.ErrManifest},
 		"a file of another server": {func(s *rustdisttest.Server, _ *Archive) {
-			s.Sign(t, rustdist.Channel{Name: "1.95.0"}, strings.ReplaceAll(string(s.Read(t, manifest)), rustdist.Server, "https://elsewhere.example"))
-		}, "which is no file of https://static.rust-lang.org", rustdist.ErrManifest},
+			s.Sign(t, rust.Channel{Name: "1.95.0"}, strings.ReplaceAll(string(s.Read(t, manifest)), rust.Server, "https://elsewhere.example"))
+		}, "which is no file of https://static.rust-lang.org", rust.ErrManifest},
 		"a component that is gone": {func(s *rustdisttest.Server, _ *Archive) {
 			s.Remove(t, "dist/2026-04-16/rustc-1.95.0-"+x86+".tar.xz")
 		}, "404", fetch.ErrNotFound},
@@ -447,7 +448,7 @@ func TestRustDowngrade(t *testing.T) {
 	a, server, notices := rustArchives(t)
 	version := func() string {
 		t.Helper()
-		m, err := again2(a).Manifest(t.Context(), rustdist.Channel{Name: "nightly"})
+		m, err := again2(a).archive(catalog.Rust).(*rust.Archive).Manifest(t.Context(), rust.Channel{Name: "nightly"})
 		if err != nil {
 			t.Fatal(err)
 		}

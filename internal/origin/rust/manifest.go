@@ -1,10 +1,10 @@
-// Package rustdist reads the official distribution of Rust: names of channels, and the channel manifests that say which
+// Package rust reads the official distribution of Rust: names of channels, and the channel manifests that say which
 // component is which file. Text comes in, components with their SHA-256 go out; it never uses the network and unpacks
 // nothing.
 //
 // The chain of trust is Keyring -> Verify (signature of a manifest) -> Manifest.Component (hash of a component). The
 // format is version 2 of rustup's manifests (rust-lang/rustup, src/dist/manifest.rs; The rustup book, "Channels").
-package rustdist
+package rust
 
 import (
 	_ "embed"

@@ -26,7 +26,7 @@ import (
 	"github.com/ulikunitz/xz"
 
 	"xbuild/internal/archive/archivetest"
-	"xbuild/internal/rustdist"
+	"xbuild/internal/origin/rust"
 )
 
 // A Release is what one channel manifest names.
@@ -114,9 +114,9 @@ func (s *Server) Publish(t testing.TB, r Release) {
 		fmt.Fprintln(text, "available = true")
 		if strings.HasSuffix(at, ".xz") {
 			// As in the real one there are two; nothing may ask for the larger.
-			fmt.Fprintf(text, "url = %q\nhash = %q\nxz_url = %q\nxz_hash = %q\n", rustdist.Server+"/"+strings.TrimSuffix(at, "xz")+"gz", strings.Repeat("0", 64), rustdist.Server+"/"+at, sum)
+			fmt.Fprintf(text, "url = %q\nhash = %q\nxz_url = %q\nxz_hash = %q\n", rust.Server+"/"+strings.TrimSuffix(at, "xz")+"gz", strings.Repeat("0", 64), rust.Server+"/"+at, sum)
 		} else {
-			fmt.Fprintf(text, "url = %q\nhash = %q\n", rustdist.Server+"/"+at, sum)
+			fmt.Fprintf(text, "url = %q\nhash = %q\n", rust.Server+"/"+at, sum)
 		}
 		fmt.Fprintln(text, "components = []\nextensions = []")
 	}
@@ -126,13 +126,13 @@ func (s *Server) Publish(t testing.TB, r Release) {
 	fmt.Fprintln(text, "\n[profiles]\nminimal = [\"rustc\", \"cargo\", \"rust-std\", \"rust-mingw\"]")
 	for _, channel := range r.Channels {
 		for _, date := range []string{"", r.Date} {
-			s.Sign(t, rustdist.Channel{Name: channel, Date: date}, text.String())
+			s.Sign(t, rust.Channel{Name: channel, Date: date}, text.String())
 		}
 	}
 }
 
 // Sign puts a manifest where a channel's is, signed.
-func (s *Server) Sign(t testing.TB, c rustdist.Channel, text string) {
+func (s *Server) Sign(t testing.TB, c rust.Channel, text string) {
 	t.Helper()
 	var signature bytes.Buffer
 	if err := openpgp.ArmoredDetachSign(&signature, s.key, strings.NewReader(text), nil); err != nil {
@@ -167,7 +167,7 @@ func (s *Server) Read(t testing.TB, name string) []byte {
 // Path is where a component's tarball lies.
 func (r Release) Path(c Component) string {
 	version := r.Version
-	for _, channel := range []string{rustdist.Beta, rustdist.Nightly} {
+	for _, channel := range []string{rust.Beta, rust.Nightly} {
 		if strings.Contains(version, "-"+channel) {
 			version = channel
 		}

@@ -1,4 +1,4 @@
-package rustdist_test
+package rust_test
 
 import (
 	"errors"
@@ -12,14 +12,14 @@ import (
 
 	"xbuild/internal/archive"
 	"xbuild/internal/archive/archivetest"
-	"xbuild/internal/rustdist"
-	"xbuild/internal/rustdist/rustdisttest"
+	"xbuild/internal/origin/rust"
+	"xbuild/internal/origin/rust/rustdisttest"
 )
 
 // TestKeyring compares the embedded key with the fingerprint that the Rust project publishes, and sees that it can sign
 // as of a release's day.
 func TestKeyring(t *testing.T) {
-	keys, err := rustdist.Keyring()
+	keys, err := rust.Keyring()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ minimal = ["rustc", "cargo", "rust-std", "rust-mingw"]
 `
 
 func TestComponent(t *testing.T) {
-	m, err := rustdist.Parse([]byte(manifest))
+	m, err := rust.Parse([]byte(manifest))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,20 +107,20 @@ func TestComponent(t *testing.T) {
 	const x86 = "x86_64-unknown-linux-gnu"
 	for _, c := range []struct {
 		name, target string
-		want         rustdist.Component
+		want         rust.Component
 		fault        error
 	}{
-		{"rustc", x86, rustdist.Component{Name: "rustc", Version: "1.95.0", Target: x86, Path: "dist/2026-04-16/rustc-1.95.0-" + x86 + ".tar.xz", SHA256: strings.Repeat("2", 64)}, nil},
-		{"cargo", x86, rustdist.Component{Name: "cargo", Version: "0.96.0", Target: x86, Path: "dist/2026-04-16/cargo-1.95.0-" + x86 + ".tar.gz", SHA256: strings.Repeat("3", 64)}, nil},
-		{"rust-src", x86, rustdist.Component{Name: "rust-src", Version: "1.95.0", Target: "*", Path: "dist/2026-04-16/rust-src-1.95.0.tar.xz", SHA256: strings.Repeat("4", 64)}, nil},
-		{"clippy", x86, rustdist.Component{Name: "clippy-preview", Version: "0.1.95", Target: x86, Path: "dist/2026-04-16/clippy-1.95.0-" + x86 + ".tar.xz", SHA256: strings.Repeat("5", 64)}, nil},
-		{"rustc", "vax-unknown-netbsd", rustdist.Component{}, rustdist.ErrNoTarget},
-		{"rustc", "vax-unknown-linux", rustdist.Component{}, rustdist.ErrNoTarget},
-		{"rust-std", x86, rustdist.Component{}, rustdist.ErrNoComponent},
-		{"gone", x86, rustdist.Component{}, rustdist.ErrNoComponent},
-		{"odd", "hash", rustdist.Component{}, rustdist.ErrManifest},
-		{"odd", "up", rustdist.Component{}, rustdist.ErrManifest},
-		{"odd", "other", rustdist.Component{}, rustdist.ErrManifest},
+		{"rustc", x86, rust.Component{Name: "rustc", Version: "1.95.0", Target: x86, Path: "dist/2026-04-16/rustc-1.95.0-" + x86 + ".tar.xz", SHA256: strings.Repeat("2", 64)}, nil},
+		{"cargo", x86, rust.Component{Name: "cargo", Version: "0.96.0", Target: x86, Path: "dist/2026-04-16/cargo-1.95.0-" + x86 + ".tar.gz", SHA256: strings.Repeat("3", 64)}, nil},
+		{"rust-src", x86, rust.Component{Name: "rust-src", Version: "1.95.0", Target: "*", Path: "dist/2026-04-16/rust-src-1.95.0.tar.xz", SHA256: strings.Repeat("4", 64)}, nil},
+		{"clippy", x86, rust.Component{Name: "clippy-preview", Version: "0.1.95", Target: x86, Path: "dist/2026-04-16/clippy-1.95.0-" + x86 + ".tar.xz", SHA256: strings.Repeat("5", 64)}, nil},
+		{"rustc", "vax-unknown-netbsd", rust.Component{}, rust.ErrNoTarget},
+		{"rustc", "vax-unknown-linux", rust.Component{}, rust.ErrNoTarget},
+		{"rust-std", x86, rust.Component{}, rust.ErrNoComponent},
+		{"gone", x86, rust.Component{}, rust.ErrNoComponent},
+		{"odd", "hash", rust.Component{}, rust.ErrManifest},
+		{"odd", "up", rust.Component{}, rust.ErrManifest},
+		{"odd", "other", rust.Component{}, rust.ErrManifest},
 	} {
 		got, err := m.Component(c.name, c.target)
 		if got != c.want || !errors.Is(err, c.fault) {
@@ -138,9 +138,9 @@ func TestParseRefuses(t *testing.T) {
 		"no rustc":           strings.ReplaceAll(manifest, "[pkg.rustc", "[pkg.none"),
 		"an odd version":     strings.Replace(manifest, "1.95.0 (", "../1 (", 1),
 		"a number for a URL": strings.Replace(manifest, `hash = "11`, "hash = 5 # ", 1),
-		"a long one":         manifest + strings.Repeat("\n", rustdist.MaxManifest),
+		"a long one":         manifest + strings.Repeat("\n", rust.MaxManifest),
 	} {
-		if m, err := rustdist.Parse([]byte(text)); !errors.Is(err, rustdist.ErrManifest) {
+		if m, err := rust.Parse([]byte(text)); !errors.Is(err, rust.ErrManifest) {
 			t.Errorf("%s: %+v, error %v", name, m, err)
 		}
 	}
@@ -152,7 +152,7 @@ func TestChannels(t *testing.T) {
 		"nightly-2026-05-20": "dist/2026-05-20/channel-rust-nightly.toml",
 		"1.95.0":             "", "nightly-2026-02-30": "", "nightly-": "", "nightly-../..": "", "dev": "", "": "", "Stable": "",
 	} {
-		c, ok := rustdist.ParseChannel(text)
+		c, ok := rust.ParseChannel(text)
 		if ok != (want != "") || ok && (c.Path() != want || c.String() != text) {
 			t.Errorf("%q: %v, %v (%s), want %q", text, c, ok, c.Path(), want)
 		}
@@ -162,7 +162,7 @@ func TestChannels(t *testing.T) {
 		"1": "stable", "1.x": "stable",
 	} {
 		var got []string
-		for _, c := range rustdist.Channels(constraint) {
+		for _, c := range rust.Channels(constraint) {
 			got = append(got, c.String())
 		}
 		if strings.Join(got, " ") != want {
@@ -176,12 +176,12 @@ func TestChannels(t *testing.T) {
 		{"stable", "1.95.0", true}, {"stable", "1.97.0-nightly", false}, {"nightly", "1.97.0-nightly", true}, {"nightly", "1.95.0", false}, {"beta", "1.96.0-beta.2", true},
 		{"1.95", "1.95.1", true}, {"1.95", "1.950.0", false}, {"1.95.0", "1.95.0", true}, {"1.95.0", "1.95.1", false},
 	} {
-		if got := (rustdist.Channel{Name: c.channel}).Has(c.version); got != c.want {
+		if got := (rust.Channel{Name: c.channel}).Has(c.version); got != c.want {
 			t.Errorf("channel %s has %s: %v, want %v", c.channel, c.version, got, c.want)
 		}
 	}
 	for file, want := range map[string]string{"dist/2026-05-20/rustc-nightly.tar.xz": "2026-05-20", "dist/rustc.tar.xz": "", "pool/main/2026-05-20/x.deb": ""} {
-		if got := rustdist.Released(file); got != want {
+		if got := rust.Released(file); got != want {
 			t.Errorf("%s is of %q, want %q", file, got, want)
 		}
 	}
@@ -190,22 +190,22 @@ func TestChannels(t *testing.T) {
 // TestVerify: a detached signature holds for the text that it was made of, by a key that is trusted.
 func TestVerify(t *testing.T) {
 	s := rustdisttest.New(t)
-	c := rustdist.Channel{Name: "stable"}
+	c := rust.Channel{Name: "stable"}
 	s.Sign(t, c, manifest)
 	signature := s.Read(t, c.Path()+".asc")
-	if err := rustdist.Verify(s.Keys, "manifest", []byte(manifest), signature); err != nil {
+	if err := rust.Verify(s.Keys, "manifest", []byte(manifest), signature); err != nil {
 		t.Error(err)
 	}
-	real, err := rustdist.Keyring()
+	real, err := rust.Keyring()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, err := range map[string]error{
-		"another text":       rustdist.Verify(s.Keys, "manifest", []byte(manifest+" "), signature),
-		"another key":        rustdist.Verify(real, "manifest", []byte(manifest), signature),
-		"no signature":       rustdist.Verify(s.Keys, "manifest", []byte(manifest), nil),
-		"half a signature":   rustdist.Verify(s.Keys, "manifest", []byte(manifest), signature[:len(signature)/2]),
-		"a key as signature": rustdist.Verify(s.Keys, "manifest", []byte(manifest), armoredKey(t)),
+		"another text":       rust.Verify(s.Keys, "manifest", []byte(manifest+" "), signature),
+		"another key":        rust.Verify(real, "manifest", []byte(manifest), signature),
+		"no signature":       rust.Verify(s.Keys, "manifest", []byte(manifest), nil),
+		"half a signature":   rust.Verify(s.Keys, "manifest", []byte(manifest), signature[:len(signature)/2]),
+		"a key as signature": rust.Verify(s.Keys, "manifest", []byte(manifest), armoredKey(t)),
 	} {
 		if !errors.Is(err, archive.ErrSignature) || !strings.HasPrefix(err.Error(), "manifest: ") {
 			t.Errorf("%s: error %v", name, err)
@@ -225,7 +225,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(strings.ReplaceAll(manifest, "/dist/", "/../")), "cargo", "x86_64-unknown-linux-gnu")
 	f.Add([]byte("manifest-version = \"2\"\ndate = \"2026-04-16\"\n[pkg.rustc]\nversion=\"1\"\n"), "rustc", "")
 	f.Fuzz(func(t *testing.T, data []byte, name, target string) {
-		m, err := rustdist.Parse(data)
+		m, err := rust.Parse(data)
 		if err != nil {
 			return
 		}
@@ -249,7 +249,7 @@ func FuzzVerify(f *testing.F) {
 	keys := openpgp.EntityList{key}
 	f.Add([]byte("text"), []byte("-----BEGIN PGP SIGNATURE-----\n\nwsBz\n-----END PGP SIGNATURE-----\n"))
 	f.Fuzz(func(t *testing.T, text, signature []byte) {
-		if rustdist.Verify(keys, "text", text, signature) == nil {
+		if rust.Verify(keys, "text", text, signature) == nil {
 			t.Errorf("%q is trusted by %q", text, signature)
 		}
 	})

@@ -1,4 +1,4 @@
-package resolve
+package npm
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 	"strings"
 	"sync"
 
+	"xbuild/internal/archive"
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
-	"xbuild/internal/npm"
-	"xbuild/internal/platform"
+	"xbuild/internal/origin"
 )
 
 const (
@@ -24,44 +24,55 @@ const (
 	maxTarball   = 512 << 20 // a Node has 55 MB
 )
 
-type packumentOnce struct {
-	once     sync.Once
-	releases []npm.Release
-	err      error
+// Kind is the kind of archive.
+type Kind struct{}
+
+// Unpack puts a package where npm install --global does. Its tarball has all below one directory.
+func (Kind) Unpack(ctx context.Context, file string, f lock.File, dir string, opt archive.UnpackOptions) error {
+	in := Modules(f.Name)
+	return archive.UnpackTarFile(ctx, file, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1, MapPath: func(name string) string { return in + "/" + name }})
+}
+
+// Modules is where a tree has a package.
+func Modules(name string) string { return "usr/lib/node_modules/" + name }
+
+// An Archive is read from registries. It is trusted as npm itself trusts it: its document, fetched over TLS, names the
+// SHA-512 of the package; from then on the lock's SHA-256 decides. A registry says neither the size nor the SHA-256 of
+// a package, so that each one that is chosen is downloaded to be locked.
+type Archive struct {
+	*origin.Client
+	Registries []string // base URLs, the best first
+
+	releases origin.Memo[[]Release]
+	mu       sync.Mutex // for npm.json
+}
+
+// URLs are where a file can be fetched.
+func (a *Archive) URLs(_ context.Context, f lock.File, _ string) ([]string, error) {
+	return a.urls(f.Path), nil
 }
 
 // Releases are the releases of an npm package, read once.
-func (a *Archive) Releases(ctx context.Context, name string) ([]npm.Release, error) {
-	a.mu.Lock()
-	if a.packuments == nil {
-		a.packuments = map[string]*packumentOnce{}
-	}
-	o := a.packuments[name]
-	if o == nil {
-		o = &packumentOnce{}
-		a.packuments[name] = o
-	}
-	a.mu.Unlock()
-	o.once.Do(func() {
-		if len(a.NPM) == 0 {
-			o.err = errors.New("no registry of npm is configured; set XBUILD_NPM_MIRROR or [mirrors] npm")
-			return
+func (a *Archive) Releases(ctx context.Context, name string) ([]Release, error) {
+	return a.releases.Of(name, func() ([]Release, error) {
+		if len(a.Registries) == 0 {
+			return nil, errors.New("no registry of npm is configured; set XBUILD_NPM_MIRROR or [mirrors] npm")
 		}
-		data, url, err := a.Fetch.Bytes(ctx, a.Store, a.urls(npm.Path(name)), maxPackument)
+		data, url, err := a.Fetch.Bytes(ctx, a.Store, a.urls(Path(name)), maxPackument)
 		if err != nil {
-			o.err = fmt.Errorf("npm package %s: no registry serves its document; name another with XBUILD_NPM_MIRROR, [mirrors] npm or npm's own configuration: %w", name, err)
-			return
+			return nil, fmt.Errorf("npm package %s: no registry serves its document; name another with XBUILD_NPM_MIRROR, [mirrors] npm or npm's own configuration: %w", name, err)
 		}
-		if o.releases, o.err = npm.ParsePackument(name, data); o.err != nil {
-			o.err = fmt.Errorf("%s: %w", url, o.err)
+		releases, err := ParsePackument(name, data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", url, err)
 		}
+		return releases, nil
 	})
-	return o.releases, o.err
 }
 
 func (a *Archive) urls(path string) []string {
 	var out []string
-	for _, base := range a.NPM {
+	for _, base := range a.Registries {
 		out = append(out, base+"/"+path)
 	}
 	return out
@@ -69,7 +80,7 @@ func (a *Archive) urls(path string) []string {
 
 // Tarball locks one release of an npm package. Its document names no SHA-256: the tarball is fetched, unless the store
 // has it, and verified by SHA-512.
-func (a *Archive) Tarball(ctx context.Context, name string, r npm.Release) (lock.File, error) {
+func (a *Archive) Tarball(ctx context.Context, name string, r Release) (lock.File, error) {
 	sum := hex.EncodeToString(r.SHA512)
 	unlock, err := a.Store.Lock(ctx, "npm-"+sum[:32])
 	if err != nil {
@@ -78,13 +89,13 @@ func (a *Archive) Tarball(ctx context.Context, name string, r npm.Release) (lock
 	defer unlock()
 	f := lock.File{Name: name, Version: r.Version.String(), Arch: "all", Path: r.Path}
 	if known, ok := a.Store.File(a.readSums()[sum]); ok {
-		if size, err := check(known, r); err == nil {
+		if size, err := held(known, r); err == nil {
 			f.SHA256, f.Size = filepath.Base(known), size
 			return f, nil
 		}
 	}
 	f.SHA256, f.Size, err = fetch.Checked(ctx, a.Store, name+" "+f.Version, a.urls(r.Path), maxTarball, func(file string) error {
-		_, err := check(file, r)
+		_, err := held(file, r)
 		return err
 	}, a.Fetch)
 	if err != nil {
@@ -105,7 +116,7 @@ func (a *Archive) Tarball(ctx context.Context, name string, r npm.Release) (lock
 	return f, os.Rename(tmp, a.sumsFile())
 }
 
-func check(file string, r npm.Release) (size int64, err error) {
+func held(file string, r Release) (size int64, err error) {
 	in, err := os.Open(file)
 	if err != nil {
 		return 0, err
@@ -131,58 +142,44 @@ func (a *Archive) readSums() map[string]string {
 	return m
 }
 
-// npm locks what the registry has of a toolchain in the range of its source, and the Debian packages that its programs
-// run with.
-func (a *Archive) npm(ctx context.Context, def *catalog.Toolchain, r ToolchainRequest, host platform.Platform) (e lock.Toolchain, has string, err error) {
-	s := def.Sources[0]
-	releases, err := a.Releases(ctx, def.Package)
+// Toolchain locks what the registry has of a toolchain in the range of its source.
+func (a *Archive) Toolchain(ctx context.Context, t origin.Toolchain) (e lock.Toolchain, has string, err error) {
+	name, within := t.Def.Package, t.Source().Suite
+	releases, err := a.Releases(ctx, name)
 	if err != nil {
 		return e, "", err
 	}
-	newest, ok, err := npm.Newest(releases, s.Suite)
+	newest, ok, err := Newest(releases, within)
 	if err != nil || !ok {
 		return e, "", err
 	}
 	has = newest.Version.String()
-	chosen, ok, err := npm.Newest(releases, s.Suite, r.Constraint)
+	chosen, ok, err := Newest(releases, within, t.Constraint)
 	if err != nil || !ok {
 		return e, has, err
 	}
-	f, err := a.Tarball(ctx, def.Package, chosen)
+	f, err := a.Tarball(ctx, name, chosen)
 	if err != nil {
 		return e, has, err
 	}
-	e = lock.Toolchain{Version: chosen.Version.String(), Files: []lock.File{f}}
-	if len(def.Runtime) == 0 {
-		return e, has, nil
-	}
-	files, date, err := a.runtime(ctx, def, host)
-	if err != nil {
-		return e, has, err
-	}
-	for _, f := range files {
-		f.Archive = catalog.Debian
-		e.Files = append(e.Files, f)
-	}
-	e.Date = stamp(date)
-	return e, has, nil
+	return lock.Toolchain{Version: chosen.Version.String(), Files: []lock.File{f}}, has, nil
 }
 
-// npmSysroot locks the npm package of a sysroot in the newest version of the range that the project names.
-func (a *Archive) npmSysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, error) {
-	roots := rootsOf(r, catalog.Suite{})
+// Sysroot locks the npm package of a sysroot in the newest version of the range that the project names.
+func (a *Archive) Sysroot(ctx context.Context, r origin.Sysroot) (lock.Sysroot, error) {
+	roots := r.Roots()
 	e := lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Archive: catalog.NPM, Roots: roots}
 	for _, name := range roots {
 		releases, err := a.Releases(ctx, name)
 		if err != nil {
 			return e, fmt.Errorf("%s: %w", r.Where, err)
 		}
-		chosen, ok, err := npm.Newest(releases, append([]string{r.Suite}, r.Constraints...)...)
+		chosen, ok, err := Newest(releases, append([]string{r.Suite}, r.Constraints...)...)
 		if err != nil {
 			return e, fmt.Errorf("%s: %w", r.Where, err)
 		}
 		if !ok {
-			return e, fmt.Errorf("%s: %w of %s satisfies %q; npm's package %s has %s", r.Where, ErrNoVersion, r.Def.Name, r.Suite, name, majors(releases))
+			return e, fmt.Errorf("%s: %w of %s satisfies %q; npm's package %s has %s", r.Where, origin.ErrNoVersion, r.Def.Name, r.Suite, name, majors(releases))
 		}
 		f, err := a.Tarball(ctx, name, chosen)
 		if err != nil {
@@ -195,7 +192,7 @@ func (a *Archive) npmSysroot(ctx context.Context, r SysrootRequest) (lock.Sysroo
 }
 
 // majors lists the newest release of each major version.
-func majors(releases []npm.Release) string {
+func majors(releases []Release) string {
 	var out []string
 	for i, r := range releases {
 		if i+1 == len(releases) || releases[i+1].Version.Major() != r.Version.Major() {

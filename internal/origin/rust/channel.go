@@ -1,4 +1,4 @@
-package rustdist
+package rust
 
 import (
 	"path"
