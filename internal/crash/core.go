@@ -7,14 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"syscall"
+
+	"xbuild/internal/object"
 )
 
 // A core is a program's memory and registers at its end, as a core file has them: the kernel's (core(5)) or QEMU's own
 // of the emulated program.
 type core struct {
-	elf    *elf.File
+	elf    *object.ELFFile
 	layout layout
 	signal syscall.Signal
 	pid    int
@@ -66,11 +67,11 @@ const maxNotes = 16 << 20
 
 // openCore reads a core file. The caller closes it.
 func openCore(path string) (*core, io.Closer, error) {
-	f, err := os.Open(path)
+	s, f, err := object.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := readCore(f)
+	c, err := readCore(s)
 	if err != nil {
 		f.Close()
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
@@ -78,8 +79,8 @@ func openCore(path string) (*core, io.Closer, error) {
 	return c, f, nil
 }
 
-func readCore(r io.ReaderAt) (*core, error) {
-	e, err := elf.NewFile(r)
+func readCore(s *object.Source) (*core, error) {
+	e, err := object.OpenELF(s)
 	if err != nil {
 		return nil, err
 	}
@@ -95,11 +96,11 @@ func readCore(r io.ReaderAt) (*core, error) {
 		if p.Type != elf.PT_NOTE {
 			continue
 		}
-		data := make([]byte, min(p.Filesz, maxNotes))
-		if _, err := p.ReadAt(data, 0); err != nil {
-			return nil, fmt.Errorf("notes: %w", err)
+		data, err := e.Bytes(p.Off, min(p.Filesz, maxNotes), "the notes")
+		if err != nil {
+			return nil, err
 		}
-		c.notes(data)
+		object.Notes(data, e.Order, 4, c.note)
 	}
 	if c.regs == nil {
 		return nil, errors.New("it holds no registers (NT_PRSTATUS)")
@@ -107,35 +108,25 @@ func readCore(r io.ReaderAt) (*core, error) {
 	return c, nil
 }
 
-// notes reads what is known of an ELF note segment; what is cut short counts as not there.
-func (c *core) notes(data []byte) {
-	for len(data) >= 12 {
-		name, size, kind := uint64(c.order().Uint32(data)), uint64(c.order().Uint32(data[4:])), c.order().Uint32(data[8:])
-		data = data[12:]
-		from := (name + 3) &^ 3
-		if from+size > uint64(len(data)) {
-			return
+// note reads a note, where it is known.
+func (c *core) note(_ string, kind uint32, desc []byte) {
+	switch kind {
+	case ntPrstatus:
+		if c.regs == nil { // the first is the thread that the signal ended
+			c.prstatus(desc)
 		}
-		desc := data[from : from+size]
-		data = data[min(uint64(len(data)), from+(size+3)&^3):]
-		switch kind {
-		case ntPrstatus:
-			if c.regs == nil { // the first is the thread that the signal ended
-				c.prstatus(desc)
-			}
-		case ntPrpsinfo:
-			// pr_state … pr_nice, pr_flag, uid, gid (16 or 32 bits wide each), pid, ppid: the ids stand in front of
-			// pgrp, sid, fname[16] and psargs[80].
-			if at := len(desc) - 96 - 16; at >= 0 {
-				c.pid, c.parent = int(int32(c.order().Uint32(desc[at:]))), int(int32(c.order().Uint32(desc[at+4:])))
-			}
-		case ntAuxv:
-			for w := c.word(); len(desc) >= 2*w; desc = desc[2*w:] {
-				c.auxv[c.value(desc)] = c.value(desc[w:])
-			}
-		case ntFile:
-			c.files(desc)
+	case ntPrpsinfo:
+		// pr_state … pr_nice, pr_flag, uid, gid (16 or 32 bits wide each), pid, ppid: the ids stand in front of pgrp,
+		// sid, fname[16] and psargs[80].
+		if at := len(desc) - 96 - 16; at >= 0 {
+			c.pid, c.parent = int(int32(c.order().Uint32(desc[at:]))), int(int32(c.order().Uint32(desc[at+4:])))
 		}
+	case ntAuxv:
+		for w := c.word(); len(desc) >= 2*w; desc = desc[2*w:] {
+			c.auxv[c.value(desc)] = c.value(desc[w:])
+		}
+	case ntFile:
+		c.files(desc)
 	}
 }
 
@@ -174,14 +165,9 @@ func (c *core) files(desc []byte) {
 	}
 }
 
-func (c *core) order() binary.ByteOrder { return c.elf.ByteOrder }
+func (c *core) order() binary.ByteOrder { return c.elf.Order }
 
-func (c *core) word() int {
-	if c.elf.Class == elf.ELFCLASS64 {
-		return 8
-	}
-	return 4
-}
+func (c *core) word() int { return int(c.elf.WordSize()) }
 
 func (c *core) value(b []byte) uint64 {
 	if c.word() == 8 {
@@ -207,13 +193,10 @@ func (c *core) thumb() bool {
 
 // read fills b from the program's memory.
 func (c *core) read(b []byte, addr uint64) error {
-	for _, p := range c.elf.Progs {
-		if p.Type == elf.PT_LOAD && addr >= p.Vaddr && addr-p.Vaddr <= p.Filesz && uint64(len(b)) <= p.Filesz-(addr-p.Vaddr) {
-			_, err := p.ReadAt(b, int64(addr-p.Vaddr))
-			return err
-		}
+	if err := c.elf.ReadMemory(b, addr); err != nil {
+		return fmt.Errorf("the core has no memory at %#x: %w", addr, err)
 	}
-	return fmt.Errorf("the core has no memory at %#x", addr)
+	return nil
 }
 
 func (c *core) readWord(addr uint64) (uint64, error) {

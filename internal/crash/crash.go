@@ -117,7 +117,7 @@ func Explain(s Subject) Crash {
 	modules := core.modules(s.Program, s.Sysroot)
 	defer func() {
 		for _, m := range modules {
-			m.elf.Close()
+			m.file.Close()
 		}
 	}()
 	pc := core.pc()

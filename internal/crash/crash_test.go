@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -313,14 +314,14 @@ func FuzzCore(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := readCore(bytes.NewReader(data))
+		c, err := readCore(object.NewSource(bytes.NewReader(data), int64(len(data))))
 		if err != nil {
 			return
 		}
 		modules := c.modules(file, "/")
 		defer func() {
 			for _, m := range modules {
-				m.elf.Close()
+				m.file.Close()
 			}
 		}()
 		frame(modules, c.pc())

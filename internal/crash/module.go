@@ -4,10 +4,13 @@ import (
 	"debug/dwarf"
 	"debug/elf"
 	"encoding/binary"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"xbuild/internal/object"
 )
 
 // A module is a program or library that was in memory.
@@ -15,7 +18,8 @@ type module struct {
 	path  string // "" where nothing on this machine is it
 	name  string // as the program called it
 	base  uint64 // added to the addresses in the file
-	elf   *elf.File
+	elf   *object.ELFFile
+	file  io.Closer
 	dwarf *dwarf.Data
 	funcs []elf.Symbol // by address
 }
@@ -151,18 +155,26 @@ func exists(path string) bool {
 
 // openModule opens a file; nil where it is no ELF file.
 func openModule(path, name string, base uint64) *module {
-	f, err := elf.Open(path)
+	s, f, err := object.Open(path)
 	if err != nil {
 		return nil
 	}
-	m := &module{path: path, name: name, base: base, elf: f}
-	syms, err := f.Symbols()
-	if err != nil || len(syms) == 0 {
-		syms, _ = f.DynamicSymbols()
+	e, err := object.OpenELF(s)
+	if err == nil {
+		err = e.ReadSections()
+	}
+	if err != nil {
+		f.Close()
+		return nil
+	}
+	m := &module{path: path, name: name, base: base, elf: e, file: f}
+	syms := m.symbols(elf.SHT_SYMTAB)
+	if len(syms) == 0 {
+		syms = m.symbols(elf.SHT_DYNSYM)
 	}
 	for _, s := range syms {
 		if elf.ST_TYPE(s.Info) == elf.STT_FUNC && s.Section != elf.SHN_UNDEF {
-			if f.Machine == elf.EM_ARM {
+			if e.Machine == elf.EM_ARM {
 				s.Value &^= 1 // Thumb
 			}
 			m.funcs = append(m.funcs, s)
@@ -180,6 +192,15 @@ func openModule(path, name string, base uint64) *module {
 	return m
 }
 
+// symbols are those of a table; none where it is damaged.
+func (m *module) symbols(table elf.SectionType) []elf.Symbol {
+	var out []elf.Symbol
+	if m.elf.SymbolTable(table, func(s elf.Symbol) { out = append(out, s) }) != nil {
+		return nil
+	}
+	return out
+}
+
 func (m *module) low() uint64 {
 	for _, p := range m.elf.Progs {
 		if p.Type == elf.PT_LOAD {
@@ -191,7 +212,7 @@ func (m *module) low() uint64 {
 
 // has reports whether code of the module is at an address in memory.
 func (m *module) has(addr uint64) bool {
-	return slices.ContainsFunc(m.elf.Progs, func(p *elf.Prog) bool {
+	return slices.ContainsFunc(m.elf.Progs, func(p elf.ProgHeader) bool {
 		at := m.base + p.Vaddr
 		return p.Type == elf.PT_LOAD && p.Flags&elf.PF_X != 0 && addr >= at && addr-at < p.Memsz
 	})
@@ -202,7 +223,7 @@ func (m *module) code(b []byte, addr uint64) int {
 	for _, p := range m.elf.Progs {
 		at := m.base + p.Vaddr
 		if p.Type == elf.PT_LOAD && addr >= at && addr-at < p.Filesz {
-			n, _ := p.ReadAt(b, int64(addr-at))
+			n, _ := m.elf.ReadAt(b[:min(uint64(len(b)), p.Filesz-(addr-at))], int64(p.Off+addr-at))
 			return n
 		}
 	}
@@ -263,17 +284,17 @@ func (m *module) line(addr uint64) (file string, line int) {
 // .debug_str_offsets (DWARF 5, 7.26) for an offset, and fails where that, read with the most significant byte first,
 // lies behind the end of .debug_str. A longer .debug_str lets it go on, and the name is read again when the base is
 // known.
-func debugInfo(f *elf.File) *dwarf.Data {
+func debugInfo(e *object.ELFFile) *dwarf.Data {
 	section := func(name string) []byte {
-		if s := f.Section(name); s != nil {
-			if data, err := s.Data(); err == nil {
+		if s := e.Section(name); s != nil {
+			if data, err := e.Unpacked(s); err == nil {
 				return data
 			}
 		}
 		return nil
 	}
 	str := section(".debug_str")
-	if f.ByteOrder == binary.BigEndian {
+	if e.Order == binary.BigEndian {
 		if behind := 5<<16 + 1; len(str) < behind {
 			str = append(str, make([]byte, behind-len(str))...)
 		}

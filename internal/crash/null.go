@@ -16,21 +16,16 @@ const maxNull = 3
 // and those of a library whose variables the
 // program has a copy of (optarg).
 func nullVariables(c *core, m *module, libraries []*module) []string {
-	syms, err := m.elf.Symbols()
-	if err != nil {
-		return nil
-	}
 	theirs := map[string]bool{}
 	for _, l := range libraries {
-		dynamic, _ := l.elf.DynamicSymbols()
-		for _, s := range dynamic {
+		for _, s := range l.symbols(elf.SHT_DYNSYM) {
 			if s.Section != elf.SHN_UNDEF {
 				theirs[s.Name] = true
 			}
 		}
 	}
 	var out []string
-	for _, s := range syms {
+	for _, s := range m.symbols(elf.SHT_SYMTAB) {
 		pointer := elf.ST_TYPE(s.Info) == elf.STT_OBJECT && elf.ST_BIND(s.Info) == elf.STB_GLOBAL && s.Size == uint64(c.word())
 		if !pointer || strings.HasPrefix(s.Name, "_") || theirs[s.Name] || !m.writable(s.Value) {
 			continue
@@ -45,7 +40,7 @@ func nullVariables(c *core, m *module, libraries []*module) []string {
 
 // writable reports whether the program may write to what stands at an address of the file.
 func (m *module) writable(addr uint64) bool {
-	return slices.ContainsFunc(m.elf.Progs, func(p *elf.Prog) bool {
+	return slices.ContainsFunc(m.elf.Progs, func(p elf.ProgHeader) bool {
 		return p.Type == elf.PT_LOAD && p.Flags&elf.PF_W != 0 && addr >= p.Vaddr && addr-p.Vaddr < p.Memsz
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"strings"
+
+	"xbuild/internal/object"
 )
 
 // Arm's build attributes (IHI 0045, "Addenda to, and Errata in, the ABI for the Arm Architecture"): what values of
@@ -143,43 +145,24 @@ func riscvExtensions(s string) []string {
 var x86Levels = []string{"x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"}
 
 // notes reads GNU property notes.
-func (img *image) notes(b []byte, member string) {
+func (img *image) notes(b []byte, align uint64, member string) {
 	if img.machine != elf.EM_X86_64 && img.machine != elf.EM_386 {
 		return
 	}
-	for len(b) >= 12 {
-		o := img.order
-		namesz, descsz, typ := int(o.Uint32(b)), int(o.Uint32(b[4:])), o.Uint32(b[8:])
-		b = b[12:]
-		if namesz < 0 || namesz > len(b) {
+	object.Notes(b, img.order, align, func(name string, kind uint32, desc []byte) {
+		if name != "GNU" || kind != 5 { // NT_GNU_PROPERTY_TYPE_0
 			return
 		}
-		name := b[:namesz]
-		b = b[min((namesz+3)&^3, len(b)):]
-		if descsz < 0 || descsz > len(b) {
-			return
-		}
-		desc := b[:descsz]
-		align := img.wordSize()
-		b = b[min((descsz+align-1)&^(align-1), len(b)):]
-		if string(name) != "GNU\x00" || typ != 5 { // NT_GNU_PROPERTY_TYPE_0
-			continue
-		}
-		for len(desc) >= 8 {
-			typ, size := o.Uint32(desc), int(o.Uint32(desc[4:]))
-			desc = desc[8:]
-			if size < 0 || size > len(desc) {
-				break
+		object.Properties(desc, img.order, uint64(img.wordSize()), func(property uint32, value []byte) {
+			if property != 0xc0008002 || len(value) < 4 {
+				return
 			}
-			if typ == 0xc0008002 && size >= 4 {
-				bits := o.Uint32(desc)
-				for i, level := range x86Levels {
-					if i > 0 && bits>>i&1 != 0 {
-						img.attrs = append(img.attrs, attribute{level, "GNU_PROPERTY_X86_ISA_1_NEEDED", member})
-					}
+			bits := img.order.Uint32(value)
+			for i, level := range x86Levels {
+				if i > 0 && bits>>i&1 != 0 {
+					img.attrs = append(img.attrs, attribute{level, "GNU_PROPERTY_X86_ISA_1_NEEDED", member})
 				}
 			}
-			desc = desc[min((size+align-1)&^(align-1), len(desc)):]
-		}
-	}
+		})
+	})
 }

@@ -109,11 +109,11 @@ func (img *image) addArchive(data []byte) error {
 		body := data[m.Offset : m.Offset+m.Size]
 		relocatable := isCOFF(body) || isMachO(body) && le.Uint32(body[12:]) == machoObject
 		if bytes.HasPrefix(body, []byte(elf.ELFMAG)) {
-			h, err := readHeader(body)
+			e, err := object.OpenELF(object.Memory(body))
 			if err != nil {
 				return err
 			}
-			relocatable = h.typ == elf.ET_REL
+			relocatable = e.Type == elf.ET_REL
 		}
 		if relocatable {
 			if err := img.add(body, m.Name); err != nil {

@@ -110,62 +110,11 @@ type attribute struct {
 	member  string
 }
 
-const maxSections, maxSymbols = 1 << 20, 1 << 24
-
-// header is an ELF file's header as far as it is used.
-type header struct {
-	class                      elf.Class
-	order                      binary.ByteOrder
-	typ                        elf.Type
-	machine                    elf.Machine
-	entry, shoff, phoff        uint64
-	flags                      uint32
-	shentsize, shnum, shstrndx int
-	phentsize, phnum           int
-}
-
-func readHeader(b []byte) (h header, err error) {
-	if len(b) < 52 || string(b[:4]) != elf.ELFMAG {
-		return h, object.Damaged("no ELF header")
-	}
-	h.class = elf.Class(b[4])
-	switch elf.Data(b[5]) {
-	case elf.ELFDATA2LSB:
-		h.order = binary.LittleEndian
-	case elf.ELFDATA2MSB:
-		h.order = binary.BigEndian
-	default:
-		return h, object.Damaged("byte order %d", b[5])
-	}
-	h.typ, h.machine = elf.Type(h.order.Uint16(b[16:])), elf.Machine(h.order.Uint16(b[18:]))
-	switch h.class {
-	case elf.ELFCLASS64:
-		if len(b) < 64 {
-			return h, object.Damaged("no ELF header")
-		}
-		h.entry, h.phoff, h.shoff = h.order.Uint64(b[24:]), h.order.Uint64(b[32:]), h.order.Uint64(b[40:])
-		b = b[48:]
-	case elf.ELFCLASS32:
-		h.entry, h.phoff, h.shoff = uint64(h.order.Uint32(b[24:])), uint64(h.order.Uint32(b[28:])), uint64(h.order.Uint32(b[32:]))
-		b = b[36:]
-	default:
-		return h, object.Damaged("class %d", b[4])
-	}
-	h.flags = h.order.Uint32(b)
-	h.phentsize, h.phnum = int(h.order.Uint16(b[6:])), int(h.order.Uint16(b[8:]))
-	h.shentsize, h.shnum, h.shstrndx = int(h.order.Uint16(b[10:])), int(h.order.Uint16(b[12:])), int(h.order.Uint16(b[14:]))
-	return h, nil
-}
-
-// rawSection is a section header.
+// A rawSection is a section of an ELF file.
 type rawSection struct {
-	name                            uint32
-	typ                             elf.SectionType
-	flags                           elf.SectionFlag
-	addr, off, size, align, entsize uint64
-	link, info                      uint32
-	data                            []byte
-	base                            uint64 // where it lies in the image
+	*elf.SectionHeader
+	data []byte
+	base uint64 // where it lies in the image
 }
 
 func newImage() *image {
@@ -183,7 +132,7 @@ func (img *image) add(b []byte, member string) error {
 	case isMachO(b):
 		return img.addMachO(b, member)
 	}
-	return img.addELF(b, member)
+	return img.addELF(object.Memory(b), member)
 }
 
 // begin says what the next file is.
@@ -221,171 +170,155 @@ func (img *image) fits(size int) error {
 	return nil
 }
 
-func (img *image) addELF(b []byte, member string) error {
-	h, err := readHeader(b)
+// An elfFile is an ELF file that is read into an image.
+type elfFile struct {
+	*object.ELFFile
+	img    *image
+	member string
+	raw    []rawSection
+	tables map[uint32][]elf.Symbol // tables of symbols that relocations name, by their section
+}
+
+func (img *image) addELF(s *object.Source, member string) error {
+	e, err := object.OpenELF(s)
 	if err != nil {
 		return err
 	}
-	a, ok := archOf(h.machine, h.class, elf.Data(b[5]))
+	a, ok := archOf(e.Machine, e.Class, e.Data)
 	if !ok {
 		return nil // another architecture: package inspect says so
 	}
-	img.placed = h.typ == elf.ET_EXEC
-	if err := img.begin(a, h.machine, h.class, h.order, h.typ == elf.ET_EXEC || h.typ == elf.ET_DYN, member); err != nil {
+	img.placed = e.Type == elf.ET_EXEC
+	if err := img.begin(a, e.Machine, e.Class, e.Order, e.Type == elf.ET_EXEC || e.Type == elf.ET_DYN, member); err != nil {
 		return err
 	}
-	img.floats = h.typ == elf.ET_DYN
-	img.eflags = h.flags
-	raw, err := readSections(b, h)
-	if err != nil {
+	img.floats = e.Type == elf.ET_DYN
+	img.eflags = e.Flags
+	f := &elfFile{ELFFile: e, img: img, member: member, tables: map[uint32][]elf.Symbol{}}
+	if err := f.readSections(); err != nil {
 		return err
 	}
 	if img.linked {
-		img.entry = h.entry
-		img.program = img.placed || h.entry != 0 && slices.ContainsFunc(raw, func(s rawSection) bool { return sectionName(raw, h, &s) == ".interp" })
+		img.entry = e.Entry
+		img.program = img.placed || e.Entry != 0 && e.Section(".interp") != nil
 	}
-	next := img.next()
-	for i := range raw {
-		s := &raw[i]
-		if s.flags&elf.SHF_ALLOC == 0 {
+	if err := f.place(); err != nil {
+		return err
+	}
+	if img.linked && !slices.ContainsFunc(img.sections, func(s section) bool { return s.exec() }) {
+		if err := f.segments(); err != nil {
+			return err
+		}
+	}
+	if err := img.fits(int(e.Size)); err != nil {
+		return err
+	}
+	if err := f.readSymbols(); err != nil {
+		return err
+	}
+	if e.Machine == elf.EM_MIPS && img.linked {
+		if err := f.mipsTable(); err != nil {
+			return err
+		}
+	}
+	return f.readTables()
+}
+
+// readSections reads the sections with what is in them.
+func (f *elfFile) readSections() error {
+	if err := f.ReadSections(); err != nil {
+		return err
+	}
+	f.raw = make([]rawSection, len(f.Sections))
+	for i := range f.raw {
+		s := &f.raw[i]
+		s.SectionHeader = &f.Sections[i]
+		if s.Type == elf.SHT_NULL {
 			continue
 		}
-		if s.flags&elf.SHF_TLS != 0 && s.typ == elf.SHT_NOBITS {
+		var err error
+		if s.data, err = f.Content(s.SectionHeader); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place lays the sections that are loaded into the image.
+func (f *elfFile) place() error {
+	img := f.img
+	next := img.next()
+	for i := range f.raw {
+		s := &f.raw[i]
+		if s.Flags&elf.SHF_ALLOC == 0 {
+			continue
+		}
+		if s.Flags&elf.SHF_TLS != 0 && s.Type == elf.SHT_NOBITS {
 			continue // takes no room of its own
 		}
-		s.base = s.addr
+		s.base = s.Addr
 		if !img.linked {
 			s.base = (next + 63) &^ 63
-			next = s.base + min(s.size, 1<<32)
+			next = s.base + min(s.Size, 1<<32)
 		}
-		if s.base+s.size < s.base {
+		if s.base+s.Size < s.base {
 			return object.Damaged("section %d ends beyond the last address", i)
 		}
-		img.sections = append(img.sections, section{sectionName(raw, h, s), s.base, s.data, s.size, s.flags, member, s.typ})
+		img.sections = append(img.sections, section{s.Name, s.base, s.data, s.Size, s.Flags, f.member, s.Type})
 	}
 	slices.SortStableFunc(img.sections, func(a, b section) int { return cmp.Compare(a.addr, b.addr) })
-	if img.linked && !slices.ContainsFunc(img.sections, func(s section) bool { return s.exec() }) {
-		img.segments(b, h)
-	}
-	if err := img.fits(len(b)); err != nil {
-		return err
-	}
-	if err := img.readSymbols(raw, h, member); err != nil {
-		return err
-	}
-	if h.machine == elf.EM_MIPS && img.linked {
-		img.mipsTable(raw, h)
-	}
-	for i := range raw {
-		s := &raw[i]
-		name := sectionName(raw, h, s)
+	return nil
+}
+
+// readTables reads the sections that tell of others: relocations, unwind tables, attributes, notes.
+func (f *elfFile) readTables() error {
+	img := f.img
+	for i := range f.raw {
+		s := &f.raw[i]
 		switch {
-		case s.typ == elf.SHT_REL, s.typ == elf.SHT_RELA:
-			img.relocate(raw, s, h)
-		case s.typ == 19 && img.linked: // SHT_RELR
+		case s.Type == elf.SHT_REL, s.Type == elf.SHT_RELA:
+			if err := f.relocate(s); err != nil {
+				return err
+			}
+		case s.Type == 19 && img.linked: // SHT_RELR
 			img.relr(s)
-		case name == ".eh_frame":
+		case s.Name == ".eh_frame":
 			img.ehFrame(s.data, s.base)
-		case name == ".ARM.exidx":
+		case s.Name == ".ARM.exidx":
 			img.exidx(s.data, s.base)
-		case name == ".gopclntab", name == ".data.rel.ro.gopclntab":
+		case s.Name == ".gopclntab", s.Name == ".data.rel.ro.gopclntab":
 			img.goTable(s.data, s.base)
-		case s.typ == 0x70000003 && (h.machine == elf.EM_ARM || h.machine == elf.EM_RISCV): // SHT_ARM_ATTRIBUTES, SHT_RISCV_ATTRIBUTES
-			img.attributes(s.data, member)
-		case s.typ == elf.SHT_NOTE:
-			img.notes(s.data, member)
+		case s.Type == 0x70000003 && (f.Machine == elf.EM_ARM || f.Machine == elf.EM_RISCV): // SHT_ARM_ATTRIBUTES, SHT_RISCV_ATTRIBUTES
+			img.attributes(s.data, f.member)
+		case s.Type == elf.SHT_NOTE:
+			img.notes(s.data, s.Addralign, f.member)
 		}
 	}
 	return nil
 }
 
 // segments takes the loaded segments for sections, where the section headers were taken away.
-func (img *image) segments(b []byte, h header) {
-	for i := range h.phnum {
-		off := h.phoff + uint64(i*h.phentsize)
-		size := uint64(56)
-		if !img.wide {
-			size = 32
-		}
-		if off > uint64(len(b)) || uint64(len(b))-off < size {
-			return
-		}
-		p := b[off:]
-		var typ, flags uint32
-		var offset, vaddr, filesz uint64
-		typ = h.order.Uint32(p)
-		if img.wide {
-			flags, offset, vaddr, filesz = h.order.Uint32(p[4:]), h.order.Uint64(p[8:]), h.order.Uint64(p[16:]), h.order.Uint64(p[32:])
-		} else {
-			flags, offset, vaddr, filesz = h.order.Uint32(p[24:]), uint64(h.order.Uint32(p[4:])), uint64(h.order.Uint32(p[8:])), uint64(h.order.Uint32(p[16:]))
-		}
-		if elf.ProgType(typ) != elf.PT_LOAD || offset > uint64(len(b)) || filesz > uint64(len(b))-offset || vaddr+filesz < vaddr {
+func (f *elfFile) segments() error {
+	img := f.img
+	for _, p := range f.Progs {
+		if p.Type != elf.PT_LOAD || p.Vaddr+p.Filesz < p.Vaddr {
 			continue
 		}
-		f := elf.SHF_ALLOC
-		if elf.ProgFlag(flags)&elf.PF_X != 0 {
-			f |= elf.SHF_EXECINSTR
+		data, err := f.Bytes(p.Off, p.Filesz, "a segment")
+		if err != nil {
+			return err
 		}
-		if elf.ProgFlag(flags)&elf.PF_W != 0 {
-			f |= elf.SHF_WRITE
+		flags := elf.SHF_ALLOC
+		if p.Flags&elf.PF_X != 0 {
+			flags |= elf.SHF_EXECINSTR
 		}
-		img.sections = append(img.sections, section{name: "", addr: vaddr, data: b[offset : offset+filesz], size: filesz, flags: f})
+		if p.Flags&elf.PF_W != 0 {
+			flags |= elf.SHF_WRITE
+		}
+		img.sections = append(img.sections, section{name: "", addr: p.Vaddr, data: data, size: p.Filesz, flags: flags})
 	}
 	slices.SortStableFunc(img.sections, func(a, b section) int { return cmp.Compare(a.addr, b.addr) })
-}
-
-func readSections(b []byte, h header) ([]rawSection, error) {
-	if h.shoff == 0 {
-		return nil, nil
-	}
-	size := 64
-	if h.class == elf.ELFCLASS32 {
-		size = 40
-	}
-	if h.shentsize < size || h.shoff > uint64(len(b)) {
-		return nil, object.Damaged("section headers at %#x of %d bytes each", h.shoff, h.shentsize)
-	}
-	table := b[h.shoff:]
-	n := h.shnum
-	if n == 0 && len(table) >= size { // more than fit: the first header counts them
-		if h.class == elf.ELFCLASS64 {
-			n = int(min(h.order.Uint64(table[32:]), maxSections+1))
-		} else {
-			n = int(min(h.order.Uint32(table[20:]), maxSections+1))
-		}
-	}
-	if n > maxSections || n > len(table)/h.shentsize {
-		return nil, object.Damaged("%d section headers do not fit in the file", n)
-	}
-	raw := make([]rawSection, n)
-	for i := range raw {
-		p, s, o := table[i*h.shentsize:], &raw[i], h.order
-		s.name, s.typ = o.Uint32(p), elf.SectionType(o.Uint32(p[4:]))
-		if h.class == elf.ELFCLASS64 {
-			s.flags, s.addr, s.off, s.size = elf.SectionFlag(o.Uint64(p[8:])), o.Uint64(p[16:]), o.Uint64(p[24:]), o.Uint64(p[32:])
-			s.link, s.info, s.align, s.entsize = o.Uint32(p[40:]), o.Uint32(p[44:]), o.Uint64(p[48:]), o.Uint64(p[56:])
-		} else {
-			s.flags, s.addr, s.off, s.size = elf.SectionFlag(o.Uint32(p[8:])), uint64(o.Uint32(p[12:])), uint64(o.Uint32(p[16:])), uint64(o.Uint32(p[20:]))
-			s.link, s.info, s.align, s.entsize = o.Uint32(p[24:]), o.Uint32(p[28:]), uint64(o.Uint32(p[32:])), uint64(o.Uint32(p[36:]))
-		}
-		if s.typ != elf.SHT_NOBITS && s.typ != elf.SHT_NULL && s.size > 0 {
-			if s.off > uint64(len(b)) || s.size > uint64(len(b))-s.off {
-				if s.flags&elf.SHF_EXECINSTR != 0 {
-					return nil, object.Damaged("section %d lies outside the file", i)
-				}
-				continue
-			}
-			s.data = b[s.off : s.off+s.size]
-		}
-	}
-	return raw, nil
-}
-
-func sectionName(raw []rawSection, h header, s *rawSection) string {
-	if h.shstrndx < len(raw) {
-		return cString(raw[h.shstrndx].data, s.name, 64)
-	}
-	return ""
+	return nil
 }
 
 // cString is the string at an offset of a string table, no longer than a limit: many names may point into one long
@@ -402,110 +335,78 @@ func cString(table []byte, off uint32, limit int) string {
 	return string(b)
 }
 
-// readSymbol reads entry i of a symbol table.
-func readSymbol(data []byte, h header, i int) (name uint32, info byte, shndx int, value, size uint64, ok bool) {
-	if h.class == elf.ELFCLASS64 {
-		if len(data)/24 <= i {
-			return
-		}
-		p := data[i*24:]
-		return h.order.Uint32(p), p[4], int(h.order.Uint16(p[6:])), h.order.Uint64(p[8:]), h.order.Uint64(p[16:]), true
-	}
-	if len(data)/16 <= i {
-		return
-	}
-	p := data[i*16:]
-	return h.order.Uint32(p), p[12], int(h.order.Uint16(p[14:])), uint64(h.order.Uint32(p[4:])), uint64(h.order.Uint32(p[8:])), true
-}
-
 const longestName = 512
 
-func (img *image) readSymbols(raw []rawSection, h header, member string) error {
-	budget := 0 // of bytes in names: at most a few times the file's tables
-	for t := range raw {
-		s := &raw[t]
-		if s.typ != elf.SHT_SYMTAB && s.typ != elf.SHT_DYNSYM {
+// readSymbols reads the tables of symbols into the image.
+func (f *elfFile) readSymbols() error {
+	for i := range f.raw {
+		s := &f.raw[i]
+		if s.Type != elf.SHT_SYMTAB && s.Type != elf.SHT_DYNSYM {
 			continue
 		}
-		var strs []byte
-		if int(s.link) < len(raw) {
-			strs = raw[s.link].data
-		}
-		var wideIndex []byte // SHT_SYMTAB_SHNDX
-		for i := range raw {
-			if raw[i].typ == 18 && raw[i].link == uint32(t) {
-				wideIndex = raw[i].data
+		file := "" // of the symbols that follow
+		if err := f.Symbols(s.SectionHeader, func(y elf.Symbol) {
+			if elf.ST_TYPE(y.Info) == elf.STT_FILE {
+				file = y.Name
+			} else {
+				f.define(y, s.Type, file)
 			}
-		}
-		file := ""
-		for i := 1; i < maxSymbols; i++ {
-			nameOff, info, shndx, value, size, ok := readSymbol(s.data, h, i)
-			if !ok {
-				break
-			}
-			if shndx == int(elf.SHN_XINDEX) && len(wideIndex) >= 4*(i+1) {
-				shndx = int(h.order.Uint32(wideIndex[4*i:]))
-			}
-			typ, bind := elf.SymType(info&0xf), elf.SymBind(info>>4)
-			if typ == elf.STT_FILE {
-				file = cString(strs, nameOff, longestName)
-				budget += len(file)
-				continue
-			}
-			if shndx == 0 || shndx >= len(raw) || typ == elf.STT_SECTION || typ == elf.STT_TLS || raw[shndx].flags&elf.SHF_ALLOC == 0 {
-				continue
-			}
-			if budget > 64<<20+8*len(strs) {
-				return object.Damaged("names of symbols overlap")
-			}
-			name := cString(strs, nameOff, longestName)
-			budget += len(name)
-			if !img.linked {
-				value += raw[shndx].base
-			}
-			code := raw[shndx].flags&elf.SHF_EXECINSTR != 0
-			if typ == elf.STT_NOTYPE && len(name) >= 2 && name[0] == '$' && strings.IndexByte("atdx", name[1]) >= 0 && s.typ == elf.SHT_SYMTAB {
-				img.marks = append(img.marks, mark{value, name[1]})
-				img.mapped = true
-				continue
-			}
-			addr := value
-			if h.machine == elf.EM_ARM && code {
-				addr &^= 1
-				if (typ == elf.STT_FUNC || typ == elf.STT_GNU_IFUNC) && s.typ == elf.SHT_DYNSYM || typ == elf.STT_FUNC {
-					mode := byte('a')
-					if value&1 != 0 {
-						mode = 't'
-					}
-					img.marks = append(img.marks, mark{addr, mode})
-				}
-			}
-			y := symbol{name: name, addr: addr, size: size, file: file, member: member, typ: typ, bind: bind}
-			if bind != elf.STB_LOCAL {
-				y.file = ""
-				if _, had := img.globals[name]; !had {
-					img.globals[name] = addr
-				}
-			}
-			if typ == elf.STT_GNU_IFUNC {
-				img.resolver[addr] = true
-			}
-			if s.typ == elf.SHT_DYNSYM && code {
-				img.exported[addr] = true
-			}
-			img.symbols = append(img.symbols, y)
-			switch {
-			case code && (typ == elf.STT_FUNC || typ == elf.STT_GNU_IFUNC || typ == elf.STT_NOTYPE && bind != elf.STB_LOCAL):
-				img.named = img.named || s.typ == elf.SHT_SYMTAB
-				img.byAddr = append(img.byAddr, y)
-			case code && typ == elf.STT_NOTYPE: // yasm's have no name
-				img.labels = append(img.labels, y)
-			case !code && (typ == elf.STT_OBJECT || bind != elf.STB_LOCAL) && name != "":
-				img.objects = append(img.objects, y)
-			}
+		}); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// define takes a symbol of a table into the image.
+func (f *elfFile) define(s elf.Symbol, table elf.SectionType, file string) {
+	img, typ, bind := f.img, elf.ST_TYPE(s.Info), elf.ST_BIND(s.Info)
+	if s.Section == elf.SHN_UNDEF || int(s.Section) >= len(f.raw) || typ == elf.STT_SECTION || typ == elf.STT_TLS || f.raw[s.Section].Flags&elf.SHF_ALLOC == 0 {
+		return
+	}
+	if !img.linked {
+		s.Value += f.raw[s.Section].base
+	}
+	code := f.raw[s.Section].Flags&elf.SHF_EXECINSTR != 0
+	if typ == elf.STT_NOTYPE && len(s.Name) >= 2 && s.Name[0] == '$' && strings.IndexByte("atdx", s.Name[1]) >= 0 && table == elf.SHT_SYMTAB {
+		img.marks = append(img.marks, mark{s.Value, s.Name[1]})
+		img.mapped = true
+		return
+	}
+	addr := s.Value
+	if f.Machine == elf.EM_ARM && code {
+		addr &^= 1
+		if (typ == elf.STT_FUNC || typ == elf.STT_GNU_IFUNC) && table == elf.SHT_DYNSYM || typ == elf.STT_FUNC {
+			mode := byte('a')
+			if s.Value&1 != 0 {
+				mode = 't'
+			}
+			img.marks = append(img.marks, mark{addr, mode})
+		}
+	}
+	y := symbol{name: s.Name, addr: addr, size: s.Size, file: file, member: f.member, typ: typ, bind: bind}
+	if bind != elf.STB_LOCAL {
+		y.file = ""
+		if _, had := img.globals[y.name]; !had {
+			img.globals[y.name] = addr
+		}
+	}
+	if typ == elf.STT_GNU_IFUNC {
+		img.resolver[addr] = true
+	}
+	if table == elf.SHT_DYNSYM && code {
+		img.exported[addr] = true
+	}
+	img.symbols = append(img.symbols, y)
+	switch {
+	case code && (typ == elf.STT_FUNC || typ == elf.STT_GNU_IFUNC || typ == elf.STT_NOTYPE && bind != elf.STB_LOCAL):
+		img.named = img.named || table == elf.SHT_SYMTAB
+		img.byAddr = append(img.byAddr, y)
+	case code && typ == elf.STT_NOTYPE: // yasm's have no name
+		img.labels = append(img.labels, y)
+	case !code && (typ == elf.STT_OBJECT || bind != elf.STB_LOCAL) && y.name != "":
+		img.objects = append(img.objects, y)
+	}
 }
 
 // finish sorts what was read and settles what depends on all of it.
@@ -704,14 +605,15 @@ func covering(list []symbol, addr uint64) (symbol, bool) {
 
 // mipsTable names the slots of MIPS's global offset table: those of the last dynamic symbols follow the local ones (the
 // MIPS supplement of the ABI, chapter 5).
-func (img *image) mipsTable(raw []rawSection, h header) {
+func (f *elfFile) mipsTable() error {
+	img := f.img
 	var got, local, first uint64
 	n := img.wordSize()
-	for i := range raw {
-		if raw[i].typ != elf.SHT_DYNAMIC {
+	for i := range f.raw {
+		if f.raw[i].Type != elf.SHT_DYNAMIC {
 			continue
 		}
-		for b := raw[i].data; len(b) >= 2*n; b = b[2*n:] {
+		for b := f.raw[i].data; len(b) >= 2*n; b = b[2*n:] {
 			switch v := img.word(b[n:]); elf.DynTag(img.word(b)) {
 			case elf.DT_PLTGOT:
 				got = v
@@ -723,23 +625,13 @@ func (img *image) mipsTable(raw []rawSection, h header) {
 		}
 	}
 	if got == 0 {
-		return
+		return nil
 	}
-	for i := range raw {
-		if raw[i].typ != elf.SHT_DYNSYM || int(raw[i].link) >= len(raw) {
-			continue
+	k := uint64(0)
+	return f.SymbolTable(elf.SHT_DYNSYM, func(s elf.Symbol) {
+		if k >= first && s.Section == elf.SHN_UNDEF {
+			img.imports[got+(local+k-first)*uint64(n)] = s.Name
 		}
-		budget := 64 << 20
-		for k := int(min(first, maxSymbols)); k < maxSymbols && budget > 0; k++ {
-			name, _, shndx, _, _, ok := readSymbol(raw[i].data, h, k)
-			if !ok {
-				return
-			}
-			if shndx == 0 {
-				s := cString(raw[raw[i].link].data, name, longestName)
-				budget -= len(s)
-				img.imports[got+(local+uint64(k)-first)*uint64(n)] = s
-			}
-		}
-	}
+		k++
+	})
 }

@@ -113,7 +113,7 @@ func TestAttributes(t *testing.T) {
 	}
 	img = newImage()
 	img.order, img.wide, img.machine = binary.LittleEndian, true, elf.EM_X86_64
-	img.notes([]byte("\x04\x00\x00\x00\x10\x00\x00\x00\x05\x00\x00\x00GNU\x00\x02\x80\x00\xc0\x04\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x00"), "")
+	img.notes([]byte("\x04\x00\x00\x00\x10\x00\x00\x00\x05\x00\x00\x00GNU\x00\x02\x80\x00\xc0\x04\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x00"), 8, "")
 	if len(img.attrs) != 2 || img.attrs[1].feature != "x86-64-v3" {
 		t.Errorf("the property note says %v, want x86-64-v2 and v3", img.attrs)
 	}
@@ -281,7 +281,7 @@ func FuzzTables(f *testing.F) {
 			img := newImage()
 			img.order, img.wide, img.linked, img.machine = binary.LittleEndian, wide, true, elf.EM_X86_64
 			img.attributes(data, "")
-			img.notes(data, "")
+			img.notes(data, 8, "")
 			img.ehFrame(data, 0x1000)
 			img.exidx(data, 0x1000)
 			img.goTable(data, 0x1000)

@@ -22,58 +22,54 @@ var dynamicRelocs = map[elf.Machine]relocTypes{
 }
 
 // relocate reads a section of relocations: what a loader will write, or, of an object, what a linker will.
-func (img *image) relocate(raw []rawSection, s *rawSection, h header) {
+func (f *elfFile) relocate(s *rawSection) error {
+	img := f.img
 	var target *rawSection
 	if !img.linked {
-		if int(s.info) >= len(raw) || raw[s.info].flags&elf.SHF_ALLOC == 0 {
-			return
+		if int(s.Info) >= len(f.raw) || f.raw[s.Info].Flags&elf.SHF_ALLOC == 0 {
+			return nil
 		}
-		target = &raw[s.info]
+		target = &f.raw[s.Info]
 	}
-	var symtab, strs []byte
-	if int(s.link) < len(raw) {
-		symtab = raw[s.link].data
-		if l := int(raw[s.link].link); l < len(raw) {
-			strs = raw[l].data
-		}
+	symbols, err := f.symbolsOf(s.Link)
+	if err != nil {
+		return err
 	}
-	size, rela := 16, s.typ == elf.SHT_RELA
+	size, rela := 16, s.Type == elf.SHT_RELA
 	if rela {
 		size = 24
 	}
 	if !img.wide {
 		size /= 2
 	}
-	types := dynamicRelocs[h.machine]
-	names := 0
+	types := dynamicRelocs[f.Machine]
 	for data := s.data; len(data) >= size; data = data[size:] {
 		off := img.word(data)
 		var sym, typ uint32
 		var addend int64
 		switch {
-		case img.wide && h.machine == elf.EM_MIPS && h.order == binary.LittleEndian: // the psABI's own order of fields
-			sym, typ = h.order.Uint32(data[8:]), uint32(data[15])
+		case img.wide && f.Machine == elf.EM_MIPS && f.Order == binary.LittleEndian: // the psABI's own order of fields
+			sym, typ = f.Order.Uint32(data[8:]), uint32(data[15])
 		case img.wide:
-			info := h.order.Uint64(data[8:])
+			info := f.Order.Uint64(data[8:])
 			sym, typ = uint32(info>>32), uint32(info)
 		default:
-			info := h.order.Uint32(data[4:])
+			info := f.Order.Uint32(data[4:])
 			sym, typ = info>>8, info&0xff
 		}
 		if rela {
 			if img.wide {
-				addend = int64(h.order.Uint64(data[16:]))
+				addend = int64(f.Order.Uint64(data[16:]))
 			} else {
-				addend = int64(int32(h.order.Uint32(data[8:])))
+				addend = int64(int32(f.Order.Uint32(data[8:])))
 			}
 		}
-		nameOff, info, shndx, value, _, ok := readSymbol(symtab, h, int(sym))
-		defined := ok && sym != 0 && shndx != 0 && shndx < len(raw)
-		name := ""
-		if ok && sym != 0 && names < 64<<20 {
-			name = cString(strs, nameOff, longestName)
-			names += len(name)
+		var y elf.Symbol
+		if sym != 0 && uint64(sym) < uint64(len(symbols)) {
+			y = symbols[sym]
 		}
+		name, value, section := y.Name, y.Value, elf.ST_TYPE(y.Info) == elf.STT_SECTION
+		defined := y.Section != elf.SHN_UNDEF && int(y.Section) < len(f.raw)
 		if img.linked {
 			if !rela {
 				if b := img.bytesAt(off, img.wordSize()); len(b) == img.wordSize() {
@@ -85,7 +81,7 @@ func (img *image) relocate(raw []rawSection, s *rawSection, h header) {
 				img.pointers[off] = uint64(addend)
 			case types.irelative:
 				to := uint64(addend)
-				if h.machine == elf.EM_ARM {
+				if f.Machine == elf.EM_ARM {
 					mode := byte('a')
 					if to&1 != 0 {
 						mode = 't'
@@ -100,7 +96,7 @@ func (img *image) relocate(raw []rawSection, s *rawSection, h header) {
 					if typ == types.absolute && rela {
 						img.pointers[off] += uint64(addend)
 					}
-				} else if h.machine == elf.EM_MIPS && sym == 0 { // R_MIPS_REL32 without a symbol is relative
+				} else if f.Machine == elf.EM_MIPS && sym == 0 { // R_MIPS_REL32 without a symbol is relative
 					img.pointers[off] = uint64(addend)
 				} else if name != "" {
 					img.imports[off] = name
@@ -109,13 +105,13 @@ func (img *image) relocate(raw []rawSection, s *rawSection, h header) {
 			continue
 		}
 		if defined {
-			value += raw[shndx].base
+			value += f.raw[y.Section].base
 		}
 		at := target.base + off
-		if target.flags&elf.SHF_EXECINSTR == 0 {
+		if target.Flags&elf.SHF_EXECINSTR == 0 {
 			if defined {
-				if !rela && elf.SymType(info&0xf) == elf.STT_SECTION && off+4 <= uint64(len(target.data)) {
-					value += uint64(int32(h.order.Uint32(target.data[off:])))
+				if !rela && section && off+4 <= uint64(len(target.data)) {
+					value += uint64(int32(f.Order.Uint32(target.data[off:])))
 				}
 				img.pointers[at] = value + uint64(addend)
 			} else if name != "" {
@@ -124,26 +120,42 @@ func (img *image) relocate(raw []rawSection, s *rawSection, h header) {
 			continue
 		}
 		switch {
-		case h.machine == elf.EM_X86_64 && (typ == 2 || typ == 4 || typ == 9 || typ == 41 || typ == 42): // relative to the end of the field
+		case f.Machine == elf.EM_X86_64 && (typ == 2 || typ == 4 || typ == 9 || typ == 41 || typ == 42): // relative to the end of the field
 			addend += 4
-		case h.machine == elf.EM_386 && elf.SymType(info&0xf) == elf.STT_SECTION && off+4 <= uint64(len(target.data)):
-			addend = int64(int32(h.order.Uint32(target.data[off:])))
+		case f.Machine == elf.EM_386 && section && off+4 <= uint64(len(target.data)):
+			addend = int64(int32(f.Order.Uint32(target.data[off:])))
 			if typ == 2 || typ == 4 { // R_386_PC32, R_386_PLT32
 				addend += 4
 			}
-		case h.machine == elf.EM_RISCV && (typ == 24 || typ == 25 || typ == 43 || typ >= 46), // low parts that name their high part, relaxation, differences
-			h.machine == elf.EM_LOONGARCH && (typ >= 47 && typ <= 63 || typ >= 99 && typ <= 108):
+		case f.Machine == elf.EM_RISCV && (typ == 24 || typ == 25 || typ == 43 || typ >= 46), // low parts that name their high part, relaxation, differences
+			f.Machine == elf.EM_LOONGARCH && (typ >= 47 && typ <= 63 || typ >= 99 && typ <= 108):
 			continue
 		}
 		si := site{addr: at, name: name}
 		if defined {
 			si.target = value + uint64(addend)
-			if h.machine == elf.EM_ARM {
+			if f.Machine == elf.EM_ARM {
 				si.target &^= 1
 			}
 		}
 		img.sites = append(img.sites, si)
 	}
+	return nil
+}
+
+// symbolsOf are the symbols of the table in a section; none where it is no table of symbols.
+func (f *elfFile) symbolsOf(index uint32) ([]elf.Symbol, error) {
+	if int(index) >= len(f.raw) || f.raw[index].Type != elf.SHT_SYMTAB && f.raw[index].Type != elf.SHT_DYNSYM {
+		return nil, nil
+	}
+	if f.tables[index] == nil {
+		var list []elf.Symbol
+		if err := f.Symbols(f.raw[index].SectionHeader, func(s elf.Symbol) { list = append(list, s) }); err != nil {
+			return nil, err
+		}
+		f.tables[index] = list
+	}
+	return f.tables[index], nil
 }
 
 // relr reads packed relative relocations (the generic ABI's SHT_RELR).
