@@ -16,7 +16,7 @@ import (
 // platforms, nothing of building: it stands high, so that execute can hold what it made against the platform, and
 // emulate need not read headers a second way.
 var order = []string{
-	"spelling", "platform", "guard", "trace", "probe", "isa", "inspect", "unstripped", "crash", "archive", "npm", "rustdist", "crates", "node", "catalog", "project", "lock", "store", "fetch", "resolve", "compose", "env", "hosttools", "plan", "cache", "jobs", "execute", "emulate", "bench", "image",
+	"spelling", "platform", "guard", "trace", "probe", "isa", "inspect", "unstripped", "crash", "archive", "npm", "rustdist", "crates", "node", "catalog", "project", "lock", "store", "fetch", "resolve", "compose", "env", "hosttools", "plan", "cache", "jobs", "execute", "emulate", "bench", "image", "engine",
 }
 
 // alone are import paths, by prefix, that one package has to itself.
@@ -130,6 +130,8 @@ func TestForbidden(t *testing.T) {
 		{"internal/inspect", "xbuild/internal/plan", false, "plan stands below inspect"},
 		{"internal/util", "fmt", false, "package util has no place in the order of packages (internal/imports_test.go and the design)"},
 		{"e2e", "xbuild/cmd/xbuild", true, "nothing imports the command"},
+		{"cmd/xbuild", "xbuild/internal/engine", false, ""},
+		{"internal/bench", "xbuild/internal/engine", false, "engine stands below bench"},
 	} {
 		if got := forbidden(c.dir, c.imported, c.test); got != c.want {
 			t.Errorf("%s importing %s: %q, want %q", c.dir, c.imported, got, c.want)
