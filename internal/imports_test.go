@@ -21,6 +21,7 @@ var order = []string{
 
 // alone are import paths, by prefix, that one package has to itself.
 var alone = map[string]string{
+	"github.com/alecthomas/kong":     "cmd/xbuild",
 	"github.com/hashicorp/go-getter": "internal/fetch",
 	"xbuild/toolchains":              "internal/catalog",
 	"xbuild/sysroots":                "internal/catalog",
@@ -132,6 +133,7 @@ func TestForbidden(t *testing.T) {
 		{"e2e", "xbuild/cmd/xbuild", true, "nothing imports the command"},
 		{"cmd/xbuild", "xbuild/internal/engine", false, ""},
 		{"internal/bench", "xbuild/internal/engine", false, "engine stands below bench"},
+		{"internal/engine", "github.com/alecthomas/kong", false, "that is for cmd/xbuild alone"},
 	} {
 		if got := forbidden(c.dir, c.imported, c.test); got != c.want {
 			t.Errorf("%s importing %s: %q, want %q", c.dir, c.imported, got, c.want)

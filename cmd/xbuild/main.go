@@ -116,15 +116,19 @@ func run(args []string) int {
 	if alone != nil {
 		guard.EndBelow() // what a build leaves running would write into the next one
 	}
+	return exitCode(ctx, err)
+}
+
+// exitCode says what a command's error is, and returns the code that this process ends with.
+func exitCode(ctx context.Context, err error) int {
 	var exit exitError
-	var usage engine.RequestError
 	var by interrupted
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &exit):
 		return int(exit)
-	case errors.As(err, &usage):
+	case errors.As(err, new(engine.RequestError)):
 		report(err)
 		return exitUsage
 	case errors.As(context.Cause(ctx), &by):

@@ -92,7 +92,8 @@ func (e *Engine) benchmarks(ctx context.Context, r BenchRequest) ([]bench.Progra
 func benched(p *project.Project, names []string) ([]string, error) {
 	for _, name := range names {
 		if t, ok := p.Target(name); ok && t.Bench == nil {
-			return nil, fmt.Errorf("%s:%d: target %q has no benchmark\nhint: bench = [\"%[3]s\", \"argument\"] names a program of dist/<platform> and its arguments", p.File, t.Line, name)
+			return nil, fmt.Errorf("%s:%d: target %q has no benchmark\nhint: bench = [\"%[3]s\", \"argument\"] "+
+				"names a program of dist/<platform> and its arguments", p.File, t.Line, name)
 		}
 	}
 	if len(names) > 0 {
@@ -104,7 +105,8 @@ func benched(p *project.Project, names []string) ([]string, error) {
 		}
 	}
 	if names == nil {
-		return nil, fmt.Errorf("%s: no target has a benchmark\nhint: bench = [\"hello\", \"argument\"] in a target names a program of dist/<platform> and its arguments", p.File)
+		return nil, fmt.Errorf("%s: no target has a benchmark\nhint: bench = [\"hello\", \"argument\"] in a target "+
+			"names a program of dist/<platform> and its arguments", p.File)
 	}
 	return names, nil
 }
@@ -170,7 +172,9 @@ func (e *Engine) asked(sel plan.Selection) ([]platform.Platform, error) {
 
 // withFeatures are the project's settings with further features for those platforms that can have them and have not.
 // refused is why another one does not fit.
-func (e *Engine) withFeatures(platforms []platform.Platform, more []string) (out map[string]project.PlatformConfig, fitting []platform.Platform, refused, err error) {
+func (e *Engine) withFeatures(platforms []platform.Platform, more []string) (
+	out map[string]project.PlatformConfig, fitting []platform.Platform, refused, err error,
+) {
 	if out = maps.Clone(e.pl.Project.PlatformConfig); out == nil {
 		out = map[string]project.PlatformConfig{}
 	}
@@ -225,7 +229,9 @@ func (v variant) programs(ctx context.Context, forced bool, jobs int) ([]bench.P
 
 // program says how the benchmark of an action that was built is started.
 func (v variant) program(ctx context.Context, a *plan.Action, forced bool) (bench.Program, error) {
-	b := bench.Program{Target: a.Target, Platform: a.OCI, Arch: a.Platform.Arch, Features: v.features, How: bench.Native, Dir: a.Source}
+	b := bench.Program{
+		Target: a.Target, Platform: a.OCI, Arch: a.Platform.Arch, Features: v.features, How: bench.Native, Dir: a.Source,
+	}
 	file := filepath.Join(a.Dist, filepath.FromSlash(a.Bench[0]))
 	program, err := emulate.Open(file)
 	if err != nil {
@@ -241,7 +247,7 @@ func (v variant) program(ctx context.Context, a *plan.Action, forced bool) (benc
 	}
 	if !native {
 		by = fetchEmulator
-		things = append(things, v.toolchain("qemu", a.Platform, &qemu))
+		things = append(things, v.toolchain(emulator, a.Platform, &qemu))
 	}
 	if err := v.have(ctx, by, things...); err != nil {
 		return b, err

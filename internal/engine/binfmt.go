@@ -50,13 +50,14 @@ func (e *Engine) InstallEmulators(ctx context.Context, platforms []string) error
 	}
 	for _, m := range list {
 		if m.Native && len(platforms) > 0 {
-			return RequestError{fmt.Errorf("the kernel runs programs of %s itself: an emulator would take them away from it", m.For())}
+			return RequestError{fmt.Errorf("the kernel runs programs of %s itself: "+
+				"an emulator would take them away from it", m.For())}
 		}
 	}
 	if os.Geteuid() != 0 {
 		return errNotRoot
 	}
-	qemu, err := e.emulator(ctx, e.pl.Host)
+	qemu, err := e.emulatorDir(ctx, e.pl.Host)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,8 @@ func (e *Engine) mountBinfmt() (emulate.Binfmt, error) {
 	}
 	on, err := b.Enabled()
 	if err == nil && !on {
-		err = errors.New("binfmt_misc is switched off as a whole, and others may want it so: echo 1 > /proc/sys/fs/binfmt_misc/status switches it on")
+		err = errors.New("binfmt_misc is switched off as a whole, and others may want it so: " +
+			"echo 1 > /proc/sys/fs/binfmt_misc/status switches it on")
 	}
 	return b, err
 }

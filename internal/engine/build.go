@@ -41,7 +41,8 @@ func (e *Engine) Build(ctx context.Context, r BuildRequest) (Built, error) {
 		e.pl.Project.DistAt = r.Dist
 		e.moved = append(slices.Clone(e.moved), dist)
 	} else if err := writable(dist); err != nil {
-		return Built{}, fmt.Errorf("the directory for the artifacts, %s: %w\nhint: name another one: xbuild build -o DIR, or XBUILD_OUTPUT", Relative(dist), err)
+		return Built{}, fmt.Errorf("the directory for the artifacts, %s: %w\n"+
+			"hint: name another one: xbuild build -o DIR, or XBUILD_OUTPUT", Relative(dist), err)
 	}
 	got, err := e.toBuild(ctx, r.Selection)
 	if err != nil {

@@ -18,7 +18,8 @@ func TestProgramID(t *testing.T) {
 	}
 	const version = "development"
 	own := programID(self, version)
-	if own != programID(self, version) || own == version || own == programID(other, version) || programID("/nowhere", version) != version {
+	if own != programID(self, version) || own == version || own == programID(other, version) ||
+		programID("/nowhere", version) != version {
 		t.Errorf("%q, %q, %q", own, programID(other, version), programID("/nowhere", version))
 	}
 }

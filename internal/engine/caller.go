@@ -37,7 +37,8 @@ func callerEnv(store string) (env.Environment, error) {
 	e.Set("HOME", own)
 	for _, c := range homeFiles {
 		file := filepath.Join(home, c.file)
-		if _, err := os.Stat(file); err == nil && home != "" && e.Lookup(c.variable) == "" && e.Lookup(strings.ToUpper(c.variable)) == "" {
+		named := e.Lookup(c.variable) != "" || e.Lookup(strings.ToUpper(c.variable)) != ""
+		if _, err := os.Stat(file); err == nil && home != "" && !named {
 			e.Set(c.variable, file)
 		}
 	}

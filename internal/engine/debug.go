@@ -73,7 +73,7 @@ func (d Debuggee) Emulator(ctx context.Context, args []string) ([]string, error)
 	if err != nil {
 		return nil, err
 	}
-	qemu, err := d.engine.emulator(ctx, d.Platform)
+	qemu, err := d.engine.emulatorDir(ctx, d.Platform)
 	if err != nil {
 		return nil, err
 	}
@@ -83,15 +83,17 @@ func (d Debuggee) Emulator(ctx context.Context, args []string) ([]string, error)
 // Debugger returns the path of gdb, which is in the store then.
 func (d Debuggee) Debugger(ctx context.Context) (string, error) {
 	var gdb compose.Toolchain
-	err := d.engine.have(ctx, fetchDebugger, d.engine.toolchain("gdb", d.Platform, &gdb))
-	return gdb.Program("gdb-multiarch"), err
+	err := d.engine.have(ctx, fetchDebugger, d.engine.toolchain(debugger, d.Platform, &gdb))
+	return gdb.Program(debuggerProgram), err
 }
 
 // XBuild is the path of this program.
 func (e *Engine) XBuild() string { return e.self }
 
 // debugged finds the program that a word names, and what it is for. A file wins over a target, which is built first.
-func (e *Engine) debugged(ctx context.Context, r DebugRequest) (program emulate.Program, p platform.Platform, err error) {
+func (e *Engine) debugged(ctx context.Context, r DebugRequest) (
+	program emulate.Program, p platform.Platform, err error,
+) {
 	path := r.Program
 	info, serr := os.Stat(path)
 	if _, ok := e.pl.Project.Target(path); ok && (serr != nil || info.IsDir()) {
@@ -116,7 +118,8 @@ func (e *Engine) debugged(ctx context.Context, r DebugRequest) (program emulate.
 // builtProgram builds a target for a platform and returns the one program that it made.
 func (e *Engine) builtProgram(ctx context.Context, target string, p platform.Platform) (string, error) {
 	e.scratchDist()
-	got, err := e.prepare(ctx, wanted{build: &plan.Selection{Targets: []string{target}, Platforms: []platform.Platform{p}}})
+	sel := plan.Selection{Targets: []string{target}, Platforms: []platform.Platform{p}}
+	got, err := e.prepare(ctx, wanted{build: &sel})
 	if err != nil {
 		return "", err
 	}
@@ -139,5 +142,6 @@ func (e *Engine) builtProgram(ctx context.Context, target string, p platform.Pla
 	if len(programs) == 1 {
 		return programs[0], nil
 	}
-	return "", fmt.Errorf("target %q makes %d programs: name one of the files in %s", target, len(programs), Relative(built.Dist))
+	return "", fmt.Errorf("target %q makes %d programs: name one of the files in %s",
+		target, len(programs), Relative(built.Dist))
 }

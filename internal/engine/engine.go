@@ -61,13 +61,13 @@ type Options struct {
 
 // Progress hears what goes on during a call. Each function may be nil.
 type Progress struct {
-	Note     func(text string)    // something that the user may want to know, of several lines too; from several goroutines
-	Fetching *fetch.Progress      // how far downloads are; nil is silent
-	Action   func(execute.Result) // an action of a build is over; one at a time
-	Built    func(Built)          // a build is over that was not interrupted, also where actions failed
-	Tested   func(execute.TestResult)
-	Measures func(bench.Program) // a benchmark begins
-	Measured func(bench.Figure)  // and is over
+	Note     func(text string)        // something that the user may want to know; from several goroutines
+	Fetching *fetch.Progress          // how far downloads are; nil is silent
+	Action   func(execute.Result)     // an action of a build is over; one at a time
+	Built    func(Built)              // a build is over that was not interrupted, also where actions failed
+	Tested   func(execute.TestResult) // a test is over; one at a time
+	Measures func(bench.Program)      // a benchmark begins
+	Measured func(bench.Figure)       // and is over
 }
 
 // An Engine works for one project, or for none, with one store. It is for one goroutine.
@@ -101,7 +101,7 @@ func Open(o Options) (*Engine, error) { return open(o, false) }
 // OpenProject opens a project as Open does; it is an error (os.ErrNotExist) where there is none.
 func OpenProject(o Options) (*Engine, error) { return open(o, true) }
 
-// Load reads the project and its lock, as Open does, and opens no store: Flags and Built work with that.
+// Load reads the project and its lock, as Open does, and opens no store: Flags works with that.
 func Load(o Options) (*Engine, error) { return load(o, false) }
 
 func open(o Options, needProject bool) (*Engine, error) {
@@ -117,7 +117,9 @@ func open(o Options, needProject bool) (*Engine, error) {
 	if e.store, err = store.Open(e.opt.StoreDir); err != nil {
 		return nil, err
 	}
-	e.store.OnWait = func(name, owner string) { e.note("waiting for another xbuild (%s) that works on %s", owner, name) }
+	e.store.OnWait = func(name, owner string) {
+		e.note("waiting for another xbuild (%s) that works on %s", owner, name)
+	}
 	e.pl.Store = e.store.Dir()
 	if e.self, err = self(); err != nil {
 		return nil, err
@@ -145,7 +147,9 @@ func open(o Options, needProject bool) (*Engine, error) {
 func self() (string, error) {
 	path, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("xbuild does not find its own program: %w\nhint: it asks /proc for that, as the compilers do: mount it (mount -t proc proc /proc; in a chroot from outside, mount --bind /proc ROOT/proc)", err)
+		return "", fmt.Errorf("xbuild does not find its own program: %w\n"+
+			"hint: it asks /proc for that, as the compilers do: mount it "+
+			"(mount -t proc proc /proc; in a chroot from outside, mount --bind /proc ROOT/proc)", err)
 	}
 	return path, nil
 }
@@ -195,7 +199,10 @@ func (e *Engine) withoutProject() error {
 	if err != nil {
 		return err
 	}
-	e.pl.Project = &project.Project{File: project.FileName, Dir: cmp.Or(e.opt.Dir, dir), Dist: "dist", Build: ".xbuild", Platforms: []platform.Platform{e.pl.Host}}
+	e.pl.Project = &project.Project{
+		File: project.FileName, Dir: cmp.Or(e.opt.Dir, dir), Dist: "dist", Build: ".xbuild",
+		Platforms: []platform.Platform{e.pl.Host},
+	}
 	if e.opt.StoreDir == "" {
 		if e.opt.StoreDir, err = store.DefaultDir(); err != nil {
 			return nil
@@ -207,7 +214,10 @@ func (e *Engine) withoutProject() error {
 
 // schema is what the definitions allow a project to name.
 func schema(c *catalog.Catalog) project.Schema {
-	s := project.Schema{Recipes: map[string][]project.Option{}, Archives: catalog.Archives, Sources: map[string][]string{}, Channels: map[string][]string{}}
+	s := project.Schema{
+		Recipes: map[string][]project.Option{}, Archives: catalog.Archives,
+		Sources: map[string][]string{}, Channels: map[string][]string{},
+	}
 	for _, r := range c.Recipes {
 		s.Recipes[r.Name] = []project.Option{}
 		for _, o := range r.Options {

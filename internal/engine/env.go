@@ -58,7 +58,8 @@ func (e *Engine) Exec(ctx context.Context, r ExecRequest) (env.Environment, erro
 	}
 	vars := s.vars(e.self)
 	if use == aloneCargo && e.inProject {
-		vars.Set("XBUILD_PROJECT", e.pl.Project.Dir) // cargo starts the runner in the directory of a package, which may lie outside
+		// cargo starts the runner in the directory of a package, which may lie outside.
+		vars.Set("XBUILD_PROJECT", e.pl.Project.Dir)
 	}
 	out := inFront(os.Environ(), s.path())
 	for _, name := range env.Astray {
@@ -88,7 +89,9 @@ type surroundings struct {
 }
 
 // surroundings puts all of it into the store. provided names the command's toolchains.
-func (e *Engine) surroundings(ctx context.Context, p platform.Platform, use cargoUse, provided []string) (*surroundings, error) {
+func (e *Engine) surroundings(
+	ctx context.Context, p platform.Platform, use cargoUse, provided []string,
+) (*surroundings, error) {
 	cfg := e.pl.Project.Config(p)
 	s := &surroundings{platform: p, use: use, own: cfg.Env, provided: make([]compose.Toolchain, len(provided))}
 	s.settings = env.Settings{CFlags: cfg.CFlags, CXXFlags: cfg.CXXFlags, LDFlags: cfg.LDFlags, Static: p.Static}

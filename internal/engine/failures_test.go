@@ -1,8 +1,12 @@
 package engine
 
 import (
+	"errors"
 	"slices"
 	"testing"
+
+	"xbuild/internal/execute"
+	"xbuild/internal/plan"
 )
 
 // TestHintsOfPlatforms: what several platforms are told alike is said once.
@@ -23,5 +27,59 @@ func TestHintsOfPlatforms(t *testing.T) {
 	}
 	if got := h.lines(); !slices.Equal(got, want) {
 		t.Errorf("%q\nwant %q", got, want)
+	}
+}
+
+// TestFaults: what is wrong everywhere alike is said once, by itself.
+func TestFaults(t *testing.T) {
+	one, two := errors.New("no such package\nhint: name another\nhint: or none"), errors.New("no sysroot")
+	for _, c := range []struct {
+		name string
+		list []plan.Fault
+		of   int
+		want string
+	}{
+		{"none", nil, 3, ""},
+		{"the only one", []plan.Fault{{Target: "a", Platform: "linux/arm64", Err: two}}, 1, "no sysroot"},
+		{"all alike", []plan.Fault{
+			{Target: "a", Platform: "linux/arm64", Err: two}, {Target: "b", Platform: "linux/s390x", Err: two},
+		}, 2, "no sysroot"},
+		{
+			"one of two", []plan.Fault{{Target: "a", Platform: "linux/arm64", Err: one}}, 2,
+			"1 of 2 failed:\na for linux/arm64: no such package\nhint: name another\nhint: or none",
+		},
+		{
+			"two kinds", []plan.Fault{
+				{Target: "a", Platform: "linux/arm64", Err: one}, {Target: "a", Platform: "linux/s390x", Err: two},
+			}, 2,
+			"2 of 2 failed:\na for linux/arm64: no such package\na for linux/s390x: no sysroot\n" +
+				"hint: name another\nhint: or none",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := ""
+			if err := Faults(c.list, c.of); err != nil {
+				got = err.Error()
+			}
+			if got != c.want {
+				t.Errorf("%s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestFailed: who was not built because of another has no hints, and who was not begun is named too.
+func TestFailed(t *testing.T) {
+	a := func(target string) *plan.Action { return &plan.Action{Target: target, OCI: "linux/arm64"} }
+	got := failed([]plan.Fault{{Target: "x", Platform: "linux/s390x", Err: errors.New("no sysroot")}}, []execute.Result{
+		{Action: a("good")},
+		{Action: a("lib"), Err: errors.New("cc failed"), Hints: []string{"write x"}},
+		{Action: a("app"), Err: &plan.NeedError{Target: "lib", OCI: "linux/arm64"}, Hints: []string{"never said"}},
+	})
+	text := (&FailedError{Of: 4, Failures: got}).Error()
+	const want = "3 of 4 failed:\nx for linux/s390x: no sysroot\nlib for linux/arm64: cc failed\n" +
+		"app for linux/arm64: not built: it needs lib for linux/arm64, which failed\nhint: write x"
+	if text != want {
+		t.Errorf("%s\nwant %s", text, want)
 	}
 }

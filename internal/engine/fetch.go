@@ -71,10 +71,10 @@ func (e *Engine) toFetch(ctx context.Context, r FetchRequest) (got prepared, for
 	var things []thing
 	var qemu, gdb compose.Toolchain
 	if r.QEMU {
-		things = append(things, e.toolchain("qemu", e.pl.Host, &qemu))
+		things = append(things, e.toolchain(emulator, e.pl.Host, &qemu))
 	}
 	if r.GDB {
-		things = append(things, e.toolchain("gdb", e.pl.Host, &gdb))
+		things = append(things, e.toolchain(debugger, e.pl.Host, &gdb))
 	}
 	if got, err = e.prepare(ctx, wanted{build: &sel, things: things}); err != nil {
 		return got, foreign, err

@@ -110,7 +110,8 @@ func (e *Engine) auditKey(path string, b platform.Baseline, o inspect.AuditOptio
 	}
 	defer f.Close()
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %d\n%s %q %q %q\n", self.Size(), self.ModTime().UnixNano(), b.Platform().Name, b.Features(), o.Dispatched, o.Sysroot)
+	fmt.Fprintf(h, "%d %d\n", self.Size(), self.ModTime().UnixNano())
+	fmt.Fprintf(h, "%s %q %q %q\n", b.Platform().Name, b.Features(), o.Dispatched, o.Sysroot)
 	if _, err := io.Copy(h, f); err != nil {
 		return "", err
 	}
@@ -138,7 +139,8 @@ func (e *Engine) limits(ctx context.Context, p platform.Platform, r *inspect.Rep
 	if l.Sysroot, err = e.sysrootDir(ctx, p); err != nil {
 		return l, err
 	}
-	if l.Beside, err = namesIn(filepath.Dir(r.Path), filepath.Join(e.pl.Project.DistDir(), filepath.FromSlash(p.Name))); err != nil {
+	dist := filepath.Join(e.pl.Project.DistDir(), filepath.FromSlash(p.Name))
+	if l.Beside, err = namesIn(filepath.Dir(r.Path), dist); err != nil {
 		return l, err
 	}
 	for _, t := range e.pl.Project.Targets {

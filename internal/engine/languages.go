@@ -31,8 +31,16 @@ var beside = map[string][]string{"cmake": {"ninja", "make"}}
 
 // homeFiles are what languages' tools are configured by in the user's home, and the variables that name them elsewhere.
 var homeFiles = []struct{ variable, file string }{
-	{"CARGO_HOME", ".cargo"}, {"npm_config_userconfig", ".npmrc"}, {"GIT_CONFIG_GLOBAL", ".gitconfig"}, {"NETRC", ".netrc"},
+	{"CARGO_HOME", ".cargo"}, {"npm_config_userconfig", ".npmrc"},
+	{"GIT_CONFIG_GLOBAL", ".gitconfig"}, {"NETRC", ".netrc"},
 }
+
+// The toolchains that run and debug what was built.
+const (
+	emulator        = "qemu"
+	debugger        = "gdb"
+	debuggerProgram = "gdb-multiarch"
+)
 
 // readLanguages reads what the languages' own files ask for: rust-toolchain.toml.
 func (e *Engine) readLanguages() error {
@@ -57,7 +65,8 @@ func (e *Engine) hostGo(ctx context.Context) error {
 	version := strings.TrimPrefix(strings.TrimSpace(string(out)), "go")
 	ok, err := resolve.Admits(asked.Constraint, version)
 	if err == nil && !ok {
-		err = fmt.Errorf("the host's go is %s, which %q does not admit; leave source away and xbuild fetches one", version, asked.Constraint)
+		err = fmt.Errorf("the host's go is %s, which %q does not admit; leave source away and xbuild fetches one",
+			version, asked.Constraint)
 	}
 	if err != nil {
 		return fmt.Errorf("%s:%d: %w", e.pl.Project.File, asked.Line, err)
@@ -66,9 +75,10 @@ func (e *Engine) hostGo(ctx context.Context) error {
 }
 
 // goToolchain is the variable by which a command's Go is that of a target's build; false where the host's is used.
-func (e *Engine) goToolchain(caller env.Environment) (env.Var, bool) {
+func (e *Engine) goToolchain(caller env.Environment) (v env.Var, set bool) {
 	asked := e.pl.Project.Toolchains["go"]
-	return env.Var{Name: "GOTOOLCHAIN", Value: plan.GoToolchain(asked, caller.Lookup("GOTOOLCHAIN"))}, asked.Source != "host"
+	const name = "GOTOOLCHAIN"
+	return env.Var{Name: name, Value: plan.GoToolchain(asked, caller.Lookup(name))}, asked.Source != "host"
 }
 
 // cratesWritten tells whether cargo has written a lock file that there was none of when Rust's release was chosen.
@@ -289,7 +299,9 @@ func (c cargoParts) path() []string {
 }
 
 // environment adds to a platform's environment what cargo needs.
-func (c cargoParts) environment(e env.Environment, v compose.View, settings env.Settings, use cargoUse) env.Environment {
+func (c cargoParts) environment(
+	e env.Environment, v compose.View, settings env.Settings, use cargoUse,
+) env.Environment {
 	for _, t := range c.tools {
 		e = e.With(t.Env())
 	}
@@ -301,11 +313,12 @@ func (c cargoParts) environment(e env.Environment, v compose.View, settings env.
 		{Name: "RUSTFLAGS", Value: os.Getenv("RUSTFLAGS")},
 		{Name: "CARGO_ENCODED_RUSTFLAGS", Value: os.Getenv("CARGO_ENCODED_RUSTFLAGS")},
 	}
-	return env.WithCargo(e, v, c.Host, settings, env.RustFlags(v, c.Baseline, c.Rust.Rust.Version, settings), caller).Merge(c.Env)
+	flags := env.RustFlags(v, c.Baseline, c.Rust.Rust.Version, settings)
+	return env.WithCargo(e, v, c.Host, settings, flags, caller).Merge(c.Env)
 }
 
-// atHand are the toolchains that a project names and that an environment has therefore, but for those that come with
-// the view and with cargo.
+// atHand are the toolchains that a project names and that an environment has therefore; not those that come with the
+// view and with cargo.
 func (e *Engine) atHand(use cargoUse) []string {
 	var out []string
 	for name, asked := range e.pl.Project.Toolchains {

@@ -56,7 +56,8 @@ func (e *Engine) Lock(ctx context.Context, update bool) (Locked, error) {
 	if err := e.locked(ctx, req, "", false, true); err != nil {
 		return Locked{}, err
 	}
-	return Locked{File: Relative(e.lockPath), Toolchains: len(e.pl.Lock.Toolchains), Sysroots: len(e.pl.Lock.Sysroots)}, nil
+	l := e.pl.Lock
+	return Locked{File: Relative(e.lockPath), Toolchains: len(l.Toolchains), Sysroots: len(l.Sysroots)}, nil
 }
 
 // requireAll is what the lock of the whole project has to hold.
@@ -65,7 +66,7 @@ func (e *Engine) requireAll() ([]plan.Requirement, error) {
 	if err != nil {
 		return nil, err
 	}
-	qemu, err := e.pl.RequireToolchain("qemu", e.pl.Host)
+	qemu, err := e.pl.RequireToolchain(emulator, e.pl.Host)
 	if err != nil {
 		return nil, err
 	}

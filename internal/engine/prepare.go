@@ -65,6 +65,9 @@ func (e *Engine) prepare(ctx context.Context, w wanted) (prepared, error) {
 		}
 		all = append(all, plan.Requirement{Requests: req})
 	}
+	if len(all) == 0 {
+		return prepared{by: w.by}, nil
+	}
 	if err := e.lockable(ctx, all, w.by, false); err != nil {
 		return prepared{}, err
 	}
@@ -242,7 +245,8 @@ func (e *Engine) writeLock(next *lock.Lock) error {
 	if err := os.MkdirAll(filepath.Dir(e.ownLock), 0o755); err != nil {
 		return err
 	}
-	e.note("%s cannot be written and does not hold all that is needed: what is new is kept in %s; run \"xbuild lock\" where it can be, and commit the file", Relative(e.lockPath), e.ownLock)
+	e.note("%s cannot be written and does not hold all that is needed: what is new is kept in %s; "+
+		"run \"xbuild lock\" where it can be, and commit the file", Relative(e.lockPath), e.ownLock)
 	return next.Write(e.ownLock)
 }
 
@@ -257,7 +261,8 @@ func (e *Engine) lackError(req resolve.Requests, by string) error {
 		flag = "--offline forbids to look it up"
 		hint = fmt.Sprintf("run %q while there is a network", cmp.Or(by, "xbuild fetch"))
 	}
-	return &lackError{fmt.Sprintf("%s does not hold all that is needed (%s) and %s\nhint: %s", Relative(e.lockPath), e.lacking(req), flag, hint)}
+	return &lackError{fmt.Sprintf("%s does not hold all that is needed (%s) and %s\nhint: %s",
+		Relative(e.lockPath), e.lacking(req), flag, hint)}
 }
 
 func (e *Engine) holds(req resolve.Requests) bool { return e.lacking(req) == "" }
@@ -370,10 +375,10 @@ const (
 	fetchDebugger = "xbuild fetch --qemu --gdb"
 )
 
-// emulator returns the directory of the emulators, which are in the store then.
-func (e *Engine) emulator(ctx context.Context, p platform.Platform) (string, error) {
+// emulatorDir returns the directory of the emulators, which are in the store then.
+func (e *Engine) emulatorDir(ctx context.Context, p platform.Platform) (string, error) {
 	var qemu compose.Toolchain
-	err := e.have(ctx, fetchEmulator, e.toolchain("qemu", p, &qemu))
+	err := e.have(ctx, fetchEmulator, e.toolchain(emulator, p, &qemu))
 	return qemu.Bin(), err
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
-	"xbuild/internal/compose"
 	"xbuild/internal/crash"
 	"xbuild/internal/emulate"
 	"xbuild/internal/execute"
@@ -166,7 +165,8 @@ func refuseScriptOfNode(path string, r RunRequest) error {
 	if p != "" {
 		with = " -p " + p
 	}
-	return fmt.Errorf("%s is a script of Node.js, and no program of a platform\nhint: xbuild run%s --node 24 %s runs it in the platform's Node.js, of the version that --node says", r.Command[0], with, r.Command[0])
+	return fmt.Errorf("%s is a script of Node.js, and no program of a platform\nhint: xbuild run%s --node 24 %[1]s "+
+		"runs it in the platform's Node.js, of the version that --node says", r.Command[0], with)
 }
 
 // projectOf is the folder of the project that a program lies in, for who stands in none. "" is none.
@@ -222,7 +222,9 @@ func runNode(ctx context.Context, o Options, r RunRequest) (Running, error) {
 }
 
 // start says how a program of a platform is started, by itself or under its emulator.
-func (e *Engine) start(ctx context.Context, p platform.Platform, program emulate.Program, sysroot string, args []string, always bool) (Running, error) {
+func (e *Engine) start(
+	ctx context.Context, p platform.Platform, program emulate.Program, sysroot string, args []string, always bool,
+) (Running, error) {
 	b, err := e.pl.Baseline(p)
 	if err != nil {
 		return Running{}, err
@@ -231,15 +233,17 @@ func (e *Engine) start(ctx context.Context, p platform.Platform, program emulate
 	if err != nil {
 		return Running{}, err
 	}
-	out := Running{Subject: crash.Subject{Program: program.Path, Sysroot: sysroot, Platform: p, Baseline: b, Emulated: emulated}}
+	out := Running{Subject: crash.Subject{
+		Program: program.Path, Sysroot: sysroot, Platform: p, Baseline: b, Emulated: emulated,
+	}}
 	if !emulated {
 		out.Args = emulate.Direct(program, sysroot, p, args)
 		return out, nil
 	}
-	var qemu compose.Toolchain
-	if err := e.have(ctx, fetchEmulator, e.toolchain("qemu", p, &qemu)); err != nil {
+	qemu, err := e.emulatorDir(ctx, p)
+	if err != nil {
 		return Running{}, err
 	}
-	out.Args, err = emulate.Emulated(program, qemu.Bin(), sysroot, p, b, args)
+	out.Args, err = emulate.Emulated(program, qemu, sysroot, p, b, args)
 	return out, err
 }

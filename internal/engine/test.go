@@ -102,11 +102,14 @@ func (e *Engine) toTest(ctx context.Context, r TestRequest) (prepared, []execute
 	}
 	var qemu compose.Toolchain
 	if emulated {
-		things = append(things, e.toolchain("qemu", e.pl.Host, &qemu))
+		things = append(things, e.toolchain(emulator, e.pl.Host, &qemu))
 	}
 	more, err := e.prepare(ctx, wanted{things: things, by: by})
 	if err != nil {
 		return got, nil, err
+	}
+	if len(things) > 0 {
+		got.by = by
 	}
 	got.set.Add(more.set)
 	got.plan = &plan.Plan{Actions: plan.WithNeeds(tested), Set: got.plan.Set, Faults: got.plan.Faults}
@@ -115,7 +118,9 @@ func (e *Engine) toTest(ctx context.Context, r TestRequest) (prepared, []execute
 
 // tests are a plan's tests, one an action or a version of Node. tested are the actions whose tests are run; emulated
 // says that some of them are run under QEMU.
-func (e *Engine) tests(p *plan.Plan, nodes testNodes, always bool) (tests []execute.Test, tested []*plan.Action, emulated bool, err error) {
+func (e *Engine) tests(p *plan.Plan, nodes testNodes, always bool) (
+	tests []execute.Test, tested []*plan.Action, emulated bool, err error,
+) {
 	silent := map[string]bool{}
 	for _, a := range p.Actions {
 		if !a.Asked {
@@ -151,7 +156,8 @@ func (e *Engine) tests(p *plan.Plan, nodes testNodes, always bool) (tests []exec
 		}
 	}
 	if len(tests) == 0 {
-		return nil, nil, false, fmt.Errorf("%s: nothing to test: no target has tests for the platforms asked for", e.pl.Project.File)
+		return nil, nil, false, fmt.Errorf("%s: nothing to test: no target has tests for the platforms asked for",
+			e.pl.Project.File)
 	}
 	return tests, tested, emulated, nil
 }
