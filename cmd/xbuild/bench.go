@@ -2,18 +2,12 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"xbuild/internal/bench"
-	"xbuild/internal/emulate"
-	"xbuild/internal/plan"
-	"xbuild/internal/platform"
-	"xbuild/internal/project"
+	"xbuild/internal/engine"
 )
 
 // BenchCmd is xbuild bench.
@@ -36,57 +30,19 @@ func (*BenchCmd) Help() string {
 
 // Run measures.
 func (c *BenchCmd) Run(g *Globals) error {
-	if c.Repeat < 1 {
-		return usageError{fmt.Errorf("bench: --repeat must be at least 1")}
-	}
 	if c.Plot != "" && path.Ext(c.Plot) != ".svg" {
-		return usageError{fmt.Errorf("bench: --plot %s: only SVG is drawn; name it .svg", c.Plot)}
+		return engine.RequestError{Err: fmt.Errorf("bench: --plot %s: only SVG is drawn; name it .svg", c.Plot)}
 	}
-	s, err := g.open(true)
+	e, err := engine.OpenProject(g.options())
 	if err != nil {
 		return err
 	}
-	release, err := s.store.Use(s.ctx)
+	figures, err := e.Bench(g.ctx, engine.BenchRequest{
+		Selection: c.selection(), With: c.With, Emulate: c.Emulate, Repeat: c.Repeat, Jobs: c.Jobs,
+	})
 	if err != nil {
 		return err
 	}
-	defer release()
-	s.scratchDist()
-	sel, err := c.selection(s)
-	if err != nil {
-		return err
-	}
-	if sel.Targets, err = s.benched(sel.Targets); err != nil {
-		return err
-	}
-	variants, err := s.variants(sel, c.With)
-	if err != nil {
-		return err
-	}
-	var programs []bench.Program
-	for _, v := range variants {
-		more, err := v.programs(c.Emulate, c.Jobs)
-		if err != nil {
-			return err
-		}
-		programs = append(programs, more...)
-	}
-	bench.Sort(programs)
-	var figures []bench.Figure
-	failed := 0
-	for _, p := range programs {
-		s.note("%s: %s, %s", p.Target, strings.Join(append([]string{p.Platform}, p.Features...), " + "), p.How)
-		f := bench.Measure(s.ctx, p, c.Repeat)
-		if s.ctx.Err() != nil {
-			return s.ctx.Err()
-		}
-		if f.Error != "" {
-			failed++
-			fmt.Fprintf(os.Stderr, "xbuild: %s for %s: %s\n", f.Target, f.Name(), f.Error)
-		}
-		figures = append(figures, f)
-	}
-	bench.Relate(figures)
 	if c.JSON {
 		err = printJSON(figures)
 	} else {
@@ -95,10 +51,36 @@ func (c *BenchCmd) Run(g *Globals) error {
 	if err == nil && c.Plot != "" {
 		err = plot(c.Plot, figures)
 	}
-	if err == nil && failed > 0 {
-		err = fmt.Errorf("%d of %d could not be measured", failed, len(figures))
+	if err == nil {
+		err = unmeasured(figures)
 	}
 	return err
+}
+
+// measures says what is measured next.
+func (g *Globals) measures(p bench.Program) {
+	g.note("%s: %s, %s", p.Target, strings.Join(append([]string{p.Platform}, p.Features...), " + "), p.How)
+}
+
+// measured says why something could not be measured.
+func (g *Globals) measured(f bench.Figure) {
+	if f.Error != "" {
+		fmt.Fprintf(os.Stderr, "xbuild: %s for %s: %s\n", f.Target, f.Name(), f.Error)
+	}
+}
+
+// unmeasured is the error where something could not be measured.
+func unmeasured(figures []bench.Figure) error {
+	failed := 0
+	for _, f := range figures {
+		if f.Error != "" {
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d could not be measured", failed, len(figures))
+	}
+	return nil
 }
 
 func plot(file string, figures []bench.Figure) error {
@@ -111,147 +93,4 @@ func plot(file string, figures []bench.Figure) error {
 		return err
 	}
 	return f.Close()
-}
-
-// benched are the targets asked for, all that have a benchmark where none is named.
-func (s *session) benched(names []string) ([]string, error) {
-	for _, name := range names {
-		if t, ok := s.Project.Target(name); ok && t.Bench == nil {
-			return nil, fmt.Errorf("%s:%d: target %q has no benchmark\nhint: bench = [\"%[3]s\", \"argument\"] names a program of dist/<platform> and its arguments", s.Project.File, t.Line, name)
-		}
-	}
-	if len(names) > 0 {
-		return names, nil
-	}
-	for _, t := range s.Project.Targets {
-		if t.Bench != nil {
-			names = append(names, t.Name)
-		}
-	}
-	if names == nil {
-		return nil, fmt.Errorf("%s: no target has a benchmark\nhint: bench = [\"hello\", \"argument\"] in a target names a program of dist/<platform> and its arguments", s.Project.File)
-	}
-	return names, nil
-}
-
-// A variant is the project as it is, or with further features for some platforms, built beside it.
-type variant struct {
-	*session
-	features []string
-	sel      plan.Selection
-	skip     []string // where the project itself builds
-}
-
-// variants are the project itself and one for each --with.
-func (s *session) variants(sel plan.Selection, with []string) ([]variant, error) {
-	out := []variant{{session: s, sel: sel}}
-	targets, err := s.Choose(sel)
-	if err != nil {
-		return nil, err
-	}
-	var platforms []platform.Platform
-	for _, t := range targets {
-		for i, p := range t.Platforms {
-			if !t.Asked[i] {
-				continue
-			}
-			if !slices.ContainsFunc(platforms, func(q platform.Platform) bool { return q.Name == p.Name }) {
-				platforms = append(platforms, p)
-			}
-		}
-	}
-	for _, list := range with {
-		v := variant{features: strings.Split(list, ","), sel: plan.Selection{Targets: sel.Targets}, skip: []string{s.Project.BuildDir(), s.Project.DistDir()}}
-		changed := *s.Project
-		// A directory of its own, or each would undo what the other built.
-		changed.Build = path.Join(changed.Build, "bench", strings.Join(v.features, "+"))
-		changed.BuildAt = filepath.Join(s.Project.BuildDir(), "bench", strings.Join(v.features, "+"))
-		changed.DistAt = filepath.Join(changed.BuildAt, "dist")
-		changed.PlatformConfig = maps.Clone(changed.PlatformConfig)
-		if changed.PlatformConfig == nil {
-			changed.PlatformConfig = map[string]project.PlatformConfig{}
-		}
-		var refused error
-		for _, p := range platforms {
-			cfg := s.Project.Config(p)
-			features := append(slices.Clone(cfg.Features), v.features...)
-			base, err := s.Baseline(p)
-			if err != nil {
-				return nil, err
-			}
-			b, err := p.Baseline(cfg.CPU, features)
-			if err != nil {
-				refused = err
-				continue
-			}
-			if slices.Equal(b.CFlags(), base.CFlags()) && slices.Equal(b.GoEnv(), base.GoEnv()) {
-				refused = fmt.Errorf("%s has them already", p.Name)
-				continue
-			}
-			own := changed.PlatformConfig[p.Name]
-			own.Features = features
-			changed.PlatformConfig[p.Name] = own
-			v.sel.Platforms = append(v.sel.Platforms, p)
-		}
-		if len(v.sel.Platforms) == 0 {
-			return nil, usageError{fmt.Errorf("bench: --with %s fits none of the platforms: %w", list, refused)}
-		}
-		own := *s
-		own.Project = &changed
-		v.session = &own
-		out = append(out, v)
-	}
-	return out, nil
-}
-
-// programs builds a variant and says how each benchmark is started.
-func (v variant) programs(forced bool, jobs int) ([]bench.Program, error) {
-	p, err := v.planned(v.sel)
-	if err != nil {
-		return nil, err
-	}
-	opt := v.executeOptions(jobs)
-	opt.Skip = append(opt.Skip, v.skip...)
-	if _, err := v.build(p, opt); err != nil {
-		return nil, err
-	}
-	var out []bench.Program
-	for _, a := range p.Actions {
-		if !a.Asked {
-			continue
-		}
-		file := filepath.Join(a.Dist, filepath.FromSlash(a.Bench[0]))
-		program, err := emulate.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("bench of target %q for %s: %w", a.Target, a.OCI, err)
-		}
-		sysroot := ""
-		if program.Interp != "" && a.Platform.HasC() {
-			root, err := v.sysroot(a.Platform)
-			if err != nil {
-				return nil, err
-			}
-			sysroot = root.Dir
-		}
-		b := bench.Program{Target: a.Target, Platform: a.OCI, Arch: a.Platform.Arch, Features: v.features, How: bench.Native, Dir: a.Source}
-		if !forced && emulate.Native(v.Host, a.Platform) {
-			b.Command = emulate.Direct(program, sysroot, a.Platform, a.Bench[1:])
-			out = append(out, b)
-			continue
-		}
-		baseline, err := v.Baseline(a.Platform)
-		if err != nil {
-			return nil, err
-		}
-		qemu, err := v.toolchain("qemu", a.Platform)
-		if err != nil {
-			return nil, err
-		}
-		b.How, b.CPU = bench.Emulated, baseline.QEMUCPU()
-		if b.Command, err = emulate.Emulated(program, qemu.Bin(), sysroot, a.Platform, baseline, a.Bench[1:]); err != nil {
-			return nil, err
-		}
-		out = append(out, b)
-	}
-	return out, nil
 }

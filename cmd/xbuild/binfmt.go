@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"text/tabwriter"
 
-	"xbuild/internal/emulate"
-	"xbuild/internal/platform"
+	"xbuild/internal/engine"
 )
 
 // BinfmtCmd is xbuild binfmt.
@@ -22,34 +20,6 @@ type Emulated struct {
 	Platforms []string `short:"p" name:"platform" placeholder:"PLATFORM" help:"Platforms in any spelling; none means all that have an emulator."`
 }
 
-func (c *Emulated) emulators(s *session) ([]emulate.Emulator, error) {
-	ps, err := s.platforms(c.Platforms)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range ps {
-		if p.QEMU == "" {
-			return nil, usageError{fmt.Errorf("platform %q has no emulator", p.Name)}
-		}
-	}
-	// All variants are named, because they come along.
-	var all []platform.Platform
-	for _, p := range platform.All() {
-		for _, asked := range ps {
-			if p.QEMU == asked.QEMU {
-				all = append(all, p)
-				break
-			}
-		}
-		if len(ps) == 0 {
-			all = append(all, p)
-		}
-	}
-	return emulate.Emulators(s.Host, all), nil
-}
-
-var errNotRoot = errors.New("binfmt_misc is changed by root alone: run it with sudo")
-
 // BinfmtInstallCmd is xbuild binfmt install.
 type BinfmtInstallCmd struct{ Emulated }
 
@@ -62,59 +32,11 @@ func (*BinfmtInstallCmd) Help() string {
 
 // Run registers.
 func (c *BinfmtInstallCmd) Run(g *Globals) error {
-	s, err := g.open(false)
+	e, err := engine.Open(g.options())
 	if err != nil {
 		return err
 	}
-	list, err := c.emulators(s)
-	if err != nil {
-		return err
-	}
-	for _, e := range list {
-		if e.Native && len(c.Platforms) > 0 {
-			return usageError{fmt.Errorf("the kernel runs programs of %s itself: an emulator would take them away from it", e.For())}
-		}
-	}
-	if os.Geteuid() != 0 {
-		return errNotRoot
-	}
-	qemu, err := s.toolchain("qemu", s.Host)
-	if err != nil {
-		return err
-	}
-	b, mounted, err := emulate.MountBinfmt()
-	if err != nil {
-		return err
-	}
-	if mounted {
-		s.note("mounted binfmt_misc")
-	}
-	if on, err := b.Enabled(); err != nil {
-		return err
-	} else if !on {
-		return errors.New("binfmt_misc is switched off as a whole, and others may want it so: echo 1 > /proc/sys/fs/binfmt_misc/status switches it on")
-	}
-	if err := b.Status(list); err != nil {
-		return err
-	}
-	for _, e := range list {
-		if e.Native {
-			continue
-		}
-		changed, err := b.Install(e, qemu.Bin())
-		if err != nil {
-			return err
-		}
-		what := "registered"
-		if !changed {
-			what = "is registered already"
-		}
-		s.note("%s %s for %s", e.QEMU, what, e.For())
-		for _, o := range e.Others {
-			s.note("%s, which is not xbuild's, stands behind it and counts again after \"xbuild binfmt remove\"", o.Name)
-		}
-	}
-	return nil
+	return e.InstallEmulators(g.ctx, c.Platforms)
 }
 
 // BinfmtRemoveCmd is xbuild binfmt remove.
@@ -127,39 +49,11 @@ func (*BinfmtRemoveCmd) Help() string {
 
 // Run removes.
 func (c *BinfmtRemoveCmd) Run(g *Globals) error {
-	s, err := g.open(false)
+	e, err := engine.Open(g.options())
 	if err != nil {
 		return err
 	}
-	list, err := c.emulators(s)
-	if err != nil {
-		return err
-	}
-	if os.Geteuid() != 0 {
-		return errNotRoot
-	}
-	b, err := emulate.OpenBinfmt()
-	if errors.Is(err, emulate.ErrNoBinfmt) {
-		s.note("%v: there is nothing to remove", err)
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	removed, unmounted, err := b.Remove(list)
-	for _, name := range removed {
-		s.note("removed %s", name)
-	}
-	if err != nil {
-		return err
-	}
-	if len(removed) == 0 {
-		s.note("nothing of xbuild's was registered")
-	}
-	if unmounted {
-		s.note("unmounted binfmt_misc")
-	}
-	return nil
+	return e.RemoveEmulators(c.Platforms)
 }
 
 // BinfmtStatusCmd is xbuild binfmt status.
@@ -170,29 +64,13 @@ type BinfmtStatusCmd struct {
 
 // Run prints the state of each emulator.
 func (c *BinfmtStatusCmd) Run(g *Globals) error {
-	s, err := g.open(false)
+	e, err := engine.Open(g.options())
 	if err != nil {
 		return err
 	}
-	list, err := c.emulators(s)
+	list, err := e.Emulators(c.Platforms)
 	if err != nil {
 		return err
-	}
-	b, err := emulate.OpenBinfmt()
-	switch {
-	case errors.Is(err, emulate.ErrNoBinfmt):
-		s.note("%v; \"xbuild binfmt install\" mounts it", err)
-	case err != nil:
-		return err
-	default:
-		if err := b.Status(list); err != nil {
-			return err
-		}
-		if on, err := b.Enabled(); err != nil {
-			return err
-		} else if !on {
-			s.note("binfmt_misc is switched off as a whole: no entry counts")
-		}
 	}
 	if c.JSON {
 		return printJSON(list)

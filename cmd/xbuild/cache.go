@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"xbuild/internal/cache"
+	"xbuild/internal/engine"
 )
 
 // CacheCmd is xbuild cache.
@@ -24,11 +24,11 @@ type CacheInfoCmd struct {
 
 // Run counts what is kept.
 func (c *CacheInfoCmd) Run(g *Globals) error {
-	s, err := g.open(false)
+	e, err := engine.Open(g.options())
 	if err != nil {
 		return err
 	}
-	info, err := cache.New(s.store.Dir()).Info()
+	info, err := e.Results().Info()
 	if err != nil {
 		return err
 	}
@@ -45,11 +45,11 @@ type CacheVerifyCmd struct{}
 
 // Run hashes what is kept.
 func (c *CacheVerifyCmd) Run(g *Globals) error {
-	s, err := g.open(false)
+	e, err := engine.Open(g.options())
 	if err != nil {
 		return err
 	}
-	info, damaged, err := cache.New(s.store.Dir()).Verify()
+	info, damaged, err := e.Results().Verify()
 	for _, path := range damaged {
 		fmt.Fprintf(os.Stderr,
 			"xbuild: %s is damaged, or lacks a file that is (removed; it is built anew when it is wanted)\n", path)
@@ -69,26 +69,16 @@ type CachePruneCmd struct {
 
 // Run removes results.
 func (c *CachePruneCmd) Run(g *Globals) error {
-	s, err := g.open(false)
+	e, err := engine.Open(g.options())
 	if err != nil {
 		return err
 	}
-	got, err := pruned(s, c.OlderThan, int64(c.MaxSize))
+	got, err := e.PruneResults(g.ctx, c.OlderThan, int64(c.MaxSize))
 	if err != nil {
 		return err
 	}
 	fmt.Printf("removed %d results and %d files, %.1f MB\n", got.Results, got.Files, mb(got.Bytes))
 	return nil
-}
-
-// pruned prunes the cache while nobody builds.
-func pruned(s *session, olderThan time.Duration, max int64) (cache.Info, error) {
-	release, err := s.store.Alone(s.ctx)
-	if err != nil {
-		return cache.Info{}, err
-	}
-	defer release()
-	return cache.New(s.store.Dir()).Prune(olderThan, max)
 }
 
 // A size is a number of bytes.

@@ -12,10 +12,8 @@ import (
 
 	"xbuild/internal/crash"
 	"xbuild/internal/emulate"
+	"xbuild/internal/engine"
 	"xbuild/internal/env"
-	"xbuild/internal/inspect"
-	"xbuild/internal/plan"
-	"xbuild/internal/platform"
 )
 
 // DebugCmd is xbuild debug.
@@ -40,77 +38,30 @@ func (*DebugCmd) Help() string {
 
 // Run starts the debugger.
 func (c *DebugCmd) Run(g *Globals) error {
-	command := c.Command
-	if len(command) > 0 && command[0] == "--" {
-		command = command[1:]
+	command := behindDashes(c.Command)
+	if err := c.check(command); err != nil {
+		return engine.RequestError{Err: fmt.Errorf("debug: %w", err)}
 	}
-	switch {
-	case len(command) == 0:
-		return usageError{fmt.Errorf("debug: no program")}
-	case c.Remote != "" && len(command) > 1:
-		return usageError{fmt.Errorf("debug: --remote connects to a program that was started elsewhere: its arguments are given there")}
-	case c.Core != "" && (len(command) > 1 || c.Remote != "" || c.Serve != 0 || c.LaunchJSON || c.Emulate):
-		return usageError{fmt.Errorf("debug: --core looks at a program that has ended: it takes no arguments, and neither --remote, --serve, --launch-json nor --emulate")}
-	case c.Remote != "" && c.Serve != 0:
-		return usageError{fmt.Errorf("debug: --remote and --serve exclude each other")}
-	}
-	for flag, files := range map[string][]string{"--core": {c.Core}, "--execute": c.Files} {
-		for _, f := range files {
-			if _, err := os.Stat(f); f != "" && err != nil {
-				return usageError{fmt.Errorf("debug: %s: %w", flag, err)}
-			}
-		}
-	}
-	if c.Remote != "" {
-		if _, _, err := net.SplitHostPort(c.Remote); err != nil {
-			return usageError{fmt.Errorf("debug: --remote: %w", err)}
-		}
-	}
-	s, err := g.open(false)
+	e, err := engine.Open(g.options())
 	if err != nil {
 		return err
 	}
-	if err := s.store.Keep(s.ctx); err != nil {
-		return err
-	}
-	program, p, sources, err := s.debugged(command[0], c.Platform)
+	d, err := e.Debug(g.ctx, engine.DebugRequest{
+		Program: command[0], Platform: c.Platform, Native: c.Remote == "" && !c.Emulate && c.Serve == 0, Core: c.Core,
+	})
 	if err != nil {
 		return err
 	}
-	d := emulate.Debugging{Program: program, Sources: sources, Server: c.Remote}
-	native := c.Remote == "" && !c.Emulate && c.Serve == 0 && emulate.Native(s.Host, p)
-	if !native && p.HasC() {
-		root, err := s.sysroot(p)
-		if err != nil {
-			return err
-		}
-		d.Sysroot = root.Dir
-	}
+	d.Server = c.Remote
 	if c.Core != "" {
-		d.Core = c.Core
-		if _, _, err := crash.Owner(d.Core); err != nil {
-			return fmt.Errorf("debug: --core: %w", err)
-		}
-		b, err := s.Baseline(p)
-		if err != nil {
-			return err
-		}
-		report(errors.New(crash.Explain(crash.Subject{Core: d.Core, Program: program.Path, Sysroot: d.Sysroot, Platform: p, Baseline: b}).String()))
+		report(errors.New(crash.Explain(d.Subject).String()))
 		if c.Batch && len(c.Files)+len(c.Commands) == 0 {
 			return nil
 		}
 	}
 	var emulated []string
-	if !native && c.Remote == "" && !c.LaunchJSON && c.Core == "" {
-		b, err := s.Baseline(p)
-		if err != nil {
-			return err
-		}
-		qemu, err := s.toolchain("qemu", p)
-		if err != nil {
-			return err
-		}
-		if emulated, err = emulate.Emulated(program, qemu.Bin(), d.Sysroot, p, b, command[1:]); err != nil {
+	if !d.Native && c.Remote == "" && !c.LaunchJSON && c.Core == "" {
+		if emulated, err = d.Emulator(g.ctx, command[1:]); err != nil {
 			return err
 		}
 	}
@@ -119,23 +70,60 @@ func (c *DebugCmd) Run(g *Globals) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	socket := filepath.Join(dir, "socket")
 	if c.Serve != 0 {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Serve)))
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(os.Stderr, "xbuild: %s waits for a debugger at %s\n", program.Path, l.Addr()) // even with -q: editors wait for it
-		return exited(emulate.Serve(s.ctx, emulate.Waiting(emulated, socket), socket, l))
+		return c.serve(g, d, emulated, dir)
 	}
-	gdb, err := s.toolchain("gdb", p)
+	gdb, err := d.Debugger(g.ctx)
 	if err != nil {
 		return err
 	}
 	if c.LaunchJSON {
-		return c.launch(s, p, d, gdb.Program("gdb-multiarch"), native, command[1:])
+		return c.launch(e.XBuild(), d, gdb, command[1:])
 	}
+	return c.debug(g, d, gdb, emulated, command[1:], dir)
+}
 
+// check says what is wrong with the command line.
+func (c *DebugCmd) check(command []string) error {
+	switch {
+	case len(command) == 0:
+		return errors.New("no program")
+	case c.Remote != "" && len(command) > 1:
+		return errors.New("--remote connects to a program that was started elsewhere: its arguments are given there")
+	case c.Core != "" && (len(command) > 1 || c.Remote != "" || c.Serve != 0 || c.LaunchJSON || c.Emulate):
+		return errors.New("--core looks at a program that has ended: it takes no arguments, and neither --remote, --serve, --launch-json nor --emulate")
+	case c.Remote != "" && c.Serve != 0:
+		return errors.New("--remote and --serve exclude each other")
+	}
+	for flag, files := range map[string][]string{"--core": {c.Core}, "--execute": c.Files} {
+		for _, f := range files {
+			if _, err := os.Stat(f); f != "" && err != nil {
+				return fmt.Errorf("%s: %w", flag, err)
+			}
+		}
+	}
+	if c.Remote != "" {
+		if _, _, err := net.SplitHostPort(c.Remote); err != nil {
+			return fmt.Errorf("--remote: %w", err)
+		}
+	}
+	return nil
+}
+
+// serve starts the program and lets it wait for any debugger.
+func (c *DebugCmd) serve(g *Globals, d engine.Debuggee, emulated []string, dir string) error {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Serve)))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "xbuild: %s waits for a debugger at %s\n", d.Program.Path, l.Addr()) // even with -q: editors wait for it
+	socket := filepath.Join(dir, "socket")
+	return exited(emulate.Serve(g.ctx, emulate.Waiting(emulated, socket), socket, l))
+}
+
+// debug starts gdb, with the program under its emulator where there is one. In dir lies what the two share.
+func (c *DebugCmd) debug(g *Globals, d engine.Debuggee, gdb string, emulated, args []string, dir string) error {
+	socket := filepath.Join(dir, "socket")
 	if emulated != nil {
 		d.Server = socket
 		emulated = emulate.Waiting(emulated, socket)
@@ -148,18 +136,18 @@ func (c *DebugCmd) Run(g *Globals) error {
 	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 		return err
 	}
-	argv := []string{gdb.Program("gdb-multiarch"), "-q", "-x", file}
+	argv := []string{gdb, "-q", "-x", file}
 	if c.Batch {
 		argv = append(argv, "--batch", "-nx") // a script does the same for everybody, whatever their .gdbinit says
 	}
-	if native && c.Core == "" {
-		argv = append(append(argv, "--args", program.Path), command[1:]...)
+	if d.Native && c.Core == "" {
+		argv = append(append(argv, "--args", d.Program.Path), args...)
 	}
 	// Of gdb's own Python the packages brought the library: the caller's would not fit.
 	environ := slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		return strings.HasPrefix(kv, "PYTHONHOME=") || strings.HasPrefix(kv, "PYTHONPATH=")
 	})
-	return exited(emulate.Debug(s.ctx, emulated, socket, argv, environ, c.Batch))
+	return exited(emulate.Debug(g.ctx, emulated, socket, argv, environ, c.Batch))
 }
 
 // exited is what a command returns whose child ended with a code.
@@ -168,74 +156,6 @@ func exited(code int, err error) error {
 		return exitError(code)
 	}
 	return err
-}
-
-// debugged finds the program that a word names, what it is for, and where its sources are. A file wins over a target,
-// which is built first.
-func (s *session) debugged(word, platformName string) (emulate.Program, platform.Platform, []string, error) {
-	fail := func(err error) (emulate.Program, platform.Platform, []string, error) {
-		return emulate.Program{}, platform.Platform{}, nil, err
-	}
-	path := word
-	info, err := os.Stat(word)
-	if _, ok := s.Project.Target(word); ok && (err != nil || info.IsDir()) {
-		p, err := s.one(platformName)
-		if err != nil {
-			return fail(err)
-		}
-		if path, err = s.builtProgram(word, p); err != nil {
-			return fail(err)
-		}
-		platformName = p.Name
-	}
-	if path, err = filepath.Abs(path); err != nil {
-		return fail(err)
-	}
-	program, err := emulate.Open(path)
-	if err != nil {
-		return fail(err)
-	}
-	p, err := program.Platform()
-	if platformName != "" {
-		p, err = s.one(platformName)
-	}
-	if err != nil {
-		return fail(err)
-	}
-	if !program.Matches(p) {
-		return fail(fmt.Errorf("%s is for %v %v %v, not for %s", word, program.Machine, program.Class, program.Data, p.Name))
-	}
-	var sources []string
-	for _, t := range s.Project.Targets {
-		if dir := s.Project.SourceDir(t); !slices.Contains(sources, dir) {
-			sources = append(sources, dir)
-		}
-	}
-	return program, p, sources, nil
-}
-
-// builtProgram builds a target for a platform and returns the one program that it made.
-func (s *session) builtProgram(target string, p platform.Platform) (string, error) {
-	s.scratchDist()
-	pl, err := s.planned(plan.Selection{Targets: []string{target}, Platforms: []platform.Platform{p}})
-	if err != nil {
-		return "", err
-	}
-	results, err := s.build(pl, s.executeOptions(0))
-	if err != nil {
-		return "", err
-	}
-	var programs []string
-	for _, a := range results[0].Artifacts {
-		file := filepath.Join(s.Project.DistDir(), filepath.FromSlash(a.Path))
-		if r, err := inspect.File(file); err == nil && r.Kind == inspect.Executable {
-			programs = append(programs, file)
-		}
-	}
-	if len(programs) == 1 {
-		return programs[0], nil
-	}
-	return "", fmt.Errorf("target %q makes %d programs: name one of the files in %s", target, len(programs), relative(s.Project.DistDir()))
 }
 
 // A launchConfiguration is what the C/C++ extension of Visual Studio Code reads
@@ -263,12 +183,12 @@ type setupCommand struct {
 }
 
 // launch prints a launch.json. The editor starts the program by "xbuild debug --serve" and connects to it.
-func (c *DebugCmd) launch(s *session, p platform.Platform, d emulate.Debugging, gdb string, native bool, args []string) error {
+func (c *DebugCmd) launch(xbuild string, d engine.Debuggee, gdb string, args []string) error {
 	l := launchConfiguration{
-		Name: filepath.Base(d.Program.Path) + " (" + p.Name + ")", Type: "cppdbg", Request: "launch", Program: d.Program.Path, Args: append([]string{}, args...),
-		Cwd: s.Project.Dir, Environment: []env.Var{}, MIMode: "gdb", Debugger: gdb, ServerAddress: c.Remote,
+		Name: filepath.Base(d.Program.Path) + " (" + d.Platform.Name + ")", Type: "cppdbg", Request: "launch", Program: d.Program.Path, Args: append([]string{}, args...),
+		Cwd: d.Dir, Environment: []env.Var{}, MIMode: "gdb", Debugger: gdb, ServerAddress: c.Remote,
 	}
-	if !native && c.Remote == "" {
+	if !d.Native && c.Remote == "" {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
@@ -279,16 +199,8 @@ func (c *DebugCmd) launch(s *session, p platform.Platform, d emulate.Debugging, 
 		if err != nil {
 			return err
 		}
-		l.ServerPath, l.ServerStarted, l.FilterStderr = s.self, "waits for a debugger", true
-		for i, arg := range append([]string{"debug", "--serve=" + port, "--platform=" + p.Name, "--", d.Program.Path}, args...) {
-			if i > 0 {
-				l.ServerArgs += " "
-			}
-			if strings.ContainsAny(arg, " \t\"\\") || arg == "" {
-				arg = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(arg) + `"`
-			}
-			l.ServerArgs += arg
-		}
+		l.ServerPath, l.ServerStarted, l.FilterStderr = xbuild, "waits for a debugger", true
+		l.ServerArgs = quoted(append([]string{"debug", "--serve=" + port, "--platform=" + d.Platform.Name, "--", d.Program.Path}, args...))
 	}
 	commands, err := d.Commands()
 	if err != nil {
@@ -300,4 +212,16 @@ func (c *DebugCmd) launch(s *session, p platform.Platform, d emulate.Debugging, 
 		}
 	}
 	return printJSON(map[string]any{"version": "0.2.0", "configurations": []launchConfiguration{l}})
+}
+
+// quoted are arguments in one line, as the editor takes them apart.
+func quoted(args []string) string {
+	out := make([]string, len(args))
+	for i, arg := range args {
+		if strings.ContainsAny(arg, " \t\"\\") || arg == "" {
+			arg = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(arg) + `"`
+		}
+		out[i] = arg
+	}
+	return strings.Join(out, " ")
 }

@@ -16,8 +16,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"xbuild/internal/engine"
 	"xbuild/internal/execute"
-	"xbuild/internal/fetch"
 	"xbuild/internal/guard"
 	"xbuild/internal/unstripped"
 )
@@ -113,24 +113,22 @@ func run(args []string) int {
 	defer stop()
 	cli.ctx, cli.handOver = ctx, stop
 	err = parsed.Run(&cli.Globals)
-	if g := &cli.Globals; errors.Is(err, fetch.ErrNotFound) && g.own != "" && !g.Locked && os.Remove(g.own) == nil {
-		// Outside of projects nobody keeps a lock, and what the store's names may have left the archive since it was
-		// written.
-		g.note("what %s names is no longer in the archive: looking it up again", relative(g.own))
-		err = parsed.Run(g)
-	}
 	if alone != nil {
 		guard.EndBelow() // what a build leaves running would write into the next one
 	}
+	return exitCode(ctx, err)
+}
+
+// exitCode says what a command's error is, and returns the code that this process ends with.
+func exitCode(ctx context.Context, err error) int {
 	var exit exitError
-	var usage usageError
 	var by interrupted
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &exit):
 		return int(exit)
-	case errors.As(err, &usage):
+	case errors.As(err, new(engine.RequestError)):
 		report(err)
 		return exitUsage
 	case errors.As(context.Cause(ctx), &by):
@@ -241,11 +239,6 @@ func stripped(dir, tool string, args []string) int {
 	}
 	return code
 }
-
-// A usageError says that the command line asks for what cannot be.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
 
 func report(err error) {
 	for line := range strings.SplitSeq(strings.TrimRight(err.Error(), "\n"), "\n") {

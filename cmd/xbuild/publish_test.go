@@ -261,19 +261,3 @@ func TestOddNames(t *testing.T) {
 		})
 	}
 }
-
-// TestProgramID: another xbuild has another name in the keys of kept results, although the version is the same word.
-func TestProgramID(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := exec.LookPath("go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := programID(self)
-	if own != programID(self) || own == version || own == programID(other) || programID("/nowhere") != version {
-		t.Errorf("%q, %q, %q", own, programID(other), programID("/nowhere"))
-	}
-}

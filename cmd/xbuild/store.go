@@ -5,8 +5,16 @@ import (
 	"os"
 	"time"
 
+	"xbuild/internal/engine"
 	"xbuild/internal/store"
 )
+
+// StoreCmd is xbuild store.
+type StoreCmd struct {
+	Info   StoreInfoCmd   `cmd:"" help:"Say where the store is and what it holds."`
+	Verify StoreVerifyCmd `cmd:"" help:"Check every file and tree against its hashes."`
+	GC     StoreGCCmd     `cmd:"" name:"gc" help:"Remove what was not used for a time."`
+}
 
 // StoreInfoCmd is xbuild store info.
 type StoreInfoCmd struct {
@@ -15,11 +23,11 @@ type StoreInfoCmd struct {
 
 // Run prints what the store holds.
 func (c *StoreInfoCmd) Run(g *Globals) error {
-	s, err := g.open(false)
+	e, err := engine.Open(g.options())
 	if err != nil {
 		return err
 	}
-	info, err := s.store.Info()
+	info, err := e.Store().Info()
 	if err != nil {
 		return err
 	}
@@ -40,11 +48,11 @@ type StoreVerifyCmd struct {
 
 // Run hashes everything in the store.
 func (c *StoreVerifyCmd) Run(g *Globals) error {
-	s, err := g.open(false)
+	e, err := engine.Open(g.options())
 	if err != nil {
 		return err
 	}
-	sum, err := s.store.Verify(s.ctx, c.Remove, func(p store.Problem) { fmt.Fprintln(os.Stderr, "xbuild:", p) })
+	sum, err := e.Store().Verify(g.ctx, c.Remove, func(p store.Problem) { fmt.Fprintln(os.Stderr, "xbuild:", p) })
 	if err != nil {
 		return err
 	}
@@ -62,15 +70,15 @@ type StoreGCCmd struct {
 
 // Run removes what was not used.
 func (c *StoreGCCmd) Run(g *Globals) error {
-	s, err := g.open(false)
+	e, err := engine.Open(g.options())
 	if err != nil {
 		return err
 	}
-	got, err := s.store.GC(s.ctx, nil, c.OlderThan)
+	got, err := e.Store().GC(g.ctx, nil, c.OlderThan)
 	if err != nil {
 		return err
 	}
-	results, err := pruned(s, c.OlderThan, 0)
+	results, err := e.PruneResults(g.ctx, c.OlderThan, 0)
 	if err != nil {
 		return err
 	}

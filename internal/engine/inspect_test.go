@@ -1,4 +1,4 @@
-package main
+package engine
 
 import (
 	"context"
@@ -32,7 +32,7 @@ func TestAuditKept(t *testing.T) {
 		}
 	}
 	write()
-	s, err := (&Globals{Dir: t.TempDir(), StoreDir: filepath.Join(t.TempDir(), "store"), ctx: context.Background()}).open(false)
+	e, err := Open(Options{Dir: t.TempDir(), StoreDir: filepath.Join(t.TempDir(), "store")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,14 +45,14 @@ func TestAuditKept(t *testing.T) {
 		if r.Size < worthKeeping {
 			t.Fatalf("the test's program has %d bytes", r.Size)
 		}
-		if err := s.audited(r, b, inspect.AuditOptions{}); err != nil || r.Instructions == nil {
+		if err := e.audited(context.Background(), r, b, inspect.AuditOptions{}); err != nil || r.Instructions == nil {
 			t.Fatalf("%v, %v", r.Instructions, err)
 		}
 		return *r.Instructions
 	}
 	kept := func() []string {
 		t.Helper()
-		files, err := filepath.Glob(filepath.Join(s.store.Dir(), "trees", "audit-*", "report.json"))
+		files, err := filepath.Glob(filepath.Join(e.store.Dir(), "trees", "audit-*", "report.json"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestAuditKept(t *testing.T) {
 	}
 	key := func() string {
 		t.Helper()
-		key, err := s.auditKey(program, b, inspect.AuditOptions{})
+		key, err := e.auditKey(program, b, inspect.AuditOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
