@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +28,7 @@ import (
 	"xbuild/internal/lock"
 	"xbuild/internal/origin/debian"
 	"xbuild/internal/origin/npm"
+	"xbuild/internal/origin/pypi"
 	"xbuild/internal/origin/rust"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
@@ -51,6 +53,7 @@ type Globals struct {
 	DebianMirror []string `name:"debian-mirror" placeholder:"URL" help:"Mirror of the Debian archive; before [mirrors], the host's apt sources and the public ones." env:"XBUILD_DEBIAN_MIRROR"`
 	NPMMirror    []string `name:"npm-mirror" placeholder:"URL" help:"Registry of npm packages; before [mirrors], npm's own configuration and the public one." env:"XBUILD_NPM_MIRROR"`
 	RustMirror   []string `name:"rust-mirror" placeholder:"URL" help:"Server of Rust's official distribution; before [mirrors], RUSTUP_DIST_SERVER and the public one." env:"XBUILD_RUST_MIRROR"`
+	PyPIMirror   []string `name:"pypi-mirror" placeholder:"URL" help:"Index of Python packages; before [mirrors], pip's own configuration and the public one." env:"XBUILD_PYPI_MIRROR"`
 	BuildDir     string   `name:"build-dir" type:"path" placeholder:"DIR" help:"Directory for what builds keep between runs (default: build of xbuild.toml, .xbuild; in the store where the project cannot be written)." env:"XBUILD_BUILD_DIR"`
 	Locked       bool     `help:"Fail rather than write xbuild.lock." env:"XBUILD_LOCKED"`
 	AllowExpired bool     `name:"allow-expired" help:"Lock from an index whose time is over, as a mirror that is no longer updated has it." env:"XBUILD_ALLOW_EXPIRED"`
@@ -71,13 +74,14 @@ type session struct {
 	lockPath  string
 	ownLock   string // where it is written instead, where it cannot be
 	self      string
-	inProject bool       // there is an xbuild.toml
-	npm       npm.Config // how the machine's npm is configured
-	crateDirs []string   // the sources that cargo builds
-	unread    []string   // those that had no Cargo.lock when Rust's release was chosen
-	fetches   string     // the command that fetches what this one needs; by default xbuild fetch
-	explain   bool       // say why something is built
-	moved     []string   // where the project says that builds and artifacts are, and they are not
+	inProject bool        // there is an xbuild.toml
+	npm       npm.Config  // how the machine's npm is configured
+	pip       pypi.Config // the same of pip
+	crateDirs []string    // the sources that cargo builds
+	unread    []string    // those that had no Cargo.lock when Rust's release was chosen
+	fetches   string      // the command that fetches what this one needs; by default xbuild fetch
+	explain   bool        // say why something is built
+	moved     []string    // where the project says that builds and artifacts are, and they are not
 }
 
 // open loads the project that lies in the directory or above, and opens the store. Without a project, where the command
@@ -115,6 +119,9 @@ func (g *Globals) open(needProject bool) (*session, error) {
 	s.HostTools = hosttools.On(os.Getenv("PATH"))
 	s.Holders = s.holders()
 	if s.npm, err = npm.ReadConfig(os.Getenv, s.Project.Dir); err != nil {
+		return nil, err
+	}
+	if s.pip, err = pypi.ReadConfig(os.Getenv, "/"); err != nil {
 		return nil, err
 	}
 	return s, s.place()
@@ -386,10 +393,29 @@ func (s *session) rustMirrors() []string {
 	return out
 }
 
+// indexes are where Python packages are read. What pip is configured with is used alone, as npm's registry is.
+func (s *session) indexes() []string {
+	var out []string
+	switch {
+	case len(s.PyPIMirror) > 0:
+		out = slices.Clone(s.PyPIMirror)
+	case len(s.Project.Mirrors[catalog.PyPI]) > 0:
+		out = slices.Clone(s.Project.Mirrors[catalog.PyPI])
+	case s.pip.Index != "":
+		out = []string{s.pip.Index}
+	default:
+		out = []string{pypi.Public}
+	}
+	for i, m := range out {
+		out[i] = strings.TrimRight(m, "/")
+	}
+	return out
+}
+
 func (s *session) fetchOptions() fetch.Options {
 	return fetch.Options{
 		Progress: fetch.NewProgress(os.Stderr, s.Quiet), Offline: s.Offline, Command: s.fetches,
-		Authorization: s.npm.Authorization, Notice: func(m string) { s.note("%s", m) },
+		Authorization: func(u *url.URL) string { return cmp.Or(s.npm.Authorization(u), s.pip.Authorization(u)) }, Notice: func(m string) { s.note("%s", m) },
 	}
 }
 
@@ -562,7 +588,7 @@ func (s *session) archive() (*resolve.Archive, error) {
 
 // archives are where files of all kinds of archive are fetched.
 func (s *session) archives() *resolve.Archive {
-	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Snapshot: snapshot, NPM: s.registries(), Rust: s.rustMirrors(), Fetch: s.fetchOptions()}
+	return &resolve.Archive{Store: s.store, Mirrors: s.mirrors(), Snapshot: snapshot, NPM: s.registries(), Rust: s.rustMirrors(), PyPI: s.indexes(), Fetch: s.fetchOptions()}
 }
 
 // holders looks up for hints which package has something, each name once. Where the archive cannot be asked, a hint
