@@ -29,6 +29,7 @@ type Globals struct {
 	DebianMirror []string `name:"debian-mirror" placeholder:"URL" help:"Mirror of the Debian archive; before [mirrors], the host's apt sources and the public ones." env:"XBUILD_DEBIAN_MIRROR"`
 	NPMMirror    []string `name:"npm-mirror" placeholder:"URL" help:"Registry of npm packages; before [mirrors], npm's own configuration and the public one." env:"XBUILD_NPM_MIRROR"`
 	RustMirror   []string `name:"rust-mirror" placeholder:"URL" help:"Server of Rust's official distribution; before [mirrors], RUSTUP_DIST_SERVER and the public one." env:"XBUILD_RUST_MIRROR"`
+	PyPIMirror   []string `name:"pypi-mirror" placeholder:"URL" help:"Index of Python packages; before [mirrors], pip's own configuration and the public one." env:"XBUILD_PYPI_MIRROR"`
 	BuildDir     string   `name:"build-dir" type:"path" placeholder:"DIR" help:"Directory for what builds keep between runs (default: build of xbuild.toml, .xbuild; in the store where the project cannot be written)." env:"XBUILD_BUILD_DIR"`
 	Locked       bool     `help:"Fail rather than write xbuild.lock." env:"XBUILD_LOCKED"`
 	AllowExpired bool     `name:"allow-expired" help:"Lock from an index whose time is over, as a mirror that is no longer updated has it." env:"XBUILD_ALLOW_EXPIRED"`
@@ -44,7 +45,7 @@ type Globals struct {
 func (g *Globals) options() engine.Options {
 	return engine.Options{
 		Dir: g.Dir, ProjectDir: g.ProjectDir, StoreDir: g.StoreDir, BuildDir: g.BuildDir,
-		DebianMirrors: g.DebianMirror, NPMMirrors: g.NPMMirror, RustMirrors: g.RustMirror,
+		DebianMirrors: g.DebianMirror, NPMMirrors: g.NPMMirror, RustMirrors: g.RustMirror, PyPIMirrors: g.PyPIMirror,
 		Locked: g.Locked, AllowExpired: g.AllowExpired, Offline: g.Offline, NoCache: g.NoCache, Version: version,
 		ArchiveKeys: archiveKeys, RustKeys: rustKeys, Snapshot: snapshot,
 		Progress: engine.Progress{

@@ -148,8 +148,8 @@ type Explain struct {
 
 // A Source is one place that a toolchain comes from.
 type Source struct {
-	Archive string `toml:"archive" json:"archive"`     // the kind of archive: debian, npm, rust
-	Suite   string `toml:"suite" json:"suite"`         // of npm, whose packages have no suites, a range of versions: the newest in it is taken; of rust, a channel
+	Archive string `toml:"archive" json:"archive"`     // the kind of archive: debian, npm, rust, pypi
+	Suite   string `toml:"suite" json:"suite"`         // of npm and pypi, whose packages have no suites, a range of versions: the newest in it is taken; of rust, a channel
 	Slot    string `toml:"slot" json:"slot,omitempty"` // what the archive writes into the package names: 19, 1.24
 	Runtime string `toml:"runtime" json:"-"`           // the Debian suite of the definition's runtime
 	// Needs are the features that each of its programs needs although the platform does not promise them, because the
@@ -170,10 +170,11 @@ const (
 	Debian = "debian"
 	NPM    = "npm"
 	Rust   = "rust" // the Rust project's own distribution
+	PyPI   = "pypi" // an index of Python packages, of which wheels are taken
 )
 
 // Archives are the kinds, as [mirrors] of a project names them.
-var Archives = []string{Debian, NPM, Rust}
+var Archives = []string{Debian, NPM, Rust, PyPI}
 
 // On returns the definition for a host, whose name in Node's spelling is {node} in the packages of npm.
 func (t *Toolchain) On(host platform.Platform) *Toolchain {

@@ -136,7 +136,7 @@ func TestToolchains(t *testing.T) {
 			if !slices.Contains(Archives, s.Archive) || s.Suite == "" {
 				t.Errorf("toolchains/%s.toml: source %d: archive %q, suite %q", d.Name, i, s.Archive, s.Suite)
 			}
-			if _, err := semver.NewConstraint(s.Suite); s.Archive == NPM && err != nil {
+			if _, err := semver.NewConstraint(s.Suite); (s.Archive == NPM || s.Archive == PyPI) && err != nil {
 				t.Errorf("toolchains/%s.toml: source %d: suite %q of npm is no range of versions: %v", d.Name, i, s.Suite, err)
 			}
 			if (s.Runtime != "") != (len(d.In(s).Runtime) > 0) || s.Archive == Debian && s.Runtime != "" {

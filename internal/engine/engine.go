@@ -29,6 +29,7 @@ import (
 	"xbuild/internal/hosttools"
 	"xbuild/internal/lock"
 	"xbuild/internal/origin/npm"
+	"xbuild/internal/origin/pypi"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -45,6 +46,7 @@ type Options struct {
 	DebianMirrors []string // base URLs
 	NPMMirrors    []string
 	RustMirrors   []string
+	PyPIMirrors   []string
 	Locked        bool   // the lock is not to be changed
 	AllowExpired  bool   // an index whose time is over counts
 	Offline       bool   // no network
@@ -78,11 +80,12 @@ type Engine struct {
 	lockPath  string
 	ownLock   string // where it is written instead, where it cannot be
 	self      string
-	inProject bool       // there is an xbuild.toml
-	npm       npm.Config // how the machine's npm is configured
-	crateDirs []string   // the sources that cargo builds
-	unread    []string   // those that had no Cargo.lock when Rust's release was chosen
-	moved     []string   // where the project says that builds and artifacts are, and they are not
+	inProject bool        // there is an xbuild.toml
+	npm       npm.Config  // how the machine's npm is configured
+	pip       pypi.Config // the same of pip
+	crateDirs []string    // the sources that cargo builds
+	unread    []string    // those that had no Cargo.lock when Rust's release was chosen
+	moved     []string    // where the project says that builds and artifacts are, and they are not
 }
 
 // A RequestError says that a call asks for what cannot be, whatever the project holds.
@@ -137,6 +140,9 @@ func open(o Options, needProject bool) (*Engine, error) {
 		e.pl.Environ.Set("XBUILD_ALLOW_EXPIRED", "1")
 	}
 	e.pl.HostTools = hosttools.On(os.Getenv("PATH"))
+	if e.pip, err = pypi.ReadConfig(os.Getenv, "/"); err != nil {
+		return nil, err
+	}
 	if e.npm, err = npm.ReadConfig(os.Getenv, e.pl.Project.Dir); err != nil {
 		return nil, err
 	}

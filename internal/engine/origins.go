@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"xbuild/internal/fetch"
 	"xbuild/internal/origin/debian"
 	"xbuild/internal/origin/npm"
+	"xbuild/internal/origin/pypi"
 	"xbuild/internal/origin/rust"
 	"xbuild/internal/platform"
 	"xbuild/internal/resolve"
@@ -65,11 +68,19 @@ func (e *Engine) rustMirrors() []string {
 	})
 }
 
+// indexes are where Python packages are read. What pip is configured with is used alone, as npm's registry is.
+func (e *Engine) indexes() []string {
+	return origin(e.opt.PyPIMirrors, e.pl.Project.Mirrors[catalog.PyPI], func() []string {
+		return []string{cmp.Or(e.pip.Index, pypi.Public)}
+	})
+}
+
 // fetchOptions say how files are fetched. by is the command that brings what is missing, where there is a network.
 func (e *Engine) fetchOptions(by string) fetch.Options {
 	return fetch.Options{
 		Progress: e.opt.Progress.Fetching, Offline: e.opt.Offline, Command: by,
-		Authorization: e.npm.Authorization, Notice: func(m string) { e.note("%s", m) },
+		Authorization: func(u *url.URL) string { return cmp.Or(e.npm.Authorization(u), e.pip.Authorization(u)) },
+		Notice:        func(m string) { e.note("%s", m) },
 	}
 }
 
@@ -106,7 +117,7 @@ func (e *Engine) archive(by string) (*resolve.Archive, error) {
 func (e *Engine) archives(by string) *resolve.Archive {
 	return &resolve.Archive{
 		Store: e.store, Mirrors: e.mirrors(), Snapshot: e.opt.Snapshot, NPM: e.registries(), Rust: e.rustMirrors(),
-		Fetch: e.fetchOptions(by),
+		PyPI: e.indexes(), Fetch: e.fetchOptions(by),
 	}
 }
 

@@ -58,6 +58,7 @@ type Options struct {
 	Notice   func(string)  // hears of slow and busy servers; nil: nobody
 	// Authorization, where it is set, says what header of that name a URL is asked with; "" for none.
 	Authorization func(*url.URL) string
+	Accept        string // the media types that Bytes asks for; "" for any
 }
 
 func (o Options) withDefaults() Options {
@@ -157,7 +158,7 @@ func (o Options) Bytes(ctx context.Context, st *store.Store, urls []string, max 
 	if len(urls) == 0 {
 		return nil, "", errors.New("there is no URL to fetch from")
 	}
-	opt := Options{Authorization: o.Authorization, Notice: o.Notice}.withDefaults()
+	opt := Options{Authorization: o.Authorization, Accept: o.Accept, Notice: o.Notice}.withDefaults()
 	opt.Retries = 2
 	return newFetcher(opt).bytes(ctx, st, urls, max)
 }
@@ -339,7 +340,7 @@ func (f *fetcher) rank(u string) int {
 // download gets one URL, over passing faults. The file at dst is complete as
 // far as the server said, and not verified.
 func (f *fetcher) download(ctx context.Context, u, dst string, t *transfer) error {
-	t.base, t.stall, t.slow, t.authorization = f.base, f.opt.Stall, f.opt.Slow, f.opt.Authorization
+	t.base, t.stall, t.slow, t.authorization, t.accept = f.base, f.opt.Stall, f.opt.Slow, f.opt.Authorization, f.opt.Accept
 	pause, left, tries := f.opt.Backoff, f.opt.Retries, 0
 	for {
 		had := size(dst)

@@ -33,6 +33,7 @@ type transfer struct {
 	track *track        // may be nil
 
 	authorization func(*url.URL) string
+	accept        string
 
 	patient  bool // there is no other mirror: a slow one is better than none
 	resumed  bool // a part was fetched by range
@@ -78,6 +79,10 @@ func (t *transfer) RoundTrip(req *http.Request) (*http.Response, error) {
 			req = req.Clone(ctx)
 			req.Header.Set("Authorization", value)
 		}
+	}
+	if t.accept != "" {
+		req = req.Clone(ctx)
+		req.Header.Set("Accept", t.accept)
 	}
 	stalled := fmt.Errorf("%w for %s", errStalled, t.stall)
 	timer := time.AfterFunc(t.stall, func() { cancel(stalled) })

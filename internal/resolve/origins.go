@@ -8,6 +8,7 @@ import (
 	"xbuild/internal/origin"
 	"xbuild/internal/origin/debian"
 	"xbuild/internal/origin/npm"
+	"xbuild/internal/origin/pypi"
 	"xbuild/internal/origin/rust"
 )
 
@@ -25,6 +26,9 @@ var origins = map[string]struct {
 	}},
 	catalog.Rust: {rust.Kind{}, func(a *Archive, c *origin.Client) origin.Archive {
 		return &rust.Archive{Client: c, Servers: a.Rust, Keys: a.RustKeys}
+	}},
+	catalog.PyPI: {pypi.Kind{}, func(a *Archive, c *origin.Client) origin.Archive {
+		return &pypi.Archive{Client: c, Indexes: a.PyPI}
 	}},
 }
 

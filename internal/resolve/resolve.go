@@ -201,6 +201,7 @@ type Archive struct {
 	Snapshot string   // base URL of the archive of what mirrors no longer carry, by the date of a Release; "" for none
 	NPM      []string // registries of npm, the same
 	Rust     []string // servers of Rust's distribution, the same
+	PyPI     []string // indexes of Python packages, the same
 	Fetch    fetch.Options
 	Keyring  openpgp.EntityList // nil: the embedded keys
 	RustKeys openpgp.EntityList // nil: the embedded key
