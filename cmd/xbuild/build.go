@@ -409,6 +409,7 @@ func (s *session) executeOptions(jobs int) execute.Options {
 		Project: s.Project.Dir, Build: s.Project.BuildDir(), Dist: s.Project.DistDir(),
 		Environ: s.Environ, Host: s.HostTools, XBuild: s.self, Store: s.store.Dir(), Offline: s.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
+		Slots: execute.Slots{Temporary: os.TempDir(), MakeFlags: os.Getenv("MAKEFLAGS"), Inside: os.Getenv("XBUILD_RUN") != ""},
 	}
 }
 

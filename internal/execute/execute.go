@@ -43,6 +43,7 @@ import (
 // Options say how a plan is run.
 type Options struct {
 	Jobs     int             // processes at once; 0 means one a core
+	Slots    Slots           // with whom they are shared
 	Project  string          // the project's directory
 	Build    string          // the project's build directory
 	Dist     string          // the project's dist directory
@@ -116,8 +117,10 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 					res = r.action(ctx, a)
 				}
 				res.Action, res.Took = a, time.Since(start)
-				if blind != "" {
-					res.Notes = append(res.Notes, blind)
+				for _, note := range []string{blind, r.unshared} {
+					if note != "" {
+						res.Notes = append(res.Notes, note)
+					}
 				}
 				results[i] = res
 				if opt.Done != nil {
@@ -138,12 +141,13 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) ([]Result, error) {
 }
 
 type runner struct {
-	opt    Options
-	inputs *inputs
-	pool   *jobs.Pool
-	busy   float64                  // what is left to do of actions and tests that go on, in seconds; under mu
-	first  map[*plan.Action]float64 // how early an action gets a slot; of others later
-	whole  bool                     // commands see the caller's whole PATH: what they do is in no artifact
+	opt      Options
+	inputs   *inputs
+	pool     *jobs.Pool
+	unshared string                   // why its slots are not shared with other builds
+	busy     float64                  // what is left to do of actions and tests that go on, in seconds; under mu
+	first    map[*plan.Action]float64 // how early an action gets a slot; of others later
+	whole    bool                     // commands see the caller's whole PATH: what they do is in no artifact
 
 	fetches []*fetched
 	actions []*plan.Action
@@ -173,10 +177,8 @@ func (r *runner) running(a *plan.Action) *actionRun {
 
 // newRunner makes a runner with a pool of slots, which done removes.
 func newRunner(opt Options, in string) (r *runner, done func()) {
-	if opt.Jobs <= 0 {
-		opt.Jobs = runtime.GOMAXPROCS(0) // as many as the limits of a container let run at once
-	}
-	r = &runner{opt: opt, inputs: newInputs(opt), pool: jobs.New(in, opt.Jobs)}
+	r = &runner{opt: opt, inputs: newInputs(opt)}
+	r.pool, r.unshared = opt.Slots.pool(in, opt.Jobs)
 	if path := r.pool.Path(); path != "" {
 		r.inputs.ignore = append(r.inputs.ignore, path, real(path))
 	}
