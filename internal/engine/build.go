@@ -128,6 +128,9 @@ func (e *Engine) executeOptions(jobs int) execute.Options {
 		Project: e.pl.Project.Dir, Build: e.pl.Project.BuildDir(), Dist: e.pl.Project.DistDir(),
 		Environ: e.pl.Environ, Host: e.pl.HostTools, XBuild: e.self, Store: e.store.Dir(), Offline: e.opt.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
+		Slots: execute.Slots{
+			Temporary: os.TempDir(), MakeFlags: os.Getenv("MAKEFLAGS"), Inside: os.Getenv("XBUILD_RUN") != "",
+		},
 	}
 }
 

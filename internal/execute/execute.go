@@ -44,6 +44,8 @@ import (
 // Options say how a plan is run.
 type Options struct {
 	Jobs     int             // processes at once; 0 means one a core
+	Slots    Slots           // with whom they are shared
+	Memory   int64           // bytes that steps may take together; 0 means all that there is
 	Project  string          // the project's directory
 	Build    string          // the project's build directory
 	Dist     string          // the project's dist directory
@@ -99,6 +101,7 @@ func Run(ctx context.Context, p *action.Graph, opt Options) ([]Result, error) {
 	r, end := newRunner(opt, opt.Build)
 	defer end()
 	r.fetches, r.actions = fetches(p.Actions), p.Actions
+	r.recall(p.Actions)
 	results := make([]Result, len(p.Actions))
 	order := newSchedule(p.Actions, remembered)
 	r.first = order.first()
@@ -117,8 +120,10 @@ func Run(ctx context.Context, p *action.Graph, opt Options) ([]Result, error) {
 					res = r.action(ctx, a)
 				}
 				res.Action, res.Took = a, time.Since(start)
-				if blind != "" {
-					res.Notes = append(res.Notes, blind)
+				for _, note := range []string{blind, r.unshared} {
+					if note != "" {
+						res.Notes = append(res.Notes, note)
+					}
 				}
 				results[i] = res
 				if opt.Done != nil {
@@ -139,12 +144,16 @@ func Run(ctx context.Context, p *action.Graph, opt Options) ([]Result, error) {
 }
 
 type runner struct {
-	opt    Options
-	inputs *inputs
-	pool   *jobs.Pool
-	busy   float64                    // what is left to do of actions and tests that go on, in seconds; under mu
-	first  map[*action.Action]float64 // how early an action gets a slot; of others later
-	whole  bool                       // commands see the caller's whole PATH: what they do is in no artifact
+	opt      Options
+	inputs   *inputs
+	pool     *jobs.Pool
+	unshared string // why its slots are not shared with other builds
+	memory   *jobs.Memory
+	peaks    map[string]int64                    // by target and step: what it may take; under mu
+	measured map[*action.Action]map[string]int64 // by step: what it took in this run; under mu
+	busy     float64                             // what is left to do of actions and tests that go on, in seconds; under mu
+	first    map[*action.Action]float64          // how early an action gets a slot; of others later
+	whole    bool                                // commands see the caller's whole PATH: what they do is in no artifact
 
 	fetches []*fetched
 	actions []*action.Action
@@ -174,10 +183,12 @@ func (r *runner) running(a *action.Action) *actionRun {
 
 // newRunner makes a runner with a pool of slots, which done removes.
 func newRunner(opt Options, in string) (r *runner, done func()) {
-	if opt.Jobs <= 0 {
-		opt.Jobs = runtime.GOMAXPROCS(0) // as many as the limits of a container let run at once
+	if opt.Memory <= 0 {
+		opt.Memory = jobs.Installed() / 10 * 9 // the rest is the system's
 	}
-	r = &runner{opt: opt, inputs: newInputs(opt), pool: jobs.New(in, opt.Jobs)}
+	r = &runner{opt: opt, inputs: newInputs(opt), memory: jobs.NewMemory(opt.Memory)}
+	r.peaks, r.measured = map[string]int64{}, map[*action.Action]map[string]int64{}
+	r.pool, r.unshared = opt.Slots.pool(in, opt.Jobs)
 	if path := r.pool.Path(); path != "" {
 		r.inputs.ignore = append(r.inputs.ignore, path, real(path))
 	}
@@ -345,6 +356,7 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 	res = Result{Artifacts: arts, Err: err, Log: log.String(), Why: why}
 	if err == nil {
 		remember(a, time.Since(start))
+		r.rememberPeaks(a)
 		if kerr := r.keep(a, next); kerr != nil {
 			res.Notes = append(res.Notes, fmt.Sprintf("what was built is not kept for other builds: %v", kerr))
 		}
@@ -724,6 +736,9 @@ func (r *runner) command(ctx context.Context, a *action.Action, s action.Step, l
 	if cmd.Process != nil {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left running would go on writing
 	}
+	if err == nil {
+		r.measure(a, s, cmd.ProcessState)
+	}
 	if err != nil {
 		if s.WhenMissing != "" {
 			os.Remove(s.WhenMissing) // it may be there already (config.status is before what it makes), and the step is not done
@@ -740,8 +755,8 @@ func (r *runner) command(ctx context.Context, a *action.Action, s action.Step, l
 	return nil
 }
 
-// shared waits for the slots of a command. A step with a number of jobs in it gets as many as are free, and its share
-// at the most; of those that know a jobserver, each job takes one of its own. give puts them back.
+// shared waits for the memory and the slots of a command. A step with a number of jobs in it gets as many as are free,
+// and its share at the most; of those that know a jobserver, each job takes one of its own. give puts them back.
 func (r *runner) shared(
 	ctx context.Context, a *action.Action, s action.Step, e *env.Environment,
 ) (argv []string, files []*os.File, give func(), err error) {
@@ -754,8 +769,13 @@ func (r *runner) shared(
 		most = shareOf(r.pool.Size(), r.left(a), r.busy)
 		r.mu.Unlock()
 	}
+	free, err := r.memory.Take(ctx, r.first[a], r.peak(a, s))
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	n, put, err := r.pool.Take(ctx, r.first[a], most)
 	if err != nil {
+		free()
 		return nil, nil, nil, err
 	}
 	give = func() {
@@ -763,6 +783,7 @@ func (r *runner) shared(
 			f.Close()
 		}
 		put()
+		free()
 	}
 	if several && !own {
 		flags := r.pool.Flags()

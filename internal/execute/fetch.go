@@ -86,7 +86,7 @@ func (r *runner) ahead(ctx context.Context, a *action.Action, log *bytes.Buffer)
 
 // Fetch runs the commands that bring in the projects' own dependencies, each distinct one once.
 func Fetch(ctx context.Context, p *action.Graph, opt Options, note func(string)) error {
-	opt.Jobs = 1
+	opt.Jobs, opt.Slots = 1, Slots{} // it waits for the network, and for no core
 	r, end := newRunner(opt, "")
 	defer end()
 	r.whole = true

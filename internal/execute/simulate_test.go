@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"xbuild/internal/action"
+	"xbuild/internal/jobs"
 )
 
 // A recorded build is a project as it was built for linux/arm64 with one job at a time (2026-11-30; dav1d 1.0.0, fmt
@@ -27,6 +28,7 @@ type simulated struct {
 	rest    []float64 // of its jobs
 	running int       // jobs that go on
 	slots   int       // that it has for itself, where it knows no jobserver
+	links   bool      // its last job has the memory that it takes
 	alone   bool      // it configures
 }
 
@@ -49,17 +51,34 @@ func (e *events) Pop() any {
 }
 
 // simulate is how long a plan's actions take on so many cores: the schedule hands them out, each waits for a slot by its
-// place in the schedule, and the jobs of all that build take what slots are free, none before another.
+// place in the schedule, and the jobs of all that build take what slots are free, none before another. Where there is a
+// memory, the last job of each links what the others made, and takes so much of it.
 func simulate(
 	actions []*action.Action, of func(*action.Action) recorded, fixed func(*action.Action) bool, took func(*action.Action) float64, cores int, random *rand.Rand,
-) float64 {
+	memory *jobs.Memory, takes int64,
+) (end float64, most int64) {
 	s := newSchedule(actions, took)
 	free, now := cores, 0.0
 	workers := min(cores, len(actions))
 	var queue []*simulated // those that were begun and wait for a slot to configure, the first in the schedule first
 	var building []*simulated
 	var on events
+	var used int64
+	var linking []*simulated // those whose link waits for memory, the first in the schedule first
+	last := func(b *simulated) bool { return memory != nil && len(b.rest) == 1 }
 	for {
+		for _, b := range building {
+			if last(b) && b.running == 0 && !b.links && !slices.Contains(linking, b) {
+				linking = append(linking, b)
+				slices.SortStableFunc(linking, func(a, b *simulated) int { return cmp.Compare(s.left[b.action], s.left[a.action]) })
+			}
+		}
+		for len(linking) > 0 && memory.Fits(used, takes) {
+			linking[0].links = true
+			linking = linking[1:]
+			used += takes
+			most = max(most, used)
+		}
 		for workers > 0 {
 			i, _ := s.ready()
 			if i < 0 {
@@ -71,7 +90,7 @@ func simulate(
 			slices.SortStableFunc(queue, func(a, b *simulated) int { return cmp.Compare(s.left[b.action], s.left[a.action]) })
 		}
 		for _, b := range building { // its own slots are no one else's
-			for b.slots > b.running && len(b.rest) > 0 {
+			for b.slots > b.running && len(b.rest) > 0 && (!last(b) || b.links) {
 				b.running++
 				heap.Push(&on, event{now + b.rest[0], b})
 				b.rest = b.rest[1:]
@@ -81,7 +100,7 @@ func simulate(
 			// Who reads the pipe first is not known: the queue is one of those that do, and each build that has jobs.
 			var who []*simulated
 			for _, b := range building {
-				if len(b.rest) > 0 && b.slots == 0 {
+				if len(b.rest) > 0 && b.slots == 0 && (!last(b) || b.links) {
 					who = append(who, b)
 				}
 			}
@@ -104,7 +123,7 @@ func simulate(
 			}
 		}
 		if len(on) == 0 {
-			return now
+			return now, most
 		}
 		e := heap.Pop(&on).(event)
 		now = e.at
@@ -133,6 +152,9 @@ func simulate(
 		}
 		if b.running == 0 && len(b.rest) == 0 {
 			free += b.slots
+			if b.links {
+				used -= takes
+			}
 			s.ended[b.action] = true
 			workers++
 			building = slices.DeleteFunc(building, func(o *simulated) bool { return o == b })
@@ -209,7 +231,8 @@ func TestSimulation(t *testing.T) {
 		} {
 			worst := 0.0
 			for seed := range uint64(20) {
-				worst = max(worst, simulate(actions, of, c.fixed, c.took, cores, rand.New(rand.NewPCG(seed, 1)))/least)
+				took, _ := simulate(actions, of, c.fixed, c.took, cores, rand.New(rand.NewPCG(seed, 1)), nil, 0)
+				worst = max(worst, took/least)
 			}
 			t.Logf("%3d cores, %s: %.3f of %.0f s", cores, c.name, worst, least)
 			if worst > c.most {
@@ -217,6 +240,47 @@ func TestSimulation(t *testing.T) {
 			}
 			if worst < 1 {
 				t.Errorf("%d cores: %.3f times the least: that cannot be", cores, worst)
+			}
+		}
+		// Links of 5 s and 3 GB, where there are 2 GB a core, and where there is room for one alone.
+		large := func(a *action.Action) recorded {
+			r := of(a)
+			return recorded{r.Alone, append(slices.Clone(r.Jobs[:len(r.Jobs)-1]), 5)}
+		}
+		for _, memory := range []int64{2 * int64(cores), 4} {
+			work, longest, path := 0.0, 0.0, map[*action.Action]float64{}
+			for _, a := range actions {
+				r := large(a)
+				before := 0.0
+				for _, n := range a.Needs {
+					before = max(before, path[n.Action])
+				}
+				path[a] = before + r.Alone + slices.Max(append(r.Jobs[:len(r.Jobs)-1], 0)) + 5
+				longest = max(longest, path[a])
+				work += r.Alone + 5
+				for _, j := range r.Jobs[:len(r.Jobs)-1] {
+					work += j
+				}
+			}
+			least := max(longest, work/float64(cores), 5*float64(len(actions))/float64(memory/3))
+			worst := 0.0
+			for seed := range uint64(5) {
+				took, most := simulate(actions, large, func(*action.Action) bool { return false }, seconds, cores, rand.New(rand.NewPCG(seed, 1)), jobs.NewMemory(memory), 3)
+				worst = max(worst, took/least)
+				if most > memory {
+					t.Errorf("%d cores: links take %d GB, and there are %d", cores, most, memory)
+				}
+			}
+			t.Logf("%3d cores, links of 3 GB, %d GB: %.3f of %.0f s", cores, memory, worst, least)
+			bound := 1.1
+			if memory < 6 {
+				bound = 1.3 // the first links are ready late, and the cores wait for the last
+			}
+			if worst > bound {
+				t.Errorf("%d cores, %d GB: %.3f times the least, want %.1f at most", cores, memory, worst, bound)
+			}
+			if worst < 1 {
+				t.Errorf("%d cores, %d GB: %.3f times the least: that cannot be", cores, memory, worst)
 			}
 		}
 	}

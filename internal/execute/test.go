@@ -63,6 +63,7 @@ type TestResult struct {
 
 // RunTests runs tests side by side. Those that fail do not stop others; the results are in the order of the tests.
 func RunTests(ctx context.Context, tests []Test, opt TestOptions) ([]TestResult, error) {
+	opt.Slots = Slots{} // a test's time is limited, and it may start builds
 	r, end := newRunner(opt.Options, opt.Build)
 	defer end()
 	r.whole = true

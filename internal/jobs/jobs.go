@@ -1,6 +1,9 @@
 // Package jobs is one pool of job slots, which the commands that are started and all that these start share: a jobserver
 // as GNU make has it (GNU make's manual, "POSIX Jobserver Interaction"). A slot is a byte in a named pipe. Who starts a
 // job takes one, and puts it back after; what a command starts beside itself takes others, if it knows of the pool.
+//
+// A pool has slots of its own, or takes them from a source that it shares with others: the machine's, which all builds
+// of a user take theirs from, or the jobserver of a make that started this process.
 package jobs
 
 import (
@@ -13,6 +16,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // A Pool is a number of slots. Its methods may be called from many goroutines.
@@ -23,11 +27,26 @@ type Pool struct {
 	raw  int      // the same for reading that does not wait
 	own  chan struct{}
 
+	from source // nil where all slots are its own
+	base int    // slots that are its own
+	look chan struct{}
+	done chan struct{}
+	told need // what the source was told
+
 	mu      sync.Mutex
 	changed sync.Cond
 	waiting []*waiter
-	held    int // slots of this process
+	held    int  // slots of this process
+	reading bool // serve may have one in its hand
 	closed  bool
+
+	have  int           // slots that there are: in the pipe, of this process, and of what it started
+	alone int           // those of them that are not the source's
+	owed  int           // to the source, as soon as they are free
+	idle  time.Time     // since when slots of the source are free
+	again time.Time     // before which none are taken in case somebody needs them
+	wait  time.Duration // what was added to have again
+	empty time.Time     // since when somebody waits and there is no slot at all
 }
 
 type waiter struct {
@@ -35,10 +54,38 @@ type waiter struct {
 	got      chan struct{}
 }
 
-// New makes a pool of n slots, whose pipe lies in a directory, which has to be there. Where no pipe can be made in it,
-// or dir is "", what commands start cannot take slots of it.
+// New makes a pool of n slots of its own, whose pipe lies in a directory, which has to be there. Where no pipe can be
+// made in it, or dir is "", what commands start cannot take slots of it.
 func New(dir string, n int) *Pool {
-	p := &Pool{n: min(n, 4096), raw: -1} // what a pipe has room for on every system
+	p := made(dir, n)
+	p.base = p.n
+	p.begin()
+	return p
+}
+
+// Share makes a pool of at most n slots of a machine. What n is more than that has is the pool's own, and so is one
+// where inside says that what started this process has taken it. Where none comes for Patience, one is the pool's own.
+func Share(dir string, n int, m *Machine, inside bool) *Pool {
+	p := made(dir, n)
+	p.from, p.base = m, max(0, p.n-m.n)
+	if inside {
+		p.base = max(p.base, 1)
+	}
+	p.begin()
+	return p
+}
+
+// Below makes a pool of at most n slots of the jobserver of a make that has started this process. One is the pool's own:
+// make has taken it.
+func Below(dir string, n int, c *Caller) *Pool {
+	p := made(dir, n)
+	p.from, p.base = c, 1
+	p.begin()
+	return p
+}
+
+func made(dir string, n int) *Pool {
+	p := &Pool{n: min(n, 4096), raw: -1, look: make(chan struct{}, 1), done: make(chan struct{}), told: nothing} // what a pipe has room for on every system
 	p.changed.L = &p.mu
 	if dir != "" {
 		sweep(dir)
@@ -47,9 +94,16 @@ func New(dir string, n int) *Pool {
 	if p.path == "" {
 		p.own = make(chan struct{}, p.n)
 	}
-	p.add(p.n)
-	go p.serve()
 	return p
+}
+
+func (p *Pool) begin() {
+	p.have, p.alone, p.wait = p.base, p.base, shortest
+	p.add(p.have)
+	go p.serve()
+	if p.from != nil {
+		go p.share()
+	}
 }
 
 const prefix = "jobs-"
@@ -140,6 +194,10 @@ func (p *Pool) Take(ctx context.Context, priority float64, most int) (taken int,
 	p.changed.Signal()
 	p.mu.Unlock()
 	select {
+	case p.look <- struct{}{}:
+	default:
+	}
+	select {
 	case <-w.got:
 	case <-ctx.Done():
 		p.mu.Lock()
@@ -197,22 +255,31 @@ func (p *Pool) give(n int) {
 		return
 	}
 	// Nothing runs: slots that are not there were lost by what was killed. One may be on its way to who waits.
-	on := min(1, len(p.waiting))
-	have := 0
-	for p.one() {
-		have++
+	on := 0
+	if p.reading {
+		on = 1
 	}
-	p.add(max(have, p.n-on))
+	p.add(max(p.drain(), p.have-on))
 }
 
-// serve hands slots to those who wait.
+// drain takes all slots that are free now.
+func (p *Pool) drain() (n int) {
+	for p.one() {
+		n++
+	}
+	return n
+}
+
+// serve hands slots to those who wait, and back to the source.
 func (p *Pool) serve() {
 	for {
 		p.mu.Lock()
-		for len(p.waiting) == 0 && !p.closed {
+		p.reading = false
+		for len(p.waiting) == 0 && p.owed == 0 && !p.closed {
 			p.changed.Wait()
 		}
 		closed := p.closed
+		p.reading = true
 		p.mu.Unlock()
 		if closed {
 			return
@@ -223,9 +290,14 @@ func (p *Pool) serve() {
 			return
 		}
 		p.mu.Lock()
-		if len(p.waiting) == 0 {
+		switch {
+		case p.closed:
+		case p.owed > 0 && p.have > p.alone:
+			p.owed--
+			p.back(1)
+		case len(p.waiting) == 0:
 			p.add(1)
-		} else {
+		default:
 			w := p.waiting[0]
 			p.waiting = p.waiting[1:]
 			p.held++
@@ -233,6 +305,14 @@ func (p *Pool) serve() {
 		}
 		p.mu.Unlock()
 	}
+}
+
+// back gives slots to the source that were read.
+func (p *Pool) back(n int) {
+	for range n {
+		p.from.give()
+	}
+	p.have -= n
 }
 
 // Close removes the pipe. No slot is held any more.
@@ -244,6 +324,10 @@ func (p *Pool) Close() {
 	}
 	p.closed = true
 	p.changed.Signal()
+	if p.from != nil {
+		p.from.close()
+		close(p.done)
+	}
 	if p.path != "" {
 		p.pipe.Close()
 		syscall.Close(p.raw)
