@@ -16,7 +16,7 @@ import (
 // platforms, nothing of building: it stands high, so that execute can hold what it made against the platform, and
 // emulate need not read headers a second way.
 var order = []string{
-	"spelling", "platform", "guard", "trace", "probe", "isa", "inspect", "unstripped", "crash", "archive", "npm", "rustdist", "crates", "node", "catalog", "project", "lock", "store", "fetch", "resolve", "compose", "env", "hosttools", "action", "explain", "plan", "cache", "jobs", "execute", "emulate", "bench", "image",
+	"spelling", "platform", "guard", "trace", "probe", "isa", "inspect", "unstripped", "crash", "archive", "npm", "rustdist", "crates", "node", "scan", "catalog", "project", "lock", "store", "fetch", "resolve", "compose", "toolset", "env", "hosttools", "action", "explain", "lang", "plan", "cache", "jobs", "execute", "emulate", "bench", "image",
 }
 
 // alone are import paths, by prefix, that one package has to itself.
@@ -26,6 +26,12 @@ var alone = map[string]string{
 	"xbuild/sysroots":                "internal/catalog",
 	"xbuild/recipes":                 "internal/catalog",
 }
+
+// pure are packages that touch neither disk nor network, nor start anything: what they have to know is handed in.
+var pure = []string{"platform", "action", "plan"}
+
+// effects are packages of Go's library, and of others, by which that is done.
+var effects = []string{"os", "os/exec", "net", "net/http", "go/build", "github.com/bmatcuk/doublestar/v4"}
 
 // TestImports holds every package's imports against the rule in the design: only packages above, never the command, and
 // the libraries that one package owns by that package alone. It parses the files itself: what a `go list` prints would
@@ -78,6 +84,9 @@ func forbidden(dir, imported string, test bool) string {
 			return "that is for " + owner + " alone"
 		}
 	}
+	if name := strings.TrimPrefix(dir, "internal/"); !test && slices.Contains(pure, name) && slices.Contains(effects, imported) {
+		return name + " is pure"
+	}
 	if strings.HasPrefix(imported, "xbuild/cmd") {
 		return "nothing imports the command"
 	}
@@ -127,6 +136,9 @@ func TestForbidden(t *testing.T) {
 		{"internal/rustdist/rustdisttest", "xbuild/internal/archive/archivetest", false, ""},
 		{"internal/archive/archivetest", "xbuild/internal/plan", false, "plan stands below archive"},
 		{"internal/execute", "xbuild/internal/inspect", false, ""},
+		{"internal/plan", "os", false, "plan is pure"},
+		{"internal/plan", "os", true, ""},
+		{"internal/execute", "os", false, ""},
 		{"internal/inspect", "xbuild/internal/plan", false, "plan stands below inspect"},
 		{"internal/util", "fmt", false, "package util has no place in the order of packages (internal/imports_test.go and the design)"},
 		{"e2e", "xbuild/cmd/xbuild", true, "nothing imports the command"},

@@ -189,7 +189,7 @@ func (s *session) place() error {
 			return err
 		}
 		s.Project.BuildAt = s.BuildDir
-	case !plan.Plain(declared[0]), writable(declared[0]) != nil:
+	case !env.Plain(declared[0]), writable(declared[0]) != nil:
 		// Projects in containers lie in the same place all; the name tells them apart.
 		sum := sha256.Sum256([]byte(s.Project.Name + "\x00" + s.Project.Dir))
 		s.Project.BuildAt = s.store.BuildPath(hex.EncodeToString(sum[:12]))

@@ -12,6 +12,7 @@ import (
 	"xbuild/internal/action"
 	"xbuild/internal/emulate"
 	"xbuild/internal/execute"
+	"xbuild/internal/lang/node"
 	"xbuild/internal/lock"
 	"xbuild/internal/plan"
 	"xbuild/internal/resolve"
@@ -189,8 +190,8 @@ func (s *session) nodes(p *action.Graph) error {
 		return nil
 	}
 	err := each(func(a *action.Action, t *action.NodeTest) error {
-		req, err := s.RequireNode(a.Platform, *t)
-		if errors.Is(err, plan.ErrNoNode) {
+		req, err := node.Require(&s.Tools, a.Platform, *t)
+		if errors.Is(err, node.ErrNoNode) {
 			t.None = err
 			return nil
 		}
@@ -205,7 +206,7 @@ func (s *session) nodes(p *action.Graph) error {
 		return err
 	}
 	return each(func(a *action.Action, t *action.NodeTest) error {
-		n, err := s.Node(a.Platform, *t)
+		n, err := node.Locked(&s.Tools, a.Platform, *t)
 		if err != nil {
 			return err
 		}
@@ -234,8 +235,8 @@ func (s *session) lockedNodes() (resolve.Requests, error) {
 			if step.In == nil {
 				continue
 			}
-			req, err := s.RequireNode(a.Platform, *step.In)
-			if errors.Is(err, plan.ErrNoNode) {
+			req, err := node.Require(&s.Tools, a.Platform, *step.In)
+			if errors.Is(err, node.ErrNoNode) {
 				continue
 			}
 			if err != nil {

@@ -21,7 +21,10 @@ import (
 	"xbuild/internal/env"
 	"xbuild/internal/execute"
 	"xbuild/internal/inspect"
-	"xbuild/internal/plan"
+	"xbuild/internal/lang/golang"
+	"xbuild/internal/lang/node"
+	"xbuild/internal/lang/rust"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 )
@@ -88,7 +91,7 @@ func (s *session) environment(p platform.Platform, cargo, cargoAlone bool) (e en
 		path = append(path, v.Absent())
 	}
 	if p.GOOS != "" {
-		e = e.Merge(env.ForGo(p, b))
+		e = e.Merge(golang.Environment(p, b))
 		if p.HasSysroot() {
 			e.Set("CGO_ENABLED", "1")
 		} else {
@@ -115,7 +118,7 @@ func (s *session) hostEnvironment(p platform.Platform, v compose.View, settings 
 	var set compose.Set
 	set.View(host)
 	set.View(plain)
-	return env.ForHost(v, host, plain, settings, os.Getenv("MAKEFLAGS")), s.composer().All(s.ctx, set)
+	return table.ForHost(v, host, plain, settings, os.Getenv("MAKEFLAGS")), s.composer().All(s.ctx, set)
 }
 
 // cargoEnvironment adds to a platform's environment what cargo needs, and returns the directories of its programs.
@@ -137,7 +140,7 @@ func (s *session) cargoEnvironment(p platform.Platform, v compose.View, settings
 	if err := s.resolved(req, false, false); err != nil {
 		return nil, nil, err
 	}
-	c, err := s.Cargo(p, v)
+	c, err := rust.For(&s.Tools, p)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -160,9 +163,9 @@ func (s *session) cargoEnvironment(p platform.Platform, v compose.View, settings
 		e = e.With(t.Env())
 	}
 	if alone {
-		e = env.ForCargo(e, v, c.Host, settings)
+		e = rust.ForCargo(e, v, c.Host, settings)
 	}
-	e = env.WithCargo(e, v, c.Host, settings, env.RustFlags(v, c.Baseline, c.Rust.Rust.Version, settings), s.callerFlags()).Merge(c.Env)
+	e = rust.WithCargo(e, v, c.Host, settings, rust.RustFlags(v, c.Baseline, c.Rust.Rust.Version, settings), s.callerFlags()).Merge(c.Env)
 	return e, path, s.composed(set, s.executeOptions(0))
 }
 
@@ -265,7 +268,7 @@ func (c *ExecCmd) Run(g *Globals) error {
 		os.Unsetenv(name)
 	}
 	if asked := s.Project.Toolchains["go"]; asked.Source != "host" {
-		os.Setenv("GOTOOLCHAIN", plan.GoToolchain(asked, os.Getenv("GOTOOLCHAIN"))) // as go build of a target has it
+		os.Setenv("GOTOOLCHAIN", golang.Release(asked, os.Getenv("GOTOOLCHAIN"))) // as go build of a target has it
 	}
 	for _, v := range e { // after that: a project may set one of them
 		os.Setenv(v.Name, v.Value)
@@ -527,14 +530,14 @@ func (c *RunCmd) node(g *Globals, args []string) error {
 	}
 	in := action.NodeTest{Range: c.Node}
 	s.fetches = "xbuild run --node " + c.Node
-	req, err := s.RequireNode(p, in)
+	req, err := node.Require(&s.Tools, p, in)
 	if err != nil {
 		return err
 	}
 	if err := s.resolved(req, false, false); err != nil {
 		return err
 	}
-	n, err := s.Planner.Node(p, in)
+	n, err := node.Locked(&s.Tools, p, in)
 	if err != nil {
 		return err
 	}

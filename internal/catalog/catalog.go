@@ -60,6 +60,14 @@ type Toolchain struct {
 	// Jobserver is how releases of it are given jobs by GNU make's jobserver; the first that fits counts.
 	Jobserver []Jobserver `toml:"jobserver" json:"-"`
 
+	// Language is the one that it compiles, where that needs more than stands here (package lang).
+	Language string `toml:"language" json:"-"`
+	// Switches says that it fetches an exact release of itself, and that any release does that.
+	Switches bool `toml:"switches" json:"-"`
+	// BringsLibc says that it links without a C compiler where a platform names a linker of its own, with the C library
+	// that its standard library holds.
+	BringsLibc bool `toml:"brings_libc" json:"-"`
+
 	Absent []Absent `toml:"absent" json:"-"` // programs of the same name as the host's that it does not have
 
 	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a

@@ -527,9 +527,9 @@ func TestRecipes(t *testing.T) {
 		for _, o := range r.Outputs {
 			holds("output", o.When)
 			one("output", o.Path)
-			one("output", o.Cargo)
+			one("output", o.Listed)
 			kinds := 0
-			for _, is := range []bool{o.Path != "", o.Stage, o.Cargo != ""} {
+			for _, is := range []bool{o.Path != "", o.Stage, o.Listed != ""} {
 				if is {
 					kinds++
 				}

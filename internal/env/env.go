@@ -3,7 +3,6 @@
 package env
 
 import (
-	"debug/elf"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -95,7 +94,7 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 		e.Set("AR_"+rust, v.Tool("ar"))
 		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_LINKER", v.Tool("clang"))
 		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_RUNNER", xbuild+" run -p "+p.Name)
-		e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+rust, bindgen(v))
+		e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+rust, Bindgen(v))
 		e.Set("CMAKE_TOOLCHAIN_FILE_"+rust, v.CMakeToolchain())
 	}
 	e.Set("CMAKE_TOOLCHAIN_FILE", v.CMakeToolchain())
@@ -136,9 +135,9 @@ func ForPages(p platform.Platform) Environment {
 	return Environment{{"JEMALLOC_SYS_WITH_LG_PAGE", strconv.Itoa(p.LgPage())}}
 }
 
-// bindgen are the arguments of clang's library for the platform's headers: what the view's configuration file says,
+// Bindgen are the arguments of clang's library for the platform's headers: what the view's configuration file says,
 // which the library does not read.
-func bindgen(v compose.View, more ...string) string {
+func Bindgen(v compose.View, more ...string) string {
 	args := append([]string{"--target=" + v.Platform.LLVM, "--sysroot=" + v.Sysroot.Dir}, more...)
 	driver := slices.DeleteFunc(slices.Clone(v.Platform.Driver), func(f string) bool { return strings.HasPrefix(f, "-Wl,") })
 	return strings.Join(slices.Concat(args, v.Sysroot.In(v.Sysroot.Dir), v.Flags, driver), " ")
@@ -158,34 +157,10 @@ func ForBuild(host compose.View) Environment {
 	return e
 }
 
-// ForHost returns the variables by which build systems that are called by hand find what compiles for the host, whose
-// programs run while a project is built, beside what ForC says of the platform: autoconf's and make's (ForBuild),
-// cargo's and the cc and cmake crates' (docs.rs/cc, docs.rs/cmake; linker is what cargo's own rustc links with),
-// node-gyp's (gyp's pylib/gyp/generator/make.py). What has no name of its own, Meson's files and CMake's for the host,
-// gets one. flags are the caller's for make.
-func ForHost(v, host, linker compose.View, s Settings, flags string) Environment {
-	e := ForBuild(host)
-	if v.Platform.Rust != "" {
-		e = e.Merge(Cargo(v, host, s))
-		if h := host.Platform.Rust; h != v.Platform.Rust {
-			e.Set("CARGO_TARGET_"+upper(h)+"_LINKER", linker.Tool("clang"))
-		}
-	}
-	for _, tool := range []struct{ name, tool string }{{"CC", "clang"}, {"CXX", "clang++"}, {"AR", "ar"}, {"LINK", "clang++"}} {
-		e.Set(tool.name+"_host", host.Tool(tool.tool))
-	}
-	e.Set("GYP_CROSSCOMPILE", "1")
-	e.Set("HOST_CMAKE_TOOLCHAIN_FILE", host.CMakeToolchain())
-	e.Set("XBUILD_MESON_CROSS", v.Meson())
-	e.Set("XBUILD_MESON_NATIVE", host.Meson())
-	e.Set("MAKEFLAGS", hostMake(flags, v.Platform.Class == elf.ELFCLASS32))
-	return e
-}
-
-// hostMake adds to the flags of make the variables by which Makefiles name a compiler for the host, as if they were on
+// HostMake adds to the flags of make the variables by which Makefiles name a compiler for the host, as if they were on
 // its command line: most set them to gcc, which is the platform's (GNU make's manual, "Communicating Options to a
 // Sub-make"). For a platform of 32 bits HOST_CC is left to who knows whether it wants -m32 (LuaJIT).
-func hostMake(flags string, narrow bool) string {
+func HostMake(flags string, narrow bool) string {
 	variables := "HOSTCC=$(CC_FOR_BUILD) HOSTCXX=$(CXX_FOR_BUILD) BUILD_CC=$(CC_FOR_BUILD)"
 	if !narrow {
 		variables += " HOST_CC=$(CC_FOR_BUILD)"
@@ -197,16 +172,6 @@ func hostMake(flags string, narrow bool) string {
 		return flags + " " + variables
 	}
 	return strings.TrimLeft(flags+" -- "+variables, " ")
-}
-
-// ForGo returns the variables that choose Go's platform and instruction set.
-func ForGo(p platform.Platform, b platform.Baseline) Environment {
-	e := Environment{{"GOOS", p.GOOS}, {"GOARCH", p.GOARCH}}
-	for _, kv := range b.GoEnv() {
-		name, value, _ := strings.Cut(kv, "=")
-		e.Set(name, value)
-	}
-	return e
 }
 
 // Merge returns e with every variable of more set over it.

@@ -17,6 +17,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"xbuild/internal/action"
+	"xbuild/internal/lang/table"
 )
 
 // A state is what is known of an action's last run.
@@ -172,13 +173,10 @@ func (st *state) collect(a *action.Action) error {
 		return nil
 	}
 	for _, out := range a.Output {
-		if out.Cargo != "" {
-			files, err := cargoOutputs(out.Cargo, a.Watch)
+		if out.Listed != "" {
+			files, err := table.Of(a.Language).Outputs(out.Listed, a.Watch)
 			if err != nil {
 				return err
-			}
-			if len(files) == 0 {
-				return fmt.Errorf("outputs: cargo succeeded, but built no program and no cdylib or staticlib of the packages in %s", a.Watch)
 			}
 			for _, f := range files {
 				if err := add(f, filepath.Base(f)); err != nil {
