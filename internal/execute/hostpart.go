@@ -3,7 +3,6 @@ package execute
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"xbuild/internal/action"
+	"xbuild/internal/disk"
 	"xbuild/internal/lang/table"
 )
 
@@ -36,7 +36,7 @@ func (r *runner) hostPart(a *action.Action, run *actionRun) error {
 		}
 		done, err := r.takeHostPart(a, b, run)
 		if err != nil {
-			return errors.Join(fmt.Errorf("what was compiled for the host: %w", err), removeAll(a.HostPart))
+			return errors.Join(fmt.Errorf("what was compiled for the host: %w", err), disk.RemoveAll(a.HostPart))
 		}
 		if done {
 			return nil
@@ -79,8 +79,8 @@ func (r *runner) takeHostPart(a, b *action.Action, run *actionRun) (done bool, e
 	if run.record != nil {
 		for _, read := range st.Reads {
 			path, list := strings.CutSuffix(read.Path, "/")
-			own := within(path, a.Root) || within(path, a.Watch) || within(path, b.Top) ||
-				r.opt.Project != "" && within(path, r.opt.Project)
+			own := disk.Within(path, a.Root) || disk.Within(path, a.Watch) || disk.Within(path, b.Top) ||
+				r.opt.Project != "" && disk.Within(path, r.opt.Project)
 			if !own && read.Sum != "-" {
 				run.record.Read(path, "what was compiled for the host for "+b.OCI, list)
 			}
@@ -130,33 +130,11 @@ func takeUnits(from, to string, hashes map[string]bool, hashOf func(name string)
 			if filepath.Dir(path) == from && os.Link(path, dst) == nil {
 				return nil
 			}
-			return copyWithTime(path, dst)
+			return disk.CopyWithTime(path, dst)
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// copyWithTime copies a regular file, which must not be there, with its mode and time; its owner may write it.
-func copyWithTime(from, to string) error {
-	src, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer src.Close()
-	info, err := src.Stat()
-	if err != nil {
-		return err
-	}
-	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, info.Mode().Perm()|0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(dst, src)
-	if err = errors.Join(err, dst.Close()); err != nil {
-		return err
-	}
-	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }

@@ -3,6 +3,8 @@
 package lang
 
 import (
+	"bytes"
+	"context"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,6 +45,10 @@ type Language struct {
 	Work func(m *Making) (*node.Build, error)
 	// Tests are the steps by which a target is tested, made from the recipe's; given says that the user gave them.
 	Tests func(m *Making, list []action.Step, given bool) ([]action.Step, error)
+	// Step carries out such a step, Fetch brings what it needs from the network, Test tests what was built by it.
+	Step  func(ctx context.Context, r *Runner, a *action.Action, s action.Step, log *bytes.Buffer) error
+	Fetch func(ctx context.Context, r *Runner, a *action.Action, s action.Step, log *bytes.Buffer) error
+	Test  func(ctx context.Context, r *Runner, a *action.Action, s action.Step, emulate bool, log *bytes.Buffer) error
 	// Outputs are the files that a build made, as it wrote down in a file, of packages below a directory.
 	Outputs func(file, root string) ([]string, error)
 	// HostUnits are what a build compiled for the host that is the same for all platforms, as it wrote down in a file:
@@ -54,6 +60,30 @@ type Language struct {
 	SameHost func(a, b *action.Action) bool
 	// Word is what stands in hints for a word and a file of a target's ("cgo main.go"), "" where that means nothing.
 	Word func(word, file string, t project.Target, p platform.Platform) string
+}
+
+// A Runner is what a language carries out steps with that are no commands.
+type Runner struct {
+	Build, Dist, Store string   // directories: of the project's builds and artifacts, and the store
+	Skip               []string // further directories that hold no sources
+	Environ            env.Environment
+	XBuild             string
+	Registry           string // of npm's packages, where one is configured
+	Offline            bool
+	Tests              bool // tests follow: what they need is fetched too
+
+	// Command carries out a command in an action's environment.
+	Command func(ctx context.Context, a *action.Action, s action.Step, log *bytes.Buffer) error
+	// Path is the PATH of an action's commands.
+	Path func(a *action.Action) string
+	// Read notes a file that decides what a step does, and so is an input of the action.
+	Read func(a *action.Action, file string)
+	// List notes a directory whose names decide.
+	List func(a *action.Action, dir string)
+	// Skips tells whether a directory of a source holds none of its files, by its path, that below the source and name.
+	Skips func(path, rel, name string, globs []string) bool
+	// Check tells why a binary does not run on an action's platform, with some libraries beside it.
+	Check func(a *action.Action, beside []string, file string) error
 }
 
 // A Making is an action of which the environment is being put together: first the tools, then the platform's compilers,

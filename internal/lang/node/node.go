@@ -12,6 +12,7 @@ import (
 // Language is Node's.
 var Language = lang.Language{
 	Name: "node", Ask: manager, Vars: managed, Source: source, Environment: environment, ByHand: byHand, Work: work, Tests: tests,
+	Step: step, Fetch: fetch, Test: test,
 }
 
 // toolchain is the name of the toolchain.
