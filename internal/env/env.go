@@ -71,8 +71,10 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 	e.Set("XBUILD", xbuild)
 	e.Set("XBUILD_PLATFORM", p.Name)
 	e.Set("XBUILD_TRIPLET", p.Triplet)
+	e.Set("CC", v.CC())
+	e.Set("CXX", v.CXX())
 	for _, tool := range []struct{ name, tool string }{
-		{"CC", "clang"}, {"CXX", "clang++"}, {"CPP", "cpp"}, {"LD", "ld"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"STRIP", "strip"},
+		{"CPP", "cpp"}, {"LD", "ld"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"STRIP", "strip"},
 		{"OBJCOPY", "objcopy"}, {"READELF", "readelf"}, {"SIZE", "size"}, {"STRINGS", "strings"},
 	} {
 		e.Set(tool.name, v.Tool(tool.tool))
@@ -89,10 +91,10 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 	// The cc crate's names (docs.rs/cc, "External configuration via environment variables") and bindgen's.
 	rust := strings.ReplaceAll(p.Rust, "-", "_")
 	if rust != "" {
-		e.Set("CC_"+rust, v.Tool("clang"))
-		e.Set("CXX_"+rust, v.Tool("clang++"))
+		e.Set("CC_"+rust, v.CC())
+		e.Set("CXX_"+rust, v.CXX())
 		e.Set("AR_"+rust, v.Tool("ar"))
-		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_LINKER", v.Tool("clang"))
+		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_LINKER", v.CC())
 		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_RUNNER", xbuild+" run -p "+p.Name)
 		e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+rust, Bindgen(v))
 		e.Set("CMAKE_TOOLCHAIN_FILE_"+rust, v.CMakeToolchain())
@@ -148,12 +150,14 @@ func Bindgen(v compose.View, more ...string) string {
 // scripts (BUILD_CC).
 func ForBuild(host compose.View) Environment {
 	var e Environment
-	for _, tool := range []struct{ name, tool string }{{"CC", "clang"}, {"CXX", "clang++"}, {"CPP", "cpp"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"LD", "ld"}} {
+	e.Set("CC_FOR_BUILD", host.CC())
+	e.Set("CXX_FOR_BUILD", host.CXX())
+	for _, tool := range []struct{ name, tool string }{{"CPP", "cpp"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"LD", "ld"}} {
 		e.Set(tool.name+"_FOR_BUILD", host.Tool(tool.tool))
 	}
-	e.Set("BUILD_CC", host.Tool("clang"))
-	e.Set("HOSTCC", host.Tool("clang"))
-	e.Set("HOSTCXX", host.Tool("clang++"))
+	e.Set("BUILD_CC", host.CC())
+	e.Set("HOSTCC", host.CC())
+	e.Set("HOSTCXX", host.CXX())
 	return e
 }
 

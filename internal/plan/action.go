@@ -360,11 +360,13 @@ func (pl *Planner) sourceVars(vars catalog.Vars, source string, s env.Settings, 
 	}
 	vars["sources"] = files
 	objects := make([]string, len(files))
-	link := p.Triplet + "-clang"
+	compiler := pl.Catalog.Compiler().Compiler
+	vars["compiler.c"], vars["compiler.cxx"] = p.Triplet+"-"+compiler.C, p.Triplet+"-"+compiler.CXX
+	link := vars["compiler.c"]
 	for i, f := range files {
 		objects[i] = vars["build"].(string) + "/obj/" + objectName(f) + ".o"
 		if slices.Contains(toolset.CXXSuffixes, path.Ext(f)) {
-			link = p.Triplet + "-clang++"
+			link = vars["compiler.cxx"]
 		}
 	}
 	vars["sources.objects"], vars["link.driver"] = objects, link
@@ -395,9 +397,9 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *action.Action) ([]action.S
 			if def.Foreach != "" {
 				vars["item"], vars["item.object"] = item, objectName(item)
 				if slices.Contains(toolset.CXXSuffixes, path.Ext(item)) {
-					vars["item.driver"], vars["item.flags"], vars["item.options"] = a.Platform.Triplet+"-clang++", vars["item.cxx"], vars["cxxflags"]
+					vars["item.driver"], vars["item.flags"], vars["item.options"] = vars["compiler.cxx"], vars["item.cxx"], vars["cxxflags"]
 				} else {
-					vars["item.driver"], vars["item.flags"], vars["item.options"] = a.Platform.Triplet+"-clang", vars["item.c"], vars["cflags"]
+					vars["item.driver"], vars["item.flags"], vars["item.options"] = vars["compiler.c"], vars["item.c"], vars["cflags"]
 				}
 			}
 			s, err := step(def, vars, a)

@@ -47,7 +47,7 @@ func (pl *Planner) bring(program string, t project.Target) string {
 	if lower := strings.ToLower(program); program == strings.ToUpper(program) || hosttools.Listed(lower) {
 		program = lower
 	}
-	for _, a := range pl.Catalog.Toolchain("clang").Absent {
+	for _, a := range pl.Catalog.Compiler().Absent {
 		if slices.Contains(a.Names(), program) {
 			return a.Why
 		}

@@ -153,13 +153,13 @@ func (m *making) compilers() error {
 	var err error
 	switch {
 	case m.bringsLibc(m.Needs, m.Platform):
-		clang, err := m.Toolchain("clang", m.Platform)
+		compiler, err := m.Compiler(m.Platform)
 		if err != nil {
 			return err
 		}
-		m.View = compose.View{Platform: m.Platform, Clang: clang}
+		m.View = compose.View{Platform: m.Platform, Clang: compiler}
 		if m.Target.Strip {
-			m.Action.Strip = clang.Program("llvm-strip")
+			m.Action.Strip = compiler.Program(m.Catalog.Compiler().Compiler.Strippers["strip"])
 		}
 	case m.Needs.Sysroot:
 		name, view := m.Platform.Name, func() (compose.View, error) { return m.Planner.View(m.Platform) }
@@ -171,7 +171,7 @@ func (m *making) compilers() error {
 		}
 		m.View = m.AsLenient(m.View)
 		m.Action.Strict = &action.Strict{
-			Groups: probe.Groups{C: m.View.Clang.Lenient, CXX: m.View.Clang.LenientCXX}, CC: m.View.Tool("clang"), Logs: m.Recipe.Logs,
+			Groups: probe.Groups{C: m.View.Clang.Lenient, CXX: m.View.Clang.LenientCXX}, CC: m.View.CC(), Logs: m.Recipe.Logs,
 			Where: fmt.Sprintf("%s:%d: [target.%s]", m.Project.File, m.Target.Line, m.Target.Name),
 		}
 		m.Set.View(m.View)

@@ -86,7 +86,7 @@ func (ts *Tools) narrowRequest(host, narrow platform.Platform) (resolve.SysrootR
 // RequireHostView says what the lock has to hold for the host's compiler view for building for p.
 func (ts *Tools) RequireHostView(p platform.Platform) (resolve.Requests, error) {
 	var req resolve.Requests
-	for _, name := range []string{"clang", "pkgconf"} {
+	for _, name := range ts.compilers() {
 		if err := ts.AddToolchain(&req, name, p); err != nil {
 			return req, err
 		}
@@ -109,15 +109,15 @@ func (ts *Tools) HostView(p platform.Platform) (compose.View, error) {
 	if !ok {
 		return compose.View{}, fmt.Errorf("sysroot for %s: %w", r.Where, ErrNotLocked)
 	}
-	clang, err := ts.Toolchain("clang", p)
+	compiler, err := ts.Compiler(p)
 	if err != nil {
 		return compose.View{}, err
 	}
-	pkgconf, err := ts.Toolchain("pkgconf", p)
+	pkgconf, err := ts.Toolchain(ts.Catalog.Compiler().Compiler.PkgConfig, p)
 	if err != nil {
 		return compose.View{}, err
 	}
-	v := compose.NewHostView(ts.Store, ts.Host, append(b.CFlags(), b.Macros()...), clang, pkgconf, compose.NewSysroot(ts.Store, r.Def, e))
+	v := compose.NewHostView(ts.Store, ts.Host, append(b.CFlags(), b.Macros()...), compiler, pkgconf, compose.NewSysroot(ts.Store, r.Def, e))
 	narrow, ok := ts.narrow(ts.Host, p)
 	if !ok {
 		return v, nil
@@ -131,5 +131,5 @@ func (ts *Tools) HostView(p platform.Platform) (compose.View, error) {
 	if b, err = narrow.Baseline("", nil); err != nil {
 		return v, err
 	}
-	return v.Narrowly(ts.Store, compose.NewView(ts.Store, narrow, append(b.CFlags(), b.Macros()...), clang, pkgconf, compose.NewSysroot(ts.Store, r.Def, e))), nil
+	return v.Narrowly(ts.Store, compose.NewView(ts.Store, narrow, append(b.CFlags(), b.Macros()...), compiler, pkgconf, compose.NewSysroot(ts.Store, r.Def, e))), nil
 }

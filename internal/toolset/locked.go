@@ -29,6 +29,17 @@ func (ts *Tools) Toolchain(name string, p platform.Platform) (compose.Toolchain,
 	return compose.NewToolchain(ts.Store, def, e)
 }
 
+// Compiler returns the toolchain that compiles C for p, as the lock has it.
+func (ts *Tools) Compiler(p platform.Platform) (compose.Toolchain, error) {
+	return ts.Toolchain(ts.Catalog.Compiler().Name, p)
+}
+
+// compilers are the toolchains that a compiler view is made of.
+func (ts *Tools) compilers() []string {
+	def := ts.Catalog.Compiler()
+	return []string{def.Name, def.Compiler.PkgConfig}
+}
+
 // Sysroot returns a platform's sysroot as the lock has it.
 func (ts *Tools) Sysroot(p platform.Platform) (compose.Sysroot, error) {
 	r, err := ts.sysrootRequest(p)
@@ -90,11 +101,11 @@ func (ts *Tools) View(p platform.Platform) (compose.View, error) {
 	if err != nil {
 		return compose.View{}, err
 	}
-	clang, err := ts.Toolchain("clang", p)
+	compiler, err := ts.Compiler(p)
 	if err != nil {
 		return compose.View{}, err
 	}
-	pkgconf, err := ts.Toolchain("pkgconf", p)
+	pkgconf, err := ts.Toolchain(ts.Catalog.Compiler().Compiler.PkgConfig, p)
 	if err != nil {
 		return compose.View{}, err
 	}
@@ -102,7 +113,7 @@ func (ts *Tools) View(p platform.Platform) (compose.View, error) {
 	if err != nil {
 		return compose.View{}, err
 	}
-	return compose.NewView(ts.Store, p, append(b.CFlags(), b.Macros()...), clang, pkgconf, sysroot), nil
+	return compose.NewView(ts.Store, p, append(b.CFlags(), b.Macros()...), compiler, pkgconf, sysroot), nil
 }
 
 // RequireSysroot says what the lock has to hold for a platform's sysroot.

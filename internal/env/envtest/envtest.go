@@ -20,8 +20,13 @@ var update = flag.Bool("update", false, "write golden files anew")
 // View is a platform's view in a store at /store, from a lock and definitions that are made up and do not change.
 func View(t *testing.T, p platform.Platform) compose.View {
 	t.Helper()
+	all, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
 	toolchain := func(name, version, slot string) compose.Toolchain {
-		def := &catalog.Toolchain{Name: name, Sources: []catalog.Source{{Archive: "debian", Suite: "trixie", Slot: slot}}}
+		source := catalog.Source{Archive: "debian", Suite: "trixie", Slot: slot}
+		def := (&catalog.Toolchain{Name: name, Compiler: all.Toolchain(name).Compiler}).In(source)
 		tc, err := compose.NewToolchain("/store", def, lock.Toolchain{Name: name, Version: version, Host: "linux/amd64", Files: []lock.File{{Name: name, SHA256: strings.Repeat("1", 64)}}})
 		if err != nil {
 			t.Fatal(err)

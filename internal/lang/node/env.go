@@ -19,7 +19,7 @@ func Environment(c env.Environment, host compose.View, link []string) env.Enviro
 	e := c.Merge(env.Environment{
 		{Name: "LINK", Value: linker},
 		{Name: "CC_target", Value: c.Lookup("CC")}, {Name: "CXX_target", Value: c.Lookup("CXX")}, {Name: "AR_target", Value: c.Lookup("AR")}, {Name: "LINK_target", Value: linker},
-		{Name: "CC_host", Value: host.Tool("clang")}, {Name: "CXX_host", Value: host.Tool("clang++")}, {Name: "AR_host", Value: host.Tool("ar")}, {Name: "LINK_host", Value: host.Tool("clang++")},
+		{Name: "CC_host", Value: host.CC()}, {Name: "CXX_host", Value: host.CXX()}, {Name: "AR_host", Value: host.Tool("ar")}, {Name: "LINK_host", Value: host.CXX()},
 		{Name: "GYP_CROSSCOMPILE", Value: "1"},
 	})
 	e.Unset("CPP") // gyp takes it for flags of the preprocessor's
@@ -29,9 +29,10 @@ func Environment(c env.Environment, host compose.View, link []string) env.Enviro
 // byHand are gyp's variables for what it compiles for the host.
 func byHand(_, host, _ compose.View, _ env.Settings) env.Environment {
 	var e env.Environment
-	for _, tool := range []struct{ name, tool string }{{"CC", "clang"}, {"CXX", "clang++"}, {"AR", "ar"}, {"LINK", "clang++"}} {
-		e.Set(tool.name+"_host", host.Tool(tool.tool))
-	}
+	e.Set("CC_host", host.CC())
+	e.Set("CXX_host", host.CXX())
+	e.Set("AR_host", host.Tool("ar"))
+	e.Set("LINK_host", host.CXX())
 	e.Set("GYP_CROSSCOMPILE", "1")
 	return e
 }

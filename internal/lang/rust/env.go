@@ -45,15 +45,15 @@ func Cargo(v, host compose.View, s env.Settings) env.Environment {
 	// The host's own first: where it is the platform's target too, nothing tells the two apart but the linker, which
 	// RustFlags names again.
 	if p.Class != elf.ELFCLASS32 { // what has to have the platform's size of pointers adds -m32 to the host's compiler, unless HOST_CC is set (luajit-src); CC_<host> says the same
-		e.Set("HOST_CC", host.Tool("clang"))
+		e.Set("HOST_CC", host.CC())
 	}
-	e.Set("HOST_CXX", host.Tool("clang++"))
+	e.Set("HOST_CXX", host.CXX())
 	e.Set("HOST_AR", host.Tool("ar"))
 	forTarget(&e, h, host, env.Settings{})
 	if v.Key != "" { // otherwise the platform has no C compiler
 		forTarget(&e, p, v, s)
 	}
-	e.Set("CARGO_TARGET_"+upper(h.Rust)+"_LINKER", host.Tool("clang"))
+	e.Set("CARGO_TARGET_"+upper(h.Rust)+"_LINKER", host.CC())
 	for _, name := range slices.Sorted(maps.Keys(v.Sysroot.CargoEnv)) {
 		e.Set(name, v.Sysroot.CargoEnv[name])
 	}
@@ -69,8 +69,8 @@ func upper(target string) string { return strings.ToUpper(under(target)) }
 
 func forTarget(e *env.Environment, p platform.Platform, v compose.View, s env.Settings) {
 	t := under(p.Rust)
-	e.Set("CC_"+t, v.Tool("clang"))
-	e.Set("CXX_"+t, v.Tool("clang++"))
+	e.Set("CC_"+t, v.CC())
+	e.Set("CXX_"+t, v.CXX())
 	e.Set("AR_"+t, v.Tool("ar"))
 	e.Set("RANLIB_"+t, v.Tool("ranlib"))
 	// Set and empty where there are none: plain CFLAGS, which may be another's, must not come in their place.
@@ -81,7 +81,7 @@ func forTarget(e *env.Environment, p platform.Platform, v compose.View, s env.Se
 		stdlib = "-stdlib=libc++"
 	}
 	e.Set("CXXFLAGS_"+t, strings.Join(append([]string{stdlib}, s.CXXFlags...), " "))
-	e.Set("CARGO_TARGET_"+upper(p.Rust)+"_LINKER", v.Tool("clang"))
+	e.Set("CARGO_TARGET_"+upper(p.Rust)+"_LINKER", v.CC())
 	e.Set("CMAKE_TOOLCHAIN_FILE_"+t, v.CMakeToolchain())
 	e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+t, env.Bindgen(v, "-resource-dir="+v.ResourceDir()))
 	e.Set("PKG_CONFIG_"+t, v.Tool("pkg-config"))

@@ -77,7 +77,7 @@ func byHand(v, host, linker compose.View, s env.Settings) env.Environment {
 	}
 	e := Cargo(v, host, s)
 	if h := host.Platform.Rust; h != v.Platform.Rust {
-		e.Set("CARGO_TARGET_"+upper(h)+"_LINKER", linker.Tool("clang"))
+		e.Set("CARGO_TARGET_"+upper(h)+"_LINKER", linker.CC())
 	}
 	return e
 }

@@ -30,7 +30,7 @@ func ForStd(b compose.BuiltStd, dir, jobs string) (e env.Environment, command []
 	e.Set("CARGO_INCREMENTAL", "0")
 	e.Set("CARGO_PROFILE_RELEASE_DEBUG", "0")
 	e.Set("CARGO_PROFILE_RELEASE_LTO", "off")
-	e.Set("CARGO_TARGET_"+strings.ToUpper(strings.ReplaceAll(b.Host.Platform.Rust, "-", "_"))+"_LINKER", b.Host.Tool("clang"))
+	e.Set("CARGO_TARGET_"+strings.ToUpper(strings.ReplaceAll(b.Host.Platform.Rust, "-", "_"))+"_LINKER", b.Host.CC())
 	command = []string{
 		"cargo", "build", "--release", "--offline", "--locked", "--quiet", "--jobs=" + jobs, "--manifest-path=" + source + "/Cargo.toml",
 		"--target=" + b.Target, "--target-dir=" + dir + "/target",
