@@ -31,6 +31,7 @@ type Action struct {
 	Platform platform.Platform `json:"-"`
 	OCI      string            `json:"platform"`
 	Recipe   string            `json:"recipe"`
+	Language string            `json:"-"` // the recipe's (package lang)
 	// ID is the hash of all that the action is made of but the content of its inputs: commands, environment, tools.
 	ID      ID              `json:"id"`
 	Env     env.Environment `json:"env"`
@@ -144,10 +145,10 @@ type Step struct {
 
 // An Output is files that become artifacts.
 type Output struct {
-	Path  string `json:"path,omitempty"`  // glob relative to the build directory
-	Dist  string `json:"dist,omitempty"`  // path relative to Dist; "" keeps the base name
-	Stage bool   `json:"stage,omitempty"` // everything below the stage, with its paths
-	Cargo string `json:"cargo,omitempty"` // the file with cargo's messages, which name what was built
+	Path   string `json:"path,omitempty"`   // glob relative to the build directory
+	Dist   string `json:"dist,omitempty"`   // path relative to Dist; "" keeps the base name
+	Stage  bool   `json:"stage,omitempty"`  // everything below the stage, with its paths
+	Listed string `json:"listed,omitempty"` // the file in which the language finds what was built
 }
 
 // A Need is another action's result that an action is built with.

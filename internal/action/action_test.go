@@ -47,6 +47,7 @@ func TestEveryFieldCounts(t *testing.T) {
 	not := map[string]string{
 		"Action.ID":         "it is the hash itself",
 		"Action.Platform":   "OCI has its name; compilers, flags and libraries stand in the commands",
+		"Action.Language":   "Recipe says it",
 		"Action.Top":        "Root, Source and Build say it",
 		"Action.DistDir":    "where the result goes",
 		"Action.Dist":       "where the result goes",

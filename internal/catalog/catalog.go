@@ -60,12 +60,40 @@ type Toolchain struct {
 	// Jobserver is how releases of it are given jobs by GNU make's jobserver; the first that fits counts.
 	Jobserver []Jobserver `toml:"jobserver" json:"-"`
 
+	// Language is the one that it compiles, where that needs more than stands here (package lang).
+	Language string `toml:"language" json:"-"`
+	// Compiler is how a compiler view is made of it, where it compiles C.
+	Compiler *Compiler `toml:"compiler" json:"-"`
+	// Switches says that it fetches an exact release of itself, and that any release does that.
+	Switches bool `toml:"switches" json:"-"`
+	// BringsLibc says that it links without a C compiler where a platform names a linker of its own, with the C library
+	// that its standard library holds.
+	BringsLibc bool `toml:"brings_libc" json:"-"`
+
 	Absent []Absent `toml:"absent" json:"-"` // programs of the same name as the host's that it does not have
 
 	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a
 	// project says source = Choice.
 	Provides string `toml:"provides" json:"provides,omitempty"`
 	Choice   string `toml:"choice" json:"choice,omitempty"`
+}
+
+// A Compiler says how a directory of programs that compile for one platform is made of a toolchain.
+type Compiler struct {
+	C         string            `toml:"c"`          // its own name as a compiler of C, and the program in Bin
+	CXX       string            `toml:"cxx"`        // that as a compiler of C++
+	Drivers   []string          `toml:"drivers"`    // all names that it is called by; it knows by its name what it is to do
+	Bin       string            `toml:"bin"`        // the directory of its programs
+	Resources string            `toml:"resources"`  // that of its own headers
+	Tools     map[string]string `toml:"tools"`      // names of binary tools, and the program behind each
+	Strippers map[string]string `toml:"strippers"`  // those that can take symbols away
+	PkgConfig string            `toml:"pkg_config"` // the toolchain that has pkg-config
+}
+
+// Compiler is the toolchain that compiles C.
+func (c *Catalog) Compiler() *Toolchain {
+	i := slices.IndexFunc(c.Toolchains, func(t *Toolchain) bool { return t.Compiler != nil })
+	return c.Toolchains[i] // a test of this package sees that there is one
 }
 
 // A Jobserver is one way to be told of a jobserver.
@@ -233,6 +261,11 @@ func (t *Toolchain) fill(r *strings.Replacer) {
 		return out
 	}
 	t.Programs, t.Env = filled(t.Programs), filled(t.Env)
+	if t.Compiler != nil {
+		c := *t.Compiler
+		c.Bin, c.Resources = r.Replace(c.Bin), r.Replace(c.Resources)
+		t.Compiler = &c
+	}
 }
 
 // A Sysroot defines where headers and libraries of the platforms come from: a libc with what belongs to it, or the

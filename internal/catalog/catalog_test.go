@@ -173,6 +173,46 @@ func TestToolchains(t *testing.T) {
 	}
 }
 
+// TestCompiler: one toolchain compiles C, and says all that a view of it is made by. Its other names are those of
+// other compilers.
+func TestCompiler(t *testing.T) {
+	c := load(t)
+	var found []string
+	for _, d := range c.Toolchains {
+		if d.Compiler != nil {
+			found = append(found, d.Name)
+		}
+	}
+	if len(found) != 1 || c.Compiler().Name != found[0] {
+		t.Fatalf("compilers of C are %q, want one", found)
+	}
+	d := c.Compiler()
+	for _, s := range d.Sources {
+		in := d.In(s).Compiler
+		for name, value := range map[string]string{"c": in.C, "cxx": in.CXX, "bin": in.Bin, "resources": in.Resources, "pkg_config": in.PkgConfig} {
+			if value == "" || strings.Contains(value, "{") {
+				t.Errorf("%s of suite %s: %s is %q", d.Name, s.Suite, name, value)
+			}
+		}
+		if !slices.Contains(in.Drivers, in.C) || !slices.Contains(in.Drivers, in.CXX) || in.Strippers["strip"] == "" || in.Tools["ar"] == "" {
+			t.Errorf("%s of suite %s: drivers %q, strippers %v", d.Name, s.Suite, in.Drivers, in.Strippers)
+		}
+		for _, programs := range []map[string]string{in.Tools, in.Strippers} {
+			for name, program := range programs {
+				if _, ok := d.Programs[program]; !ok {
+					t.Errorf("%s: %s is %s, which is not among its programs", d.Name, name, program)
+				}
+			}
+		}
+	}
+	if c.Toolchain(d.Compiler.PkgConfig) == nil {
+		t.Errorf("no toolchain %q", d.Compiler.PkgConfig)
+	}
+	if !strings.Contains(d.Compiler.Bin, "{slot}") {
+		t.Errorf("In changes the definition: %q", d.Compiler.Bin)
+	}
+}
+
 // TestInLeavesTheDefinition: reading a definition for one source must not change it for the next.
 func TestInLeavesTheDefinition(t *testing.T) {
 	d := load(t).Toolchain("clang")
@@ -527,9 +567,9 @@ func TestRecipes(t *testing.T) {
 		for _, o := range r.Outputs {
 			holds("output", o.When)
 			one("output", o.Path)
-			one("output", o.Cargo)
+			one("output", o.Listed)
 			kinds := 0
-			for _, is := range []bool{o.Path != "", o.Stage, o.Cargo != ""} {
+			for _, is := range []bool{o.Path != "", o.Stage, o.Listed != ""} {
 				if is {
 					kinds++
 				}

@@ -11,6 +11,7 @@ import (
 type Recipe struct {
 	Name       string `toml:"name" json:"name"`
 	Summary    string `toml:"summary" json:"summary"`
+	Language   string `toml:"language" json:"-"`    // of what it builds, where that needs more than stands here (package lang)
 	CopySource bool   `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
 	Refuses    string `toml:"refuses" json:"-"`     // characters that its tools do not take in the path of the source
 	OwnOpt     bool   `toml:"own_opt" json:"-"`     // the build system optimises by itself, and opt is passed on only where a target sets it
@@ -118,10 +119,10 @@ type Step struct {
 // An Output is a file that the recipe promises where the target names none: a path in the build directory, or all that
 // was installed into the stage.
 type Output struct {
-	When  string `toml:"when"`
-	Path  string `toml:"path"`
-	Stage bool   `toml:"stage"`
-	Cargo string `toml:"cargo"` // the file with cargo's messages (--message-format=json), which name what was built
+	When   string `toml:"when"`
+	Path   string `toml:"path"`
+	Stage  bool   `toml:"stage"`
+	Listed string `toml:"listed"` // the file in which the language finds what was built: cargo's messages (--message-format=json)
 }
 
 // A Log is where build systems of one kind write of the tests that they compile while they configure.

@@ -63,9 +63,9 @@ func (c *Composer) cxx(ctx context.Context, v View) error {
 		if err := os.Mkdir(filepath.Join(tmp, "lib"), 0o755); err != nil {
 			return err
 		}
-		ar := exec.CommandContext(ctx, v.Clang.Program("llvm-ar"), append([]string{"rcsD", filepath.Join(tmp, "lib", lib.Name+".a")}, objects...)...)
+		ar := exec.CommandContext(ctx, v.Clang.Program(v.Clang.compiler().Tools["ar"]), append([]string{"rcsD", filepath.Join(tmp, "lib", lib.Name+".a")}, objects...)...)
 		if out, err := ar.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: llvm-ar: %w\n%s", what, err, out)
+			return fmt.Errorf("%s: %s: %w\n%s", what, filepath.Base(ar.Path), err, out)
 		}
 		c.note("%s: compiled in %.0f s", what, time.Since(start).Seconds())
 		return os.RemoveAll(filepath.Join(tmp, "obj"))
@@ -155,12 +155,12 @@ func compiling(config string) []string {
 	})
 }
 
-// run runs clang by itself. What the caller's environment says to a compiler (CPATH) does not count.
+// run runs the compiler by itself. What the caller's environment says to a compiler (CPATH) does not count.
 func (v View) run(ctx context.Context, dir string, args []string) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(v.Clang.Dir, "usr/lib/llvm-"+v.Clang.Slot+"/bin/clang"), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(v.Clang.Dir, v.Clang.compiler().Bin, v.Clang.compiler().C), args...)
 	cmd.Dir, cmd.Env = dir, []string{"LC_ALL=C"}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("clang: %w\n%s", err, out)
+		return fmt.Errorf("%s: %w\n%s", v.Clang.Name, err, out)
 	}
 	return nil
 }

@@ -8,11 +8,6 @@ import (
 	"xbuild/internal/unstripped"
 )
 
-// strippers are the names of the tools that can take symbols away, and the LLVM program behind each.
-var strippers = map[string]string{
-	"strip": "llvm-strip", "llvm-strip": "llvm-strip", "objcopy": "llvm-objcopy", "llvm-objcopy": "llvm-objcopy", "ld": "ld.lld", "ld.lld": "ld.lld",
-}
-
 // stripper is the content of a program by the name of such a tool. The linker is not given what it does not know and
 // what changes nothing. While an action runs, xbuild keeps what the tool is
 // about to take away, because the audit wants it (package unstripped); everywhere else, and where a linker strips

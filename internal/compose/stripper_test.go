@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"xbuild/internal/catalog"
 )
 
 // TestStrippers: the tools that strip ask xbuild to keep what they take while an action runs, and are themselves
@@ -24,7 +26,11 @@ func TestStrippers(t *testing.T) {
 		}
 	}
 	put("xbuild", "#!/bin/sh\necho xbuild \"$@\"\n")
-	for name, program := range strippers {
+	all, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, program := range all.Compiler().Compiler.Strippers {
 		put("view/bin/"+name, v.stripper(program))
 		put("clang/programs/"+program, "#!/bin/sh\necho "+program+" \"$@\"\n")
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"xbuild/internal/catalog"
 	"xbuild/internal/platform"
 )
 
@@ -69,7 +70,7 @@ func (v View) Leniently(root string) View {
 
 func (v View) keyed(root, name string) View {
 	p := v.Platform
-	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.configScript("config"), v.stripper("strip"), v.stripper("ld.lld"), v.assembler(), fmt.Sprint(v.Clang.absent), fmt.Sprint(tools), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
+	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.configScript("config"), v.stripper("strip"), v.stripper("ld.lld"), v.assembler(), fmt.Sprint(v.Clang.absent), fmt.Sprint(v.Clang.compiler().Tools), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
 	if len(v.Sysroot.Tools) > 0 {
 		parts = append(parts, fmt.Sprint(v.Sysroot.Tools), v.plain("tool")) // fmt sorts maps
 	}
@@ -123,17 +124,29 @@ func (v View) Tool(name string) string {
 	return filepath.Join(v.Dir, "bin", v.Platform.Triplet+"-"+name)
 }
 
+// CC and CXX are the paths of the compiler, for C and for C++.
+func (v View) CC() string  { return v.Tool(v.Clang.compiler().C) }
+func (v View) CXX() string { return v.Tool(v.Clang.compiler().CXX) }
+
+// compiler says how views are made of a toolchain.
+func (t Toolchain) compiler() catalog.Compiler {
+	if t.def == nil || t.def.Compiler == nil {
+		return catalog.Compiler{}
+	}
+	return *t.def.Compiler
+}
+
 // ResourceDir is the directory of the compiler's own headers.
 func (v View) ResourceDir() string {
-	return filepath.Join(v.Clang.Dir, "usr/lib/llvm-"+v.Clang.Slot, "lib/clang", v.Clang.Slot)
+	return filepath.Join(v.Clang.Dir, v.Clang.compiler().Resources)
 }
 
 // RustLinker is the program that rustc links with: the C compiler, or where there is none a linker.
 func (v View) RustLinker() string {
 	if v.Platform.RustLinker != "" {
-		return filepath.Join(v.Clang.Dir, "usr/lib/llvm-"+v.Clang.Slot+"/bin", v.Platform.RustLinker)
+		return filepath.Join(v.Clang.Dir, v.Clang.compiler().Bin, v.Platform.RustLinker)
 	}
-	return v.Tool("clang")
+	return v.CC()
 }
 
 // CMakeToolchain is the path of the view's toolchain file (cmake-toolchains(7)).
@@ -145,18 +158,6 @@ func (v View) ConfigSite() string { return filepath.Join(v.Dir, "config.site") }
 // Meson is the path of the view's machine file (Meson's manual, "Machine files"): a cross file for a platform, a native
 // file for the host.
 func (v View) Meson() string { return filepath.Join(v.Dir, "machine.ini") }
-
-// drivers are the names of the compiler, with the mode that clang takes from each (cc, gcc: C; the rest C++ or the
-// preprocessor).
-var drivers = []string{"clang", "gcc", "cc", "clang++", "g++", "c++", "cpp", "c89", "c99", "clang-cpp"}
-
-// tools are the names of the binary tools and the LLVM program behind each; every one of these programs knows by its
-// name what it is to do.
-var tools = map[string]string{
-	"ar": "llvm-ar", "ranlib": "llvm-ranlib", "nm": "llvm-nm", "readelf": "llvm-readelf", "size": "llvm-size", "strings": "llvm-strings", "c++filt": "llvm-cxxfilt",
-	"gcc-ar": "llvm-ar", "gcc-ranlib": "llvm-ranlib", "gcc-nm": "llvm-nm", "llvm-ar": "llvm-ar", "llvm-ranlib": "llvm-ranlib", "llvm-nm": "llvm-nm",
-	"objdump": "llvm-objdump", "llvm-objdump": "llvm-objdump", "addr2line": "llvm-addr2line", "dwp": "llvm-dwp",
-}
 
 // tree is the directory of another tree of the store as the configuration file names it.
 func tree(key string) string { return "<CFGDIR>/../../" + key }
@@ -177,7 +178,7 @@ func (v View) base(target string) string {
 	fmt.Fprintf(&b, "# %s: made by xbuild\n", v.Platform.Name)
 	fmt.Fprintf(&b, "--target=%s\n", target)
 	fmt.Fprintf(&b, "--sysroot=%s\n", tree(v.Sysroot.Key))
-	fmt.Fprintf(&b, "-resource-dir=%s\n", tree(v.Clang.Key)+"/usr/lib/llvm-"+v.Clang.Slot+"/lib/clang/"+v.Clang.Slot)
+	fmt.Fprintf(&b, "-resource-dir=%s\n", tree(v.Clang.Key)+"/"+v.Clang.compiler().Resources)
 	fmt.Fprintln(&b, "--ld-path=<CFGDIR>/ld.lld")
 	if v.Clang.compat != "" {
 		fmt.Fprintf(&b, "-fclang-abi-compat=%s\n", v.Clang.compat)
@@ -346,7 +347,7 @@ func (v View) meson() string {
 	var b strings.Builder
 	p := v.Platform
 	fmt.Fprintf(&b, "# %s: made by xbuild\n[binaries]\n", p.Name)
-	for _, tool := range [][2]string{{"c", "clang"}, {"cpp", "clang++"}, {"ar", "ar"}, {"nm", "nm"}, {"ranlib", "ranlib"}, {"strip", "strip"}, {"objcopy", "objcopy"}, {"readelf", "readelf"}, {"pkg-config", "pkg-config"}} {
+	for _, tool := range [][2]string{{"c", v.Clang.compiler().C}, {"cpp", v.Clang.compiler().CXX}, {"ar", "ar"}, {"nm", "nm"}, {"ranlib", "ranlib"}, {"strip", "strip"}, {"objcopy", "objcopy"}, {"readelf", "readelf"}, {"pkg-config", "pkg-config"}} {
 		fmt.Fprintf(&b, "%s = '@DIRNAME@/bin/%s-%s'\n", tool[0], p.Triplet, tool[1])
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Sysroot.Tools)) {
@@ -388,11 +389,12 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		if err := os.Mkdir(bin, 0o755); err != nil {
 			return err
 		}
-		stub := filepath.Join(bin, v.Platform.Triplet+"-clang")
-		if err := copyFile(filepath.Join(v.Clang.Dir, "usr/lib/llvm-"+v.Clang.Slot+"/bin/clang"), stub); err != nil {
+		made := v.Clang.compiler()
+		stub := filepath.Join(bin, v.Platform.Triplet+"-"+made.C)
+		if err := copyFile(filepath.Join(v.Clang.Dir, made.Bin, made.C), stub); err != nil {
 			return err
 		}
-		for _, name := range drivers {
+		for _, name := range made.Drivers {
 			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
 				if p := filepath.Join(bin, n); p != stub {
 					if err := os.Link(stub, p); err != nil {
@@ -401,14 +403,14 @@ func (c *Composer) view(ctx context.Context, v View) error {
 				}
 			}
 		}
-		for name, program := range tools {
+		for name, program := range made.Tools {
 			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
 				if err := os.Symlink(filepath.Join("../..", v.Clang.Key, "programs", program), filepath.Join(bin, n)); err != nil {
 					return err
 				}
 			}
 		}
-		for name, program := range strippers {
+		for name, program := range made.Strippers {
 			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
 				if err := os.WriteFile(filepath.Join(bin, n), []byte(v.stripper(program)), 0o755); err != nil {
 					return err
@@ -417,7 +419,7 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		}
 		for name, program := range v.Sysroot.Tools {
 			named := v.Platform.Triplet + "-" + name
-			if err := os.Symlink(filepath.Join("../..", v.Clang.Key, "usr/lib/llvm-"+v.Clang.Slot+"/bin", program), filepath.Join(bin, named)); err != nil {
+			if err := os.Symlink(filepath.Join("../..", v.Clang.Key, made.Bin, program), filepath.Join(bin, named)); err != nil {
 				return err
 			}
 			if err := os.WriteFile(filepath.Join(bin, name), []byte(v.plain(name)), 0o755); err != nil {

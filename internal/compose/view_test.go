@@ -38,8 +38,13 @@ func golden(t *testing.T, name, got string) {
 // The parts of a view, from definitions and a lock that are made up and do not change.
 func parts(t testing.TB, root string, p platform.Platform) (clang, pkgconf Toolchain, sysroot Sysroot) {
 	t.Helper()
+	all, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
 	toolchain := func(name, version, slot string) Toolchain {
-		def := &catalog.Toolchain{Name: name, Sources: []catalog.Source{{Archive: "debian", Suite: "trixie", Slot: slot}}}
+		source := catalog.Source{Archive: "debian", Suite: "trixie", Slot: slot}
+		def := (&catalog.Toolchain{Name: name, Compiler: all.Toolchain(name).Compiler}).In(source)
 		tc, err := NewToolchain(root, def, lock.Toolchain{Name: name, Version: version, Host: "linux/amd64", Files: []lock.File{{Name: name, SHA256: strings.Repeat("1", 64)}}})
 		if err != nil {
 			t.Fatal(err)

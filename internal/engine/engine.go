@@ -24,6 +24,7 @@ import (
 	"xbuild/internal/bench"
 	"xbuild/internal/cache"
 	"xbuild/internal/catalog"
+	"xbuild/internal/env"
 	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
 	"xbuild/internal/hosttools"
@@ -269,7 +270,7 @@ func (e *Engine) place() error {
 			return err
 		}
 		p.BuildAt = e.opt.BuildDir
-	case !plan.Plain(declared[0]), writable(declared[0]) != nil:
+	case !env.Plain(declared[0]), writable(declared[0]) != nil:
 		// Projects in containers lie in the same place all; the name tells them apart.
 		sum := sha256.Sum256([]byte(p.Name + "\x00" + p.Dir))
 		p.BuildAt = e.store.BuildPath(hex.EncodeToString(sum[:12]))

@@ -8,6 +8,7 @@ import (
 
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/platform"
 )
 
@@ -135,7 +136,7 @@ func (s *surroundings) vars(xbuild string) env.Environment {
 			}
 		}
 		if s.use != aloneCargo {
-			e = e.Merge(env.ForHost(s.view, s.host, s.plain, s.settings, os.Getenv("MAKEFLAGS")))
+			e = e.Merge(table.ForHost(s.view, s.host, s.plain, s.settings, os.Getenv("MAKEFLAGS")))
 		}
 		if s.use != noCargo && s.platform.Rust != "" {
 			e = s.cargo.environment(e, s.view, s.settings, s.use)

@@ -14,6 +14,8 @@ import (
 	"xbuild/internal/compose"
 	"xbuild/internal/crates"
 	"xbuild/internal/env"
+	"xbuild/internal/lang/golang"
+	"xbuild/internal/lang/rust"
 	"xbuild/internal/lock"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
@@ -78,7 +80,7 @@ func (e *Engine) hostGo(ctx context.Context) error {
 func (e *Engine) goToolchain(caller env.Environment) (v env.Var, set bool) {
 	asked := e.pl.Project.Toolchains["go"]
 	const name = "GOTOOLCHAIN"
-	return env.Var{Name: name, Value: plan.GoToolchain(asked, caller.Lookup(name))}, asked.Source != "host"
+	return env.Var{Name: name, Value: golang.Release(asked, caller.Lookup(name))}, asked.Source != "host"
 }
 
 // cratesWritten tells whether cargo has written a lock file that there was none of when Rust's release was chosen.
@@ -242,7 +244,7 @@ func (e *Engine) cargoFor(command string) cargoUse {
 
 // A cargoParts is what cargo needs for a platform beside its view.
 type cargoParts struct {
-	plan.Cargo
+	rust.Tools
 	tools []compose.Toolchain // that the crates' build scripts call
 }
 
@@ -265,7 +267,7 @@ func (e *Engine) cargo(p platform.Platform, view *compose.View, into *cargoParts
 			return req, err
 		},
 		take: func(set *compose.Set) (err error) {
-			if into.Cargo, err = e.pl.Cargo(p, *view); err != nil {
+			if into.Tools, err = rust.For(&e.pl.Tools, p); err != nil {
 				return err
 			}
 			set.View(into.Host)
@@ -291,7 +293,7 @@ func (e *Engine) cargo(p platform.Platform, view *compose.View, into *cargoParts
 
 // path are the directories of cargo's programs.
 func (c cargoParts) path() []string {
-	path := c.Cargo.Path()
+	path := c.Tools.Path()
 	for _, t := range c.tools {
 		path = append(path, t.Bin())
 	}
@@ -306,15 +308,15 @@ func (c cargoParts) environment(
 		e = e.With(t.Env())
 	}
 	if use == aloneCargo {
-		e = env.ForCargo(e, v, c.Host, settings)
+		e = rust.ForCargo(e, v, c.Host, settings)
 	}
 	// The caller's own flags for rustc count.
 	caller := env.Environment{
 		{Name: "RUSTFLAGS", Value: os.Getenv("RUSTFLAGS")},
 		{Name: "CARGO_ENCODED_RUSTFLAGS", Value: os.Getenv("CARGO_ENCODED_RUSTFLAGS")},
 	}
-	flags := env.RustFlags(v, c.Baseline, c.Rust.Rust.Version, settings)
-	return env.WithCargo(e, v, c.Host, settings, flags, caller).Merge(c.Env)
+	flags := rust.RustFlags(v, c.Baseline, c.Rust.Rust.Version, settings)
+	return rust.WithCargo(e, v, c.Host, settings, flags, caller).Merge(c.Env)
 }
 
 // atHand are the toolchains that a project names and that an environment has therefore; not those that come with the
@@ -352,7 +354,7 @@ func languageEnv(p platform.Platform, b platform.Baseline) env.Environment {
 	if p.GOOS == "" {
 		return nil
 	}
-	e := env.ForGo(p, b)
+	e := golang.Environment(p, b)
 	if p.HasSysroot() {
 		e.Set("CGO_ENABLED", "1")
 	} else {

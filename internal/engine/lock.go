@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"xbuild/internal/action"
+	"xbuild/internal/lang/node"
 	"xbuild/internal/lock"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
@@ -113,8 +114,8 @@ func (e *Engine) lockedNodes() (resolve.Requests, error) {
 			if step.In == nil {
 				continue
 			}
-			req, err := e.pl.RequireNode(a.Platform, *step.In)
-			if errors.Is(err, plan.ErrNoNode) {
+			req, err := node.Require(&e.pl.Tools, a.Platform, *step.In)
+			if errors.Is(err, node.ErrNoNode) {
 				continue
 			}
 			if err != nil {

@@ -16,6 +16,7 @@ import (
 	"xbuild/internal/compose"
 	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
+	"xbuild/internal/lang/node"
 	"xbuild/internal/lock"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
@@ -357,9 +358,9 @@ func (e *Engine) sysroot(p platform.Platform, into *compose.Sysroot) thing {
 // node is a platform's Node.js.
 func (e *Engine) node(p platform.Platform, t action.NodeTest, into *action.Node) thing {
 	return thing{
-		require: func() (resolve.Requests, error) { return e.pl.RequireNode(p, t) },
+		require: func() (resolve.Requests, error) { return node.Require(&e.pl.Tools, p, t) },
 		take: func(set *compose.Set) (err error) {
-			if *into, err = e.pl.Node(p, t); err != nil {
+			if *into, err = node.Locked(&e.pl.Tools, p, t); err != nil {
 				return err
 			}
 			set.Sysroot(into.Tree)

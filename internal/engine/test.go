@@ -11,7 +11,7 @@ import (
 	"xbuild/internal/compose"
 	"xbuild/internal/emulate"
 	"xbuild/internal/execute"
-	"xbuild/internal/plan"
+	"xbuild/internal/lang/node"
 	"xbuild/internal/platform"
 )
 
@@ -201,9 +201,9 @@ func (e *Engine) testNodes(p *action.Graph) (testNodes, error) {
 			}
 			t := *step.In
 			out.of[step.In] = &t
-			_, err := e.pl.RequireNode(a.Platform, t)
+			_, err := node.Require(&e.pl.Tools, a.Platform, t)
 			switch {
-			case errors.Is(err, plan.ErrNoNode):
+			case errors.Is(err, node.ErrNoNode):
 				t.None = err
 			case err != nil:
 				return out, err

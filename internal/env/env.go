@@ -3,7 +3,6 @@
 package env
 
 import (
-	"debug/elf"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -72,8 +71,10 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 	e.Set("XBUILD", xbuild)
 	e.Set("XBUILD_PLATFORM", p.Name)
 	e.Set("XBUILD_TRIPLET", p.Triplet)
+	e.Set("CC", v.CC())
+	e.Set("CXX", v.CXX())
 	for _, tool := range []struct{ name, tool string }{
-		{"CC", "clang"}, {"CXX", "clang++"}, {"CPP", "cpp"}, {"LD", "ld"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"STRIP", "strip"},
+		{"CPP", "cpp"}, {"LD", "ld"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"STRIP", "strip"},
 		{"OBJCOPY", "objcopy"}, {"READELF", "readelf"}, {"SIZE", "size"}, {"STRINGS", "strings"},
 	} {
 		e.Set(tool.name, v.Tool(tool.tool))
@@ -90,12 +91,12 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 	// The cc crate's names (docs.rs/cc, "External configuration via environment variables") and bindgen's.
 	rust := strings.ReplaceAll(p.Rust, "-", "_")
 	if rust != "" {
-		e.Set("CC_"+rust, v.Tool("clang"))
-		e.Set("CXX_"+rust, v.Tool("clang++"))
+		e.Set("CC_"+rust, v.CC())
+		e.Set("CXX_"+rust, v.CXX())
 		e.Set("AR_"+rust, v.Tool("ar"))
-		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_LINKER", v.Tool("clang"))
+		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_LINKER", v.CC())
 		e.Set("CARGO_TARGET_"+strings.ToUpper(rust)+"_RUNNER", xbuild+" run -p "+p.Name)
-		e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+rust, bindgen(v))
+		e.Set("BINDGEN_EXTRA_CLANG_ARGS_"+rust, Bindgen(v))
 		e.Set("CMAKE_TOOLCHAIN_FILE_"+rust, v.CMakeToolchain())
 	}
 	e.Set("CMAKE_TOOLCHAIN_FILE", v.CMakeToolchain())
@@ -136,9 +137,9 @@ func ForPages(p platform.Platform) Environment {
 	return Environment{{"JEMALLOC_SYS_WITH_LG_PAGE", strconv.Itoa(p.LgPage())}}
 }
 
-// bindgen are the arguments of clang's library for the platform's headers: what the view's configuration file says,
+// Bindgen are the arguments of clang's library for the platform's headers: what the view's configuration file says,
 // which the library does not read.
-func bindgen(v compose.View, more ...string) string {
+func Bindgen(v compose.View, more ...string) string {
 	args := append([]string{"--target=" + v.Platform.LLVM, "--sysroot=" + v.Sysroot.Dir}, more...)
 	driver := slices.DeleteFunc(slices.Clone(v.Platform.Driver), func(f string) bool { return strings.HasPrefix(f, "-Wl,") })
 	return strings.Join(slices.Concat(args, v.Sysroot.In(v.Sysroot.Dir), v.Flags, driver), " ")
@@ -149,43 +150,21 @@ func bindgen(v compose.View, more ...string) string {
 // scripts (BUILD_CC).
 func ForBuild(host compose.View) Environment {
 	var e Environment
-	for _, tool := range []struct{ name, tool string }{{"CC", "clang"}, {"CXX", "clang++"}, {"CPP", "cpp"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"LD", "ld"}} {
+	e.Set("CC_FOR_BUILD", host.CC())
+	e.Set("CXX_FOR_BUILD", host.CXX())
+	for _, tool := range []struct{ name, tool string }{{"CPP", "cpp"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"LD", "ld"}} {
 		e.Set(tool.name+"_FOR_BUILD", host.Tool(tool.tool))
 	}
-	e.Set("BUILD_CC", host.Tool("clang"))
-	e.Set("HOSTCC", host.Tool("clang"))
-	e.Set("HOSTCXX", host.Tool("clang++"))
+	e.Set("BUILD_CC", host.CC())
+	e.Set("HOSTCC", host.CC())
+	e.Set("HOSTCXX", host.CXX())
 	return e
 }
 
-// ForHost returns the variables by which build systems that are called by hand find what compiles for the host, whose
-// programs run while a project is built, beside what ForC says of the platform: autoconf's and make's (ForBuild),
-// cargo's and the cc and cmake crates' (docs.rs/cc, docs.rs/cmake; linker is what cargo's own rustc links with),
-// node-gyp's (gyp's pylib/gyp/generator/make.py). What has no name of its own, Meson's files and CMake's for the host,
-// gets one. flags are the caller's for make.
-func ForHost(v, host, linker compose.View, s Settings, flags string) Environment {
-	e := ForBuild(host)
-	if v.Platform.Rust != "" {
-		e = e.Merge(Cargo(v, host, s))
-		if h := host.Platform.Rust; h != v.Platform.Rust {
-			e.Set("CARGO_TARGET_"+upper(h)+"_LINKER", linker.Tool("clang"))
-		}
-	}
-	for _, tool := range []struct{ name, tool string }{{"CC", "clang"}, {"CXX", "clang++"}, {"AR", "ar"}, {"LINK", "clang++"}} {
-		e.Set(tool.name+"_host", host.Tool(tool.tool))
-	}
-	e.Set("GYP_CROSSCOMPILE", "1")
-	e.Set("HOST_CMAKE_TOOLCHAIN_FILE", host.CMakeToolchain())
-	e.Set("XBUILD_MESON_CROSS", v.Meson())
-	e.Set("XBUILD_MESON_NATIVE", host.Meson())
-	e.Set("MAKEFLAGS", hostMake(flags, v.Platform.Class == elf.ELFCLASS32))
-	return e
-}
-
-// hostMake adds to the flags of make the variables by which Makefiles name a compiler for the host, as if they were on
+// HostMake adds to the flags of make the variables by which Makefiles name a compiler for the host, as if they were on
 // its command line: most set them to gcc, which is the platform's (GNU make's manual, "Communicating Options to a
 // Sub-make"). For a platform of 32 bits HOST_CC is left to who knows whether it wants -m32 (LuaJIT).
-func hostMake(flags string, narrow bool) string {
+func HostMake(flags string, narrow bool) string {
 	variables := "HOSTCC=$(CC_FOR_BUILD) HOSTCXX=$(CXX_FOR_BUILD) BUILD_CC=$(CC_FOR_BUILD)"
 	if !narrow {
 		variables += " HOST_CC=$(CC_FOR_BUILD)"
@@ -197,16 +176,6 @@ func hostMake(flags string, narrow bool) string {
 		return flags + " " + variables
 	}
 	return strings.TrimLeft(flags+" -- "+variables, " ")
-}
-
-// ForGo returns the variables that choose Go's platform and instruction set.
-func ForGo(p platform.Platform, b platform.Baseline) Environment {
-	e := Environment{{"GOOS", p.GOOS}, {"GOARCH", p.GOARCH}}
-	for _, kv := range b.GoEnv() {
-		name, value, _ := strings.Cut(kv, "=")
-		e.Set(name, value)
-	}
-	return e
 }
 
 // Merge returns e with every variable of more set over it.

@@ -2,7 +2,6 @@ package env
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,93 +10,9 @@ import (
 	"strings"
 	"testing"
 
-	"xbuild/internal/catalog"
-	"xbuild/internal/compose"
-	"xbuild/internal/lock"
+	"xbuild/internal/env/envtest"
 	"xbuild/internal/platform"
 )
-
-var update = flag.Bool("update", false, "write golden files anew")
-
-// view is a platform's view in a store at /store, from a lock and definitions that are made up and do not change.
-func view(t *testing.T, p platform.Platform) compose.View {
-	t.Helper()
-	toolchain := func(name, version, slot string) compose.Toolchain {
-		def := &catalog.Toolchain{Name: name, Sources: []catalog.Source{{Archive: "debian", Suite: "trixie", Slot: slot}}}
-		tc, err := compose.NewToolchain("/store", def, lock.Toolchain{Name: name, Version: version, Host: "linux/amd64", Files: []lock.File{{Name: name, SHA256: strings.Repeat("1", 64)}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return tc
-	}
-	b, err := p.Baseline("", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root := compose.NewSysroot("/store", &catalog.Sysroot{Name: "glibc"}, lock.Sysroot{Name: "glibc", Arch: p.Debian, Suite: "trixie", Files: []lock.File{{Name: "libc6", SHA256: strings.Repeat("2", 64)}}})
-	return compose.NewView("/store", p, append(b.CFlags(), b.Macros()...), toolchain("clang", "19.1.7", "19"), toolchain("pkgconf", "1.8.1", ""), root)
-}
-
-// golden compares a text with testdata/name.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v: write it with: go test ./internal/env -update", err)
-	}
-	if got != string(want) {
-		t.Errorf("differs from %s (renew with: go test ./internal/env -update); now\n%s", file, got)
-	}
-}
-
-// TestEnvironments holds the environment of each platform against its golden file: C's for those that have it, and
-// Go's.
-func TestEnvironments(t *testing.T) {
-	for _, p := range platform.All() {
-		if !p.HasC() {
-			continue
-		}
-		t.Run(strings.ReplaceAll(p.Name, "/", "-"), func(t *testing.T) {
-			b, err := p.Baseline("", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			e := ForC(view(t, p), Settings{}, "/bin/xbuild").Merge(ForGo(p, b))
-			text, err := e.Format("sh", "/store/trees/view/bin")
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden(t, strings.ReplaceAll(p.Name, "/", "-")+".golden", text)
-			for _, v := range e {
-				if strings.Contains(v.Value, "  ") || v.Value != strings.TrimSpace(v.Value) || strings.HasSuffix(v.Name, "_") {
-					t.Errorf("%s=%q: blanks, or a name without its platform", v.Name, v.Value)
-				}
-			}
-		})
-	}
-}
-
-// TestGoAlone: every platform of Go has its GOOS and GOARCH.
-func TestGoAlone(t *testing.T) {
-	var b strings.Builder
-	for _, p := range platform.All() {
-		base, err := p.Baseline("", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(&b, "%s: %s\n", p.Name, strings.Join(ForGo(p, base).Strings(), " "))
-	}
-	golden(t, "go.golden", b.String())
-}
 
 // nasty are values that a quoting that is not thought through breaks at.
 var nasty = Environment{
@@ -129,7 +44,7 @@ func TestFormats(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden(t, "formats/"+f+".golden", text)
+			envtest.Golden(t, "formats/"+f+".golden", text)
 			without, err := nasty.Format(f, "")
 			if err != nil {
 				t.Fatal(err)
@@ -300,13 +215,13 @@ func TestSettings(t *testing.T) {
 	has := func(e Environment, name string) bool {
 		return slices.ContainsFunc(e, func(v Var) bool { return v.Name == name })
 	}
-	bare := ForC(view(t, p), Settings{}, "/bin/xbuild")
+	bare := ForC(envtest.View(t, p), Settings{}, "/bin/xbuild")
 	for _, name := range []string{"CFLAGS", "CXXFLAGS", "LDFLAGS"} {
 		if has(bare, name) {
 			t.Errorf("%s is set without a reason", name)
 		}
 	}
-	full := ForC(view(t, p), Settings{CFlags: []string{"-O2", "-g"}, CXXFlags: []string{"-O3"}, LDFlags: []string{"-s"}}, "/bin/xbuild")
+	full := ForC(envtest.View(t, p), Settings{CFlags: []string{"-O2", "-g"}, CXXFlags: []string{"-O3"}, LDFlags: []string{"-s"}}, "/bin/xbuild")
 	for name, want := range map[string]string{"CFLAGS": "-O2 -g", "CXXFLAGS": "-O3", "LDFLAGS": "-s"} {
 		if got := full.Lookup(name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
@@ -325,9 +240,9 @@ func TestForBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := view(t, host)
-	e := ForC(view(t, p), Settings{}, "/bin/xbuild").Merge(ForBuild(h))
-	for name, want := range map[string]string{"CC": view(t, p).Tool("clang"), "CC_FOR_BUILD": h.Tool("clang"), "CXX_FOR_BUILD": h.Tool("clang++"), "AR_FOR_BUILD": h.Tool("ar"), "BUILD_CC": h.Tool("clang"), "HOSTCC": h.Tool("clang"), "HOSTCXX": h.Tool("clang++")} {
+	h := envtest.View(t, host)
+	e := ForC(envtest.View(t, p), Settings{}, "/bin/xbuild").Merge(ForBuild(h))
+	for name, want := range map[string]string{"CC": envtest.View(t, p).Tool("clang"), "CC_FOR_BUILD": h.Tool("clang"), "CXX_FOR_BUILD": h.Tool("clang++"), "AR_FOR_BUILD": h.Tool("ar"), "BUILD_CC": h.Tool("clang"), "HOSTCC": h.Tool("clang"), "HOSTCXX": h.Tool("clang++")} {
 		if got := e.Lookup(name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
 		}
@@ -358,13 +273,13 @@ func FuzzShell(f *testing.F) {
 // in another.
 func TestHostMake(t *testing.T) {
 	const v = "HOSTCC=$(CC_FOR_BUILD) HOSTCXX=$(CXX_FOR_BUILD) BUILD_CC=$(CC_FOR_BUILD) HOST_CC=$(CC_FOR_BUILD)"
-	if got := hostMake("-j8", true); got != "-j8 -- HOSTCC=$(CC_FOR_BUILD) HOSTCXX=$(CXX_FOR_BUILD) BUILD_CC=$(CC_FOR_BUILD)" {
+	if got := HostMake("-j8", true); got != "-j8 -- HOSTCC=$(CC_FOR_BUILD) HOSTCXX=$(CXX_FOR_BUILD) BUILD_CC=$(CC_FOR_BUILD)" {
 		t.Errorf("for a platform of 32 bits: %q", got)
 	}
 	for flags, want := range map[string]string{
 		"": "-- " + v, "-j8": "-j8 -- " + v, "k -j --jobserver-auth=3,4 -- A=b": "k -j --jobserver-auth=3,4 -- A=b " + v, "-- A=b": "-- A=b " + v, "-j8 -- " + v: "-j8 -- " + v,
 	} {
-		if got := hostMake(flags, false); got != want {
+		if got := HostMake(flags, false); got != want {
 			t.Errorf("%q: %q, want %q", flags, got, want)
 		}
 	}

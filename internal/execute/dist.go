@@ -24,6 +24,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"xbuild/internal/action"
+	"xbuild/internal/disk"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/inspect"
 	"xbuild/internal/unstripped"
@@ -46,7 +47,7 @@ func (r *runner) publish(a *action.Action, st *state) ([]Artifact, bool, error) 
 	if err := cleared(a, st.made()); err != nil {
 		return nil, false, err
 	}
-	defer removeAll(placing(a))
+	defer disk.RemoveAll(placing(a))
 	changed := false
 	old := st.Dist
 	now := map[string]placed{}
@@ -58,7 +59,7 @@ func (r *runner) publish(a *action.Action, st *state) ([]Artifact, bool, error) 
 		if o.Link != "" || o.Kept != "" {
 			continue
 		}
-		if info, err := os.Lstat(path); known && err == nil && last.From == o.Stat && statOf(info) == last.Stat {
+		if info, err := os.Lstat(path); known && err == nil && last.From == o.Stat && disk.StatOf(info) == last.Stat {
 			continue
 		}
 		if _, err := unlinked(a, o.Path); err != nil {
@@ -83,7 +84,7 @@ func (r *runner) publish(a *action.Action, st *state) ([]Artifact, bool, error) 
 		art := Artifact{Target: a.Target, Platform: a.OCI, Triplet: a.Platform.Triplet, Path: filepath.ToSlash(rel)}
 		last, known := old[path]
 		info, err := os.Lstat(path)
-		if known && err == nil && last.From == o.Stat && statOf(info) == last.Stat {
+		if known && err == nil && last.From == o.Stat && disk.StatOf(info) == last.Stat {
 			art.Size, art.SHA256, art.Link = last.Size, last.SHA256, o.Link
 			now[path] = last
 			arts = append(arts, art)
@@ -107,7 +108,7 @@ func (r *runner) publish(a *action.Action, st *state) ([]Artifact, bool, error) 
 			return nil, false, err
 		}
 		art.Link = o.Link
-		now[path] = placed{From: o.Stat, Stat: statOf(info), Size: art.Size, SHA256: art.SHA256}
+		now[path] = placed{From: o.Stat, Stat: disk.StatOf(info), Size: art.Size, SHA256: art.SHA256}
 		arts = append(arts, art)
 	}
 	for path := range old {
@@ -171,7 +172,7 @@ func audit(a *action.Action, r *inspect.Report, o output) error {
 	found := inspect.InstructionFaults(r, a.Platform)
 	err = faults(found)
 	for _, f := range found {
-		if f.Stripped && !matches(a.Unaudited, o.Dist) {
+		if f.Stripped && !disk.Matches(a.Unaudited, o.Dist) {
 			err = errors.Join(err, fmt.Errorf("%s: %w; where it came without symbols, and those who made it say "+
 				"that it runs on every machine of %s, write unaudited = [%q] in [target.%s]",
 				f, errNoSymbols, a.OCI, o.Dist, a.Target))
@@ -337,7 +338,7 @@ const halfway = ".xbuild-"
 
 // cleared removes from an action's directories what a run that was killed was making there.
 func cleared(a *action.Action, outputs []output) error {
-	if err := errors.Join(removeAll(placing(a)), os.MkdirAll(placing(a), 0o755)); err != nil {
+	if err := errors.Join(disk.RemoveAll(placing(a)), os.MkdirAll(placing(a), 0o755)); err != nil {
 		return err
 	}
 	dirs := map[string]bool{}
@@ -435,22 +436,6 @@ func publishLink(a *action.Action, target, to string) error {
 	return dist.Symlink(target, rel)
 }
 
-func placeLink(target, to string) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	tmp := filepath.Join(filepath.Dir(to), fmt.Sprintf(".xbuild-%d-%s", os.Getpid(), filepath.Base(to)))
-	os.Remove(tmp)
-	if err := os.Symlink(target, tmp); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, to); err != nil {
-		os.Remove(tmp)
-		return err
-	}
-	return nil
-}
-
 // ReadArtifacts reads artifacts.json of a directory of artifacts: none, where nothing was built.
 func ReadArtifacts(dist string) ([]Artifact, error) {
 	file := filepath.Join(dist, "artifacts.json")
@@ -518,75 +503,5 @@ func writeArtifacts(ctx context.Context, scratch, dist string, results []Result)
 	if bytes.Equal(text, data) {
 		return nil
 	}
-	return writeWhole(scratch, file, text)
-}
-
-// copyTree brings a copy of a source up to date: files that are new, or other ones than those that were copied before,
-// are copied with their times, so that make sees what changed. What the commands made in the copy stays, and so does
-// what they changed in it, as a configure script does with a Makefile that its authors publish. What is gone from the
-// source goes from the copy. A link that leads out of the source leads to the same file in the copy. left tells what is
-// left out. copied is what was copied before, and is what is copied after.
-func copyTree(from, to string, left func(path string) bool, skip []string, copied map[string]string) error {
-	seen := map[string]bool{}
-	top := from + string(filepath.Separator) // it may be a link itself
-	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		dst := filepath.Join(to, rel)
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		switch {
-		case d.IsDir():
-			if path != top && (slices.Contains(skip, path) || slices.Contains(vcs, d.Name()) || isCache(path) || left(path)) {
-				return fs.SkipDir
-			}
-			return os.MkdirAll(dst, 0o755)
-		case left(path):
-			return nil
-		case info.Mode()&fs.ModeSymlink != 0:
-			target, err := os.Readlink(path)
-			if err != nil {
-				return err
-			}
-			if full := filepath.Join(filepath.Dir(path), target); !filepath.IsAbs(target) && !within(full, from) {
-				target = full
-			}
-			if have, err := os.Readlink(dst); err == nil && have == target {
-				return nil
-			}
-			return placeLink(target, dst)
-		case info.Mode().IsRegular():
-			seen[rel] = true
-			if _, err := os.Lstat(dst); err == nil && copied[rel] == versionOf(info) {
-				return nil
-			}
-			os.Remove(dst)
-			if err := copyWithTime(path, dst); err != nil {
-				return err
-			}
-			copied[rel] = versionOf(info)
-			return nil
-		}
-		return fmt.Errorf("%s: neither file, directory nor link", path)
-	})
-	if err != nil {
-		return err
-	}
-	for rel := range copied {
-		if seen[rel] {
-			continue
-		}
-		if err := os.Remove(filepath.Join(to, rel)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		delete(copied, rel)
-	}
-	return nil
+	return disk.WriteBy(scratch, file, text)
 }

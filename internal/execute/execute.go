@@ -32,11 +32,13 @@ import (
 	"xbuild/internal/action"
 	"xbuild/internal/cache"
 	"xbuild/internal/catalog"
+	"xbuild/internal/disk"
 	"xbuild/internal/env"
 	"xbuild/internal/explain"
 	"xbuild/internal/guard"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/jobs"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/trace"
 	"xbuild/internal/unstripped"
 )
@@ -347,7 +349,7 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 		err = prune(a, next)
 	}
 	next.Failed = err != nil
-	if werr := writeAtomic(madeOf(a), a.MadeOf()); werr != nil && err == nil {
+	if werr := disk.Write(madeOf(a), a.MadeOf()); werr != nil && err == nil {
 		err = werr
 	}
 	if werr := next.write(a.State); werr != nil && err == nil {
@@ -444,7 +446,7 @@ func whoAnswered(a *action.Action) string {
 
 // wipe deletes what an action's commands made.
 func wipe(a *action.Action) error {
-	return errors.Join(removeAll(a.Top), removeAll(a.Stage), removeAll(keptBy(a)))
+	return errors.Join(disk.RemoveAll(a.Top), disk.RemoveAll(a.Stage), disk.RemoveAll(keptBy(a)))
 }
 
 // build runs the action's commands, and remembers what they read. Where that shows that the build system did not notice
@@ -573,7 +575,7 @@ func (r *runner) run(ctx context.Context, a *action.Action, st *state, run *acti
 		if st.Copied == nil {
 			st.Copied = map[string]string{}
 		}
-		if err := copyTree(a.Root, a.Top, func(path string) bool { return leftOut(a, path) }, r.inputs.skip, st.Copied); err != nil {
+		if err := disk.CopyTree(a.Root, a.Top, func(path string) bool { return leftOut(a, path) }, r.inputs.skip, st.Copied); err != nil {
 			return fmt.Errorf("copy of the source: %w", err)
 		}
 	}
@@ -588,7 +590,7 @@ func (r *runner) run(ctx context.Context, a *action.Action, st *state, run *acti
 			return err
 		}
 	}
-	if err := removeAll(a.Stage); err != nil {
+	if err := disk.RemoveAll(a.Stage); err != nil {
 		return err
 	}
 	os.Remove(diagnostics(a)) // of a run that was ended
@@ -644,7 +646,7 @@ func (r *runner) run(ctx context.Context, a *action.Action, st *state, run *acti
 // step runs one step, which may be more than a command.
 func (r *runner) step(ctx context.Context, a *action.Action, s action.Step, log *bytes.Buffer) error {
 	if s.Node != nil {
-		return r.node(ctx, a, s, log)
+		return table.Of(a.Language).Step(ctx, r.lends(), a, s, log)
 	}
 	return r.command(ctx, a, s, log)
 }
@@ -653,7 +655,7 @@ func (r *runner) step(ctx context.Context, a *action.Action, s action.Step, log 
 func (r *runner) command(ctx context.Context, a *action.Action, s action.Step, log *bytes.Buffer) error {
 	if len(s.Forget) > 0 && r.running(a).again[readerIn(a, s.Command, real(s.Dir))] {
 		for _, f := range s.Forget {
-			if err := removeAll(f); err != nil {
+			if err := disk.RemoveAll(f); err != nil {
 				return err
 			}
 		}
@@ -703,7 +705,7 @@ func (r *runner) command(ctx context.Context, a *action.Action, s action.Step, l
 		e.Set("GOPROXY", "off")
 		e.Set("CARGO_NET_OFFLINE", "true")
 	}
-	program, err := lookPath(argv[0], e.Lookup("PATH"))
+	program, err := disk.LookPath(argv[0], e.Lookup("PATH"))
 	if err != nil {
 		return err
 	}
@@ -834,23 +836,6 @@ func (r *runner) path(a *action.Action) string {
 	return strings.Join(append(slices.Clone(a.Path), tail), ":")
 }
 
-// lookPath finds a program on the action's PATH, not on this process's.
-func lookPath(name, path string) (string, error) {
-	if strings.Contains(name, "/") {
-		return name, nil
-	}
-	for dir := range strings.SplitSeq(path, ":") {
-		if dir == "" {
-			continue
-		}
-		p := filepath.Join(dir, name)
-		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return p, nil
-		}
-	}
-	return "", fmt.Errorf("program %q is neither in xbuild's toolchains for this target nor among the host's that it sees", name)
-}
-
 func prepareBuildDir(project, dir string) error {
 	if err := ownPath(project, dir); err != nil {
 		return err
@@ -910,7 +895,7 @@ func temporaryIn(base string) (dir string, done func(), err error) {
 		ok, err := lock.TryLock()
 		if _, gone := os.Lstat(dir); err == nil && ok && gone == nil {
 			return dir, func() {
-				removeAll(dir)
+				disk.RemoveAll(dir)
 				lock.Unlock()
 			}, nil
 		}
@@ -931,22 +916,8 @@ func SweepTemporary(base string) {
 		}
 		lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
 		if ok, err := lock.TryLock(); err == nil && ok {
-			removeAll(dir)
+			disk.RemoveAll(dir)
 		}
 		lock.Close()
 	}
-}
-
-// removeAll deletes a tree whose directories may be read-only, as installed ones sometimes are.
-func removeAll(dir string) error {
-	if err := os.RemoveAll(dir); err == nil {
-		return nil
-	}
-	filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			os.Chmod(p, 0o755)
-		}
-		return nil
-	})
-	return os.RemoveAll(dir)
 }

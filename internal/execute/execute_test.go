@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"xbuild/internal/action"
+	"xbuild/internal/disk"
 	"xbuild/internal/env"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/platform"
@@ -687,7 +688,7 @@ func TestCopyTree(t *testing.T) {
 	copied := map[string]string{}
 	copy := func() {
 		t.Helper()
-		if err := copyTree(from, to, all, []string{filepath.Join(from, "skipped")}, copied); err != nil {
+		if err := disk.CopyTree(from, to, all, []string{filepath.Join(from, "skipped")}, copied); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -730,7 +731,7 @@ func TestCopyTree(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(from, "pipe"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := copyTree(from, to, all, nil, copied); err == nil || !strings.Contains(err.Error(), "neither file, directory nor link") {
+	if err := disk.CopyTree(from, to, all, nil, copied); err == nil || !strings.Contains(err.Error(), "neither file, directory nor link") {
 		t.Errorf("a pipe: error %v", err)
 	}
 }
@@ -810,7 +811,7 @@ func TestReadOnlyTrees(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := removeAll(filepath.Join(b.dir, "tree")); err != nil || b.exists("tree") {
+	if err := disk.RemoveAll(filepath.Join(b.dir, "tree")); err != nil || b.exists("tree") {
 		t.Errorf("removeAll: %v", err)
 	}
 }

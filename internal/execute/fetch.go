@@ -10,6 +10,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/explain"
+	"xbuild/internal/lang/table"
 )
 
 // A fetched is one command that brings in the dependencies of a project, for all actions that want the same.
@@ -94,7 +95,9 @@ func Fetch(ctx context.Context, p *action.Graph, opt Options, note func(string))
 		a, s := f.action, f.whole()
 		fetch := r.command
 		if s.Node != nil {
-			fetch = r.nodeFetch
+			fetch = func(ctx context.Context, a *action.Action, s action.Step, log *bytes.Buffer) error {
+				return table.Of(a.Language).Fetch(ctx, r.lends(), a, s, log)
+			}
 		}
 		note(fmt.Sprintf("%s (%s)", s.Name, a.Target))
 		var log bytes.Buffer

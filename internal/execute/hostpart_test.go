@@ -3,38 +3,11 @@ package execute
 import (
 	"os"
 	"path/filepath"
-	"reflect"
 	"testing"
 	"time"
 
-	"xbuild/internal/action"
-	"xbuild/internal/env"
+	"xbuild/internal/lang/rust"
 )
-
-// hostMessages are cargo's, of a crate of the registry with a build script, one in the project, one vendored there, one of
-// an older cargo, and what is compiled for the platform.
-const hostMessages = `noise of a build script
-{"reason":"compiler-artifact","package_id":"registry+https://x#syn@2.0.1","manifest_path":"/home/.cargo/registry/src/x/syn-2.0.1/Cargo.toml","filenames":["/b/target/release/deps/libsyn-0123456789abcdef.rlib","/b/target/release/deps/libsyn-0123456789abcdef.rmeta"]}
-{"reason":"build-script-executed","package_id":"registry+https://x#syn@2.0.1","out_dir":"/b/target/release/build/syn-1111111111111111/out"}
-{"reason":"build-script-executed","package_id":"registry+https://x#syn@2.0.1","out_dir":"/b/target/aarch64-unknown-linux-gnu/release/build/syn-2222222222222222/out"}
-{"reason":"compiler-artifact","package_id":"registry+https://x#syn@2.0.1","manifest_path":"/home/.cargo/registry/src/x/syn-2.0.1/Cargo.toml","filenames":["/b/target/aarch64-unknown-linux-gnu/release/deps/libsyn-3333333333333333.rlib"]}
-{"reason":"compiler-artifact","package_id":"path+file:///p/own#0.1.0","manifest_path":"/elsewhere/own/Cargo.toml","filenames":["/b/target/release/deps/libown-4444444444444444.so"]}
-{"reason":"compiler-artifact","package_id":"registry+https://x#quote@1.0.0","manifest_path":"/p/vendor/quote/Cargo.toml","filenames":["/b/target/release/deps/libquote-5555555555555555.rlib"]}
-{"reason":"compiler-artifact","package_id":"old 0.1.0 (path+file:///p/old)","manifest_path":"/elsewhere/old/Cargo.toml","filenames":["/b/target/release/deps/libold-6666666666666666.rlib"]}
-{"reason":"build-finished","success":true}
-`
-
-func TestHostUnits(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "cargo.json")
-	if err := os.WriteFile(file, []byte(hostMessages), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	got, err := hostUnits(file, "/b/target", "", "/p")
-	want := map[string]map[string]bool{"release": {"0123456789abcdef": true, "1111111111111111": true}}
-	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("%v, %v, want %v", got, err, want)
-	}
-}
 
 func TestTakeUnits(t *testing.T) {
 	from, to := t.TempDir(), filepath.Join(t.TempDir(), "to")
@@ -53,7 +26,7 @@ func TestTakeUnits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := takeUnits(from, to, map[string]bool{"0123456789abcdef": true, "1111111111111111": true}); err != nil {
+	if err := takeUnits(from, to, map[string]bool{"0123456789abcdef": true, "1111111111111111": true}, rust.Language.HostUnit); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(to)
@@ -73,21 +46,7 @@ func TestTakeUnits(t *testing.T) {
 	if data, err := os.ReadFile(filepath.Join(from, "syn-1111111111111111/out/made")); err != nil || string(data) != "made" {
 		t.Errorf("the other platform's is %q, %v", data, err)
 	}
-	if err := takeUnits(filepath.Join(from, "none"), to, nil); err != nil {
+	if err := takeUnits(filepath.Join(from, "none"), to, nil, rust.Language.HostUnit); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestSameLinker(t *testing.T) {
-	action := func(pairs ...string) *action.Action {
-		a := &action.Action{Env: env.Environment{{Name: "CC", Value: pairs[1]}}}
-		for i := 0; i < len(pairs); i += 2 {
-			a.Env = append(a.Env, env.Var{Name: "CARGO_TARGET_" + pairs[i] + "_LINKER", Value: pairs[i+1]})
-		}
-		return a
-	}
-	arm, riscv, amd := action("AARCH64", "/arm", "X86_64", "/host"), action("RISCV64", "/riscv", "X86_64", "/host"), action("X86_64", "/amd")
-	if !sameLinker(arm, riscv) || sameLinker(arm, amd) || sameLinker(amd, riscv) || sameLinker(action("A", "/a"), action("B", "/b")) {
-		t.Error("which link by the same program is not right")
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"xbuild/internal/action"
+	"xbuild/internal/disk"
 	"xbuild/internal/lock"
 	"xbuild/internal/trace"
 )
@@ -90,7 +91,7 @@ func newInputs(opt Options) *inputs {
 	in.skip = append([]string{opt.Build, opt.Dist}, opt.Skip...)
 	project := cmp.Or(opt.Project, opt.Build)
 	add := func(path string) {
-		if path == "" || path == "/" || within(project, path) || within(real(project), path) {
+		if path == "" || path == "/" || disk.Within(project, path) || disk.Within(real(project), path) {
 			return // a project may lie in a cache
 		}
 		in.ignore = append(in.ignore, path)
@@ -132,48 +133,14 @@ func newInputs(opt Options) *inputs {
 	return in
 }
 
-// within tells whether a path is a directory or below it.
-func within(path, dir string) bool {
-	return strings.HasPrefix(path, dir) && (len(path) == len(dir) || path[len(dir)] == '/')
-}
-
-// vcs are directories that hold no sources.
-var vcs = []string{".git", ".hg", ".svn", ".jj"}
-
-// matches tells whether one of the globs is that of a path below the source.
-func matches(globs []string, name string) bool {
-	for _, g := range globs {
-		if ok, err := doublestar.Match(g, filepath.ToSlash(name)); ok && err == nil {
-			return true
-		}
-	}
-	return false
-}
-
 // skips tells directories of a source that hold no inputs.
 func (in *inputs) skips(path, rel, name string, globs []string) bool {
-	return slices.Contains(in.skip, path) || slices.Contains(vcs, name) || isCache(path) || matches(globs, rel)
+	return slices.Contains(in.skip, path) || slices.Contains(disk.VCS, name) || disk.IsCache(path) || disk.Matches(globs, rel)
 }
 
 // leftOut tells files that a recipe leaves out of the copy of a source.
 func leftOut(a *action.Action, path string) bool {
-	return len(a.Skip) > 0 && matches(a.Skip, relative(a.Source, path))
-}
-
-// relative is a path as seen from a directory; both are absolute.
-func relative(dir, path string) string {
-	rel, err := filepath.Rel(dir, path)
-	if err != nil {
-		return path
-	}
-	return rel
-}
-
-// isCache tells directories that say of themselves that they hold what can be made again, other projects' build
-// directories for one.
-func isCache(dir string) bool {
-	_, err := os.Lstat(filepath.Join(dir, "CACHEDIR.TAG"))
-	return err == nil
+	return len(a.Skip) > 0 && disk.Matches(a.Skip, disk.Relative(a.Source, path))
 }
 
 // record makes the record of one run of an action. Of what lies in the project's build directory the copy of a source
@@ -182,18 +149,18 @@ func (in *inputs) record(a *action.Action) *trace.Record {
 	top := real(a.Top)
 	return &trace.Record{
 		Ignore: func(path string) bool {
-			if within(path, a.Top) || within(path, top) {
+			if disk.Within(path, a.Top) || disk.Within(path, top) {
 				return false
 			}
 			if strings.Contains(path, "/..") {
 				path = filepath.Clean(path) // it may lead out of what is ignored, as what pkg-config says of a need does
 			}
 			for _, p := range in.ignore {
-				if within(path, p) {
+				if disk.Within(path, p) {
 					return true
 				}
 			}
-			return within(path, a.Stage)
+			return disk.Within(path, a.Stage)
 		},
 		Reader:    func(argv []string, dir string) string { return readerIn(a, argv, dir) },
 		Forgetful: slices.Sorted(maps.Keys(a.Forgetful)),
@@ -207,7 +174,7 @@ func readerIn(a *action.Action, argv []string, dir string) string {
 	if dir == "" || driver(a, name) || dir == a.Build || dir == real(a.Build) {
 		return name
 	}
-	return name + " in " + relative(real(a.Build), dir)
+	return name + " in " + disk.Relative(real(a.Build), dir)
 }
 
 // reader names a program by its arguments. Programs that a recipe lists are named by the values of some options alone,
@@ -329,7 +296,7 @@ func (in *inputs) stat(a *action.Action, path string) seen {
 		mode := link + info.Mode().String()
 		return seen{mode, mode}
 	}
-	return seen{link + versionOf(info), ""}
+	return seen{link + disk.VersionOf(info), ""}
 }
 
 // names is a digest of the names in a directory, but for those that are no inputs.
@@ -431,7 +398,7 @@ func (in *inputs) changedOf(
 	out = map[string]bool{}
 	for i := range reads {
 		r := &reads[i]
-		if within(r.Path, a.Top) {
+		if disk.Within(r.Path, a.Top) {
 			continue // the build made it
 		}
 		s := in.look(a, r.Path)
@@ -484,7 +451,7 @@ func kindOf(sum string) string {
 // settledAt tells whether a file is old enough for its time to tell it from a later version.
 func settledAt(path string) bool {
 	info, err := os.Stat(path)
-	return err != nil || info.IsDir() || time.Since(info.ModTime()) > settled && time.Since(changedAt(info)) > settled
+	return err != nil || info.IsDir() || time.Since(info.ModTime()) > settled && time.Since(disk.ChangedAt(info)) > settled
 }
 
 // remember puts what a record holds into the state. What other programs read in earlier runs in the same directory
@@ -612,8 +579,8 @@ func (in *inputs) recorded(a *action.Action, st *state, rec *trace.Record) map[s
 			passed[dir] = on
 		}
 		for _, link := range on {
-			if within(link, top) {
-				rel := relative(top, link)
+			if disk.Within(link, top) {
+				rel := disk.Relative(top, link)
 				source := filepath.Join(a.Root, rel)
 				if _, err := os.Lstat(source); err != nil || leftOut(a, source) {
 					continue // the build made it
@@ -635,7 +602,7 @@ func (in *inputs) recorded(a *action.Action, st *state, rec *trace.Record) map[s
 		if path == "" {
 			continue // the root directory
 		}
-		if a.HostDir != "" && within(path, a.HostDir) { // a script of the host, by the link that its interpreter was given
+		if a.HostDir != "" && disk.Within(path, a.HostDir) { // a script of the host, by the link that its interpreter was given
 			led, err := filepath.EvalSymlinks(path)
 			if err != nil || rec.Ignore(led) {
 				continue
@@ -649,31 +616,31 @@ func (in *inputs) recorded(a *action.Action, st *state, rec *trace.Record) map[s
 				continue
 			}
 		}
-		if !a.Copy && (within(path, a.Top) || within(path, top)) {
+		if !a.Copy && (disk.Within(path, a.Top) || disk.Within(path, top)) {
 			led, err := filepath.EvalSymlinks(path)
-			if err != nil || within(led, top) || rec.Ignore(led) {
+			if err != nil || disk.Within(led, top) || rec.Ignore(led) {
 				continue // the build made it
 			}
 			path = led
 		}
-		if within(path, a.Top) || within(path, top) {
+		if disk.Within(path, a.Top) || disk.Within(path, top) {
 			way(path, f)
 			if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
 				path = filepath.Join(dir, filepath.Base(path)) // behind a link of the copy to a directory
 			}
-			if _, err := os.Lstat(filepath.Join(a.Root, relative(top, path))); err != nil {
+			if _, err := os.Lstat(filepath.Join(a.Root, disk.Relative(top, path))); err != nil {
 				if led, err := filepath.EvalSymlinks(path); err == nil {
 					path = led // behind a link that the build made
 				}
 			}
-			if within(path, top) {
+			if disk.Within(path, top) {
 				path = a.Top + path[len(top):]
 			} else if rec.Ignore(path) {
 				continue
 			}
 		}
-		if within(path, a.Top) {
-			rel := relative(a.Top, path)
+		if disk.Within(path, a.Top) {
+			rel := disk.Relative(a.Top, path)
 			source := filepath.Join(a.Root, rel)
 			if rel == "." && !listed || leftOut(a, source) {
 				continue
@@ -694,7 +661,7 @@ func (in *inputs) recorded(a *action.Action, st *state, rec *trace.Record) map[s
 				if !copied {
 					continue // left out of the copy
 				}
-				if was != versionOf(info) {
+				if was != disk.VersionOf(info) {
 					f.Stamp = trace.Stamp{Size: -1}
 				}
 			}
@@ -821,11 +788,11 @@ func real(path string) string {
 // files do.
 func (in *inputs) skipped(a *action.Action, path string) bool {
 	for _, n := range a.Needs {
-		if within(path, n.Prefix) || within(path, real(n.Prefix)) {
+		if disk.Within(path, n.Prefix) || disk.Within(path, real(n.Prefix)) {
 			return false
 		}
 	}
-	return path == os.TempDir() || within(path, in.skip[0]) || within(path, in.build)
+	return path == os.TempDir() || disk.Within(path, in.skip[0]) || disk.Within(path, in.build)
 }
 
 // A miss is what the build system did not notice.
@@ -845,7 +812,7 @@ func (in *inputs) stale(a *action.Action, st *state, changed map[string]bool, re
 	var out []miss
 	for _, r := range st.Reads {
 		kind, yes := changed[r.Path]
-		if within(r.Path, a.Top) { // now that the commands have run
+		if disk.Within(r.Path, a.Top) { // now that the commands have run
 			s := in.stat(a, r.Path)
 			yes = s.sum != "-" && s.stat != r.Stat && in.content(a, r.Path, s) != r.Sum
 		}
@@ -929,16 +896,16 @@ func (in *inputs) outside(a *action.Action, rec *trace.Record) (text string, cer
 		}
 		path = real(path)
 		path = strings.Replace(path, in.build, in.skip[0], 1)
-		if !within(path, in.skip[0]) || within(path, a.Top) || within(path, a.Stage) || within(a.Top, path) {
+		if !disk.Within(path, in.skip[0]) || disk.Within(path, a.Top) || disk.Within(path, a.Stage) || disk.Within(a.Top, path) {
 			continue
 		}
 		if _, err := os.Lstat(path); err == nil {
 			continue
 		}
-		above := relative(a.Top, path)
+		above := disk.Relative(a.Top, path)
 		wanted := filepath.Join(a.Root, above)
 		version := func(dir string) bool { return strings.Contains(wanted, "/"+dir+"/") }
-		if info, err := os.Stat(wanted); err != nil || !info.Mode().IsRegular() || slices.ContainsFunc(vcs, version) {
+		if info, err := os.Stat(wanted); err != nil || !info.Mode().IsRegular() || slices.ContainsFunc(disk.VCS, version) {
 			continue
 		}
 		sure := false
@@ -948,11 +915,11 @@ func (in *inputs) outside(a *action.Action, rec *trace.Record) (text string, cer
 			sure = sure || known
 		}
 		if text == "" || sure && !certain {
-			up := strings.Count(relative(a.Build, path), "../")
+			up := strings.Count(disk.Relative(a.Build, path), "../")
 			root := strings.TrimSuffix(strings.Repeat("../", up), "/")
 			text = fmt.Sprintf("the build looked for %s, which is not in the copy of the source that it runs in: "+
 				"write root = %q in [target.%s], which copies %s (root = \".\" says that it is not wanted)",
-				relative(a.Build, path), root, a.Target, filepath.Join(a.Source, root))
+				disk.Relative(a.Build, path), root, a.Target, filepath.Join(a.Source, root))
 			certain = sure
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/cache"
+	"xbuild/internal/disk"
 	"xbuild/internal/trace"
 )
 
@@ -85,18 +86,18 @@ func testsBuild(a *action.Action) bool {
 func (r *runner) setOf(a *action.Action, reads []read, programs map[string]string) (set []string, ok bool) {
 	project := r.opt.Project
 	for _, rd := range reads {
-		if within(rd.Path, a.Top) {
+		if disk.Within(rd.Path, a.Top) {
 			continue // the build made it
 		}
 		if rd.Sum == changing || strings.HasSuffix(rd.Sum, "unreadable") || strings.Contains(rd.Path, "\n") {
 			return nil, false
 		}
 		path, list := strings.CutSuffix(rd.Path, "/")
-		if !list && within(project, path) {
+		if !list && disk.Within(project, path) {
 			continue // it is on the way to the project
 		}
-		if rd.Sum == "-" && !within(path, project) {
-			set = append(set, readUpwards+relative(above(project, path), path))
+		if rd.Sum == "-" && !disk.Within(path, project) {
+			set = append(set, readUpwards+disk.Relative(above(project, path), path))
 		}
 		kind, slash := readContent, ""
 		if len(rd.By) == 0 {
@@ -110,7 +111,7 @@ func (r *runner) setOf(a *action.Action, reads []read, programs map[string]strin
 		home := strings.HasPrefix(spelled, action.RootHome) && inHome(a, project)
 		if rd.Sum != "-" && beside(project, path) && (!below || home) {
 			// The commands may have said "../x", which is another file from another project.
-			set = append(set, kind+action.RootProject+"/"+relative(project, path)+slash)
+			set = append(set, kind+action.RootProject+"/"+disk.Relative(project, path)+slash)
 		}
 	}
 	for name := range programs {
@@ -133,7 +134,7 @@ var systems = []string{
 
 // beside tells whether a path outside of a project may belong to it.
 func beside(project, path string) bool {
-	if within(path, project) {
+	if disk.Within(path, project) {
 		return false
 	}
 	first := func(p string) string { name, _, _ := strings.Cut(strings.TrimPrefix(p, "/"), "/"); return name }
@@ -143,13 +144,13 @@ func beside(project, path string) bool {
 // inHome tells whether a project lies below the caller's home: what is read there may be meant by either.
 func inHome(a *action.Action, project string) bool {
 	i := slices.IndexFunc(a.Roots, func(r action.Root) bool { return r.Name == action.RootHome })
-	return i >= 0 && within(project, a.Roots[i].Dir)
+	return i >= 0 && disk.Within(project, a.Roots[i].Dir)
 }
 
 // above is the nearest directory that two paths are in.
 func above(a, b string) string {
 	dir := filepath.Dir(a)
-	for !within(b, dir) && dir != "/" {
+	for !disk.Within(b, dir) && dir != "/" {
 		dir = filepath.Dir(dir)
 	}
 	return dir
@@ -235,7 +236,7 @@ var texts = []string{".pc", ".cmake", ".la"}
 // portable is what a file is wherever the project lies.
 func (r *runner) portable(a *action.Action, rd read) string {
 	for _, n := range a.Needs {
-		if within(rd.Path, n.Prefix) && slices.Contains(texts, filepath.Ext(rd.Path)) {
+		if disk.Within(rd.Path, n.Prefix) && slices.Contains(texts, filepath.Ext(rd.Path)) {
 			if data, err := os.ReadFile(rd.Path); err == nil {
 				return fmt.Sprintf("text %x", sha256.Sum256(bytes.ReplaceAll(data, []byte(n.Prefix), []byte("{prefix}"))))
 			}
@@ -443,7 +444,7 @@ func (r *runner) keep(a *action.Action, st *state) error {
 			return err
 		}
 		for name, f := range files {
-			if within(f.path, filepath.Dir(a.State)) { // the others are where they were read
+			if disk.Within(f.path, filepath.Dir(a.State)) { // the others are where they were read
 				if err := add(f.path, name, isHeader, ""); err != nil {
 					return err
 				}
@@ -634,7 +635,7 @@ func (r *runner) kept(a *action.Action, st *state, declared, needs string) (res 
 	}
 	if err == nil && (moved || !before || st.touched) {
 		st.Taken = t
-		if err = writeAtomic(madeOf(a), a.MadeOf()); err == nil {
+		if err = disk.Write(madeOf(a), a.MadeOf()); err == nil {
 			err = st.write(a.State)
 		}
 	}

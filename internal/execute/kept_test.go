@@ -11,6 +11,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/cache"
+	"xbuild/internal/disk"
 )
 
 // checkout is a bench of a project that has the store of another one, in a directory so many levels deeper.
@@ -289,7 +290,7 @@ func TestKeptFiles(t *testing.T) {
 		filepath.WalkDir(b.opt.Dist, func(path string, d os.DirEntry, err error) error {
 			info, _ := os.Lstat(path)
 			to, _ := os.Readlink(path)
-			list += fmt.Sprintln(relative(b.opt.Dist, path), info.Mode(), to)
+			list += fmt.Sprintln(disk.Relative(b.opt.Dist, path), info.Mode(), to)
 			return nil
 		})
 		lists = append(lists, list+b.read("dist/artifacts.json"))
@@ -318,7 +319,7 @@ func TestKeptSwitch(t *testing.T) {
 		if to, err := os.Readlink(filepath.Join(b.opt.Dist, "linux/arm64/link")); err != nil || to != "file-"+mode {
 			t.Errorf("%d: the link leads to %q, %v", i, to, err)
 		}
-		if names := b.names(relative(b.dir, filepath.Join(a.Prefix, "include"))); !slices.Equal(names, []string{"h" + mode + ".h"}) {
+		if names := b.names(disk.Relative(b.dir, filepath.Join(a.Prefix, "include"))); !slices.Equal(names, []string{"h" + mode + ".h"}) {
 			t.Errorf("%d: headers %q", i, names)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"xbuild/internal/action"
+	"xbuild/internal/disk"
 )
 
 // kernel are directories that every Linux machine fills by itself: what an installed link there leads to, no build
@@ -36,14 +37,14 @@ func (st *state) settleLinks(a *action.Action) error {
 }
 
 func (o *output) settle(a *action.Action, made []output) error {
-	installed := within(o.Path, a.Stage)
+	installed := disk.Within(o.Path, a.Stage)
 	to, in := o.Link, filepath.Join(filepath.Dir(o.Dist), o.Link) // where it leads here, and in dist
 	switch {
 	case !filepath.IsAbs(to):
 		to = filepath.Join(filepath.Dir(o.Path), to)
 	case installed: // from the root of where it is installed
 		to, in = filepath.Join(a.Stage, to), strings.TrimPrefix(filepath.Clean(o.Link), "/")
-		if slices.ContainsFunc(kernel, func(dir string) bool { return within(filepath.Clean(o.Link), dir) }) {
+		if slices.ContainsFunc(kernel, func(dir string) bool { return disk.Within(filepath.Clean(o.Link), dir) }) {
 			return nil
 		}
 	default:
@@ -81,10 +82,10 @@ func (o *output) settle(a *action.Action, made []output) error {
 	if info.IsDir() {
 		return fault("a directory of which nothing is among the outputs: name its files")
 	}
-	if !slices.ContainsFunc([]string{a.Top, a.Build, a.Stage, a.Root, a.Watch}, func(dir string) bool { return dir != "" && within(real, resolved(dir)) }) {
+	if !slices.ContainsFunc([]string{a.Top, a.Build, a.Stage, a.Root, a.Watch}, func(dir string) bool { return dir != "" && disk.Within(real, resolved(dir)) }) {
 		return fault("which leads out of the project, to a file of this machine")
 	}
-	o.Path, o.Link, o.Stat = real, "", statOf(info)
+	o.Path, o.Link, o.Stat = real, "", disk.StatOf(info)
 	return nil
 }
 

@@ -11,6 +11,9 @@ import (
 	"xbuild/internal/node"
 )
 
+// noProxy is the proxy of commands that must not download.
+const noProxy = "http://a-build-downloads-nothing.invalid:9"
+
 // nodeBench is a bench whose npm installs what lies in fixture/, and whose node-gyp makes build/Release/addon.node of
 // the file elf that lies beside a binding.gyp.
 func nodeBench(t *testing.T, files map[string]string) *bench {
@@ -48,6 +51,7 @@ mkdir -p build/Release && cp elf build/Release/addon.node`,
 
 func (b *bench) node(name string, build node.Build) *action.Action {
 	a := b.action("app", name, "", "true")
+	a.Language = "node"
 	a.Copy, a.Skip, a.Output = true, []string{"**/node_modules"}, []action.Output{{Stage: true}}
 	a.Path = []string{filepath.Join(b.dir, "tools")}
 	build.Headers = []node.Headers{{Version: "24.0.0", Dir: filepath.Join(b.dir, "headers")}}

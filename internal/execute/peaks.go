@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"xbuild/internal/action"
+	"xbuild/internal/disk"
 )
 
 // Steps that took much memory are not started side by side where the machine has not so much: links of large programs
@@ -20,7 +21,7 @@ func stepOf(a *action.Action, s action.Step) string {
 	if s.Output == "" {
 		return s.Name
 	}
-	return s.Name + " " + relative(a.Build, s.Output)
+	return s.Name + " " + disk.Relative(a.Build, s.Output)
 }
 
 func readPeaks(a *action.Action) map[string]int64 {

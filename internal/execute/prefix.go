@@ -17,6 +17,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/cache"
+	"xbuild/internal/disk"
 )
 
 // The result of an action that others need is laid out beside its build directory as if it were installed: include,
@@ -124,7 +125,7 @@ var headerSuffixes = []string{".h", ".hh", ".hpp", ".hxx", ".h++", ".inc", ".inl
 // kept one.
 func headers(a *action.Action, files map[string]laid, kept bool) error {
 	for _, dir := range a.Headers {
-		if kept && within(dir, filepath.Dir(a.State)) {
+		if kept && disk.Within(dir, filepath.Dir(a.State)) {
 			continue // what is in the build directory is of another build
 		}
 		err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
@@ -134,14 +135,14 @@ func headers(a *action.Action, files map[string]laid, kept bool) error {
 			case err != nil:
 				return err
 			case d.IsDir():
-				if file != dir && (slices.Contains(vcs, d.Name()) || isCache(file) || file == a.DistDir) {
+				if file != dir && (slices.Contains(disk.VCS, d.Name()) || disk.IsCache(file) || file == a.DistDir) {
 					return fs.SkipDir
 				}
 				return nil
 			case !slices.Contains(headerSuffixes, path.Ext(d.Name())):
 				return nil
 			}
-			name := "include/" + filepath.ToSlash(relative(dir, file))
+			name := "include/" + filepath.ToSlash(disk.Relative(dir, file))
 			if _, there := files[name]; !there {
 				files[name] = laid{path: file}
 			}
@@ -324,13 +325,13 @@ func layOut(a *action.Action, files map[string]laid, from *cache.Cache) error {
 			if err != nil {
 				return err
 			}
-			f.From = statOf(info)
+			f.From = disk.StatOf(info)
 		default:
 			sum := sha256.Sum256(f.text)
 			f.From = hex.EncodeToString(sum[:])
 		}
 		if was, ok := have[name]; ok && was.From == f.From {
-			if info, err := os.Lstat(to); err == nil && statOf(info) == was.To {
+			if info, err := os.Lstat(to); err == nil && disk.StatOf(info) == was.To {
 				next[name] = was
 				continue
 			}
@@ -343,7 +344,7 @@ func layOut(a *action.Action, files map[string]laid, from *cache.Cache) error {
 		if err != nil {
 			return err
 		}
-		f.To = statOf(info)
+		f.To = disk.StatOf(info)
 		next[name] = f
 	}
 	for name := range have {
@@ -362,7 +363,7 @@ func layOut(a *action.Action, files map[string]laid, from *cache.Cache) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomic(manifest(a), data)
+	return disk.Write(manifest(a), data)
 }
 
 // write puts one file into a prefix. Where the same is there already, it stays as it is.
@@ -372,7 +373,7 @@ func (f laid) write(a *action.Action, to string, from *cache.Cache) error {
 		if filepath.IsAbs(link) {
 			link = filepath.Base(link)
 		}
-		return placeLink(link, to)
+		return disk.PlaceLink(link, to)
 	}
 	text, mode := f.text, fs.FileMode(0o644)
 	if f.kept != "" {
@@ -408,7 +409,7 @@ func (f laid) write(a *action.Action, to string, from *cache.Cache) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err
 	}
-	if err := writeWhole(filepath.Dir(a.State), to, text); err != nil {
+	if err := disk.WriteBy(filepath.Dir(a.State), to, text); err != nil {
 		return err
 	}
 	return os.Chmod(to, mode)
@@ -481,7 +482,7 @@ func linkFile(a *action.Action) error {
 			continue
 		}
 		for _, lib := range sharedIn(n.Action) {
-			add("-Wl,-rpath,$ORIGIN/" + filepath.ToSlash(relative(a.Dist, filepath.Dir(lib))))
+			add("-Wl,-rpath,$ORIGIN/" + filepath.ToSlash(disk.Relative(a.Dist, filepath.Dir(lib))))
 		}
 	}
 	for _, arg := range with {
@@ -490,7 +491,7 @@ func linkFile(a *action.Action) error {
 	if a.Platform.OS != "windows" {
 		args = slices.Concat([]string{"-Wl,--as-needed"}, args, []string{"-Wl,--no-as-needed"})
 	}
-	return writeAtomic(a.LinkFile, []byte(strings.Join(args, "\n")+"\n"))
+	return disk.Write(a.LinkFile, []byte(strings.Join(args, "\n")+"\n"))
 }
 
 // sharedIn are the paths in dist of the shared libraries that an action made.

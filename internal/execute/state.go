@@ -4,19 +4,18 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 
 	"xbuild/internal/action"
+	"xbuild/internal/disk"
+	"xbuild/internal/lang/table"
 )
 
 // A state is what is known of an action's last run.
@@ -95,59 +94,13 @@ func (st *state) write(path string) error {
 	if err != nil {
 		return err
 	}
-	return writeAtomic(path, data)
-}
-
-// writeAtomic replaces a file whole; a reader sees the old content or the new.
-func writeAtomic(path string, data []byte) error { return writeWhole(filepath.Dir(path), path, data) }
-
-// writeWhole is writeAtomic that makes the file in another directory, where that is on the same file system.
-func writeWhole(scratch, path string, data []byte) error {
-	f, err := os.CreateTemp(scratch, "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err := f.Write(data); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Chmod(0o644); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	err = os.Rename(f.Name(), path)
-	if errors.Is(err, syscall.EXDEV) && scratch != filepath.Dir(path) {
-		return writeAtomic(path, data)
-	}
-	return err
-}
-
-func statOf(info fs.FileInfo) string {
-	return fmt.Sprintf("%d:%d:%o", info.Size(), info.ModTime().UnixNano(), info.Mode())
-}
-
-// versionOf tells versions of an input apart. A file that is replaced may be given the size and the time of the one
-// before; when its inode was changed last nobody can set.
-func versionOf(info fs.FileInfo) string {
-	return fmt.Sprintf("%s:%d", statOf(info), changedAt(info).UnixNano())
-}
-
-func changedAt(info fs.FileInfo) time.Time {
-	sys, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return info.ModTime()
-	}
-	return time.Unix(sys.Ctim.Unix())
+	return disk.Write(path, data)
 }
 
 func (st *state) outputsThere() bool {
 	for _, o := range st.Outputs {
 		info, err := os.Lstat(o.Path)
-		if err != nil || statOf(info) != o.Stat {
+		if err != nil || disk.StatOf(info) != o.Stat {
 			return false
 		}
 	}
@@ -162,7 +115,7 @@ func (st *state) collect(a *action.Action) error {
 		if err != nil {
 			return err
 		}
-		o := output{Path: path, Dist: dist, Stat: statOf(info)}
+		o := output{Path: path, Dist: dist, Stat: disk.StatOf(info)}
 		if info.Mode()&fs.ModeSymlink != 0 {
 			if o.Link, err = os.Readlink(path); err != nil {
 				return err
@@ -172,13 +125,10 @@ func (st *state) collect(a *action.Action) error {
 		return nil
 	}
 	for _, out := range a.Output {
-		if out.Cargo != "" {
-			files, err := cargoOutputs(out.Cargo, a.Watch)
+		if out.Listed != "" {
+			files, err := table.Of(a.Language).Outputs(out.Listed, a.Watch)
 			if err != nil {
 				return err
-			}
-			if len(files) == 0 {
-				return fmt.Errorf("outputs: cargo succeeded, but built no program and no cdylib or staticlib of the packages in %s", a.Watch)
 			}
 			for _, f := range files {
 				if err := add(f, filepath.Base(f)); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/compose"
+	"xbuild/internal/disk"
 	"xbuild/internal/env"
 	"xbuild/internal/inspect"
 	"xbuild/internal/probe"
@@ -280,10 +281,10 @@ func (r *runner) again(ctx context.Context, a *action.Action, last int, refused 
 	ran bool, lines []string, err error,
 ) {
 	dir := filepath.Join(filepath.Dir(a.State), "again")
-	if err := removeAll(dir); err != nil {
+	if err := disk.RemoveAll(dir); err != nil {
 		return false, nil, err
 	}
-	defer removeAll(dir)
+	defer disk.RemoveAll(dir)
 	moved := func(s string) string { return strings.ReplaceAll(s, a.Top, dir) }
 	c := *a
 	c.Strict, c.Apart, c.Env = nil, true, slices.Clone(a.Env)
@@ -302,7 +303,7 @@ func (r *runner) again(ctx context.Context, a *action.Action, last int, refused 
 	}
 	if a.Copy {
 		out := func(path string) bool { return leftOut(a, path) }
-		if err := copyTree(a.Root, dir, out, r.inputs.skip, map[string]string{}); err != nil {
+		if err := disk.CopyTree(a.Root, dir, out, r.inputs.skip, map[string]string{}); err != nil {
 			return false, nil, err
 		}
 	}

@@ -19,6 +19,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/env"
+	"xbuild/internal/lang/table"
 )
 
 // A Test is one target's test for one platform, and how it is to be run.
@@ -158,7 +159,7 @@ func (r *runner) test(ctx context.Context, t Test, opt TestOptions, start *time.
 		var out bytes.Buffer
 		var err error
 		if s.In != nil {
-			err = r.nodeTest(ctx, a, s, opt, &out)
+			err = table.Of(a.Language).Test(ctx, r.lends(), a, s, opt.Emulate, &out)
 		} else {
 			err = r.command(ctx, a, s, &out)
 		}

@@ -4,20 +4,20 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 	"xbuild/internal/env"
+	"xbuild/internal/lang"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
+	"xbuild/internal/toolset"
 )
 
 // vars are the values that the conditions and placeholders of a recipe see before anything is known of directories.
@@ -51,10 +51,8 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 			vars["host."+name] = pl.Project.Toolchains[name].Source == "host"
 		}
 	}
-	if installs(pl.Catalog.Recipe(t.Recipe)) {
-		if w, err := pl.workspace(t); err == nil { // what is wrong Require has said
-			vars["manager"] = w.Manager
-		}
+	if l := table.Of(pl.Catalog.Recipe(t.Recipe).Language); l.Vars != nil {
+		l.Vars(&pl.Tools, t, vars)
 	}
 	vars["lenient"] = t.Lenient != nil && *t.Lenient
 	vars["exe"] = ""
@@ -66,6 +64,7 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 
 func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, host bool) (*action.Action, error) {
 	recipe := pl.Catalog.Recipe(t.Recipe)
+	language := table.Of(recipe.Language)
 	cfg := pl.Project.Config(p)
 	vars := pl.vars(t, p)
 	source := filepath.Join(pl.Project.Dir, filepath.FromSlash(t.Source))
@@ -75,8 +74,8 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	}
 	work := filepath.Join(pl.Project.BuildDir(), filepath.FromSlash(folder), t.Name)
 	a := &action.Action{
-		Target: t.Name, Platform: p, OCI: name, Host: host, Prefix: filepath.Join(work, "prefix"), Recipe: t.Recipe,
-		Source: source, Watch: watched(source, recipe.Root), Copy: recipe.CopySource,
+		Target: t.Name, Platform: p, OCI: name, Host: host, Prefix: filepath.Join(work, "prefix"), Recipe: t.Recipe, Language: recipe.Language,
+		Source: source, Watch: pl.Files.Upwards(source, recipe.Root), Copy: recipe.CopySource,
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
 		DistDir: pl.Project.DistDir(), Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
 		External: t.External, Dispatched: t.Dispatched, Lenient: t.Lenient, Unaudited: t.Unaudited, Readers: recipe.Readers, Forgetful: recipe.Forgetful, Reread: recipe.Reread, Precise: recipe.Precise,
@@ -86,8 +85,8 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	}
 	// What a build of the source for the host left behind is in build only where the source is itself compiled: an
 	// application's own folder may have that name.
-	_, err := os.Stat(filepath.Join(source, "binding.gyp"))
-	vars["binding.gyp"] = err == nil
+	vars["binding.gyp"] = pl.Files.Exists(filepath.Join(source, "binding.gyp"))
+	var err error
 	if a.Skip, err = vars.ExpandAll(recipe.Skip); err != nil {
 		return nil, fmt.Errorf("recipes/%s.toml: skip: %w", recipe.Name, err)
 	}
@@ -97,8 +96,8 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	if a.Needs, err = pl.join(t, name, d.made); err != nil {
 		return nil, err
 	}
-	vars["needs"], vars["needs.link"] = linked(a.Needs), filepath.Join(work, "needs.link")
-	if len(linked(a.Needs)) > 0 {
+	vars["needs"], vars["needs.link"] = lang.Linked(a.Needs), filepath.Join(work, "needs.link")
+	if len(lang.Linked(a.Needs)) > 0 {
 		a.LinkFile = filepath.Join(work, "needs.link")
 		for _, n := range a.Needs {
 			if !n.Run {
@@ -106,15 +105,15 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 			}
 		}
 	}
-	if _, err := os.Stat(source); err != nil {
+	if err := pl.Files.Missing(source); err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
-	if installs(recipe) {
-		if err := pl.inWorkspace(a, t, vars); err != nil {
+	if language.Source != nil {
+		if err := language.Source(&pl.Tools, a, t, vars); err != nil {
 			return nil, err
 		}
 	}
-	if err := copied(a, vars); err != nil {
+	if err := pl.copied(a, vars); err != nil {
 		return nil, err
 	}
 	if err := pl.takes(recipe, t, source); err != nil {
@@ -141,24 +140,25 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 			CFlags: append(slices.Clone(common), cfg.CFlags...), CXXFlags: append(slices.Clone(common), cfg.CXXFlags...), LDFlags: cfg.LDFlags, Static: vars["static"].(bool),
 		}
 	}
-	arguments, variables := settings(mapped), settings(quoted(mapped)) // of commands that are run without a shell, and for all that are lists of words
+	arguments, variables := settings(mapped), settings(env.Quoted(mapped)) // of commands that are run without a shell, and for all that are lists of words
 
 	if a.Baseline, err = pl.Baseline(p); err != nil {
 		return nil, err
 	}
-	m := &making{
-		Planner: pl, set: &a.Set, views: d.views, a: a, t: t, p: p, recipe: recipe, cfg: cfg, vars: vars, settings: variables,
-	}
+	m := &making{Planner: pl, Making: &lang.Making{
+		Tools: &pl.Tools, Environ: pl.Environ, Set: &a.Set, Views: d.views, Action: a, Target: t, Platform: p, Recipe: recipe,
+		Config: cfg, Vars: vars, Settings: variables,
+	}}
 	if err := m.environment(); err != nil {
 		return nil, err
 	}
-	variables = m.settings
-	arguments.CFlags = append(arguments.CFlags, m.maps...)
-	arguments.CXXFlags = append(arguments.CXXFlags, m.maps...)
+	variables = m.Settings
+	arguments.CFlags = append(arguments.CFlags, m.Maps...)
+	arguments.CXXFlags = append(arguments.CXXFlags, m.Maps...)
 
 	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, action.Jobs
 	vars["env.CFLAGS"], vars["env.CXXFLAGS"], vars["env.LDFLAGS"] = variables.CFlags, variables.CXXFlags, variables.LDFlags
-	vars["lenient_header"] = m.view.LenientHeader()
+	vars["lenient_header"] = m.View.LenientHeader()
 	for _, l := range recipe.Lists {
 		items, err := vars.ExpandAll(l.Items)
 		if err != nil {
@@ -190,7 +190,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	if err := pl.outputs(a, recipe, t, vars); err != nil {
 		return nil, err
 	}
-	if err := sourceVars(vars, t, source, arguments, p, d.sources); err != nil {
+	if err := pl.sourceVars(vars, source, arguments, p, d.sources); err != nil {
 		return nil, err
 	}
 	if a.Fetch, err = steps(recipe.Fetch, vars, a); err != nil {
@@ -202,7 +202,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	for _, list := range [][]action.Step{a.Fetch, a.Steps} {
 		for i := range list {
 			if list[i].Node != nil {
-				if list[i].Node, err = pl.nodeBuild(a, t, p, vars, m.headers, m.cargo); err != nil {
+				if list[i].Node, err = language.Work(m.Making); err != nil {
 					return nil, err
 				}
 			}
@@ -270,40 +270,8 @@ func optimises(recipe *catalog.Recipe, t project.Target) bool {
 	return false
 }
 
-// inWorkspace has the workspace copied that the source is in. What a build for the host left behind in its packages is
-// left out, as it is in the source.
-func (pl *Planner) inWorkspace(a *action.Action, t project.Target, vars catalog.Vars) error {
-	w, err := pl.workspace(t)
-	if err != nil || w.Source == "." {
-		return err
-	}
-	up, err := filepath.Rel(a.Source, w.Root)
-	if err != nil {
-		return err
-	}
-	if root, _ := vars["root"].(string); root == "" {
-		vars["root"] = up
-	} else if rel, err := filepath.Rel(filepath.Join(a.Source, filepath.FromSlash(root)), w.Root); err != nil || !filepath.IsLocal(rel) {
-		return fmt.Errorf("root %q is below the workspace that the source is in (%s): leave it out, or name that directory or one above it", root, w.Root)
-	}
-	for _, m := range w.Members {
-		if dir := filepath.Join(w.Root, filepath.FromSlash(m)); dir != a.Source {
-			if _, err := os.Stat(filepath.Join(dir, "binding.gyp")); err == nil {
-				for _, made := range []string{"build", "prebuilds"} {
-					rel, err := filepath.Rel(a.Source, filepath.Join(dir, made))
-					if err != nil {
-						return err
-					}
-					a.Skip = append(a.Skip, filepath.ToSlash(rel))
-				}
-			}
-		}
-	}
-	return nil
-}
-
 // copied says what is copied and where to: the source, or what root names, in which the source lies as it does there.
-func copied(a *action.Action, vars catalog.Vars) error {
+func (pl *Planner) copied(a *action.Action, vars catalog.Vars) error {
 	a.Root, a.Top = a.Source, a.Build
 	root, _ := vars["root"].(string)
 	if root == "" || !a.Copy {
@@ -314,26 +282,11 @@ func copied(a *action.Action, vars catalog.Vars) error {
 	if err != nil || filepath.IsAbs(root) || !filepath.IsLocal(rel) {
 		return fmt.Errorf("root %q is not the source or a directory above it, relative to the source (%s)", root, a.Source)
 	}
-	if _, err := os.Stat(a.Root); err != nil {
+	if err := pl.Files.Missing(a.Root); err != nil {
 		return fmt.Errorf("root: %w", err)
 	}
 	a.Build = filepath.Join(a.Top, rel)
 	return nil
-}
-
-// watched is the directory that holds all of a target's own inputs: its source, or the nearest directory upwards with
-// one of the recipe's root files.
-func watched(source string, roots []string) string {
-	for dir := source; ; dir = filepath.Dir(dir) {
-		for _, name := range roots {
-			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-				return dir
-			}
-		}
-		if dir == filepath.Dir(dir) {
-			return source
-		}
-	}
 }
 
 func (pl *Planner) outputs(a *action.Action, recipe *catalog.Recipe, t project.Target, vars catalog.Vars) error {
@@ -354,11 +307,11 @@ func (pl *Planner) outputs(a *action.Action, recipe *catalog.Recipe, t project.T
 			vars["artifact"] = p
 		}
 		if len(t.Outputs) == 0 {
-			messages, err := vars.ExpandOne(o.Cargo)
+			messages, err := vars.ExpandOne(o.Listed)
 			if err != nil {
 				return err
 			}
-			a.Output = append(a.Output, action.Output{Path: p, Stage: o.Stage, Cargo: messages})
+			a.Output = append(a.Output, action.Output{Path: p, Stage: o.Stage, Listed: messages})
 		}
 	}
 	for _, o := range t.Outputs {
@@ -395,39 +348,25 @@ func relativeTo(dir, path string) string {
 }
 
 // sourceVars expands the globs of the option "sources" and says of each file which driver and flags compile it.
-func sourceVars(vars catalog.Vars, t project.Target, source string, s env.Settings, p platform.Platform, globbed map[string][]string) error {
+func (pl *Planner) sourceVars(vars catalog.Vars, source string, s env.Settings, p platform.Platform, globbed map[string][]string) error {
 	globs, ok := vars["sources"].([]string)
 	if !ok {
 		return nil
 	}
 	key := source + "\x00" + strings.Join(globs, "\x00")
-	files, done := globbed[key]
-	if !done {
-		for _, g := range globs {
-			base, pattern := doublestar.SplitPattern(path.Clean(g))
-			found, err := doublestar.Glob(os.DirFS(filepath.Join(source, filepath.FromSlash(base))), pattern, doublestar.WithFilesOnly())
-			for i := range found {
-				found[i] = path.Join(base, found[i])
-			}
-			if err != nil {
-				return fmt.Errorf("sources: %q: %w", g, err)
-			}
-			if len(found) == 0 {
-				return fmt.Errorf("sources: %q matches no file in %s", g, source)
-			}
-			slices.Sort(found)
-			files = append(files, found...)
-		}
-		files = dedupe(files)
-		globbed[key] = files
+	files, err := once(globbed, key, func() ([]string, error) { return pl.Files.Named(source, globs) })
+	if err != nil {
+		return fmt.Errorf("sources: %w", err)
 	}
 	vars["sources"] = files
 	objects := make([]string, len(files))
-	link := p.Triplet + "-clang"
+	compiler := pl.Catalog.Compiler().Compiler
+	vars["compiler.c"], vars["compiler.cxx"] = p.Triplet+"-"+compiler.C, p.Triplet+"-"+compiler.CXX
+	link := vars["compiler.c"]
 	for i, f := range files {
 		objects[i] = vars["build"].(string) + "/obj/" + objectName(f) + ".o"
-		if slices.Contains(cxxSuffixes, path.Ext(f)) {
-			link = p.Triplet + "-clang++"
+		if slices.Contains(toolset.CXXSuffixes, path.Ext(f)) {
+			link = vars["compiler.cxx"]
 		}
 	}
 	vars["sources.objects"], vars["link.driver"] = objects, link
@@ -437,15 +376,6 @@ func sourceVars(vars catalog.Vars, t project.Target, source string, s env.Settin
 
 // objectName is a source's name in the directory of objects, which what lies above the source does not leave.
 func objectName(source string) string { return strings.ReplaceAll(source, "../", "_up/") }
-
-func dedupe(list []string) []string {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(list, func(s string) bool {
-		dup := seen[s]
-		seen[s] = true
-		return dup
-	})
-}
 
 func steps(defs []catalog.Step, vars catalog.Vars, a *action.Action) ([]action.Step, error) {
 	var out []action.Step
@@ -466,10 +396,10 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *action.Action) ([]action.S
 		for _, item := range items {
 			if def.Foreach != "" {
 				vars["item"], vars["item.object"] = item, objectName(item)
-				if slices.Contains(cxxSuffixes, path.Ext(item)) {
-					vars["item.driver"], vars["item.flags"], vars["item.options"] = a.Platform.Triplet+"-clang++", vars["item.cxx"], vars["cxxflags"]
+				if slices.Contains(toolset.CXXSuffixes, path.Ext(item)) {
+					vars["item.driver"], vars["item.flags"], vars["item.options"] = vars["compiler.cxx"], vars["item.cxx"], vars["cxxflags"]
 				} else {
-					vars["item.driver"], vars["item.flags"], vars["item.options"] = a.Platform.Triplet+"-clang", vars["item.c"], vars["cflags"]
+					vars["item.driver"], vars["item.flags"], vars["item.options"] = vars["compiler.c"], vars["item.c"], vars["cflags"]
 				}
 			}
 			s, err := step(def, vars, a)

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"go/build"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 	"xbuild/internal/hosttools"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 )
@@ -47,7 +47,7 @@ func (pl *Planner) bring(program string, t project.Target) string {
 	if lower := strings.ToLower(program); program == strings.ToUpper(program) || hosttools.Listed(lower) {
 		program = lower
 	}
-	for _, a := range pl.Catalog.Toolchain("clang").Absent {
+	for _, a := range pl.Catalog.Compiler().Absent {
 		if slices.Contains(a.Names(), program) {
 			return a.Why
 		}
@@ -74,14 +74,6 @@ func (pl *Planner) bring(program string, t project.Target) string {
 	return fmt.Sprintf("%s; %s:%d: write host_tools = [%q] in [target.%s], because builds see of the host what is named (docs/environment.md)", install, pl.Project.File, t.Line, program, t.Name)
 }
 
-// hasCgo: the Go package of a directory has files for the platform that are compiled with cgo alone.
-func hasCgo(dir string, p platform.Platform) bool {
-	c := build.Default
-	c.GOOS, c.GOARCH, c.CgoEnabled = p.GOOS, p.GOARCH, true
-	pkg, _ := c.ImportDir(dir, 0) // the error is of other files of the package
-	return pkg != nil && len(pkg.CgoFiles) > 0
-}
-
 // explanations are those of an action's recipe and toolchains.
 func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchains []string) []action.Explanation {
 	words := func(name string) string {
@@ -94,18 +86,11 @@ func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchain
 		if program, ok := strings.CutPrefix(name, "bring "); ok {
 			return pl.bring(program, t)
 		}
-		if file, ok := strings.CutPrefix(name, "cgo "); ok {
+		if word, file, ok := strings.Cut(name, " "); ok {
 			if !filepath.IsAbs(file) {
 				file = filepath.Join(pl.Project.SourceDir(t), file)
 			}
-			on, _ := t.Options["cgo"].(bool)
-			switch cgo := hasCgo(filepath.Dir(file), p); {
-			case !cgo:
-				return "none"
-			case on:
-				return "compiled"
-			}
-			return "left out"
+			return table.Word(word, file, t, p)
 		}
 		switch name {
 		case "platform":

@@ -8,6 +8,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/compose"
+	"xbuild/internal/lang"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 	"xbuild/internal/resolve"
@@ -102,7 +103,7 @@ func (pl *Planner) requireOnHost(req *resolve.Requests, t project.Target) error 
 		if why, refused := pl.Catalog.Recipe(t.Recipe).Refuse[host.Name]; refused {
 			return fmt.Errorf("recipe %s does not build for %s: %s", t.Recipe, host.Name, why)
 		}
-		if err := pl.manager(own); err != nil {
+		if err := pl.ask(own); err != nil {
 			return err
 		}
 		vars := pl.vars(own, host)
@@ -112,7 +113,7 @@ func (pl *Planner) requireOnHost(req *resolve.Requests, t project.Target) error 
 		}
 		for _, need := range needs {
 			if need.Sysroot || need.Host {
-				if err := pl.requireHost(req, pl.hostAsPlatform(host)); err != nil {
+				if err := pl.AddHost(req, pl.HostAsPlatform(host)); err != nil {
 					return err
 				}
 			}
@@ -169,42 +170,15 @@ func mapped(a *action.Action, v compose.View) []string {
 // headers and libraries without being told. XBUILD_NEEDS is for what reads it in the compiler view: the linker, and
 // CMake's toolchain file.
 func (m *making) joined() {
-	for _, prefix := range slices.Backward(started(m.a.Needs)) {
-		m.a.Path = append([]string{filepath.Join(prefix, "bin")}, m.a.Path...)
+	for _, prefix := range slices.Backward(lang.Started(m.Action.Needs)) {
+		m.Action.Path = append([]string{filepath.Join(prefix, "bin")}, m.Action.Path...)
 	}
-	libraries := linked(m.a.Needs)
-	if len(libraries) == 0 || m.view.Key == "" {
+	libraries := lang.Linked(m.Action.Needs)
+	if len(libraries) == 0 || m.View.Key == "" {
 		return
 	}
-	below := func(dirs ...string) string {
-		var out []string
-		for _, dir := range dirs {
-			for _, prefix := range libraries {
-				out = append(out, filepath.Join(prefix, dir))
-			}
-		}
-		return strings.Join(out, ":")
-	}
-	m.a.Env.Set("CPATH", below("include"))
-	m.a.Env.Set("PKG_CONFIG_PATH", below("lib/pkgconfig", "share/pkgconfig"))
-	if m.vars["rust"] != nil { // the crate pkg-config prefers a target's own
-		own := "PKG_CONFIG_PATH_" + strings.ReplaceAll(m.p.Rust, "-", "_")
-		m.a.Env.Set(own, below("lib/pkgconfig", "share/pkgconfig"))
-	}
+	m.Action.Env.Set("CPATH", m.Below("include"))
+	m.Action.Env.Set("PKG_CONFIG_PATH", m.PkgConfig())
 	slices.Reverse(libraries)
-	m.a.Env.Set(m.view.Needs(), strings.Join(libraries, ":"))
-}
-
-// linked and started are the prefixes of needs: those that are linked with, and those whose programs run.
-func linked(needs []action.Need) []string  { return prefixes(needs, false) }
-func started(needs []action.Need) []string { return prefixes(needs, true) }
-
-func prefixes(needs []action.Need, run bool) []string {
-	var out []string
-	for _, n := range needs {
-		if n.Run == run {
-			out = append(out, n.Prefix)
-		}
-	}
-	return out
+	m.Action.Env.Set(m.View.Needs(), strings.Join(libraries, ":"))
 }

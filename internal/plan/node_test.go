@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"xbuild/internal/action"
+	"xbuild/internal/lang/node"
 	"xbuild/internal/platform"
 )
 
@@ -53,10 +54,10 @@ func TestNodeOfPlatforms(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := pl.nodeRequest(p, action.NodeTest{Range: c.version, Major: c.major}.Constraints()...)
+		r, err := node.Request(&pl.Tools, p, action.NodeTest{Range: c.version, Major: c.major}.Constraints()...)
 		got := ""
 		if err != nil {
-			if got = err.Error(); !errors.Is(err, ErrNoNode) {
+			if got = err.Error(); !errors.Is(err, node.ErrNoNode) {
 				t.Errorf("%s %s: %v is not ErrNoNode", c.platform, c.version, err)
 			}
 		} else {

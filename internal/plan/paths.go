@@ -6,29 +6,14 @@ import (
 	"strings"
 
 	"xbuild/internal/catalog"
+	"xbuild/internal/env"
 	"xbuild/internal/project"
 )
-
-// Plain tells a path that needs no care: shells, make, lists of directories and of options all take it for one word.
-func Plain(path string) bool { return odd(path, "+~") == "" }
-
-// odd is the first character of a path that is neither a letter, a digit, one of _ . - / nor one of more; "" is none.
-// Bytes that are no ASCII mean nothing to any tool.
-func odd(path, more string) string {
-	for _, r := range path {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r >= 0x80, strings.ContainsRune("_.-/", r), strings.ContainsRune(more, r):
-		default:
-			return string(r)
-		}
-	}
-	return ""
-}
 
 // StorePath refuses a directory that a store cannot lie in: its path is in the names of compilers that Makefiles and
 // configure scripts write unquoted, in PATH, in the RPATH of programs, and behind commas in linker options.
 func StorePath(dir string) error {
-	if c := odd(dir, "+~@%^!"); c != "" {
+	if c := env.Odd(dir, "+~@%^!"); c != "" {
 		return fmt.Errorf("the store %s has %q in its path, which shells, make and linkers do not take in the name of a compiler: set XBUILD_STORE to another folder", dir, c)
 	}
 	return nil
@@ -37,7 +22,7 @@ func StorePath(dir string) error {
 // BuildPath refuses a build directory that the user names and whose path a tool below some recipe does not take: copies
 // of sources lie there, and lld takes a % in the name of what it links for a place to be filled in.
 func BuildPath(dir string) error {
-	if c := odd(dir, "+~"); c != "" {
+	if c := env.Odd(dir, "+~"); c != "" {
 		return fmt.Errorf("the build directory %s has %q in its path, which shells, make, CMake or linkers do not take: "+
 			"name another one by --build-dir or XBUILD_BUILD_DIR, or none", dir, c)
 	}
@@ -51,7 +36,7 @@ func (pl *Planner) takes(recipe *catalog.Recipe, t project.Target, source string
 	}
 	i := strings.IndexAny(source, recipe.Refuses)
 	if i < 0 && strings.Contains(source, "'") {
-		i = strings.IndexByte(source, '"') // see quoted
+		i = strings.IndexByte(source, '"') // see env.Quoted
 	}
 	if i < 0 {
 		return nil
@@ -60,30 +45,4 @@ func (pl *Planner) takes(recipe *catalog.Recipe, t project.Target, source string
 		return fmt.Errorf("%s:%d: [target.%s]: recipe %s cannot build in %s, because its tools do not take %q in a path: rename the folder", pl.Project.File, t.Line, t.Name, recipe.Name, filepath.Clean(source), string(r))
 	}
 	return nil
-}
-
-// quoted are words of a variable that holds several, as shells, CMake, Meson and Go read it: each in quotes, where it
-// needs them. It is quoted as a whole and nothing in it is escaped, because Go knows neither.
-func quoted(words []string) []string {
-	out := make([]string, len(words))
-	for i, w := range words {
-		switch {
-		case Plain(strings.ReplaceAll(w, "=", "")):
-			out[i] = w
-		case !strings.Contains(w, "'"):
-			out[i] = "'" + w + "'"
-		default:
-			out[i] = `"` + w + `"`
-		}
-	}
-	return out
-}
-
-// inTOML are words as they stand between the quotes of a basic string (toml.io, v1.0).
-func inTOML(words []string) []string {
-	out := make([]string, len(words))
-	for i, w := range words {
-		out[i] = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(w)
-	}
-	return out
 }

@@ -11,6 +11,7 @@ import (
 	"mvdan.cc/sh/v3/shell"
 
 	"xbuild/internal/action"
+	"xbuild/internal/env"
 )
 
 // oddNames are names of folders in which some shell, make, list or option has something to say about a character.
@@ -56,7 +57,7 @@ func TestOddPaths(t *testing.T) {
 						t.Fatal(err)
 					}
 					pl.Project.Targets[0].Source = rel
-					if !Plain(dir) {
+					if !env.Plain(dir) {
 						pl.Project.BuildAt = "/store/build/p"
 					}
 					pl.locked(t, Selection{})
@@ -75,11 +76,11 @@ func TestOddPaths(t *testing.T) {
 					a := p.Actions[0]
 					if recipe.CopySource {
 						for _, v := range a.Env {
-							if !Plain(full) && strings.Contains(v.Value, full) {
+							if !env.Plain(full) && strings.Contains(v.Value, full) {
 								t.Errorf("%s is %q", v.Name, v.Value)
 							}
 						}
-						if !Plain(a.Build) {
+						if !env.Plain(a.Build) {
 							t.Errorf("it builds in %q", a.Build)
 						}
 						return
@@ -110,7 +111,7 @@ func TestStorePath(t *testing.T) {
 	taken := []string{"é", "a!b", "a%b", "a@b", "-a"}
 	for _, name := range append(slices.Clone(oddNames), "plain", "a+b", "a~b", "A.b_c-d") {
 		err := StorePath("/home/" + name + "/.cache/xbuild")
-		if ok := Plain(name) || slices.Contains(taken, name); ok != (err == nil) {
+		if ok := env.Plain(name) || slices.Contains(taken, name); ok != (err == nil) {
 			t.Errorf("%q: %v", name, err)
 		}
 		if err != nil && !strings.Contains(err.Error(), "set XBUILD_STORE") {

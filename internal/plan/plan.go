@@ -1,6 +1,6 @@
 // Package plan makes a graph of actions from a project, the catalog and the lock: which toolchains, sysroots and compiler
 // views are needed, and for every target and platform the commands, their environment and the artifacts that come out.
-// It runs nothing, fetches nothing and writes nothing; it reads the project's sources where a need depends on them.
+// It runs nothing, fetches nothing and writes nothing; what it has to know of the project's files package scan reads.
 package plan
 
 import (
@@ -10,24 +10,18 @@ import (
 	"strings"
 
 	"xbuild/internal/action"
-	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
 	"xbuild/internal/hosttools"
-	"xbuild/internal/lock"
-	"xbuild/internal/node"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
+	"xbuild/internal/toolset"
 )
 
 // A Planner holds what every plan of one xbuild process is made from.
 type Planner struct {
-	Project *project.Project
-	Catalog *catalog.Catalog
-	Lock    *lock.Lock
-	Store   string // the store's directory
-	Host    platform.Platform
-	XBuild  string // the xbuild program, for emulators
+	toolset.Tools
+	XBuild string // the xbuild program, for emulators
 	// Environ are variables of the caller that go into every build unchanged: proxies, and what the languages' own
 	// tools are configured by.
 	Environ env.Environment
@@ -36,10 +30,6 @@ type Planner struct {
 	// Holders names the packages of a platform that have a header, a library or the like of a name, or of the host that
 	// have a program; nil where nobody looks. It is called for hints, several at once.
 	Holders func(p platform.Platform, name string, program bool) []string
-
-	cxx       map[string]bool           // targets in which C++ was looked for
-	mentioned map[string]bool           // sources in which words were looked for
-	installed map[string]node.Workspace // by source, what its packages are installed by
 }
 
 // A Selection is the part of a project that a command was asked for; nothing named means all.
@@ -164,7 +154,7 @@ func (pl *Planner) planned(d *drawing, c Chosen, p platform.Platform) (*action.A
 	t := c.For(p)
 	var err error
 	if !c.Host {
-		if p, err = pl.withLibc(p); err != nil {
+		if p, err = pl.WithLibc(p); err != nil {
 			return nil, fmt.Errorf("%s:%d: target %q: %w", pl.Project.File, t.Line, t.Name, err)
 		}
 	}

@@ -26,6 +26,7 @@ import (
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 	"xbuild/internal/resolve"
+	"xbuild/internal/toolset"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -75,7 +76,10 @@ func planner(t *testing.T, archive string) *Planner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Planner{Project: p, Catalog: c, Lock: &lock.Lock{Version: 1}, Store: "/store", Host: host, XBuild: "/bin/xbuild"}
+	return &Planner{
+		Tools:  toolset.Tools{Project: p, Catalog: c, Lock: &lock.Lock{Version: 1}, Store: "/store", Host: host},
+		XBuild: "/bin/xbuild",
+	}
 }
 
 // locked puts into the lock what a selection needs.
@@ -454,7 +458,7 @@ func TestCompilerOfAPlatform(t *testing.T) {
 	if req, err := pl.RequireView(loong); err != nil || !slices.ContainsFunc(req.Toolchains, func(r resolve.ToolchainRequest) bool { return r.For() == "linux/loong64" }) {
 		t.Errorf("a view of it: %v, %v", req.Toolchains, err)
 	}
-	if _, err := pl.Toolchain("clang", loong[0]); !errors.Is(err, ErrNotLocked) || !strings.Contains(err.Error(), "toolchain clang of linux/loong64 for host linux/amd64") {
+	if _, err := pl.Toolchain("clang", loong[0]); !errors.Is(err, toolset.ErrNotLocked) || !strings.Contains(err.Error(), "toolchain clang of linux/loong64 for host linux/amd64") {
 		t.Errorf("error %v", err)
 	}
 	p := pl.plan(t, Selection{})
@@ -484,11 +488,11 @@ func TestCompilerOfAPlatform(t *testing.T) {
 // TestNotLocked: a plan takes nothing that the lock does not hold.
 func TestNotLocked(t *testing.T) {
 	pl := planner(t, sample)
-	if _, err := pl.New(Selection{}); !errors.Is(err, ErrNotLocked) || !strings.Contains(err.Error(), `xbuild.toml:4: target "hello" for linux/amd64: `) {
+	if _, err := pl.New(Selection{}); !errors.Is(err, toolset.ErrNotLocked) || !strings.Contains(err.Error(), `xbuild.toml:4: target "hello" for linux/amd64: `) {
 		t.Errorf("error %v", err)
 	}
 	pl.locked(t, Selection{Platforms: platforms(t, "linux/amd64")})
-	if _, err := pl.New(Selection{}); !errors.Is(err, ErrNotLocked) || !strings.Contains(err.Error(), "sysroot for linux/arm64") {
+	if _, err := pl.New(Selection{}); !errors.Is(err, toolset.ErrNotLocked) || !strings.Contains(err.Error(), "sysroot for linux/arm64") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -739,8 +743,8 @@ func TestExactGo(t *testing.T) {
 	for constraint, want := range map[string]string{
 		"1.27.1": "1.27.1", "=1.27.1": "1.27.1", " = 1.27.1 ": "1.27.1", "": "", "^1.24": "", ">=1.24": "", "1.27": "", "~1.27.1": "", "1.27.1, <2": "", "1.26-rc.1": "",
 	} {
-		if got := exactGo(constraint); got != want {
-			t.Errorf("exactGo(%q) = %q, want %q", constraint, got, want)
+		if got := toolset.Exact(constraint); got != want {
+			t.Errorf("Exact(%q) = %q, want %q", constraint, got, want)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 	"xbuild/internal/env"
-	"xbuild/internal/node"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/project"
 )
 
@@ -15,7 +15,7 @@ import (
 // program of the platform is started through "xbuild run", which finds platform, project and store in the environment,
 // wherever the test goes.
 func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.Vars, m *making) ([]action.Step, error) {
-	a := m.a
+	a := m.Action
 	dir := a.Source
 	if a.Copy {
 		dir = a.Build
@@ -36,12 +36,9 @@ func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.
 			return nil, err
 		}
 	}
-	if len(recipe.Tests) == 1 && recipe.Tests[0].Node && len(test.Command) == 0 {
-		if test.Shell == "" && !npmTests(a.Source) {
-			return nil, nil
-		}
+	if l := table.Of(recipe.Language); l.Tests != nil && len(test.Command) == 0 {
 		var err error
-		if list, err = pl.nodeTests(list, t, vars, m); err != nil {
+		if list, err = l.Tests(m.Making, list, test.Shell != ""); err != nil {
 			return nil, err
 		}
 	}
@@ -51,29 +48,4 @@ func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.
 		}.Merge(s.Env)
 	}
 	return list, nil
-}
-
-// nodeTests are the tests of native modules: each once for every version of Node that the target names, in the
-// platform's own.
-func (pl *Planner) nodeTests(list []action.Step, t project.Target, vars catalog.Vars, m *making) ([]action.Step, error) {
-	build, err := pl.nodeBuild(m.a, t, m.p, vars, m.headers, m.cargo)
-	if err != nil {
-		return nil, err
-	}
-	var out []action.Step
-	for i, v := range vars["node"].([]string) {
-		major, _, _ := strings.Cut(m.headers[i].Version, ".")
-		for _, s := range list {
-			s.Node, s.In = build, &action.NodeTest{Range: v, Major: major, Headers: m.headers[i]}
-			out = append(out, s)
-		}
-	}
-	return out, nil
-}
-
-// npmTests tells whether npm has anything to run as the test of the package in a directory. npm init writes a script
-// that fails where it is told of none.
-func npmTests(dir string) bool {
-	p, err := node.Read(dir)
-	return err == nil && p.Scripts["test"] != "" && !strings.Contains(p.Scripts["test"], "no test specified") // the build says what is wrong with package.json
 }

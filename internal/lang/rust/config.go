@@ -1,27 +1,28 @@
-package plan
+package rust
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"xbuild/internal/scan"
 )
 
-// cargoBuildFlags are the flags for rustc that a project's own .cargo/config.toml has for every target (The Cargo Book,
+// buildFlags are the flags for rustc that a project's own .cargo/config.toml has for every target (The Cargo Book,
 // "build.rustflags"), those of directories further up first. cargo itself leaves them out where anything gives flags
 // for the target alone, as xbuild does on its command line. The files are those in a source and in the directories
 // above it as far as top.
-func cargoBuildFlags(source, top, target string) ([]string, error) {
+func buildFlags(files *scan.Files, source, top, target string) ([]string, error) {
 	var out []string
 	own := false
 	for dir := source; ; dir = filepath.Dir(dir) {
 		for _, name := range []string{"config", "config.toml"} {
 			file := filepath.Join(dir, ".cargo", name)
-			text, err := os.ReadFile(file)
+			text, err := files.Read(file)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}

@@ -1,4 +1,4 @@
-package execute
+package node
 
 import (
 	"bytes"
@@ -12,21 +12,23 @@ import (
 	"strings"
 
 	"xbuild/internal/action"
+	"xbuild/internal/disk"
+	"xbuild/internal/lang"
 	"xbuild/internal/node"
 )
 
-//go:embed node-preload.js
+//go:embed preload.js
 var nodePreload []byte
 
-// nodeTest runs a test of the recipe node-gyp in the platform's own Node. It works in a directory of its own: the
+// test runs a test of the recipe node-gyp in the platform's own Node. It works in a directory of its own: the
 // source with all its packages, devDependencies included and for the platform, and over that what is in dist. npm
 // itself runs in the host's Node.
-func (r *runner) nodeTest(ctx context.Context, a *action.Action, s action.Step, opt TestOptions, log *bytes.Buffer) error {
+func test(ctx context.Context, r *lang.Runner, a *action.Action, s action.Step, emulate bool, log *bytes.Buffer) error {
 	work := filepath.Dir(a.State)
 	c := *a
 	c.Top = filepath.Join(work, "tested") // not "test": node --test of Node 20 takes every file below a directory of that name for a test
-	c.Build = filepath.Join(c.Top, relative(a.Top, a.Build))
-	n := &nodeRun{runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(work, "tested-node"), test: true}
+	c.Build = filepath.Join(c.Top, disk.Relative(a.Top, a.Build))
+	n := &nodeRun{Runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(work, "tested-node"), test: true}
 	n.with = map[string][]string{}
 	root, err := node.Read(a.Build)
 	if err != nil {
@@ -35,7 +37,7 @@ func (r *runner) nodeTest(ctx context.Context, a *action.Action, s action.Step, 
 	if !n.b.App && root.Scripts["prepare"] != "" {
 		// npm ci runs it for the package itself: what is written in TypeScript is compiled. By the packages and the
 		// Node of the host, where the module was built.
-		if err := r.command(ctx, a, action.Step{Dir: a.Build, Command: []string{"npm", "run", "prepare"}}, log); err != nil {
+		if err := r.Command(ctx, a, action.Step{Dir: a.Build, Command: []string{"npm", "run", "prepare"}}, log); err != nil {
 			return fmt.Errorf("its script prepare: %w", err)
 		}
 	}
@@ -45,10 +47,10 @@ func (r *runner) nodeTest(ctx context.Context, a *action.Action, s action.Step, 
 	skip := []string{"**/node_modules"}
 	for _, name := range []string{workName, "build", "build-node-*", "prebuilds"} {
 		if name == workName || root.Tool() != "" {
-			skip = append(skip, filepath.Join(relative(a.Top, a.Build), name))
+			skip = append(skip, filepath.Join(disk.Relative(a.Top, a.Build), name))
 		}
 	}
-	if err := copyTree(a.Top, c.Top, func(path string) bool { return matches(skip, relative(a.Top, path)) }, nil, map[string]string{}); err != nil {
+	if err := disk.CopyTree(a.Top, c.Top, func(path string) bool { return disk.Matches(skip, disk.Relative(a.Top, path)) }, nil, map[string]string{}); err != nil {
 		return err
 	}
 	if err := n.install(root); err != nil {
@@ -64,20 +66,20 @@ func (r *runner) nodeTest(ctx context.Context, a *action.Action, s action.Step, 
 		return err
 	}
 	bin := filepath.Join(n.work, "bin")
-	if err := n.programs(bin, s, opt.Emulate); err != nil {
+	if err := n.programs(bin, s, emulate); err != nil {
 		return err
 	}
 	e := n.npmConfig(s.In.Headers).Merge(s.Env)
 	e.Set("NODE_OPTIONS", preload(bin))
 	e.Set("npm_config_update_notifier", "false")
 	e.Set("npm_config_loglevel", "error") // it warns of the variables that are node-gyp's
-	if r.opt.Offline {
+	if r.Offline {
 		e.Set("npm_config_offline", "true")
 	}
 	c.Path = append([]string{bin}, c.Path...)
 	s.Dir, s.Env = c.Build, e
 	fmt.Fprintf(log, "Node %s\n", s.In.Node.Version)
-	if err := r.command(ctx, &c, s, log); err != nil || module == "" {
+	if err := r.Command(ctx, &c, s, log); err != nil || module == "" {
 		return err
 	}
 	return loaded(bin, c.Build, module)
@@ -110,12 +112,12 @@ func overlay(app, dir string) error {
 		if err != nil {
 			return err
 		}
-		rel := relative(app, path)
+		rel := disk.Relative(app, path)
 		// Neither a scope nor pnpm's and yarn's own directories are packages.
 		if owner(rel) != rel || strings.HasPrefix(d.Name(), ".") || strings.HasPrefix(d.Name(), "@") {
 			return nil
 		}
-		if err := removeAll(filepath.Join(dir, rel)); err != nil {
+		if err := disk.RemoveAll(filepath.Join(dir, rel)); err != nil {
 			return err
 		}
 		if d.IsDir() {
@@ -126,7 +128,7 @@ func overlay(app, dir string) error {
 	if err != nil {
 		return err
 	}
-	return copyTree(app, dir, func(path string) bool { return relative(app, path) == "node_modules/.package-lock.json" }, nil, map[string]string{})
+	return disk.CopyTree(app, dir, func(path string) bool { return disk.Relative(app, path) == "node_modules/.package-lock.json" }, nil, map[string]string{})
 }
 
 // built puts the module where its loader looks for it: what node-gyp made beside it as it was made, the module itself
@@ -138,7 +140,7 @@ func (n *nodeRun) built(a *action.Action, root node.Package, h node.Headers) (st
 			return "", fmt.Errorf("%s holds no .node file (%v)", a.Dist, err)
 		}
 		to := filepath.Join(n.a.Build, filepath.Base(found[0]))
-		return to, copyFile(found[0], to)
+		return to, disk.CopyFile(found[0], to)
 	}
 	prebuilds := filepath.Join("prebuilds", n.b.PrebuildDir())
 	name := n.b.PrebuildName(root.Name, 0) // of Node-API, compiled for the first version
@@ -161,7 +163,7 @@ func (n *nodeRun) built(a *action.Action, root node.Package, h node.Headers) (st
 		if !e.Type().IsRegular() {
 			continue
 		}
-		if err := copyFile(filepath.Join(release, e.Name()), filepath.Join(out, e.Name())); err != nil {
+		if err := disk.CopyFile(filepath.Join(release, e.Name()), filepath.Join(out, e.Name())); err != nil {
 			return "", err
 		}
 		if filepath.Ext(e.Name()) == ".node" {
@@ -174,30 +176,11 @@ func (n *nodeRun) built(a *action.Action, root node.Package, h node.Headers) (st
 	}
 	dist := filepath.Join(a.Dist, prebuilds, name)
 	for _, to := range []string{module, filepath.Join(n.a.Build, prebuilds, name)} {
-		if err := copyFile(dist, to); err != nil {
+		if err := disk.CopyFile(dist, to); err != nil {
 			return "", err
 		}
 	}
 	return module, nil
-}
-
-// copyFile copies a file, so that what a test does to it is done to nothing else.
-func copyFile(from, to string) error {
-	data, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	info, err := os.Stat(from)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return os.WriteFile(to, data, info.Mode().Perm())
 }
 
 // preload is the value of NODE_OPTIONS with which every Node loads what lies beside the program node.
@@ -208,7 +191,7 @@ func preload(bin string) string {
 // programs makes the directory of what a test finds first on PATH: node, which is the platform's, and npm and npx,
 // which run in the host's. They do not count on the environment: a test may start programs with another.
 func (n *nodeRun) programs(bin string, s action.Step, emulate bool) error {
-	if err := removeAll(bin); err != nil {
+	if err := disk.RemoveAll(bin); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(bin, 0o755); err != nil {
@@ -218,12 +201,12 @@ func (n *nodeRun) programs(bin string, s action.Step, emulate bool) error {
 		return err
 	}
 	in := s.In.Node
-	run := []string{n.opt.XBuild, "run", "-q", "--project", s.Env.Lookup("XBUILD_PROJECT"), "--store", s.Env.Lookup("XBUILD_STORE"), "-p", n.a.OCI, "--sysroot", in.Root.Dir}
+	run := []string{n.XBuild, "run", "-q", "--project", s.Env.Lookup("XBUILD_PROJECT"), "--store", s.Env.Lookup("XBUILD_STORE"), "-p", n.a.OCI, "--sysroot", in.Root.Dir}
 	if emulate {
 		run = append(run, "--emulate")
 	}
 	scripts := map[string][]string{"node": append(run, "--", in.Program)}
-	host, err := lookPath("node", n.path(n.a))
+	host, err := disk.LookPath("node", n.Path(n.a))
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package env
+package rust
 
 import (
 	"slices"
@@ -7,6 +7,8 @@ import (
 
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
+	"xbuild/internal/env"
+	"xbuild/internal/env/envtest"
 	"xbuild/internal/lock"
 	"xbuild/internal/platform"
 )
@@ -24,11 +26,11 @@ func TestCargo(t *testing.T) {
 			host = p
 			continue
 		}
-		v, h := view(t, p), view(t, host)
+		v, h := envtest.View(t, p), envtest.View(t, host)
 		root := compose.NewSysroot("/store", &catalog.Sysroot{Name: "glibc"}, lock.Sysroot{Name: "glibc", Arch: "amd64", Suite: "bullseye"})
 		h = compose.NewHostView("/store", host, nil, h.Clang, h.Pkgconf, root)
-		s := Settings{CFlags: []string{"-O2", "-fno-plt"}, LDFlags: []string{"-Wl,-z,now"}, Static: true}
-		e := ForCargo(ForC(v, s, "/bin/xbuild"), v, h, s)
+		s := env.Settings{CFlags: []string{"-O2", "-fno-plt"}, LDFlags: []string{"-Wl,-z,now"}, Static: true}
+		e := ForCargo(env.ForC(v, s, "/bin/xbuild"), v, h, s)
 		for _, w := range e {
 			if slices.Contains(forHost, w.Name) {
 				t.Errorf("%s: %s=%s would reach build scripts", name, w.Name, w.Value)
@@ -43,6 +45,6 @@ func TestCargo(t *testing.T) {
 			t.Fatal(err)
 		}
 		text += strings.Join(RustFlags(v, b, "", s), "\n") + "\n"
-		golden(t, "cargo-"+strings.ReplaceAll(name, "/", "-")+".golden", text)
+		envtest.Golden(t, "cargo-"+strings.ReplaceAll(name, "/", "-")+".golden", text)
 	}
 }

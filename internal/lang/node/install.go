@@ -1,4 +1,4 @@
-package execute
+package node
 
 import (
 	"crypto/sha256"
@@ -15,6 +15,7 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
+	"xbuild/internal/disk"
 	"xbuild/internal/env"
 	"xbuild/internal/node"
 )
@@ -63,7 +64,7 @@ func (n *nodeRun) install(root node.Package) error {
 		}
 	}
 	for _, name := range names {
-		n.read(n.a, filepath.Join(n.top(), name))
+		n.Read(n.a, filepath.Join(n.top(), name))
 		data, err := os.ReadFile(filepath.Join(n.top(), name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -86,7 +87,7 @@ func (n *nodeRun) install(root node.Package) error {
 	}
 	err = n.run(n.top(), nil, e, argv...)
 	for file, data := range original {
-		err = errors.Join(err, writeAtomic(file, data))
+		err = errors.Join(err, disk.Write(file, data))
 	}
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", argv[0], argv[1], err)
@@ -98,7 +99,7 @@ func (n *nodeRun) install(root node.Package) error {
 // installed will run there. A module's packages serve its compilation, here.
 func (n *nodeRun) manager() (argv []string, e env.Environment, err error) {
 	there, production := n.b.App || n.test, n.b.App && !n.test
-	caches := filepath.Join(n.opt.Store, "cache")
+	caches := filepath.Join(n.Store, "cache")
 	switch n.b.Manager {
 	case "pnpm":
 		argv = []string{"pnpm", "install", "--frozen-lockfile", "--ignore-scripts", "--reporter=append-only", "--store-dir=" + filepath.Join(caches, "pnpm"),
@@ -109,7 +110,7 @@ func (n *nodeRun) manager() (argv []string, e env.Environment, err error) {
 			argv = append(argv, "--prod")
 		}
 		if n.b.Workspace != "" {
-			argv = append(argv, "--filter={"+filepath.ToSlash(relative(n.top(), n.a.Build))+"}...")
+			argv = append(argv, "--filter={"+filepath.ToSlash(disk.Relative(n.top(), n.a.Build))+"}...")
 			if n.test {
 				argv = append(argv, "--filter={.}")
 			}
@@ -117,7 +118,7 @@ func (n *nodeRun) manager() (argv []string, e env.Environment, err error) {
 		if there && n.pnpmHasFlags() {
 			argv = append(argv, "--os=linux", "--cpu="+n.b.Arch, "--libc="+n.b.Libc)
 		}
-		if n.opt.Offline {
+		if n.Offline {
 			argv = append(argv, "--offline")
 		}
 	case "yarn-classic":
@@ -125,7 +126,7 @@ func (n *nodeRun) manager() (argv []string, e env.Environment, err error) {
 		if production {
 			argv = append(argv, "--production")
 		}
-		if n.opt.Offline {
+		if n.Offline {
 			argv = append(argv, "--offline")
 		}
 		if there {
@@ -142,7 +143,7 @@ func (n *nodeRun) manager() (argv []string, e env.Environment, err error) {
 	case "yarn":
 		argv = []string{"yarn", "install", "--immutable", "--mode=skip-build"}
 		e = env.Environment{{Name: "YARN_IGNORE_PATH", Value: "1"}, {Name: "YARN_ENABLE_TELEMETRY", Value: "0"}, {Name: "YARN_GLOBAL_FOLDER", Value: filepath.Join(caches, "yarn")}}
-		if n.opt.Offline {
+		if n.Offline {
 			e.Set("YARN_ENABLE_NETWORK", "0")
 		}
 		if err := n.yarnConfig(there); err != nil {
@@ -151,7 +152,7 @@ func (n *nodeRun) manager() (argv []string, e env.Environment, err error) {
 	default:
 		argv = []string{"npm", "ci", "--ignore-scripts", "--include=optional", "--no-audit", "--no-fund", "--no-update-notifier"}
 		if n.b.Workspace != "" {
-			argv = append(argv, "--workspace="+filepath.ToSlash(relative(n.top(), n.a.Build)))
+			argv = append(argv, "--workspace="+filepath.ToSlash(disk.Relative(n.top(), n.a.Build)))
 			if n.test {
 				argv = append(argv, "--include-workspace-root")
 			}
@@ -165,7 +166,7 @@ func (n *nodeRun) manager() (argv []string, e env.Environment, err error) {
 		if there {
 			argv = append(argv, "--os=linux", "--cpu="+n.b.Arch, "--libc="+n.b.Libc)
 		}
-		if n.opt.Offline {
+		if n.Offline {
 			e.Set("npm_config_offline", "true")
 		}
 	}
@@ -204,7 +205,7 @@ func (n *nodeRun) pnpmPlatform(original map[string][]byte) error {
 		return err
 	}
 	original[file] = data
-	return writeAtomic(file, changed)
+	return disk.Write(file, changed)
 }
 
 var registryOfYarn = regexp.MustCompile(`(?m)^npmRegistryServer:`)
@@ -218,18 +219,18 @@ func (n *nodeRun) yarnConfig(there bool) error {
 		text += fmt.Sprintf("supportedArchitectures:\n  os: [linux]\n  cpu: [%s]\n  libc: [%s]\n", n.b.Arch, n.b.Libc)
 	}
 	own := false
-	for _, dir := range []string{n.top(), n.opt.Environ.Lookup("HOME")} {
+	for _, dir := range []string{n.top(), n.Environ.Lookup("HOME")} {
 		data, err := os.ReadFile(filepath.Join(dir, ".yarnrc.yml"))
 		own = own || err == nil && registryOfYarn.Match(data)
 	}
-	if !own && n.opt.Registry != "" {
-		text += fmt.Sprintf("npmRegistryServer: %q\n", n.opt.Registry)
+	if !own && n.Registry != "" {
+		text += fmt.Sprintf("npmRegistryServer: %q\n", n.Registry)
 	}
 	file := filepath.Join(filepath.Dir(n.a.Top), ".yarnrc.yml")
 	if have, err := os.ReadFile(file); err == nil && string(have) == text {
 		return nil
 	}
-	return writeAtomic(file, []byte(text))
+	return disk.Write(file, []byte(text))
 }
 
 // inModules tells the packages of a workspace from those that were installed.
@@ -271,11 +272,11 @@ func (n *nodeRun) wanted(path, rel string, d fs.DirEntry, owners map[string]node
 		return false
 	}
 	to = filepath.Join(filepath.Dir(path), to)
-	if _, ok := owners[filepath.Join(n.top(), owner(relative(n.top(), to)))]; ok {
+	if _, ok := owners[filepath.Join(n.top(), owner(disk.Relative(n.top(), to)))]; ok {
 		return true
 	}
 	for _, l := range links { // to a link to a package
-		if within(to, l) {
+		if disk.Within(to, l) {
 			return true
 		}
 	}

@@ -1,4 +1,4 @@
-package execute
+package rust
 
 import (
 	"os"
@@ -32,15 +32,15 @@ func TestCargoOutputs(t *testing.T) {
 		}
 	}
 	write(messages)
-	got, err := cargoOutputs(file, "/src/ws")
+	got, err := outputs(file, "/src/ws")
 	if want := []string{"/t/libws.so", "/t/libws.a", "/t/tool", "/t/examples/demo", "/t/win.dll"}; err != nil || !slices.Equal(got, want) {
-		t.Errorf("cargoOutputs = %q, %v, want %q", got, err, want)
+		t.Errorf("outputs = %q, %v, want %q", got, err, want)
 	}
 	write("{\"reason\":\n")
-	if _, err := cargoOutputs(file, "/src/ws"); err == nil || !strings.Contains(err.Error(), file+":1: ") {
+	if _, err := outputs(file, "/src/ws"); err == nil || !strings.Contains(err.Error(), file+":1: ") {
 		t.Errorf("half a message: error %v, want one with file and line", err)
 	}
-	if _, err := cargoOutputs(file+".none", "/src/ws"); err == nil {
+	if _, err := outputs(file+".none", "/src/ws"); err == nil {
 		t.Error("no file, and no error")
 	}
 }
@@ -54,7 +54,7 @@ func FuzzCargoOutputs(f *testing.F) {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		out, err := cargoOutputs(file, "/src/ws")
+		out, err := outputs(file, "/src/ws")
 		if err == nil && slices.ContainsFunc(out, func(f string) bool { return filepath.Ext(f) == ".rlib" }) {
 			t.Errorf("outputs %q", out)
 		}

@@ -1,4 +1,4 @@
-package execute
+package rust
 
 import (
 	"bufio"
@@ -21,9 +21,18 @@ type cargoMessage struct {
 	Executable string   `json:"executable"`
 }
 
-// cargoOutputs returns the files that cargo built of the packages below root for others than cargo itself: programs,
+// built are the files of outputs, of which there has to be one.
+func built(file, root string) ([]string, error) {
+	files, err := outputs(file, root)
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("outputs: cargo succeeded, but built no program and no cdylib or staticlib of the packages in %s", root)
+	}
+	return files, err
+}
+
+// outputs returns the files that cargo built of the packages below root for others than cargo itself: programs,
 // examples, C libraries. Packages elsewhere are dependencies.
-func cargoOutputs(file, root string) ([]string, error) {
+func outputs(file, root string) ([]string, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err

@@ -1,17 +1,18 @@
-package env
+package rust
 
 import (
 	"fmt"
 	"strings"
 
 	"xbuild/internal/compose"
+	"xbuild/internal/env"
 )
 
 // ForStd returns the variables and the command with which cargo builds a standard library from its source: offline,
 // from the vendored crates of the source, and untouched by the configuration of who runs it (cargo's -Z build-std;
 // RUSTC_BOOTSTRAP allows it in a released compiler, as rustc's own build does). It writes below dir, into the directory
 // that is the second result's last.
-func ForStd(b compose.BuiltStd, dir, jobs string) (e Environment, command []string, libraries string) {
+func ForStd(b compose.BuiltStd, dir, jobs string) (e env.Environment, command []string, libraries string) {
 	source := b.SourceDir()
 	flags := append([]string{
 		"-Cembed-bitcode=yes", // cargo leaves it out where the profile has no LTO, but the projects that link the library may
@@ -29,7 +30,7 @@ func ForStd(b compose.BuiltStd, dir, jobs string) (e Environment, command []stri
 	e.Set("CARGO_INCREMENTAL", "0")
 	e.Set("CARGO_PROFILE_RELEASE_DEBUG", "0")
 	e.Set("CARGO_PROFILE_RELEASE_LTO", "off")
-	e.Set("CARGO_TARGET_"+strings.ToUpper(strings.ReplaceAll(b.Host.Platform.Rust, "-", "_"))+"_LINKER", b.Host.Tool("clang"))
+	e.Set("CARGO_TARGET_"+strings.ToUpper(strings.ReplaceAll(b.Host.Platform.Rust, "-", "_"))+"_LINKER", b.Host.CC())
 	command = []string{
 		"cargo", "build", "--release", "--offline", "--locked", "--quiet", "--jobs=" + jobs, "--manifest-path=" + source + "/Cargo.toml",
 		"--target=" + b.Target, "--target-dir=" + dir + "/target",
@@ -55,7 +56,7 @@ exec "$@"
 // ForCrates returns the variables and the command with which cargo fetches the crates that a standard library stands on
 // into a directory: those of its Cargo.lock, by the sha256 there, from where the configuration of who runs it says (The
 // Cargo Book, cargo-vendor(1)).
-func ForCrates(b compose.BuiltStd, to string) (Environment, []string) {
+func ForCrates(b compose.BuiltStd, to string) (env.Environment, []string) {
 	return ForRustc(b.Builder), []string{"cargo", "vendor", "--quiet", "--locked", "--versioned-dirs", "--manifest-path=" + b.SourceDir() + "/library/Cargo.toml", to}
 }
 

@@ -1,4 +1,4 @@
-package env
+package rust
 
 import (
 	"slices"
@@ -7,6 +7,8 @@ import (
 
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
+	"xbuild/internal/env"
+	"xbuild/internal/env/envtest"
 	"xbuild/internal/lock"
 	"xbuild/internal/platform"
 )
@@ -23,14 +25,14 @@ func TestStd(t *testing.T) {
 		t.Fatal(err)
 	}
 	source := compose.NewSysroot("/store", &catalog.Sysroot{Name: "rust-src", Of: "rust", Source: "rustc"}, lock.Sysroot{Arch: "source", Suite: "trixie"})
-	b := compose.NewBuiltStd("/store", rust, source, view(t, host), compose.View{}, "arm-unknown-linux-gnueabi", []string{"-Ctarget-feature=+vfp2"})
+	b := compose.NewBuiltStd("/store", rust, source, envtest.View(t, host), compose.View{}, "arm-unknown-linux-gnueabi", []string{"-Ctarget-feature=+vfp2"})
 	e, command, libraries := ForStd(*b, "/tmp/std", "2")
 	for name, want := range map[string]string{
 		"RUSTC": b.Builder.Bin() + "/rustc", "RUSTC_WRAPPER": "/tmp/std/start-rustc", "CARGO_NET_OFFLINE": "true", "CARGO_HOME": "/tmp/std/home",
-		"CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER": view(t, host).Tool("clang"),
+		"CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER": envtest.View(t, host).Tool("clang"),
 		"CARGO_ENCODED_RUSTFLAGS":                      "-Cembed-bitcode=yes\x1f--remap-path-prefix=" + b.SourceDir() + "=/rustc/1.85.1\x1f--remap-path-prefix=/tmp/std=/build\x1f-Ctarget-feature=+vfp2",
 	} {
-		i := slices.IndexFunc(e, func(v Var) bool { return v.Name == name })
+		i := slices.IndexFunc(e, func(v env.Var) bool { return v.Name == name })
 		if i < 0 || e[i].Value != want {
 			t.Errorf("%s=%q, want %q", name, e.Lookup(name), want)
 		}

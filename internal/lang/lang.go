@@ -1,0 +1,191 @@
+// Package lang says what a language adds to what its toolchain and recipe say in TOML. A language is one package below
+// this one, and one value of type Language; package table lists them.
+package lang
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"xbuild/internal/action"
+	"xbuild/internal/catalog"
+	"xbuild/internal/compose"
+	"xbuild/internal/env"
+	"xbuild/internal/node"
+	"xbuild/internal/platform"
+	"xbuild/internal/project"
+	"xbuild/internal/toolset"
+)
+
+// A Language is what the tools of one language need beyond TOML. What is nil it does not need.
+type Language struct {
+	// Name is what recipes and toolchains name it by, with the key language.
+	Name string
+
+	// Ask takes from a target's own files which release of a toolchain it wants, where xbuild.toml names none.
+	Ask func(ts *toolset.Tools, t project.Target) error
+	// Vars adds what conditions and placeholders of its recipes see of a target's files.
+	Vars func(ts *toolset.Tools, t project.Target, vars catalog.Vars)
+	// Depends tells whether the project in a directory depends on one of some packages.
+	Depends func(ts *toolset.Tools, dir string, packages []string) (bool, error)
+	// Source says what is copied and left out of a target's source beside what the recipe says.
+	Source func(ts *toolset.Tools, a *action.Action, t project.Target, vars catalog.Vars) error
+
+	// Environment adds to an action what its tools want; that of C is there already.
+	Environment func(m *Making) error
+	// Settled changes an environment once it has what the user says in it.
+	Settled func(m *Making)
+	// ByHand are the variables by which build systems that are called by hand find what compiles for the host: host
+	// beside the platform's v. linker is what links there without a word more.
+	ByHand func(v, host, linker compose.View, s env.Settings) env.Environment
+
+	// Work is what a step that is no command is carried out by.
+	Work func(m *Making) (*node.Build, error)
+	// Tests are the steps by which a target is tested, made from the recipe's; given says that the user gave them.
+	Tests func(m *Making, list []action.Step, given bool) ([]action.Step, error)
+	// Step carries out such a step, Fetch brings what it needs from the network, Test tests what was built by it.
+	Step  func(ctx context.Context, r *Runner, a *action.Action, s action.Step, log *bytes.Buffer) error
+	Fetch func(ctx context.Context, r *Runner, a *action.Action, s action.Step, log *bytes.Buffer) error
+	Test  func(ctx context.Context, r *Runner, a *action.Action, s action.Step, emulate bool, log *bytes.Buffer) error
+	// Outputs are the files that a build made, as it wrote down in a file, of packages below a directory.
+	Outputs func(file, root string) ([]string, error)
+	// HostUnits are what a build compiled for the host that is the same for all platforms, as it wrote down in a file:
+	// by the directory below target, the hashes in the names of its files. What lies in the project is not among them.
+	HostUnits func(file, target string, project ...string) (map[string]map[string]bool, error)
+	// HostUnit is the hash in the name of such a file, "" where it has none.
+	HostUnit func(name string) string
+	// SameHost tells whether two actions compile the same for the host.
+	SameHost func(a, b *action.Action) bool
+	// Word is what stands in hints for a word and a file of a target's ("cgo main.go"), "" where that means nothing.
+	Word func(word, file string, t project.Target, p platform.Platform) string
+}
+
+// A Runner is what a language carries out steps with that are no commands.
+type Runner struct {
+	Build, Dist, Store string   // directories: of the project's builds and artifacts, and the store
+	Skip               []string // further directories that hold no sources
+	Environ            env.Environment
+	XBuild             string
+	Registry           string // of npm's packages, where one is configured
+	Offline            bool
+	Tests              bool // tests follow: what they need is fetched too
+
+	// Command carries out a command in an action's environment.
+	Command func(ctx context.Context, a *action.Action, s action.Step, log *bytes.Buffer) error
+	// Path is the PATH of an action's commands.
+	Path func(a *action.Action) string
+	// Read notes a file that decides what a step does, and so is an input of the action.
+	Read func(a *action.Action, file string)
+	// List notes a directory whose names decide.
+	List func(a *action.Action, dir string)
+	// Skips tells whether a directory of a source holds none of its files, by its path, that below the source and name.
+	Skips func(path, rel, name string, globs []string) bool
+	// Check tells why a binary does not run on an action's platform, with some libraries beside it.
+	Check func(a *action.Action, beside []string, file string) error
+}
+
+// A Making is an action of which the environment is being put together: first the tools, then the platform's compilers,
+// then what each language adds.
+type Making struct {
+	Tools    *toolset.Tools
+	Environ  env.Environment // the caller's variables that go into every build
+	Set      *compose.Set
+	Action   *action.Action
+	Target   project.Target
+	Platform platform.Platform
+	Recipe   *catalog.Recipe
+	Config   project.PlatformConfig
+	Vars     catalog.Vars
+	Settings env.Settings
+	Needs    catalog.Need // of the recipe, all in one
+	Parts    []Part       // in the versions that the project names
+	Maps     []string     // flags that keep the places of what is needed out of artifacts
+	View     compose.View // the platform's compilers
+
+	// C and Path are the action's as they are for the platform's compilers alone.
+	C    env.Environment
+	Path []string
+
+	Host  compose.View            // the host's compilers, for programs that run while the project is built; see HostView
+	Apart bool                    // a language tells the host's compilers from the platform's by itself
+	Cargo *node.Cargo             // what modules of Node in Rust are built with
+	Views map[string]compose.View // of the plan, by name
+}
+
+// A Part is a sysroot that a program loads modules with, in a version that the project names.
+type Part struct {
+	Def *catalog.Sysroot
+	compose.Sysroot
+}
+
+// HostView is the host's compiler view for the action, which it then needs.
+func (m *Making) HostView() (compose.View, error) {
+	if m.Host.Key != "" {
+		return m.Host, nil
+	}
+	v, ok := m.Views["host of "+m.Platform.Name]
+	if !ok {
+		var err error
+		if v, err = m.Tools.HostView(m.Platform); err != nil {
+			return v, err
+		}
+		m.Views["host of "+m.Platform.Name] = v
+	}
+	m.UseHost(v)
+	return m.Host, nil
+}
+
+// UseHost makes a view the host's compilers for the action.
+func (m *Making) UseHost(v compose.View) {
+	m.Host = m.AsLenient(v)
+	m.Set.View(m.Host)
+}
+
+// AsLenient is a view as the target wants it.
+func (m *Making) AsLenient(v compose.View) compose.View {
+	if m.Vars["lenient"].(bool) {
+		return v.Leniently(m.Tools.Store)
+	}
+	return v
+}
+
+// Linked and Started are the directories of what an action needs: what it links with, and what it runs.
+func Linked(needs []action.Need) []string  { return prefixes(needs, false) }
+func Started(needs []action.Need) []string { return prefixes(needs, true) }
+
+func prefixes(needs []action.Need, run bool) []string {
+	var out []string
+	for _, n := range needs {
+		if n.Run == run {
+			out = append(out, n.Prefix)
+		}
+	}
+	return out
+}
+
+// Below are directories of what an action links with, as lists in variables have them; "" where there is none.
+func (m *Making) Below(dirs ...string) string {
+	if m.View.Key == "" {
+		return ""
+	}
+	var out []string
+	for _, dir := range dirs {
+		for _, prefix := range Linked(m.Action.Needs) {
+			out = append(out, filepath.Join(prefix, dir))
+		}
+	}
+	return strings.Join(out, ":")
+}
+
+// PkgConfig are the directories of pkg-config's files of what an action links with.
+func (m *Making) PkgConfig() string { return m.Below("lib/pkgconfig", "share/pkgconfig") }
+
+// Uses tells whether an action's tools have a toolchain of a language among them.
+func (m *Making) Uses(language string) bool {
+	return slices.ContainsFunc(m.Needs.Toolchains, func(name string) bool {
+		def := m.Tools.Catalog.Toolchain(name)
+		return def != nil && def.Language == language
+	})
+}

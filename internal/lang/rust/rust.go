@@ -1,0 +1,14 @@
+// Package rust is the language Rust: cargo's environment, with a compiler for the platform and one for build scripts;
+// the standard library that is built from source; and what cargo's own files and messages tell.
+package rust
+
+import "xbuild/internal/lang"
+
+// Language is Rust.
+var Language = lang.Language{
+	Name: "rust", Depends: depends, Environment: environment, Settled: settled, ByHand: byHand,
+	Outputs: built, HostUnits: hostUnits, HostUnit: hostUnit, SameHost: sameLinker,
+}
+
+// toolchain is the name of the toolchain.
+const toolchain = "rust"

@@ -1,0 +1,115 @@
+package toolset
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"xbuild/internal/platform"
+	"xbuild/internal/resolve"
+)
+
+// RequireView says what the lock has to hold for the compiler view of platforms, and for further toolchains.
+func (ts *Tools) RequireView(platforms []platform.Platform, toolchains ...string) (resolve.Requests, error) {
+	var req resolve.Requests
+	for _, p := range platforms {
+		for _, name := range append(ts.compilers(), toolchains...) {
+			if err := ts.AddToolchain(&req, name, p); err != nil {
+				return req, err
+			}
+		}
+		if err := ts.AddSysroot(&req, p); err != nil {
+			return req, err
+		}
+	}
+	return req, nil
+}
+
+// RequireToolchain says what the lock has to hold for one toolchain, which is used while something is made or run for
+// p.
+func (ts *Tools) RequireToolchain(name string, p platform.Platform) (resolve.Requests, error) {
+	var req resolve.Requests
+	err := ts.AddToolchain(&req, name, p)
+	return req, err
+}
+
+func (ts *Tools) AddToolchain(req *resolve.Requests, name string, p platform.Platform) error {
+	if ts.Project.Toolchains[name].Source == "host" {
+		return nil
+	}
+	r, err := ts.toolchainRequest(name, p)
+	if err != nil {
+		return err
+	}
+	PutToolchain(req, r)
+	return nil
+}
+
+func (ts *Tools) toolchainRequest(name string, p platform.Platform) (resolve.ToolchainRequest, error) {
+	def := ts.Catalog.Toolchain(name)
+	if def == nil {
+		return resolve.ToolchainRequest{}, fmt.Errorf("toolchain %q is unknown (xbuild toolchains lists them)", name)
+	}
+	asked := ts.Project.Toolchains[name]
+	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint, Only: def.For(p), Open: asked.Constraint == "" || asked.Least != ""}
+	if asked.Line > 0 {
+		file := ts.Project.File
+		if asked.File != "" {
+			file = asked.File
+		}
+		r.Where, r.Hint = fmt.Sprintf("%s:%d", file, asked.Line), asked.Hint
+	}
+	// The archive's newest that there is fetches an exact release.
+	if def.Switches && Exact(asked.Constraint) != "" {
+		r.Constraint = ""
+	}
+	return r, nil
+}
+
+// Exact returns the release that a constraint names exactly, "" where it names a range.
+func Exact(constraint string) string {
+	v, err := semver.StrictNewVersion(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(constraint), "=")))
+	if err != nil {
+		return ""
+	}
+	return v.String()
+}
+
+func (ts *Tools) AddSysroot(req *resolve.Requests, p platform.Platform) error {
+	r, err := ts.sysrootRequest(p)
+	if err != nil {
+		return err
+	}
+	PutSysroot(req, r)
+	lib, wanted, err := ts.CXXRequest(p)
+	if wanted {
+		PutSysroot(req, lib)
+	}
+	return err
+}
+
+func PutToolchain(req *resolve.Requests, r resolve.ToolchainRequest) {
+	if !slices.ContainsFunc(req.Toolchains, func(x resolve.ToolchainRequest) bool {
+		return x.Def.Name == r.Def.Name && x.For() == r.For()
+	}) {
+		req.Toolchains = append(req.Toolchains, r)
+	}
+}
+
+func PutSysroot(req *resolve.Requests, r resolve.SysrootRequest) {
+	if !slices.ContainsFunc(req.Sysroots, func(x resolve.SysrootRequest) bool {
+		return x.Def == r.Def && x.Arch == r.Arch && x.Suite == r.Suite && slices.Equal(x.Packages, r.Packages) && slices.Equal(x.Constraints, r.Constraints)
+	}) {
+		req.Sysroots = append(req.Sysroots, r)
+	}
+}
+
+func PutPart(req *resolve.Requests, r resolve.PartRequest) {
+	if !slices.ContainsFunc(req.Parts, func(x resolve.PartRequest) bool {
+		return x.Def == r.Def && x.Target == r.Target && slices.Equal(x.Promised, r.Promised)
+	}) {
+		req.Parts = append(req.Parts, r)
+	}
+}
