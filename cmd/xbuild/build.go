@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"debug/elf"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
 	"xbuild/internal/npm"
+	"xbuild/internal/object"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 	"xbuild/internal/resolve"
@@ -415,16 +415,20 @@ func (s *session) executeOptions(jobs int) execute.Options {
 // programID tells this xbuild from every other one: its version, and Go's build ID, which is of its content (cmd/go,
 // "buildid"). What another one built it may have audited otherwise.
 func programID(self string) string {
-	f, err := elf.Open(self)
+	s, f, err := object.Open(self)
 	if err != nil {
 		return version
 	}
 	defer f.Close()
-	s := f.Section(".note.go.buildid")
-	if s == nil {
+	e, err := object.OpenELF(s)
+	if err != nil || e.ReadSections() != nil {
 		return version
 	}
-	id, err := s.Data()
+	note := e.Section(".note.go.buildid")
+	if note == nil {
+		return version
+	}
+	id, err := e.Content(note)
 	if err != nil {
 		return version
 	}
