@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"crypto/sha256"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"xbuild/internal/action"
 	"xbuild/internal/cache"
 	"xbuild/internal/execute"
+	"xbuild/internal/object"
 	"xbuild/internal/origin/npm"
 )
 
@@ -137,16 +137,20 @@ func (e *Engine) executeOptions(jobs int) execute.Options {
 // programID tells this xbuild from every other one: its version, and Go's build ID, which is of its content (cmd/go,
 // "buildid"). What another one built it may have audited otherwise.
 func programID(self, version string) string {
-	f, err := elf.Open(self)
+	s, f, err := object.Open(self)
 	if err != nil {
 		return version
 	}
 	defer f.Close()
-	s := f.Section(".note.go.buildid")
-	if s == nil {
+	e, err := object.OpenELF(s)
+	if err != nil || e.ReadSections() != nil {
 		return version
 	}
-	id, err := s.Data()
+	note := e.Section(".note.go.buildid")
+	if note == nil {
+		return version
+	}
+	id, err := e.Content(note)
 	if err != nil {
 		return version
 	}

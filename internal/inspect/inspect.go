@@ -164,7 +164,7 @@ func Read(r io.ReaderAt, size int64, name string) (*Report, error) {
 	switch {
 	case object.IsArchive(s):
 		err = readArchive(s, report)
-	case isFat(s):
+	case object.IsFat(s):
 		err = readFat(s, report)
 	default:
 		err = readObject(s, report)
@@ -187,9 +187,9 @@ func readObject(s *object.Source, r *Report) error {
 	switch {
 	case len(head) == 4 && string(head) == "\x7fELF":
 		return readELF(s, r)
-	case isMachO(head):
+	case object.IsMachO(s):
 		return readMachO(s, r)
-	case isPE(s, head):
+	case object.IsPE(s):
 		return readPE(s, r)
 	case len(head) == 4 && (string(head) == "BC\xc0\xde" || string(head) == "\xde\xc0\x17\x0b"): // LLVM's bitcode, and its wrapper
 		r.Format, r.Kind = Bitcode, Relocatable

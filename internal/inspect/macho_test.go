@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"xbuild/internal/object"
 )
 
 // machoOf is a small 64-bit Mach-O program: loader, libraries, a run path, id, system, symbols.
@@ -30,23 +32,23 @@ func machoOf(cpu macho.Cpu) []byte {
 		n++
 	}
 	text := func(s string) []byte { return append([]byte(s), 0) }
-	command(lcLoadDylinker, uint32(12), text("/usr/lib/dyld"))
-	command(lcLoadDylib, uint32(24), make([]byte, 12), text("/usr/lib/libSystem.B.dylib"))
-	command(lcWeakDylib, uint32(24), make([]byte, 12), text("@rpath/libhello.dylib"))
-	command(lcRpath, uint32(12), text("@executable_path/../lib"))
-	command(lcUUID, []byte("0123456789abcdef"))
-	command(lcBuildVersion, uint32(1), uint32(11<<16), uint32(15<<16|2<<8), uint32(1), uint32(3), uint32(1115<<16|7<<8|3))
-	command(lcCodeSignature, uint32(0), uint32(0))
+	command(object.LCLoadDylinker, uint32(12), text("/usr/lib/dyld"))
+	command(object.LCLoadDylib, uint32(24), make([]byte, 12), text("/usr/lib/libSystem.B.dylib"))
+	command(object.LCLoadWeakDylib, uint32(24), make([]byte, 12), text("@rpath/libhello.dylib"))
+	command(object.LCRPath, uint32(12), text("@executable_path/../lib"))
+	command(object.LCUUID, []byte("0123456789abcdef"))
+	command(object.LCBuildVersion, uint32(1), uint32(11<<16), uint32(15<<16|2<<8), uint32(1), uint32(3), uint32(1115<<16|7<<8|3))
+	command(object.LCCodeSignature, uint32(0), uint32(0))
 	var segment [16]byte
 	copy(segment[:], "__DWARF")
 	var section [16]byte
 	copy(section[:], "__debug_info")
-	command(lcSegment64, segment, make([]byte, 40), uint32(1), uint32(0), section, segment, make([]byte, 48))
+	command(object.LCSegment64, segment, make([]byte, 40), uint32(1), uint32(0), section, segment, make([]byte, 48))
 	names := "\x00_main\x00_printf\x00___stack_chk_fail\x00_local\x00"
 	offset := func(s string) uint32 { return uint32(strings.Index(names, "\x00"+s+"\x00") + 1) }
 	from := uint32(32 + commands.Len() + 24)
-	command(lcSymtab, from, uint32(4), from+4*16, uint32(len(names)))
-	put(&out, macho.Magic64, cpu, uint32(0), uint32(2), n, uint32(commands.Len()), uint32(mhPIE), uint32(0))
+	command(object.LCSymtab, from, uint32(4), from+4*16, uint32(len(names)))
+	put(&out, macho.Magic64, cpu, uint32(0), uint32(2), n, uint32(commands.Len()), uint32(machoPIE), uint32(0))
 	out.Write(commands.Bytes())
 	for _, s := range []struct {
 		name string

@@ -1,179 +1,97 @@
 package inspect
 
 import (
-	"debug/pe"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 
 	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
-// The PE format is Microsoft's "PE Format" specification; all of it is little-endian.
 var le = binary.LittleEndian
 
-// peMachines are the names of machines; whether xbuild has a platform for one is in package platform's table.
-var peMachines = map[uint16]string{
-	pe.IMAGE_FILE_MACHINE_I386: "IMAGE_FILE_MACHINE_I386", pe.IMAGE_FILE_MACHINE_AMD64: "IMAGE_FILE_MACHINE_AMD64", pe.IMAGE_FILE_MACHINE_ARM64: "IMAGE_FILE_MACHINE_ARM64",
-	pe.IMAGE_FILE_MACHINE_ARMNT: "IMAGE_FILE_MACHINE_ARMNT", pe.IMAGE_FILE_MACHINE_IA64: "IMAGE_FILE_MACHINE_IA64", pe.IMAGE_FILE_MACHINE_RISCV64: "IMAGE_FILE_MACHINE_RISCV64",
-	0xa641: "IMAGE_FILE_MACHINE_ARM64EC",
-}
+// A peFile is a PE file of which a report is made.
+type peFile struct{ *object.PEFile }
 
-const (
-	dosHeader   = 64
-	coffHeader  = 20
-	coffSection = 40
-	coffSymbol  = 18
-)
-
-// isPE tells a PE file by its two marks, and an object for Windows by a machine and a table of sections that fits: an
-// object has no mark.
-func isPE(s *object.Source, head []byte) bool {
-	if len(head) < 4 {
-		return false
-	}
-	if string(head[:2]) == "MZ" {
-		at, ok := peek32(s, 0x3c)
-		if !ok {
-			return false
-		}
-		mark, ok := peek32(s, int64(at))
-		return ok && mark == 0x4550 || int64(at) >= s.Size && s.Size >= dosHeader // "PE\0\0", or cut off before it
-	}
-	h := make([]byte, coffHeader)
-	if n, _ := s.ReadAt(h, 0); n < coffHeader {
-		return false
-	}
-	if le.Uint16(h) == 0 && le.Uint16(h[2:]) == 0xffff { // an import, or an object with many sections
-		return peMachines[le.Uint16(h[6:])] != ""
-	}
-	return peMachines[le.Uint16(h)] != "" && le.Uint16(h[16:]) == 0 && coffHeader+coffSection*int64(le.Uint16(h[2:])) <= s.Size && int64(le.Uint32(h[8:])) <= s.Size
-}
-
-func peek32(s *object.Source, off int64) (uint32, bool) {
-	b := make([]byte, 4)
-	n, _ := s.ReadAt(b, off)
-	return le.Uint32(b), n == 4
-}
-
-type peSection struct {
-	name                             string
-	virtualSize, address, size, from uint32
-	characteristics                  uint32
-	data                             *object.Names
-}
-
-type peFile struct {
-	*object.Source
-	wide     bool
-	sections []peSection
-}
-
+// readPE fills in what a PE file, or an object for Windows, says.
 func readPE(s *object.Source, r *Report) error {
-	f := &peFile{Source: s}
-	at := uint64(0)
-	r.Format, r.Kind, r.OS, r.Endian = COFF, Relocatable, "windows", "little"
-	mark, err := s.Bytes(0, 8, "the head")
+	r.Format, r.Kind, r.OS, r.Endian = PE, Executable, "windows", "little"
+	file, err := object.OpenPE(s)
 	if err != nil {
 		return err
 	}
-	switch {
-	case string(mark[:2]) == "MZ":
-		r.Format = PE
-		dos, err := s.Bytes(0, dosHeader, "the DOS header")
-		if err != nil {
-			return err
-		}
-		at = uint64(le.Uint32(dos[0x3c:])) + 4
-	case le.Uint16(mark) == 0 && le.Uint16(mark[2:]) == 0xffff:
-		r.peMachine(le.Uint16(mark[6:]))
-		return nil // the one line of an import library, or an object of more than 65279 sections, whose tables are not read
+	f := peFile{file}
+	if f.Object {
+		r.Format, r.Kind = COFF, Relocatable
 	}
-	h, err := s.Bytes(at, coffHeader, "the COFF header")
-	if err != nil {
-		return err
+	r.peMachine(f.Machine)
+	if f.Short {
+		return nil
 	}
-	r.peMachine(le.Uint16(h))
-	characteristics := le.Uint16(h[18:])
-	optional, err := s.Bytes(at+coffHeader, uint64(le.Uint16(h[16:])), "the optional header")
-	if err != nil {
-		return err
-	}
-	symbols, names, err := f.coffSymbols(le.Uint32(h[8:]), le.Uint32(h[12:]))
-	if err != nil {
-		return err
-	}
-	if err := f.readSections(at+coffHeader+uint64(len(optional)), int(le.Uint16(h[2:])), names); err != nil {
-		return err
-	}
-	for i := range f.sections {
-		if s := &f.sections[i]; s.name == ".debug_info" || s.name == ".debug$S" {
+	for i := range f.Sections {
+		if s := &f.Sections[i]; s.Name == ".debug_info" || s.Name == ".debug$S" {
 			r.Debug = true
 		}
 	}
-	if r.Format == COFF {
-		return eachCOFF(symbols, names, r)
+	switch {
+	case f.Object:
+		return f.objectSymbols(r)
+	case f.debugOnly():
+		r.Kind, r.Debug = DebugOnly, true
+		return nil
 	}
-	// Of a file of debug information only the headers of the other sections are left, as objcopy --only-keep-debug does
-	// it.
+	return f.image(r)
+}
+
+// debugOnly tells a file of debug information: only the headers of the other sections are left, as objcopy
+// --only-keep-debug does it.
+func (f peFile) debugOnly() bool {
 	code, there := 0, 0
-	for _, s := range f.sections {
-		if s.characteristics&pe.IMAGE_SCN_CNT_CODE != 0 {
+	for i := range f.Sections {
+		if s := &f.Sections[i]; s.Code() {
 			code++
-			if s.size > 0 || s.virtualSize == 0 {
+			if s.Size > 0 || s.VirtualSize == 0 {
 				there++
 			}
 		}
 	}
-	if code > 0 && there == 0 {
-		r.Kind, r.Debug = DebugOnly, true
-		return nil
-	}
-	r.Stripped = len(symbols) == 0
-	r.Kind = Executable
-	if characteristics&pe.IMAGE_FILE_DLL != 0 {
+	return code > 0 && there == 0
+}
+
+// image fills in what a program or library says.
+func (f peFile) image(r *Report) error {
+	r.Stripped = f.SymbolCount() == 0
+	if f.DLL {
 		r.Kind = Shared
 	}
-	if len(optional) < 72 {
-		return object.Damaged("an optional header of %d bytes", len(optional))
-	}
-	dirs := 96
-	switch magic := le.Uint16(optional); magic {
-	case 0x10b:
-	case 0x20b:
-		f.wide, dirs = true, 112
-	default:
-		return object.Damaged("an optional header of kind %#x", magic)
-	}
-	r.MinOS = fmt.Sprintf("windows %d.%d", le.Uint16(optional[48:]), le.Uint16(optional[50:]))
-	switch sub := le.Uint16(optional[68:]); {
-	case sub >= pe.IMAGE_SUBSYSTEM_EFI_APPLICATION && sub <= pe.IMAGE_SUBSYSTEM_EFI_ROM:
+	i := f.Image
+	r.MinOS = fmt.Sprintf("windows %d.%d", i.Major, i.Minor)
+	if i.EFI {
 		r.OS, r.MinOS = "efi", ""
 	}
-	dll := le.Uint16(optional[70:])
-	has := func(flag uint16) string { return yes(dll&flag != 0) }
-	r.Hardening = &Hardening{
-		ASLR: has(pe.IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE), NX: has(pe.IMAGE_DLLCHARACTERISTICS_NX_COMPAT), CFG: has(pe.IMAGE_DLLCHARACTERISTICS_GUARD_CF),
+	r.Hardening = &Hardening{ASLR: yes(i.DynamicBase), NX: yes(i.NX), CFG: yes(i.ControlFlowGuard)}
+	if i.Wide {
+		r.Hardening.HighEntropy = yes(i.HighEntropy)
 	}
-	if f.wide {
-		r.Hardening.HighEntropy = has(pe.IMAGE_DLLCHARACTERISTICS_HIGH_ENTROPY_VA)
-	}
-	r.PIE = r.Kind == Executable && dll&pe.IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE != 0
-	directory := func(i int) (address, size uint32) {
-		if at := dirs + 8*i; len(optional) >= at+8 && uint32(i) < le.Uint32(optional[dirs-4:]) {
-			return le.Uint32(optional[at:]), le.Uint32(optional[at+4:])
-		}
-		return 0, 0
-	}
-	if err := f.exports(r, directory); err != nil {
+	r.PIE = r.Kind == Executable && i.DynamicBase
+	library, exported, err := f.Exports()
+	if err != nil {
 		return err
 	}
-	if err := f.imports(r, directory); err != nil {
+	r.SOName = library
+	for _, name := range exported {
+		r.Exported = append(r.Exported, Symbol{Name: name})
+	}
+	r.Needed, err = f.Imports(func(i object.PEImport) {
+		if i.Name == "" {
+			i.Name = fmt.Sprintf("#%d", i.Ordinal)
+		}
+		r.Undefined = append(r.Undefined, Symbol{Name: i.Name, Library: i.Library})
+	})
+	if err != nil {
 		return err
 	}
 	if r.Kind == Executable {
@@ -182,14 +100,14 @@ func readPE(s *object.Source, r *Report) error {
 			r.Link = Dynamic
 		}
 	}
-	if err := f.debugDirectory(r, directory); err != nil {
+	if err := f.debugDirectory(r); err != nil {
 		return err
 	}
 	return f.origin(r)
 }
 
 func (r *Report) peMachine(m uint16) {
-	if r.Machine = peMachines[m]; r.Machine == "" {
+	if r.Machine = object.PEMachineName(m); r.Machine == "" {
 		r.Machine = fmt.Sprintf("%#x", m)
 	}
 	for _, p := range platform.All() {
@@ -199,187 +117,32 @@ func (r *Report) peMachine(m uint16) {
 	}
 }
 
-// readSections reads the table of sections. A name longer than eight bytes is "/123": an offset in the table of names.
-func (f *peFile) readSections(at uint64, n int, names *object.Names) error {
-	table, err := f.Bytes(at, uint64(n)*coffSection, "the table of sections")
-	if err != nil {
-		return err
-	}
-	for b := table; len(b) > 0; b = b[coffSection:] {
-		s := peSection{name: object.CString(b[:8]), virtualSize: le.Uint32(b[8:]), address: le.Uint32(b[12:]), size: le.Uint32(b[16:]), from: le.Uint32(b[20:]), characteristics: le.Uint32(b[36:])}
-		if off, err := strconv.ParseUint(strings.TrimPrefix(s.name, "/"), 10, 32); err == nil && strings.HasPrefix(s.name, "/") && names != nil {
-			if s.name, err = names.At(off); err != nil {
-				return err
-			}
-		}
-		if s.characteristics&pe.IMAGE_SCN_CNT_UNINITIALIZED_DATA != 0 && s.from == 0 {
-			s.size = 0
-		}
-		if s.size > 0 && (int64(s.from) > f.Size || int64(s.size) > f.Size-int64(s.from)) {
-			return object.Damaged("section %q lies outside of the file (%d bytes at %d of %d)", s.name, s.size, s.from, f.Size)
-		}
-		f.sections = append(f.sections, s)
-	}
-	return nil
-}
-
-// at returns the section of an address, with its content, and the offset in it.
-func (f *peFile) at(address uint32, n uint64, what string) (*object.Names, uint64, error) {
-	for i := range f.sections {
-		s := &f.sections[i]
-		if address < s.address || uint64(address-s.address)+n > uint64(s.size) {
-			continue
-		}
-		if s.data == nil {
-			data, err := f.Bytes(uint64(s.from), uint64(s.size), "section "+strconv.Quote(s.name))
-			if err != nil {
-				return nil, 0, err
-			}
-			s.data = object.NewNames(data)
-		}
-		return s.data, uint64(address - s.address), nil
-	}
-	return nil, 0, object.Damaged("%s (%d bytes at address %#x) lies in no section", what, n, address)
-}
-
-func (f *peFile) memory(address uint32, n uint64, what string) (string, error) {
-	data, off, err := f.at(address, n, what)
-	if err != nil {
-		return "", err
-	}
-	return data.Text()[off : off+n], nil
-}
-
-func (f *peFile) name(address uint32, what string) (string, error) {
-	data, off, err := f.at(address, 1, what)
-	if err != nil {
-		return "", err
-	}
-	return data.At(off)
-}
-
-func u32(s string) uint32 {
-	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
-}
-
-// mostSymbols is more than a DLL can export (ordinals have 16 bits), and bounds lists that lead into each other.
-const mostSymbols = 1 << 17
-
-func (f *peFile) exports(r *Report, directory func(int) (uint32, uint32)) error {
-	address, _ := directory(0)
-	if address == 0 {
-		return nil
-	}
-	const what = "the table of exports"
-	dir, err := f.memory(address, 40, what)
-	if err != nil {
-		return err
-	}
-	if r.SOName, err = f.name(u32(dir[12:]), what); err != nil {
-		return err
-	}
-	n, at := u32(dir[24:]), u32(dir[32:])
-	if n > mostSymbols {
-		return object.Damaged("%s has %d names", what, n)
-	}
-	table, err := f.memory(at, 4*uint64(n), what)
-	if n > 0 && err != nil {
-		return err
-	}
-	for ; n > 0; n, table = n-1, table[4:] {
-		name, err := f.name(u32(table), what)
-		if err != nil {
-			return err
-		}
-		r.Exported = append(r.Exported, Symbol{Name: name})
-	}
-	return nil
-}
-
-// imports reads the two tables of imports: those resolved at the start and those resolved when they are used.
-func (f *peFile) imports(r *Report, directory func(int) (uint32, uint32)) error {
-	const what = "the table of imports"
-	left := mostSymbols
-	for _, kind := range []struct{ dir, size, name, thunks, orThunks int }{{1, 20, 12, 0, 16}, {13, 32, 4, 16, 12}} {
-		address, _ := directory(kind.dir)
-		if address == 0 {
-			continue
-		}
-		for ; ; address += uint32(kind.size) {
-			d, err := f.memory(address, uint64(kind.size), what)
-			if err != nil {
-				return err
-			}
-			if u32(d[kind.name:]) == 0 {
-				break
-			}
-			if left--; left < 0 {
-				return object.Damaged("%s does not end", what)
-			}
-			dll, err := f.name(u32(d[kind.name:]), what)
-			if err != nil {
-				return err
-			}
-			if !slices.Contains(r.Needed, dll) {
-				if len(r.Needed) >= 4096 {
-					return object.Damaged("%s names more than 4096 libraries", what)
-				}
-				r.Needed = append(r.Needed, dll)
-			}
-			thunks := u32(d[kind.thunks:])
-			if thunks == 0 {
-				thunks = u32(d[kind.orThunks:])
-			}
-			if err := f.thunks(r, thunks, dll, &left); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (f *peFile) thunks(r *Report, address uint32, dll string, left *int) error {
-	const what = "a list of imports"
-	size := uint32(4)
-	if f.wide {
-		size = 8
-	}
-	for ; ; address += size {
-		if *left--; *left < 0 {
-			return object.Damaged("%s does not end", what)
-		}
-		t, err := f.memory(address, uint64(size), what)
-		if err != nil {
-			return err
-		}
-		low, ordinal := u32(t), t[size-1]&0x80 != 0
+// objectSymbols lists an object's external symbols.
+func (f peFile) objectSymbols(r *Report) error {
+	return f.Symbols(func(s object.COFFSymbol) {
+		weak := s.Class == object.COFFWeakExternal
 		switch {
-		case low == 0 && !ordinal:
-			return nil
-		case ordinal:
-			r.Undefined = append(r.Undefined, Symbol{Name: fmt.Sprintf("#%d", low&0xffff), Library: dll})
-		default:
-			name, err := f.name(low+2, what) // behind a hint of two bytes
-			if err != nil {
-				return err
-			}
-			r.Undefined = append(r.Undefined, Symbol{Name: name, Library: dll})
+		case s.Class == object.COFFExternal && s.Section == 0 && s.Value == 0, weak:
+			r.Undefined = append(r.Undefined, Symbol{Name: s.Name, Weak: weak})
+		case s.Class == object.COFFExternal:
+			r.Exported = append(r.Exported, Symbol{Name: s.Name})
 		}
-	}
+	})
 }
 
 // debugDirectory finds the id that ties the program to its PDB.
-func (f *peFile) debugDirectory(r *Report, directory func(int) (uint32, uint32)) error {
-	address, size := directory(6)
+func (f peFile) debugDirectory(r *Report) error {
+	address, size := f.Directory(object.PEDebug)
 	if address == 0 {
 		return nil
 	}
 	for range min(size/28, 64) {
-		d, err := f.memory(address, 28, "the debug directory")
+		d, err := f.Memory(address, 28, "the debug directory")
 		if err != nil {
 			return err
 		}
-		if n, from := u32(d[16:]), u32(d[24:]); u32(d[12:]) == 2 && n >= 24 { // CodeView
+		word := func(at int) uint32 { return le.Uint32([]byte(d[at : at+4])) }
+		if n, from := word(16), word(24); word(12) == 2 && n >= 24 { // CodeView
 			b, err := f.Bytes(uint64(from), 24, "the CodeView record")
 			if err != nil {
 				return err
@@ -396,77 +159,29 @@ func (f *peFile) debugDirectory(r *Report, directory func(int) (uint32, uint32))
 var gccString = regexp.MustCompile(`GCC: \([^)\x00]{1,60}\) [0-9][0-9.]*[^\x00]{0,30}`)
 
 // origin finds who compiled it.
-func (f *peFile) origin(r *Report) error {
-	for i := range f.sections {
-		s := &f.sections[i]
-		if s.name != ".rdata" && s.name != ".data" || s.size == 0 || s.size > 1<<27 {
+func (f peFile) origin(r *Report) error {
+	for i := range f.Sections {
+		s := &f.Sections[i]
+		if s.Name != ".rdata" && s.Name != ".data" || s.Size == 0 || s.Size > 1<<27 {
 			continue
 		}
-		table, _, err := f.at(s.address, 1, s.name)
+		text, err := f.Memory(s.Address, uint64(s.Size), s.Name)
 		if err != nil {
 			return err
 		}
-		if s.name == ".data" {
-			if r.Go = findGoBuild([]byte(table.Text())); r.Go != nil {
+		if s.Name == ".data" {
+			if r.Go = findGoBuild([]byte(text)); r.Go != nil {
 				continue
 			}
 		}
-		for _, m := range gccString.FindAllString(table.Text(), 256) {
+		for _, m := range gccString.FindAllString(text, 256) {
 			if !slices.Contains(r.Compilers, m) {
 				r.Compilers = append(r.Compilers, m)
 			}
 		}
-		if std := rustStd([]byte(table.Text())); std != "" {
+		if std := rustStd([]byte(text)); std != "" {
 			r.Compilers = append(r.Compilers, std)
 		}
-	}
-	return nil
-}
-
-// coffSymbols reads the table of symbols and the table of names that follows it.
-func (f *peFile) coffSymbols(at, n uint32) ([]byte, *object.Names, error) {
-	if at == 0 || n == 0 {
-		return nil, nil, nil
-	}
-	size := uint64(n) * coffSymbol
-	table, err := f.Bytes(uint64(at), size, "the table of symbols")
-	if err != nil {
-		return nil, nil, err
-	}
-	from := uint64(at) + size
-	if from+4 > uint64(f.Size) {
-		return table, object.NewNames(nil), nil
-	}
-	head, err := f.Bytes(from, 4, "the table of names")
-	if err != nil {
-		return nil, nil, err
-	}
-	names, err := f.Bytes(from, max(4, uint64(le.Uint32(head))), "the table of names")
-	if err != nil {
-		return nil, nil, err
-	}
-	return table, object.NewNames(names), nil
-}
-
-// eachCOFF lists an object's external symbols.
-func eachCOFF(table []byte, names *object.Names, r *Report) error {
-	const external, weak = 2, 105
-	for b := table; len(b) >= coffSymbol; {
-		name := object.CString(b[:8])
-		if le.Uint32(b) == 0 {
-			var err error
-			if name, err = names.At(uint64(le.Uint32(b[4:]))); err != nil {
-				return err
-			}
-		}
-		section, class := int16(le.Uint16(b[12:])), b[16]
-		switch {
-		case class == external && section == 0 && le.Uint32(b[8:]) == 0, class == weak:
-			r.Undefined = append(r.Undefined, Symbol{Name: name, Weak: class == weak})
-		case class == external:
-			r.Exported = append(r.Exported, Symbol{Name: name})
-		}
-		b = b[min(len(b), coffSymbol*(1+int(b[17]))):]
 	}
 	return nil
 }

@@ -100,6 +100,14 @@ func peFile64(machine uint16, dll bool) []byte {
 	return out.Bytes()
 }
 
+// Sizes of headers.
+const (
+	dosHeader   = 64
+	coffHeader  = 20
+	coffSection = 40
+	coffSymbol  = 18
+)
+
 // coffObject is an object with one function and one name that it wants, long enough for the table of names.
 func coffObject(machine uint16) []byte {
 	var out bytes.Buffer

@@ -82,9 +82,9 @@ var also = map[string]map[string][]string{
 // baseline.
 func Audit(data []byte, b platform.Baseline, o Options) (Report, error) {
 	img := newImage()
-	data = machoSlice(data, b.Platform())
-	if data == nil {
-		return Report{}, nil // a fat file without the platform's machine: package inspect says so
+	data, err := machoSlice(data, b.Platform())
+	if err != nil || data == nil {
+		return Report{}, err // a fat file without the platform's machine: package inspect says so
 	}
 	if bytes.HasPrefix(data, []byte("!<arch>\n")) {
 		if err := img.addArchive(data); err != nil {
@@ -107,13 +107,9 @@ func (img *image) addArchive(data []byte) error {
 			return err
 		}
 		body := data[m.Offset : m.Offset+m.Size]
-		relocatable := isCOFF(body) || isMachO(body) && le.Uint32(body[12:]) == machoObject
-		if bytes.HasPrefix(body, []byte(elf.ELFMAG)) {
-			e, err := object.OpenELF(object.Memory(body))
-			if err != nil {
-				return err
-			}
-			relocatable = e.Type == elf.ET_REL
+		relocatable, err := isObject(object.Memory(body))
+		if err != nil {
+			return err
 		}
 		if relocatable {
 			if err := img.add(body, m.Name); err != nil {
@@ -122,6 +118,22 @@ func (img *image) addArchive(data []byte) error {
 		}
 	}
 	return nil
+}
+
+// isObject reports whether a file is an object, which a linker puts together with others.
+func isObject(s *object.Source) (bool, error) {
+	switch {
+	case object.IsELF(s):
+		e, err := object.OpenELF(s)
+		return err == nil && e.Type == elf.ET_REL, err
+	case object.IsMachO(s):
+		f, err := object.OpenMachO(s)
+		return err == nil && f.Type == object.MachOObject, err
+	case object.IsPE(s):
+		f, err := object.OpenPE(s)
+		return err == nil && f.Object && !f.Short, err
+	}
+	return false, nil
 }
 
 // A hit is an instruction that the baseline lacks something for.

@@ -126,13 +126,14 @@ const objectBase = 0x10000
 
 // add reads a file into the image: a linked file alone, or one object more.
 func (img *image) add(b []byte, member string) error {
-	switch {
-	case peHeader(b) != 0, isCOFF(b):
-		return img.addPE(b, member)
-	case isMachO(b):
-		return img.addMachO(b, member)
+	switch s := object.Memory(b); {
+	case object.IsPE(s):
+		return img.addPE(s, member)
+	case object.IsMachO(s):
+		return img.addMachO(s, member)
+	default:
+		return img.addELF(s, member)
 	}
-	return img.addELF(object.Memory(b), member)
 }
 
 // begin says what the next file is.

@@ -3,7 +3,6 @@ package isa
 import (
 	"cmp"
 	"debug/elf"
-	"debug/macho"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -17,19 +16,10 @@ import (
 // calls. Where functions begin is in LC_FUNCTION_STARTS, stripped or not.
 
 // machoMachines are the machines whose code is read; 32-bit programs no longer run on macOS.
-var machoMachines = map[macho.Cpu]elf.Machine{macho.CpuAmd64: elf.EM_X86_64, macho.CpuArm64: elf.EM_AARCH64}
+var machoMachines = map[uint32]elf.Machine{object.MachOAMD64: elf.EM_X86_64, object.MachOARM64: elf.EM_AARCH64}
 
-// Load commands, and types and attributes of sections.
+// Types and attributes of sections.
 const (
-	lcReq             = 0x80000000
-	lcSymtab          = 0x2
-	lcUnixThread      = 0x5
-	lcDysymtab        = 0xb
-	lcSegment64       = 0x19
-	lcFunctionStarts  = 0x26
-	lcMain            = 0x28 | lcReq
-	lcDataInCode      = 0x29
-	lcChainedFixups   = 0x34 | lcReq
 	sectZeroFill      = 0x1
 	sectPointers      = 0x6 // non-lazy
 	sectLazyPointers  = 0x7
@@ -40,45 +30,30 @@ const (
 	attrInstructions  = 0x80000000 | 0x400 // only, or some
 	segmentReadOnly   = 0x10               // once the loader is done with it
 	protWrite         = 2
-	machoExecute      = 2
-	machoObject       = 1
-	symStab           = 0xe0
-	symType           = 0x0e
-	symInSection      = 0x0e
-	symPrivate        = 0x10
-	symExternal       = 0x01
 	indirectNone      = 0xc0000000 // INDIRECT_SYMBOL_LOCAL, INDIRECT_SYMBOL_ABS
 	chainedRebase64   = 2
 	chainedOffset64   = 6
 	chainedNoPage     = 0xffff
 	chainedOtherStart = 0x8000
+	mostSlots         = 1 << 17 // more than a file has
 )
 
-func isMachO(b []byte) bool {
-	return len(b) >= 32 && le.Uint32(b) == macho.Magic64 && machoMachines[macho.Cpu(le.Uint32(b[4:]))] != 0
-}
-
 // machoSlice is the part of a fat file that is for a platform, nil for none; what is no fat file is its own.
-func machoSlice(b []byte, p platform.Platform) []byte {
-	be := binary.BigEndian
-	const fat64 = macho.MagicFat + 1
-	if len(b) < 8 || be.Uint32(b) != macho.MagicFat && be.Uint32(b) != fat64 {
-		return b
+func machoSlice(b []byte, p platform.Platform) ([]byte, error) {
+	s := object.Memory(b)
+	if !object.IsFat(s) {
+		return b, nil
 	}
-	size := uint64(20)
-	if be.Uint32(b) == fat64 {
-		size = 32
+	parts, err := object.FatParts(s)
+	if err != nil {
+		return nil, err
 	}
-	for table := part(b, 8, uint64(min(be.Uint32(b[4:]), 20))*size); len(table) > 0; table = table[size:] {
-		off, n := uint64(be.Uint32(table[8:])), uint64(be.Uint32(table[12:]))
-		if size == 32 {
-			off, n = be.Uint64(table[8:]), be.Uint64(table[16:])
-		}
-		if be.Uint32(table) == p.MachO {
-			return part(b, off, n)
+	for _, part := range parts {
+		if part.CPU == p.MachO {
+			return b[part.Offset : part.Offset+part.Size], nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // A machoSection is a section with its relocations, and what its type asks for.
@@ -91,8 +66,8 @@ type machoSection struct {
 
 // A machoFile is a file that is read into an image.
 type machoFile struct {
+	*object.MachOFile
 	img      *image
-	b        []byte
 	base     uint64 // of the segment that the file's header lies in
 	sections []machoSection
 	symbols  []machoSymbol
@@ -106,118 +81,126 @@ type machoSymbol struct {
 }
 
 // addMachO reads a Mach-O file into the image.
-func (img *image) addMachO(b []byte, member string) error {
-	machine := machoMachines[macho.Cpu(le.Uint32(b[4:]))]
-	a, ok := archOf(machine, elf.ELFCLASS64, elf.ELFDATA2LSB)
-	if !ok {
-		return nil
+func (img *image) addMachO(s *object.Source, member string) error {
+	file, err := object.OpenMachO(s)
+	if err != nil {
+		return err
 	}
-	kind := le.Uint32(b[12:])
-	if err := img.begin(a, machine, elf.ELFCLASS64, le, kind != machoObject, member); err != nil {
+	machine := machoMachines[file.CPU]
+	a, ok := archOf(machine, elf.ELFCLASS64, elf.ELFDATA2LSB)
+	if !ok || !file.Wide || file.Order != binary.LittleEndian {
+		return nil // another architecture: package inspect says so
+	}
+	if err := img.begin(a, machine, elf.ELFCLASS64, le, file.Type != object.MachOObject, member); err != nil {
 		return err
 	}
 	img.format = machoFormat
-	f := &machoFile{img: img, b: b}
-	commands := part(b, 32, uint64(le.Uint32(b[20:])))
-	if commands == nil {
-		return object.Damaged("the load commands end beyond the file")
-	}
-	all := map[uint32][]byte{}
-	for range le.Uint32(b[16:]) {
-		if len(commands) < 8 {
-			return object.Damaged("the load commands are cut short")
-		}
-		cmd, n := le.Uint32(commands), le.Uint32(commands[4:])
-		if n < 8 || uint64(n) > uint64(len(commands)) {
-			return object.Damaged("a load command of %d bytes in %d", n, len(commands))
-		}
-		if c := commands[:n]; cmd == lcSegment64 {
+	f := &machoFile{MachOFile: file, img: img}
+	all := map[uint32]object.MachOCommand{}
+	for _, c := range file.Commands {
+		if c.Cmd == object.LCSegment64 {
 			if err := f.segment(c, member); err != nil {
 				return err
 			}
 		} else {
-			all[cmd] = c
+			all[c.Cmd] = c
 		}
-		commands = commands[n:]
 	}
 	slices.SortStableFunc(img.sections, func(a, b section) int { return cmp.Compare(a.addr, b.addr) })
-	if err := img.fits(len(b)); err != nil {
+	if err := img.fits(int(f.Size)); err != nil {
 		return err
 	}
-	if err := f.readSymbols(all[lcSymtab], kind, member); err != nil {
+	if err := f.readSymbols(all[object.LCSymtab], member); err != nil {
 		return err
 	}
 	if !img.linked {
 		f.relocate()
 		return nil
 	}
-	f.entry(all[lcMain], all[lcUnixThread])
-	f.functionStarts(f.linkedit(all[lcFunctionStarts]))
-	f.dataInCode(f.linkedit(all[lcDataInCode]))
-	if c := all[lcDysymtab]; len(c) >= 64 {
-		f.slots = part(b, uint64(le.Uint32(c[56:])), 4*uint64(le.Uint32(c[60:])))
+	return f.readTables(all)
+}
+
+// readTables reads what a linked file tells of its functions and of what the loader writes.
+func (f *machoFile) readTables(all map[uint32]object.MachOCommand) error {
+	f.entry(all[object.LCMain].Data, all[object.LCUnixThread].Data)
+	starts, err := f.linkedit(all[object.LCFunctionStarts])
+	if err != nil {
+		return err
+	}
+	f.functionStarts(starts)
+	data, err := f.linkedit(all[object.LCDataInCode])
+	if err != nil {
+		return err
+	}
+	f.dataInCode(data)
+	if c := all[object.LCDysymtab]; len(c.Data) >= 64 {
+		if f.slots, err = f.Bytes(uint64(f.Word(c, 14)), 4*uint64(f.Word(c, 15)), "the table of indirect symbols"); err != nil {
+			return err
+		}
 	}
 	f.indirect()
-	f.chained(f.linkedit(all[lcChainedFixups]))
+	fixups, err := f.linkedit(all[object.LCChainedFixups])
+	if err != nil {
+		return err
+	}
+	f.chained(fixups)
 	f.initializers()
-	img.goBuildID()
+	f.img.goBuildID()
 	for _, s := range f.sections {
 		if s.name == "__gopclntab" {
-			img.goTable(s.data, s.addr)
+			f.img.goTable(s.data, s.addr)
 		}
 	}
 	return nil
 }
 
 // linkedit is what a command with an offset and a size names.
-func (f *machoFile) linkedit(c []byte) []byte {
-	if len(c) < 16 {
-		return nil
+func (f *machoFile) linkedit(c object.MachOCommand) ([]byte, error) {
+	if len(c.Data) < 16 {
+		return nil, nil
 	}
-	return part(f.b, uint64(le.Uint32(c[8:])), uint64(le.Uint32(c[12:])))
+	return f.Bytes(uint64(f.Word(c, 2)), uint64(f.Word(c, 3)), "a table for the loader")
 }
 
 // segment reads the sections of a segment.
-func (f *machoFile) segment(c []byte, member string) error {
-	if len(c) < 72 {
-		return object.Damaged("a segment command of %d bytes", len(c))
+func (f *machoFile) segment(c object.MachOCommand, member string) error {
+	segment, err := f.Segment(c)
+	if err != nil {
+		return err
 	}
-	addr, from, size := le.Uint64(c[24:]), le.Uint64(c[40:]), le.Uint64(c[48:])
-	prot, flags := le.Uint32(c[60:]), le.Uint32(c[68:])
-	if from == 0 && size > 0 {
-		f.base = addr
+	if segment.Offset == 0 && segment.FileSize > 0 {
+		f.base = segment.Address
 	}
-	f.bases = append(f.bases, addr)
+	f.bases = append(f.bases, segment.Address)
 	next := f.img.next()
-	for b := c[72:]; len(b) >= 80; b = b[80:] {
-		name, _, _ := strings.Cut(string(b[:16]), "\x00")
-		segment, _, _ := strings.Cut(string(b[16:32]), "\x00")
-		kind := le.Uint32(b[64:])
-		s := machoSection{kind: byte(kind), reserved1: le.Uint32(b[68:])}
-		s.section = section{name: name, addr: le.Uint64(b[32:]), size: le.Uint64(b[40:]), member: member, typ: elf.SHT_PROGBITS}
-		if segment != "__DWARF" && segment != "__LLVM" {
+	for _, h := range segment.Sections {
+		s := machoSection{kind: byte(h.Flags), reserved1: h.Reserved1}
+		s.section = section{name: h.Name, addr: h.Address, size: h.Size, member: member, typ: elf.SHT_PROGBITS}
+		if h.Segment != "__DWARF" && h.Segment != "__LLVM" {
 			s.flags |= elf.SHF_ALLOC
 		}
-		if kind&attrInstructions != 0 {
+		if h.Flags&attrInstructions != 0 {
 			s.flags |= elf.SHF_EXECINSTR
-		} else if prot&protWrite != 0 && flags&segmentReadOnly == 0 || !f.img.linked && strings.HasPrefix(segment, "__DATA") {
+		} else if segment.Protection&protWrite != 0 && segment.Flags&segmentReadOnly == 0 || !f.img.linked && strings.HasPrefix(h.Segment, "__DATA") {
 			s.flags |= elf.SHF_WRITE
 		}
 		switch s.kind {
 		case sectZeroFill, sectBigZeroFill, sectThreadZero:
 			s.typ = elf.SHT_NOBITS
 		default:
-			if s.data = part(f.b, uint64(le.Uint32(b[48:])), s.size); s.data == nil && s.size > 0 && s.exec() {
-				return object.Damaged("section %q lies outside the file", name)
+			if s.data, err = f.Bytes(uint64(h.Offset), h.Size, "section "+h.Name); err != nil {
+				return err
 			}
 		}
 		if !f.img.linked {
 			s.addr = next
 			next = (s.addr + min(s.size, 1<<32) + 63) &^ 63
-			s.relocs = part(f.b, uint64(le.Uint32(b[56:])), 8*uint64(le.Uint32(b[60:])))
+			if s.relocs, err = f.Bytes(uint64(h.Relocations), 8*uint64(h.NReloc), "a table of relocations"); err != nil {
+				return err
+			}
 		}
 		if s.addr+s.size < s.addr {
-			return object.Damaged("section %q ends beyond the last address", name)
+			return object.Damaged("section %q ends beyond the last address", h.Name)
 		}
 		f.sections = append(f.sections, s)
 		if s.flags&elf.SHF_ALLOC != 0 {
@@ -228,32 +211,22 @@ func (f *machoFile) segment(c []byte, member string) error {
 }
 
 // readSymbols reads the table of symbols. What strip leaves of a program are names that others may ask for.
-func (f *machoFile) readSymbols(c []byte, kind uint32, member string) error {
-	if len(c) < 24 {
+func (f *machoFile) readSymbols(c object.MachOCommand, member string) error {
+	if c.Data == nil {
 		return nil
 	}
-	word := func(i int) uint64 { return uint64(le.Uint32(c[4*i:])) }
-	table, names := part(f.b, word(2), 16*word(3)), part(f.b, word(4), word(5))
-	budget := 64<<20 + 8*len(names)
-	for b := table; len(b) >= 16; b = b[16:] {
-		typ, sect, value := b[4], int(b[5]), le.Uint64(b[8:])
-		name := cString(names, le.Uint32(b), longestName)
-		if budget -= len(name); budget < 0 {
-			return object.Damaged("names of symbols overlap")
-		}
-		name = strings.TrimPrefix(name, "_") // the compiler's, before every name in C
-		y := machoSymbol{name: name}
-		if typ&symStab == 0 && typ&symType == symInSection && sect >= 1 && sect <= len(f.sections) {
-			s := &f.sections[sect-1]
+	return f.Symbols(c, func(s object.MachOSymbol) {
+		y := machoSymbol{name: strings.TrimPrefix(s.Name, "_")} // the compiler's, before every name in C
+		if i := int(s.Section); s.Type&object.MachOStab == 0 && s.Type&object.MachOType == object.MachOSection && i >= 1 && i <= len(f.sections) {
+			section := &f.sections[i-1]
+			y.addr = s.Value
 			if !f.img.linked {
-				value += s.addr - f.original(sect-1)
+				y.addr += section.addr - f.original(i-1)
 			}
-			y.addr = value
-			f.define(y, s, typ, kind, member)
+			f.define(y, section, s.Type, member)
 		}
 		f.symbols = append(f.symbols, y)
-	}
-	return nil
+	})
 }
 
 // original is where an object's section lies in the addresses of the object itself.
@@ -261,12 +234,12 @@ func (f *machoFile) original(i int) uint64 {
 	return f.bases[0] + f.sections[i].addr - f.sections[0].addr
 }
 
-func (f *machoFile) define(m machoSymbol, s *machoSection, typ byte, kind uint32, member string) {
+func (f *machoFile) define(m machoSymbol, s *machoSection, typ byte, member string) {
 	if s.flags&elf.SHF_ALLOC == 0 || m.name == "" || strings.HasPrefix(m.name, "ltmp") || m.name == "_mh_execute_header" || m.addr-s.addr > s.size {
 		return
 	}
 	y := symbol{name: m.name, addr: m.addr, member: member, typ: elf.STT_OBJECT, bind: elf.STB_LOCAL}
-	if typ&symExternal != 0 {
+	if typ&object.MachOExternal != 0 {
 		y.bind = elf.STB_GLOBAL
 		if _, had := f.img.globals[y.name]; !had {
 			f.img.globals[y.name] = y.addr
@@ -277,7 +250,7 @@ func (f *machoFile) define(m machoSymbol, s *machoSection, typ byte, kind uint32
 	} else if s.exec() {
 		y.typ = elf.STT_FUNC
 		f.img.byAddr = append(f.img.byAddr, y)
-		if typ&(symExternal|symPrivate) == symExternal && f.img.linked && kind != machoExecute {
+		if typ&(object.MachOExternal|object.MachOPrivate) == object.MachOExternal && f.img.linked && f.Type != object.MachOExecute {
 			f.img.exported[y.addr] = true
 		} else {
 			f.img.named = true
@@ -392,7 +365,7 @@ func (f *machoFile) dataInCode(b []byte) {
 
 // indirect names the slots that the loader fills.
 func (f *machoFile) indirect() {
-	left := mostImports
+	left := mostSlots
 	for i := range f.sections {
 		s := &f.sections[i]
 		if s.kind != sectPointers && s.kind != sectLazyPointers {
@@ -444,7 +417,7 @@ func (f *machoFile) chained(b []byte) {
 	if n == nil {
 		return
 	}
-	left, budget := len(f.b)/4, 64<<20 // words and bytes in names: chains of a hostile file lead into each other
+	left, budget := int(f.Size)/4, 64<<20 // words and bytes in names: chains of a hostile file lead into each other
 	for i := uint64(0); i < uint64(le.Uint32(n)) && i < uint64(len(f.bases)); i++ {
 		at := part(b, starts+4+4*i, 4)
 		if at == nil {

@@ -38,7 +38,7 @@ type machoSpecSymbol struct {
 func (s machoSpec) bytes() []byte {
 	o := binary.LittleEndian
 	if s.kind == 0 {
-		s.kind = machoExecute
+		s.kind = object.MachOExecute
 	}
 	var commands, edit []byte
 	count := 0
@@ -52,7 +52,7 @@ func (s machoSpec) bytes() []byte {
 		return slices.Concat(name(sectname), name(segname), le64(addr, size), le32(off, 0, 0, 0, kind, reserved, 0, 0))
 	}
 	segment := func(segname string, addr, off, size uint64, prot uint32, sections ...[]byte) {
-		command(lcSegment64, slices.Concat(name(segname), le64(addr, size, off, size), le32(prot, prot, uint32(len(sections)), 0), slices.Concat(sections...)))
+		command(object.LCSegment64, slices.Concat(name(segname), le64(addr, size, off, size), le32(prot, prot, uint32(len(sections)), 0), slices.Concat(sections...)))
 	}
 	const linkedit = 0x8000
 	at := func(b []byte) uint32 { // where it lies in __LINKEDIT
@@ -77,27 +77,27 @@ func (s machoSpec) bytes() []byte {
 		sect("__data", "__DATA", machoBase+0x4008, uint64(len(data)-8-8*len(s.inits)), 0x4008, 0, 0),
 		sect("__mod_init_func", "__DATA", machoBase+uint64(inits), uint64(8*len(s.inits)), inits, sectInitFuncs, 0))
 	names, table := []byte{0}, []byte(nil)
-	for _, y := range append(s.symbols, machoSpecSymbol{s.slot, symExternal, 0, 0}) {
+	for _, y := range append(s.symbols, machoSpecSymbol{s.slot, object.MachOExternal, 0, 0}) {
 		table = append(append(append(table, le32(uint32(len(names)))...), y.typ, y.sect, 0, 0), le64(y.addr)...)
 		names = append(append(names, y.name...), 0)
 	}
 	n := uint32(len(s.symbols) + 1)
 	symoff, stroff := at(table), at(names)
-	command(lcSymtab, le32(symoff, n, stroff, uint32(len(names))))
+	command(object.LCSymtab, le32(symoff, n, stroff, uint32(len(names))))
 	indirect := n - 1
 	if s.chained {
 		indirect = indirectNone
 	}
-	command(lcDysymtab, append(make([]byte, 48), le32(at(le32(uint32(indirect))), 1, 0, 0, 0, 0)...))
-	command(lcMain, le64(0x1000, 0))
+	command(object.LCDysymtab, append(make([]byte, 48), le32(at(le32(uint32(indirect))), 1, 0, 0, 0, 0)...))
+	command(object.LCMain, le64(0x1000, 0))
 	if s.chained {
 		// The header, one import, and the chain of the second segment: one page of 0x4000 bytes from its first word on.
 		chain := slices.Concat(le32(0, 32, 80, 84, 1, 1, 0, 0), le32(2, 0, 12), le32(32), []byte{0, 0x40, chainedOffset64, 0}, le64(0x4000), le32(0), []byte{1, 0, 0, 0}, make([]byte, 12), le32(1<<9), append([]byte{0}, s.slot...), []byte{0})
 		off := at(chain)
-		command(lcChainedFixups, le32(off, uint32(len(chain))))
+		command(object.LCChainedFixups, le32(off, uint32(len(chain))))
 		o.PutUint64(data, 1<<63) // the first import
 	}
-	for cmd, b := range map[uint32][]byte{lcFunctionStarts: s.starts, lcDataInCode: s.inCode} {
+	for cmd, b := range map[uint32][]byte{object.LCFunctionStarts: s.starts, object.LCDataInCode: s.inCode} {
 		if b != nil {
 			command(cmd, le32(at(b), uint32(len(b))))
 		}
@@ -119,7 +119,7 @@ func askingMacho(imported string, symbols bool) machoSpec {
 	copy(s.code, []byte{0x48, 0x83, 0xec, 0x28, 0xff, 0x15, slot & 0xff, slot >> 8, 0, 0, 0x85, 0xc0, 0x75, 0x05, 0xe8, 0x2d, 0, 0, 0, 0x48, 0x83, 0xc4, 0x28, 0xc3})
 	copy(s.code[0x40:], popcnt)
 	if symbols {
-		s.symbols = []machoSpecSymbol{{"_main", symInSection | symExternal, 1, machoBase + 0x1000}, {"_work", symInSection, 1, machoBase + 0x1040}}
+		s.symbols = []machoSpecSymbol{{"_main", object.MachOSection | object.MachOExternal, 1, machoBase + 0x1000}, {"_work", object.MachOSection, 1, machoBase + 0x1040}}
 	}
 	return s
 }
@@ -185,7 +185,7 @@ func TestMachOObject(t *testing.T) {
 		want     int // dispatched
 	}{{"___cpu_model", 1}, {"_some_other", 0}} {
 		names := []byte("\x00_f\x00_work\x00" + c.variable + "\x00")
-		table := slices.Concat(le32(1), []byte{symInSection | symExternal, 1, 0, 0}, le64(0), le32(4), []byte{symInSection, 1, 0, 0}, le64(0x20), le32(10), []byte{symExternal, 0, 0, 0}, le64(0))
+		table := slices.Concat(le32(1), []byte{object.MachOSection | object.MachOExternal, 1, 0, 0}, le64(0), le32(4), []byte{object.MachOSection, 1, 0, 0}, le64(0x20), le32(10), []byte{object.MachOExternal, 0, 0, 0}, le64(0))
 		relocs := le32(11, 1|1<<24|2<<25|1<<27|2<<28, 2, 2|1<<24|2<<25|1<<27|1<<28) // X86_64_RELOC_BRANCH of work, X86_64_RELOC_SIGNED of the variable
 		const from = 32 + 152 + 24
 		name := func(n string) []byte { return append([]byte(n), make([]byte, 16-len(n))...) }
@@ -193,10 +193,10 @@ func TestMachOObject(t *testing.T) {
 		symOff := relocOff + uint32(len(relocs))
 		strOff := symOff + uint32(len(table))
 		file := slices.Concat(
-			le32(macho.Magic64, uint32(macho.CpuAmd64), 3, machoObject, 2, 152+24, 0, 0),
-			le32(lcSegment64, 152), name(""), le64(0, uint64(len(text)), from, uint64(len(text))), le32(7, 7, 1, 0),
+			le32(macho.Magic64, uint32(macho.CpuAmd64), 3, object.MachOObject, 2, 152+24, 0, 0),
+			le32(object.LCSegment64, 152), name(""), le64(0, uint64(len(text)), from, uint64(len(text))), le32(7, 7, 1, 0),
 			name("__text"), name("__TEXT"), le64(0, uint64(len(text))), le32(from, 0, relocOff, 2, attrInstructions, 0, 0, 0),
-			le32(lcSymtab, 24, symOff, 3, strOff, uint32(len(names))),
+			le32(object.LCSymtab, 24, symOff, 3, strOff, uint32(len(names))),
 			text, relocs, table, names)
 		for what, data := range map[string][]byte{"object": file, "archive": archiveOf("work.o/", file), "BSD's archive": archiveOf("#1/8", append([]byte("work.o\x00\x00"), file...))} {
 			r, err := Audit(data, baseline(t, "darwin/amd64"), Options{})

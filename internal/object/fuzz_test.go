@@ -189,3 +189,95 @@ func FuzzELF(f *testing.F) {
 	f.Add(notesAndSymbols(true, binary.BigEndian))
 	f.Fuzz(func(t *testing.T, data []byte) { bounded(t, data, readWhole) })
 }
+
+// readPE reads all of a PE file that this package reads.
+func readPE(s *Source) error {
+	if !IsPE(s) {
+		return ErrFormat
+	}
+	f, err := OpenPE(s)
+	if err != nil {
+		return err
+	}
+	for i := range f.Sections {
+		h := &f.Sections[i]
+		if _, err := f.Content(h); err != nil {
+			return err
+		}
+		if !f.Object {
+			continue
+		}
+		if _, err := f.Relocations(h); err != nil {
+			return err
+		}
+	}
+	if err := f.Symbols(func(COFFSymbol) {}); err != nil {
+		return err
+	}
+	if _, _, err := f.Exports(); err != nil {
+		return err
+	}
+	if err := f.ExportedFunctions(func(uint32, string) {}); err != nil {
+		return err
+	}
+	_, err = f.Imports(func(PEImport) {})
+	return err
+}
+
+// FuzzPE's seeds are in testdata/fuzz: programs, libraries and objects for Windows.
+func FuzzPE(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) { bounded(t, data, readPE) })
+}
+
+// readMachO reads all of a Mach-O file, or of a fat one, that this package reads.
+func readMachO(s *Source) error {
+	if IsFat(s) {
+		parts, err := FatParts(s)
+		if err != nil {
+			return err
+		}
+		for _, p := range parts {
+			part, err := s.Part(p.Offset, p.Size)
+			if err != nil {
+				return err
+			}
+			if !IsMachO(part) {
+				continue
+			}
+			if err := readThin(part); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if !IsMachO(s) {
+		return ErrFormat
+	}
+	return readThin(s)
+}
+
+func readThin(s *Source) error {
+	f, err := OpenMachO(s)
+	if err != nil {
+		return err
+	}
+	for _, c := range f.Commands {
+		switch c.Cmd {
+		case LCSegment, LCSegment64:
+			_, err = f.Segment(c)
+		case LCSymtab:
+			err = f.Symbols(c, func(MachOSymbol) {})
+		case LCLoadDylib, LCLoadDylinker, LCRPath:
+			_, err = f.Text(c, 2)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// FuzzMachO's seeds are in testdata/fuzz: programs, an object, and fat files.
+func FuzzMachO(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) { bounded(t, data, readMachO) })
+}

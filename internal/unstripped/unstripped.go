@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"debug/elf"
-	"debug/pe"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -117,24 +116,27 @@ func (h *hasher) readELF(s *object.Source) error {
 }
 
 func (h *hasher) readPE(s *object.Source) error {
-	p, err := pe.NewFile(s)
+	p, err := object.OpenPE(s)
 	if err != nil {
 		return errors.Join(err, errOther)
 	}
 	fmt.Fprintln(h.code, p.Machine)
-	h.content.symbols = int64(p.NumberOfSymbols)
-	for _, s := range p.Sections {
-		executable := s.Characteristics&pe.IMAGE_SCN_MEM_EXECUTE != 0
-		if min(s.Size, s.VirtualSize) == 0 || !executable && s.Characteristics&pe.IMAGE_SCN_MEM_DISCARDABLE != 0 {
+	h.content.symbols = int64(p.SymbolCount())
+	// Where a PE file says where its debug information lies, it does so by offsets in the file, which a strip changes
+	// (PE Format, "The .debug Section").
+	debugAt, debugSize := p.Directory(object.PEDebug)
+	for i := range p.Sections {
+		s := &p.Sections[i]
+		if min(s.Size, s.VirtualSize) == 0 || !s.Executable() && s.Discardable() {
 			continue
 		}
-		data, err := s.Data()
+		data, err := p.Content(s)
 		if err == nil {
 			data = data[:min(len(data), int(s.VirtualSize))]
-			clear(overlap(data, s.VirtualAddress, debugDirectory(p)))
+			clear(overlap(data, s.Address, debugAt, debugSize))
 			clear(goStamp(data, "\xff Go build ID: \"", "\"\n \xff"))
 			clear(goStamp(data, "\xff Go fipsinfo \xff\x00", ""))
-			err = h.section(bytes.NewReader(data), uint64(s.VirtualAddress), executable, int64(len(data)))
+			err = h.section(bytes.NewReader(data), uint64(s.Address), s.Executable(), int64(len(data)))
 		}
 		if err != nil {
 			return fmt.Errorf("section %s: %w", s.Name, err)
@@ -143,21 +145,9 @@ func (h *hasher) readPE(s *object.Source) error {
 	return nil
 }
 
-// debugDirectory is where a PE file says where its debug information lies, by offsets in the file, which a strip
-// changes (PE Format, "The .debug Section").
-func debugDirectory(p *pe.File) pe.DataDirectory {
-	switch h := p.OptionalHeader.(type) {
-	case *pe.OptionalHeader32:
-		return h.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_DEBUG]
-	case *pe.OptionalHeader64:
-		return h.DataDirectory[pe.IMAGE_DIRECTORY_ENTRY_DEBUG]
-	}
-	return pe.DataDirectory{}
-}
-
-// overlap is the part of a section's data that a directory is in.
-func overlap(data []byte, addr uint32, d pe.DataDirectory) []byte {
-	from, to := int64(d.VirtualAddress)-int64(addr), int64(d.VirtualAddress)+int64(d.Size)-int64(addr)
+// overlap is the part of a section's data, which lies at an address, that a directory is in.
+func overlap(data []byte, addr, at, size uint32) []byte {
+	from, to := int64(at)-int64(addr), int64(at)+int64(size)-int64(addr)
 	from, to = min(max(from, 0), int64(len(data))), min(max(to, 0), int64(len(data)))
 	return data[from:max(from, to)]
 }

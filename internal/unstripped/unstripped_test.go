@@ -3,7 +3,6 @@ package unstripped
 import (
 	"bytes"
 	"debug/elf"
-	"debug/pe"
 	"encoding/binary"
 	"os"
 	"path/filepath"
@@ -220,7 +219,7 @@ func TestStamps(t *testing.T) {
 		addr, size uint32
 		want       string
 	}{{0x1002, 3, "cde"}, {0x0fff, 2, "a"}, {0x1004, 9, "ef"}, {0x2000, 4, ""}, {0, 0, ""}, {0x10, 4, ""}} {
-		if got := string(overlap([]byte("abcdef"), 0x1000, pe.DataDirectory{VirtualAddress: c.addr, Size: c.size})); got != c.want {
+		if got := string(overlap([]byte("abcdef"), 0x1000, c.addr, c.size)); got != c.want {
 			t.Errorf("%#x, %d: %q, want %q", c.addr, c.size, got, c.want)
 		}
 	}
