@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
 	"xbuild/internal/origin"
@@ -56,7 +57,7 @@ func (a *Archive) Toolchain(ctx context.Context, t origin.Toolchain) (e lock.Too
 		f.Arch = t.Host.Debian
 	}
 	if f.Size == 0 {
-		if f.Size, err = a.Size(ctx, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: []string{chosen.URL}, SHA256: f.SHA256}); err != nil {
+		if f.Size, err = a.Size(ctx, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: []string{chosen.URL}, SHA256: f.SHA256, Archive: catalog.PyPI}); err != nil {
 			return e, has, err
 		}
 	}
@@ -133,7 +134,7 @@ func (a *Archive) Files(ctx context.Context, project string) ([]File, error) {
 	if !slices.ContainsFunc(faults, func(err error) bool { return !errors.Is(err, fetch.ErrNotFound) }) {
 		return nil, fmt.Errorf("%w %s in %s", origin.ErrNoPackage, project, strings.Join(a.Indexes, " and "))
 	}
-	return nil, fmt.Errorf("Python package %s: no index serves its page; name another with XBUILD_PYPI_MIRROR, [mirrors] pypi or pip's own configuration: %w", project, errors.Join(faults...))
+	return nil, fmt.Errorf("pypi package %s: no index serves its page; name another with XBUILD_PYPI_MIRROR, [mirrors] pypi or pip's own configuration: %w", project, errors.Join(faults...))
 }
 
 func pageURL(index, project string) string { return index + "/" + Normalized(project) + "/" }
@@ -141,7 +142,7 @@ func pageURL(index, project string) string { return index + "/" + Normalized(pro
 func (a *Archive) page(ctx context.Context, index, project string) ([]File, error) {
 	at := pageURL(index, project)
 	return a.pages.Of(at, func() ([]File, error) {
-		opt := a.Fetch
+		opt := a.Of(catalog.PyPI)
 		opt.Accept = Accept
 		data, _, err := opt.Bytes(ctx, a.Store, []string{at}, maxPage)
 		if err != nil {
