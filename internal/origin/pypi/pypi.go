@@ -18,7 +18,6 @@ import (
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
 	"xbuild/internal/origin"
-	"xbuild/internal/platform"
 )
 
 // Public is the index that is used where neither the caller, the project nor pip's own configuration names one.
@@ -43,12 +42,12 @@ type release struct {
 
 // Toolchain locks the newest wheel of a toolchain in the range of its source.
 func (a *Archive) Toolchain(ctx context.Context, t origin.Toolchain) (e lock.Toolchain, has string, err error) {
-	project, within := t.Def.Package, t.Source().Suite
+	project := t.Def.Package
 	files, err := a.Files(ctx, project)
 	if err != nil {
 		return e, "", err
 	}
-	chosen, has, err := choose(files, t.Host, within, t.Constraint)
+	chosen, has, err := choose(files, t)
 	if err != nil || chosen == nil {
 		return e, has, err
 	}
@@ -72,18 +71,18 @@ func version(v Version) string {
 	return v.base.String() + "-" + strings.TrimPrefix(v.special, ".")
 }
 
-// choose takes the newest release for a machine that a range and a constraint admit; nil where there is none. has is
-// the newest in the range. A release before or after a plain one, or one that was yanked, is taken only where the
-// constraint names it.
-func choose(files []File, host platform.Platform, within, constraint string) (chosen *release, has string, err error) {
-	exact, named := exactly(constraint)
+// choose takes the newest release for the host that the source's range and the project admit; nil where there is none.
+// has is the newest in the range. A release before or after a plain one, or one that was yanked, is taken only where
+// the constraint names it.
+func choose(files []File, t origin.Toolchain) (chosen *release, has string, err error) {
+	exact, named := exactly(t.Constraint)
 	var all []release
 	for _, f := range files {
-		rank, ok := f.Fits(host)
+		rank, ok := f.Fits(t.Host)
 		if !ok || f.Version.base == nil || (f.Yanked || !f.Version.Plain()) && !(named && f.Version.Equal(exact)) {
 			continue
 		}
-		if ok, err := origin.Admits(within, f.Version.base.String()); err != nil || !ok {
+		if ok, err := origin.Admits(t.Source().Suite, f.Version.base.String()); err != nil || !ok {
 			if err != nil {
 				return nil, "", err
 			}
@@ -102,9 +101,9 @@ func choose(files []File, host platform.Platform, within, constraint string) (ch
 		if chosen != nil {
 			continue
 		}
-		ok := r.Version.Equal(exact)
-		if !named {
-			if ok, err = origin.Admits(constraint, r.Version.base.String()); err != nil {
+		ok := named && r.Version.Equal(exact)
+		if r.Version.Plain() {
+			if ok, err = t.Admits(r.Version.String()); err != nil {
 				return nil, has, err
 			}
 		}
