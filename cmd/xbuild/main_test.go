@@ -102,7 +102,7 @@ func TestScripts(t *testing.T) {
 				{"HOME", home}, {"TMPDIR", tmp}, {"XBUILD_STORE", filepath.Join(aside, "store")}, {"STORE", filepath.Join(aside, "store")}, {"ASIDE", aside}, {"XBUILD_TEST_SNAPSHOT", "http://127.0.0.1:1/snapshot"},
 				{"GOCACHE", strings.TrimSpace(string(goCache))}, {"GOPROXY", "off"}, {"GOTOOLCHAIN", "local"}, {"GOFLAGS", ""}, {"GORACE", noRaceSleep}, {"PLATFORM", "linux/" + runtime.GOARCH},
 				// What a script does not set up must not come from the machine's own apt or a mirror of the world.
-				{"XBUILD_DEBIAN_MIRROR", "http://127.0.0.1:1/debian"}, {"XBUILD_RUST_MIRROR", "http://127.0.0.1:1/rust"},
+				{"XBUILD_DEBIAN_MIRROR", "http://127.0.0.1:1/debian"}, {"XBUILD_RUST_MIRROR", "http://127.0.0.1:1/rust"}, {"XBUILD_PYPI_MIRROR", "http://127.0.0.1:1/simple"},
 			} {
 				e.Setenv(kv[0], kv[1])
 			}

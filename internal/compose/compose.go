@@ -376,7 +376,7 @@ func (c *Composer) Download(ctx context.Context, files []lock.File) error {
 		if err != nil {
 			return err
 		}
-		items = append(items, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: urls, SHA256: f.SHA256, Size: f.Size})
+		items = append(items, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: urls, SHA256: f.SHA256, Size: f.Size, Archive: f.Archive})
 	}
 	return fetch.Files(ctx, c.Store, items, c.Fetch)
 }

@@ -57,6 +57,7 @@ type Attempt struct {
 // An Error says that no URL served.
 type Error struct {
 	Name     string
+	Archive  string // as in Item
 	Attempts []Attempt
 }
 
@@ -104,15 +105,12 @@ func (e *Error) hint() string {
 	}
 }
 
-// mirror is what names another server of the archive that did not serve: Rust's distribution has its files in dist/
-// (static.rust-lang.org), Debian's in pool/ and dists/.
+// mirror is what names another server of the archive that did not serve.
 func (e *Error) mirror() string {
-	for _, a := range e.Attempts {
-		if strings.Contains(a.URL, "/dist/") {
-			return "XBUILD_RUST_MIRROR, or [mirrors] rust in xbuild.toml"
-		}
+	if e.Archive == "" {
+		return "XBUILD_DEBIAN_MIRROR, or [mirrors] in xbuild.toml"
 	}
-	return "XBUILD_DEBIAN_MIRROR, or [mirrors] in xbuild.toml"
+	return fmt.Sprintf("XBUILD_%s_MIRROR, or [mirrors] %s in xbuild.toml", strings.ToUpper(e.Archive), e.Archive)
 }
 
 // An OfflineError lists what would have to be fetched.

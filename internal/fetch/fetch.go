@@ -42,6 +42,9 @@ type Item struct {
 	URLs   []string // mirrors, the first first: http, https or file
 	SHA256 string
 	Size   int64 // bytes; 0 if not known
+	// Archive is the name of the archive that has it, by which hints tell how another server of it is named; "" for
+	// Debian's.
+	Archive string
 }
 
 // Options say how to fetch. The zero value is what a program wants.
@@ -58,6 +61,7 @@ type Options struct {
 	Notice   func(string)  // hears of slow and busy servers; nil: nobody
 	// Authorization, where it is set, says what header of that name a URL is asked with; "" for none.
 	Authorization func(*url.URL) string
+	Archive       string // as in Item, for what Bytes and Checked fetch
 	Accept        string // the media types that Bytes asks for; "" for any
 }
 
@@ -158,7 +162,7 @@ func (o Options) Bytes(ctx context.Context, st *store.Store, urls []string, max 
 	if len(urls) == 0 {
 		return nil, "", errors.New("there is no URL to fetch from")
 	}
-	opt := Options{Authorization: o.Authorization, Accept: o.Accept, Notice: o.Notice}.withDefaults()
+	opt := Options{Authorization: o.Authorization, Archive: o.Archive, Accept: o.Accept, Notice: o.Notice}.withDefaults()
 	opt.Retries = 2
 	return newFetcher(opt).bytes(ctx, st, urls, max)
 }
@@ -183,7 +187,7 @@ func Checked(ctx context.Context, st *store.Store, name string, urls []string, m
 	track := batch.add(it)
 	defer track.end()
 	dst := filepath.Join(tmp, "file")
-	_, err = f.mirrors(ctx, name, urls, func(u string, last bool) error {
+	_, err = f.mirrors(ctx, Item{Name: name, URLs: urls, Archive: opt.Archive}, func(u string, last bool) error {
 		if err := f.download(ctx, u, dst, &transfer{max: max, track: track}); err != nil {
 			return err
 		}
@@ -221,7 +225,7 @@ func (f *fetcher) bytes(ctx context.Context, st *store.Store, urls []string, max
 	}
 	defer done()
 	var data []byte
-	used, err := f.mirrors(ctx, urls[0], urls, func(u string, last bool) error {
+	used, err := f.mirrors(ctx, Item{Name: urls[0], URLs: urls, Archive: f.opt.Archive}, func(u string, last bool) error {
 		dst := filepath.Join(dir, "file")
 		defer os.Remove(dst)
 		if err := f.download(ctx, u, dst, &transfer{max: max, patient: last}); err != nil {
@@ -275,7 +279,7 @@ func newFetcher(opt Options) *fetcher {
 func (f *fetcher) item(ctx context.Context, st *store.Store, it Item, b *batch) error {
 	t := b.add(it)
 	defer t.end()
-	_, err := f.mirrors(ctx, it.Name, it.URLs, func(u string, last bool) error {
+	_, err := f.mirrors(ctx, it, func(u string, last bool) error {
 		for again := false; ; again = true {
 			resumed := false
 			_, err := st.AddFile(ctx, it.SHA256, it.Size, func(tmp string) error {
@@ -299,10 +303,10 @@ func (f *fetcher) item(ctx context.Context, st *store.Store, it Item, b *batch) 
 }
 
 // mirrors tries one URL after the other, those of unreachable hosts last.
-func (f *fetcher) mirrors(ctx context.Context, name string, urls []string, get func(u string, last bool) error) (used string, err error) {
-	urls = slices.Clone(urls)
+func (f *fetcher) mirrors(ctx context.Context, it Item, get func(u string, last bool) error) (used string, err error) {
+	urls := slices.Clone(it.URLs)
 	slices.SortStableFunc(urls, func(a, b string) int { return f.rank(a) - f.rank(b) })
-	failed := &Error{Name: name}
+	failed := &Error{Name: it.Name, Archive: it.Archive}
 	for i, u := range urls {
 		err := get(u, i == len(urls)-1)
 		if err == nil {
@@ -312,7 +316,7 @@ func (f *fetcher) mirrors(ctx context.Context, name string, urls []string, get f
 			return "", context.Cause(ctx)
 		}
 		if Local(err) {
-			return "", fmt.Errorf("%s: %w", name, err)
+			return "", fmt.Errorf("%s: %w", it.Name, err)
 		}
 		if errors.Is(err, errSlow) {
 			f.say("%s: %v: asking the next mirror", redact(u), err)

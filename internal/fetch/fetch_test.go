@@ -967,3 +967,15 @@ func TestChecked(t *testing.T) {
 		t.Errorf("offline: %v", err)
 	}
 }
+
+// TestMirrorHint: a file that no server has is told of with the setting of its own archive.
+func TestMirrorHint(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	for archive, want := range map[string]string{"": "XBUILD_DEBIAN_MIRROR, or [mirrors] in", "debian": "XBUILD_DEBIAN_MIRROR, or [mirrors] debian in", "npm": "XBUILD_NPM_MIRROR, or [mirrors] npm in", "pypi": "XBUILD_PYPI_MIRROR, or [mirrors] pypi in"} {
+		it := Item{Name: "x", URLs: []string{server.URL + "/x"}, SHA256: strings.Repeat("0", 64), Archive: archive}
+		if err := Files(t.Context(), open(t), []Item{it}, Options{Retries: -1}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("archive %q: %v, want %s", archive, err, want)
+		}
+	}
+}

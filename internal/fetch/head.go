@@ -16,8 +16,8 @@ import (
 
 // Size asks how long a file is, before it is fetched: the first URL whose server says so decides. 0 means that it is
 // there and no server says. What comes is not verified: a wrong size is found when the file is fetched.
-func Size(ctx context.Context, urls []string) (int64, error) {
-	if len(urls) == 0 {
+func Size(ctx context.Context, it Item) (int64, error) {
+	if len(it.URLs) == 0 {
 		return 0, errors.New("there is no URL to ask")
 	}
 	opt := Options{}.withDefaults()
@@ -25,7 +25,7 @@ func Size(ctx context.Context, urls []string) (int64, error) {
 	f := newFetcher(opt)
 	defer f.base.CloseIdleConnections()
 	var n int64
-	_, err := f.mirrors(ctx, urls[0], urls, func(u string, _ bool) error {
+	_, err := f.mirrors(ctx, Item{Name: it.URLs[0], URLs: it.URLs, Archive: it.Archive}, func(u string, _ bool) error {
 		var err error
 		n, err = f.head(ctx, u)
 		return err

@@ -30,6 +30,13 @@ func (c *Client) Say(format string, args ...any) {
 	}
 }
 
+// Of says how to fetch from an archive of that name.
+func (c *Client) Of(archive string) fetch.Options {
+	opt := c.Fetch
+	opt.Archive = archive
+	return opt
+}
+
 // Size returns how long a file is of which an index tells the hash alone: as the store has it, as a server says, else
 // as it is when it was fetched.
 func (c *Client) Size(ctx context.Context, it fetch.Item) (int64, error) {
@@ -47,7 +54,7 @@ func (c *Client) Size(ctx context.Context, it fetch.Item) (int64, error) {
 	if n, err := stored(); n > 0 || err != nil {
 		return n, err
 	}
-	n, err := fetch.Size(ctx, it.URLs)
+	n, err := fetch.Size(ctx, it)
 	if n > 0 || errors.Is(err, fetch.ErrNotFound) {
 		return n, err
 	}

@@ -58,7 +58,7 @@ func (a *Archive) Releases(ctx context.Context, name string) ([]Release, error) 
 		if len(a.Registries) == 0 {
 			return nil, errors.New("no registry of npm is configured; set XBUILD_NPM_MIRROR or [mirrors] npm")
 		}
-		data, url, err := a.Fetch.Bytes(ctx, a.Store, a.urls(Path(name)), maxPackument)
+		data, url, err := a.Of(catalog.NPM).Bytes(ctx, a.Store, a.urls(Path(name)), maxPackument)
 		if err != nil {
 			return nil, fmt.Errorf("npm package %s: no registry serves its document; name another with XBUILD_NPM_MIRROR, [mirrors] npm or npm's own configuration: %w", name, err)
 		}
@@ -97,7 +97,7 @@ func (a *Archive) Tarball(ctx context.Context, name string, r Release) (lock.Fil
 	f.SHA256, f.Size, err = fetch.Checked(ctx, a.Store, name+" "+f.Version, a.urls(r.Path), maxTarball, func(file string) error {
 		_, err := held(file, r)
 		return err
-	}, a.Fetch)
+	}, a.Of(catalog.NPM))
 	if err != nil {
 		return f, err
 	}

@@ -14,10 +14,10 @@ import (
 	"slices"
 	"strings"
 
+	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
 	"xbuild/internal/origin"
-	"xbuild/internal/platform"
 )
 
 // Public is the index that is used where neither the caller, the project nor pip's own configuration names one.
@@ -42,12 +42,12 @@ type release struct {
 
 // Toolchain locks the newest wheel of a toolchain in the range of its source.
 func (a *Archive) Toolchain(ctx context.Context, t origin.Toolchain) (e lock.Toolchain, has string, err error) {
-	project, within := t.Def.Package, t.Source().Suite
+	project := t.Def.Package
 	files, err := a.Files(ctx, project)
 	if err != nil {
 		return e, "", err
 	}
-	chosen, has, err := choose(files, t.Host, within, t.Constraint)
+	chosen, has, err := choose(files, t)
 	if err != nil || chosen == nil {
 		return e, has, err
 	}
@@ -56,7 +56,7 @@ func (a *Archive) Toolchain(ctx context.Context, t origin.Toolchain) (e lock.Too
 		f.Arch = t.Host.Debian
 	}
 	if f.Size == 0 {
-		if f.Size, err = a.Size(ctx, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: []string{chosen.URL}, SHA256: f.SHA256}); err != nil {
+		if f.Size, err = a.Size(ctx, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: []string{chosen.URL}, SHA256: f.SHA256, Archive: catalog.PyPI}); err != nil {
 			return e, has, err
 		}
 	}
@@ -71,18 +71,18 @@ func version(v Version) string {
 	return v.base.String() + "-" + strings.TrimPrefix(v.special, ".")
 }
 
-// choose takes the newest release for a machine that a range and a constraint admit; nil where there is none. has is
-// the newest in the range. A release before or after a plain one, or one that was yanked, is taken only where the
-// constraint names it.
-func choose(files []File, host platform.Platform, within, constraint string) (chosen *release, has string, err error) {
-	exact, named := exactly(constraint)
+// choose takes the newest release for the host that the source's range and the project admit; nil where there is none.
+// has is the newest in the range. A release before or after a plain one, or one that was yanked, is taken only where
+// the constraint names it.
+func choose(files []File, t origin.Toolchain) (chosen *release, has string, err error) {
+	exact, named := exactly(t.Constraint)
 	var all []release
 	for _, f := range files {
-		rank, ok := f.Fits(host)
+		rank, ok := f.Fits(t.Host)
 		if !ok || f.Version.base == nil || (f.Yanked || !f.Version.Plain()) && !(named && f.Version.Equal(exact)) {
 			continue
 		}
-		if ok, err := origin.Admits(within, f.Version.base.String()); err != nil || !ok {
+		if ok, err := origin.Admits(t.Source().Suite, f.Version.base.String()); err != nil || !ok {
 			if err != nil {
 				return nil, "", err
 			}
@@ -101,9 +101,9 @@ func choose(files []File, host platform.Platform, within, constraint string) (ch
 		if chosen != nil {
 			continue
 		}
-		ok := r.Version.Equal(exact)
-		if !named {
-			if ok, err = origin.Admits(constraint, r.Version.base.String()); err != nil {
+		ok := named && r.Version.Equal(exact)
+		if r.Version.Plain() {
+			if ok, err = t.Admits(r.Version.String()); err != nil {
 				return nil, has, err
 			}
 		}
@@ -133,7 +133,7 @@ func (a *Archive) Files(ctx context.Context, project string) ([]File, error) {
 	if !slices.ContainsFunc(faults, func(err error) bool { return !errors.Is(err, fetch.ErrNotFound) }) {
 		return nil, fmt.Errorf("%w %s in %s", origin.ErrNoPackage, project, strings.Join(a.Indexes, " and "))
 	}
-	return nil, fmt.Errorf("Python package %s: no index serves its page; name another with XBUILD_PYPI_MIRROR, [mirrors] pypi or pip's own configuration: %w", project, errors.Join(faults...))
+	return nil, fmt.Errorf("pypi package %s: no index serves its page; name another with XBUILD_PYPI_MIRROR, [mirrors] pypi or pip's own configuration: %w", project, errors.Join(faults...))
 }
 
 func pageURL(index, project string) string { return index + "/" + Normalized(project) + "/" }
@@ -141,7 +141,7 @@ func pageURL(index, project string) string { return index + "/" + Normalized(pro
 func (a *Archive) page(ctx context.Context, index, project string) ([]File, error) {
 	at := pageURL(index, project)
 	return a.pages.Of(at, func() ([]File, error) {
-		opt := a.Fetch
+		opt := a.Of(catalog.PyPI)
 		opt.Accept = Accept
 		data, _, err := opt.Bytes(ctx, a.Store, []string{at}, maxPage)
 		if err != nil {

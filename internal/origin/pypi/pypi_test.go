@@ -95,6 +95,12 @@ func tool(within string) *catalog.Toolchain {
 	return &catalog.Toolchain{Name: "zig", Package: "Zig.Lang", Packages: []string{"Zig.Lang"}, Sources: []catalog.Source{{Archive: catalog.PyPI, Suite: within}}}
 }
 
+// want asks for a toolchain as resolve does.
+func want(t *testing.T, def *catalog.Toolchain, on, constraint string) origin.Toolchain {
+	t.Helper()
+	return origin.Toolchain{Def: def, Host: host(t, on), Constraint: constraint, Admits: func(version string) (bool, error) { return origin.Admits(constraint, version) }}
+}
+
 func wheel(t *testing.T, name string) pypitest.Wheel {
 	t.Helper()
 	return pypitest.New(t, name, pypitest.File{Name: "zig_lang/zig", Body: name, Mode: 0o755})
@@ -138,7 +144,7 @@ func TestChoice(t *testing.T) {
 		{"linux/amd64", "^5", "", "", "", ""},
 	} {
 		a := open(t, x.URL)
-		e, has, err := a.Toolchain(t.Context(), origin.Toolchain{Def: tool(c.within), Host: host(t, c.host), Constraint: c.constraint})
+		e, has, err := a.Toolchain(t.Context(), want(t, tool(c.within), c.host, c.constraint))
 		if err != nil || e.Version != c.version || has != c.has || len(e.Files) > 1 || (len(e.Files) == 1) != (c.file != "") {
 			t.Errorf("%s %s %s: %+v, has %q, %v", c.host, c.within, c.constraint, e, has, err)
 			continue
@@ -160,8 +166,13 @@ func TestChoice(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, _, err := open(t, x.URL).Toolchain(t.Context(), origin.Toolchain{Def: tool(">=0.1"), Host: host(t, "linux/amd64"), Constraint: "nineteen"}); err == nil || !strings.Contains(err.Error(), `constraint "nineteen"`) {
+	if _, _, err := open(t, x.URL).Toolchain(t.Context(), want(t, tool(">=0.1"), "linux/amd64", "nineteen")); err == nil || !strings.Contains(err.Error(), `constraint "nineteen"`) {
 		t.Errorf("a constraint that is none: %v", err)
+	}
+	only := want(t, tool(">=0.1"), "linux/amd64", "")
+	only.Admits = func(version string) (bool, error) { return origin.Admits("<0.16", version) } // what a platform needs
+	if e, _, err := open(t, x.URL).Toolchain(t.Context(), only); err != nil || e.Version != "0.15.2" {
+		t.Errorf("a platform that needs <0.16: %+v, %v", e, err)
 	}
 	is, named := pypi.Kind{}.Named("0.17.0-post0", lock.Toolchain{Version: "0.17.0-post0"})
 	if other, _ := (pypi.Kind{}).Named("0.17.0-post1", lock.Toolchain{Version: "0.17.0-post0"}); !is || !named || other {
@@ -179,15 +190,15 @@ func TestHTML(t *testing.T) {
 	gone := wheel(t, "zig_lang-0.17.0-py3-none-any.whl")
 	gone.Yanked = true
 	x := pypitest.Serve(t, map[string][]pypitest.Wheel{"zig-lang": {wheel(t, "zig_lang-0.16.0-py3-none-any.whl"), gone}})
-	want, _, err := open(t, x.URL).Toolchain(t.Context(), origin.Toolchain{Def: tool("*"), Host: host(t, "linux/amd64")})
+	inJSON, _, err := open(t, x.URL).Toolchain(t.Context(), want(t, tool("*"), "linux/amd64", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
 	x.HTML = true
 	x.Asked()
-	got, _, err := open(t, x.URL).Toolchain(t.Context(), origin.Toolchain{Def: tool("*"), Host: host(t, "linux/amd64")})
-	if err != nil || len(got.Files) != 1 || got.Files[0] != want.Files[0] {
-		t.Errorf("HTML: %+v, %v; JSON: %+v", got, err, want)
+	got, _, err := open(t, x.URL).Toolchain(t.Context(), want(t, tool("*"), "linux/amd64", ""))
+	if err != nil || len(got.Files) != 1 || got.Files[0] != inJSON.Files[0] {
+		t.Errorf("HTML: %+v, %v; JSON: %+v", got, err, inJSON)
 	}
 	if asked := x.Asked(); len(asked) != 2 || !strings.HasPrefix(asked[1], "HEAD ") {
 		t.Errorf("asked %q", asked)
@@ -196,24 +207,24 @@ func TestHTML(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	x := pypitest.Serve(t, map[string][]pypitest.Wheel{"zig-lang": {wheel(t, "zig_lang-0.16.0-py3-none-any.whl")}})
-	want := origin.Toolchain{Def: tool("*"), Host: host(t, "linux/amd64")}
-	if _, _, err := open(t).Toolchain(t.Context(), want); err == nil || !strings.Contains(err.Error(), "XBUILD_PYPI_MIRROR") {
+	asked := want(t, tool("*"), "linux/amd64", "")
+	if _, _, err := open(t).Toolchain(t.Context(), asked); err == nil || !strings.Contains(err.Error(), "XBUILD_PYPI_MIRROR") {
 		t.Errorf("no index: %v", err)
 	}
 	// One that does not answer is followed by the next.
-	e, _, err := open(t, "http://127.0.0.1:1/simple", x.URL).Toolchain(t.Context(), want)
+	e, _, err := open(t, "http://127.0.0.1:1/simple", x.URL).Toolchain(t.Context(), asked)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if urls, err := open(t, "http://127.0.0.1:1/simple", x.URL).URLs(t.Context(), e.Files[0], ""); err != nil || len(urls) != 1 {
 		t.Errorf("URLs %q, %v", urls, err)
 	}
-	if _, _, err := open(t, "http://127.0.0.1:1/simple").Toolchain(t.Context(), want); err == nil || errors.Is(err, origin.ErrNoPackage) || !strings.Contains(err.Error(), "[mirrors] pypi") {
+	if _, _, err := open(t, "http://127.0.0.1:1/simple").Toolchain(t.Context(), asked); err == nil || errors.Is(err, origin.ErrNoPackage) || !strings.Contains(err.Error(), "[mirrors] pypi") {
 		t.Errorf("an index that does not answer: %v", err)
 	}
 	other := tool("*")
 	other.Package = "nobody"
-	if _, _, err := open(t, x.URL).Toolchain(t.Context(), origin.Toolchain{Def: other, Host: want.Host}); !errors.Is(err, origin.ErrNoPackage) {
+	if _, _, err := open(t, x.URL).Toolchain(t.Context(), want(t, other, "linux/amd64", "")); !errors.Is(err, origin.ErrNoPackage) {
 		t.Errorf("a project that there is not: %v", err)
 	}
 	replaced := e.Files[0]
@@ -230,8 +241,8 @@ func TestFaults(t *testing.T) {
 	if err := fetch.Files(t.Context(), off.Store, []fetch.Item{{Name: "zig", URLs: urls, SHA256: e.Files[0].SHA256}}, off.Fetch); !errors.As(err, &missing) {
 		t.Errorf("offline: %v", err)
 	}
-	if asked := x.Asked(); err != nil || len(asked) > 0 {
-		t.Errorf("offline: asked %q, %v", asked, err)
+	if paths := x.Asked(); err != nil || len(paths) > 0 {
+		t.Errorf("offline: asked %q, %v", paths, err)
 	}
 }
 

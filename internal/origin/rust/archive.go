@@ -153,7 +153,7 @@ func (a *Archive) components(ctx context.Context, m *Manifest, names []string, t
 			if err != nil {
 				return err
 			}
-			size, err := a.Size(ctx, fetch.Item{Name: c.Name + " " + c.Version + " " + c.Target, URLs: a.urls(c.Path), SHA256: c.SHA256})
+			size, err := a.Size(ctx, fetch.Item{Name: c.Name + " " + c.Version + " " + c.Target, URLs: a.urls(c.Path), SHA256: c.SHA256, Archive: catalog.Rust})
 			if err != nil {
 				return err
 			}
@@ -229,11 +229,11 @@ func (a *Archive) manifest(ctx context.Context, c Channel) (*Manifest, error) {
 
 // verified fetches a manifest with the signature beside it.
 func (a *Archive) verified(ctx context.Context, keys openpgp.EntityList, url string) (*Manifest, error) {
-	text, _, err := a.Fetch.Bytes(ctx, a.Store, []string{url}, MaxManifest)
+	text, _, err := a.Of(catalog.Rust).Bytes(ctx, a.Store, []string{url}, MaxManifest)
 	if err != nil {
 		return nil, err
 	}
-	signature, _, err := a.Fetch.Bytes(ctx, a.Store, []string{url + ".asc"}, maxSignature)
+	signature, _, err := a.Of(catalog.Rust).Bytes(ctx, a.Store, []string{url + ".asc"}, maxSignature)
 	if err != nil {
 		// Not wrapped: that a signature is not there does not mean that the manifest is not. And without the advice for
 		// a file that is locked.
