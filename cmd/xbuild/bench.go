@@ -11,6 +11,7 @@ import (
 
 	"xbuild/internal/bench"
 	"xbuild/internal/emulate"
+	"xbuild/internal/hint"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -117,7 +118,8 @@ func plot(file string, figures []bench.Figure) error {
 func (s *session) benched(names []string) ([]string, error) {
 	for _, name := range names {
 		if t, ok := s.Project.Target(name); ok && t.Bench == nil {
-			return nil, fmt.Errorf("%s:%d: target %q has no benchmark\nhint: bench = [\"%[3]s\", \"argument\"] names a program of dist/<platform> and its arguments", s.Project.File, t.Line, name)
+			return nil, hint.Add(fmt.Errorf("%s:%d: target %q has no benchmark", s.Project.File, t.Line, name),
+				"bench = [\"%s\", \"argument\"] names a program of dist/<platform> and its arguments", name)
 		}
 	}
 	if len(names) > 0 {
@@ -129,7 +131,8 @@ func (s *session) benched(names []string) ([]string, error) {
 		}
 	}
 	if names == nil {
-		return nil, fmt.Errorf("%s: no target has a benchmark\nhint: bench = [\"hello\", \"argument\"] in a target names a program of dist/<platform> and its arguments", s.Project.File)
+		return nil, hint.Add(fmt.Errorf("%s: no target has a benchmark", s.Project.File),
+			"bench = [\"hello\", \"argument\"] in a target names a program of dist/<platform> and its arguments")
 	}
 	return names, nil
 }

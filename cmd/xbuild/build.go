@@ -19,6 +19,7 @@ import (
 	"xbuild/internal/env"
 	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
+	"xbuild/internal/hint"
 	"xbuild/internal/npm"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
@@ -167,10 +168,7 @@ func (h *hints) lines() []string {
 
 // failure is a fault in a line that names what it is of, and its hints apart.
 func failure(f plan.Fault) (line string, hints []string) {
-	line, hint, found := strings.Cut(f.Err.Error(), "\nhint: ")
-	if found {
-		hints = strings.Split(hint, "\nhint: ")
-	}
+	line, hints = hint.Split(f.Err)
 	return fmt.Sprintf("%s for %s: %s", f.Target, f.Platform, line), hints
 }
 
@@ -236,7 +234,8 @@ func (c *BuildCmd) Run(g *Globals) error {
 			return nil
 		}
 		if err := writable(dist); err != nil {
-			return fmt.Errorf("the directory for the artifacts, %s: %w\nhint: name another one: xbuild build -o DIR, or XBUILD_OUTPUT", relative(dist), err)
+			return hint.Add(fmt.Errorf("the directory for the artifacts, %s: %w", relative(dist), err),
+				"name another one: xbuild build -o DIR, or XBUILD_OUTPUT")
 		}
 		return nil
 	})

@@ -23,6 +23,7 @@ import (
 	"xbuild/internal/crates"
 	"xbuild/internal/env"
 	"xbuild/internal/fetch"
+	"xbuild/internal/hint"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/lock"
 	"xbuild/internal/npm"
@@ -123,7 +124,8 @@ func (g *Globals) open(needProject bool) (*session, error) {
 func self() (string, error) {
 	path, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("xbuild does not find its own program: %w\nhint: it asks /proc for that, as the compilers do: mount it (mount -t proc proc /proc; in a chroot from outside, mount --bind /proc ROOT/proc)", err)
+		return "", hint.Add(fmt.Errorf("xbuild does not find its own program: %w", err),
+			"it asks /proc for that, as the compilers do: mount it (mount -t proc proc /proc; in a chroot from outside, mount --bind /proc ROOT/proc)")
 	}
 	return path, nil
 }
@@ -456,17 +458,19 @@ func (s *session) resolved(req resolve.Requests, update, prune bool) error {
 }
 
 // A lackError says that the lock lacks what is needed, and may not be changed.
-type lackError struct{ text string }
+type lackError struct{ err error }
 
-func (e *lackError) Error() string { return e.text }
+func (e *lackError) Error() string { return e.err.Error() }
+
+func (e *lackError) Unwrap() error { return e.err }
 
 func (s *session) lackError(req resolve.Requests) error {
-	flag, hint := "--locked forbids to change it", `run "xbuild lock" and commit the file`
+	flag, way := "--locked forbids to change it", `run "xbuild lock" and commit the file`
 	if !s.Locked {
 		flag = "--offline forbids to look it up"
-		hint = fmt.Sprintf("run %q while there is a network", cmp.Or(s.fetches, "xbuild fetch"))
+		way = fmt.Sprintf("run %q while there is a network", cmp.Or(s.fetches, "xbuild fetch"))
 	}
-	return &lackError{fmt.Sprintf("%s does not hold all that is needed (%s) and %s\nhint: %s", relative(s.lockPath), s.lacking(req), flag, hint)}
+	return &lackError{hint.Add(fmt.Errorf("%s does not hold all that is needed (%s) and %s", relative(s.lockPath), s.lacking(req), flag), "%s", way)}
 }
 
 // leastRust raises what is requested of Rust to what the crates want that are locked, where its release is xbuild's

@@ -19,6 +19,7 @@ import (
 	"xbuild/internal/emulate"
 	"xbuild/internal/env"
 	"xbuild/internal/execute"
+	"xbuild/internal/hint"
 	"xbuild/internal/inspect"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
@@ -464,13 +465,11 @@ func (c *RunCmd) built(g *Globals, name string) (string, error) {
 		return "", fmt.Errorf("no file %s here, and %s has several for %s: name one of %s",
 			name, relative(dist), p.Name, strings.Join(found, ", "))
 	case len(others) > 0:
-		return "", fmt.Errorf("no file %s here, and %s has none for %s, but for %s\n"+
-			"hint: xbuild build -p %s builds it, where the target has that platform; -p of run chooses another",
-			name, relative(dist), p.Name, strings.Join(others, ", "), p.Name)
+		return "", hint.Add(fmt.Errorf("no file %s here, and %s has none for %s, but for %s", name, relative(dist), p.Name, strings.Join(others, ", ")),
+			"xbuild build -p %s builds it, where the target has that platform; -p of run chooses another", p.Name)
 	}
-	return "", fmt.Errorf("no file %s here, and none of that name in %s\n"+
-		"hint: xbuild build -p %s builds what the project has; %s/artifacts.json then lists the files",
-		name, relative(dist), p.Name, relative(dist))
+	return "", hint.Add(fmt.Errorf("no file %s here, and none of that name in %s", name, relative(dist)),
+		"xbuild build -p %s builds what the project has; %s/artifacts.json then lists the files", p.Name, relative(dist))
 }
 
 // scriptOfNode refuses a script of Node.js that is to run on a platform: the host's node would run it with the host's
@@ -492,7 +491,8 @@ func (c *RunCmd) scriptOfNode(path, name string) error {
 	if p != "" {
 		with = " -p " + p
 	}
-	return fmt.Errorf("%s is a script of Node.js, and no program of a platform\nhint: xbuild run%s --node 24 %s runs it in the platform's Node.js, of the version that --node says", name, with, name)
+	return hint.Add(fmt.Errorf("%s is a script of Node.js, and no program of a platform", name),
+		"xbuild run%s --node 24 %s runs it in the platform's Node.js, of the version that --node says", with, name)
 }
 
 // projectOf is the folder of the project that a program lies in, for who stands in none: its sysroot has the libraries

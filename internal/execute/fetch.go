@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"xbuild/internal/hint"
 	"xbuild/internal/plan"
 )
 
@@ -100,7 +101,7 @@ func Fetch(ctx context.Context, p *plan.Plan, opt Options, note func(string)) er
 		if err := fetch(ctx, a, s, &log); err != nil {
 			err = fmt.Errorf("target %q: %s: %w\n%s", a.Target, s.Name, err, log.String())
 			for _, h := range a.Hints(log.String()) {
-				err = fmt.Errorf("%w\nhint: %s", err, h)
+				err = hint.Add(err, "%s", h)
 			}
 			return err
 		}

@@ -17,6 +17,7 @@ import (
 
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
+	"xbuild/internal/hint"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 	"xbuild/internal/resolve"
@@ -106,7 +107,8 @@ func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.P
 		return fmt.Errorf("static = false: programs for %s are always linked statically", libc)
 	}
 	if why, refused := pl.Catalog.Recipe(t.Recipe).Refuse[p.Name]; refused {
-		return fmt.Errorf("recipe %s does not build for %s: %s\nhint: name the target's platforms without it: platforms = […]", t.Recipe, p.Name, why)
+		return hint.Add(fmt.Errorf("recipe %s does not build for %s: %s", t.Recipe, p.Name, why),
+			"name the target's platforms without it: platforms = […]")
 	}
 	if err := pl.manager(t); err != nil {
 		return err
@@ -116,8 +118,8 @@ func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.P
 		if refused, err := r.Of(vars, t.Env); err != nil {
 			return fmt.Errorf("recipes/%s.toml: %w", t.Recipe, err)
 		} else if refused && slices.Contains(r.Platforms, p.Name) {
-			return fmt.Errorf("recipe %s does not build this for %s: %s\n"+
-				"hint: name the target's platforms without it: platforms = […]", t.Recipe, p.Name, r.Why)
+			return hint.Add(fmt.Errorf("recipe %s does not build this for %s: %s", t.Recipe, p.Name, r.Why),
+				"name the target's platforms without it: platforms = […]")
 		}
 	}
 	needs, err := pl.needs(t, vars)
@@ -628,7 +630,8 @@ func (pl *Planner) RustView(p platform.Platform, host compose.View) (compose.Rus
 		return compose.RustView{}, fmt.Errorf("%s for %s: %w", part.Def.Name, p.Name, ErrNotLocked)
 	}
 	if e.Version != rust.Version {
-		return compose.RustView{}, fmt.Errorf("%s for %s is %s, and rust for host %s is %s: the two must be one version\nhint: run \"xbuild lock --update\"", r.Def.Name, p.Name, e.Version, pl.Host.Name, rust.Version)
+		return compose.RustView{}, hint.Add(fmt.Errorf("%s for %s is %s, and rust for host %s is %s: the two must be one version", r.Def.Name, p.Name, e.Version, pl.Host.Name, rust.Version),
+			"run \"xbuild lock --update\"")
 	}
 	tree := compose.NewSysroot(pl.Store, r.Def, e)
 	if r.Def.Source == "" {

@@ -33,6 +33,7 @@ import (
 	"xbuild/internal/archive"
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
+	"xbuild/internal/hint"
 	"xbuild/internal/lock"
 	"xbuild/internal/platform"
 	"xbuild/internal/rustdist"
@@ -89,15 +90,15 @@ func (r ToolchainRequest) Admits(version string) (bool, error) {
 	return Admits(r.Only.Versions, version)
 }
 
-// place is what goes in front of and behind an error about the request: where it was made, and what else can be done.
-func (r ToolchainRequest) place() (where, hint string) {
+// fault is an error about the request, with where it was made and what else can be done.
+func (r ToolchainRequest) fault(err error, way string) error {
 	if r.Where != "" {
-		where = r.Where + ": "
+		err = fmt.Errorf("%s: %w", r.Where, err)
 	}
-	if r.Hint != "" {
-		hint = "\nhint: " + r.Hint
+	if way == "" {
+		return err
 	}
-	return where, hint
+	return hint.Add(err, "%s", way)
 }
 
 // without is what can be done where no version serves both the project and the platform.
@@ -105,12 +106,12 @@ func (r ToolchainRequest) without() string {
 	if r.Only == nil {
 		return ""
 	}
-	hint := "\nhint: leave " + r.Only.Platform + " out of platforms"
+	way := "leave " + r.Only.Platform + " out of platforms"
 	if r.Constraint != "" {
-		hint += fmt.Sprintf(", or write %s = %q in [toolchains]: %s alone gets what comes second",
+		way += fmt.Sprintf(", or write %s = %q in [toolchains]: %s alone gets what comes second",
 			r.Def.Name, r.Constraint+" || "+r.Only.Versions, r.Only.Platform)
 	}
-	return hint
+	return way
 }
 
 // wants is what a version has to satisfy.
@@ -224,8 +225,8 @@ func (r PartRequest) beyond(t lock.Toolchain, suite catalog.Suite, d *catalog.Sy
 			if d.Source != "" {
 				why = "and cannot be built without it"
 			}
-			return fmt.Errorf("the standard library of %s %s (%s) uses %s, which %s does not promise, %s\nhint: promise it: [platform.%q] features = [%q]; or name another version in [toolchains]",
-				t.Name, t.Version, t.Suite, f, r.Where, why, r.Where, f)
+			return hint.Add(fmt.Errorf("the standard library of %s %s (%s) uses %s, which %s does not promise, %s", t.Name, t.Version, t.Suite, f, r.Where, why),
+				"promise it: [platform.%q] features = [%q]; or name another version in [toolchains]", r.Where, f)
 		}
 	}
 	return nil
@@ -506,8 +507,7 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 			if first.Files != nil {
 				break
 			}
-			where, hint := r.place()
-			return lock.Toolchain{}, fmt.Errorf("%s%s for host %s%s: %w%s", where, r, host, lacks(r, seen), err, hint)
+			return lock.Toolchain{}, r.fault(fmt.Errorf("%s for host %s%s: %w", r, host, lacks(r, seen), err), r.Hint)
 		}
 		if e.Files != nil {
 			e.Name, e.Platform, e.Host, e.Archive, e.Suite, e.Constraint = r.Def.Name, r.For(), host, s.Archive, s.Suite, r.Constraint
@@ -527,8 +527,8 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 	if first.Files != nil {
 		return first, nil
 	}
-	where, hint := r.place()
-	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %s; there are %s%s", where, ErrNoVersion, r.Def.Name, host, r.wants(), strings.Join(seen, ", "), cmp.Or(hint, r.without()))
+	err = fmt.Errorf("%w of %s for host %s satisfies %s; there are %s", ErrNoVersion, r.Def.Name, host, r.wants(), strings.Join(seen, ", "))
+	return lock.Toolchain{}, r.fault(err, cmp.Or(r.Hint, r.without()))
 }
 
 // debian locks what a suite has of a toolchain: its version, the date of the Release and the files. Where the
@@ -601,7 +601,8 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 		return lock.Sysroot{}, fmt.Errorf("%s: %w of %s: %s of %s is %s now, which %s does not admit", r.Where, ErrNoVersion, r.Def.Name, named, r.Suite, version, strings.Join(r.Constraints, ", "))
 	}
 	if r.Version != "" && version != r.Version {
-		return lock.Sysroot{}, fmt.Errorf("%s of %s: %s of %s is %s now, while %s %s is locked\nhint: run \"xbuild lock --update\"", r.Def.Name, r.Where, roots[0], r.Suite, version, r.Def.Of, r.Version)
+		return lock.Sysroot{}, hint.Add(fmt.Errorf("%s of %s: %s of %s is %s now, while %s %s is locked", r.Def.Name, r.Where, roots[0], r.Suite, version, r.Def.Of, r.Version),
+			"run \"xbuild lock --update\"")
 	}
 	return lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Date: stamp(date), Version: version, Archive: "debian", Roots: roots, Files: files}, nil
 }
@@ -641,8 +642,8 @@ func (a *Archive) source(ctx context.Context, r SysrootRequest) (lock.Sysroot, e
 		}
 		return lock.Sysroot{}, fmt.Errorf("%s for %s: source package %s %s of %s has no .orig.tar", r.Def.Name, r.Where, p.Name, p.Version, r.Suite)
 	}
-	return lock.Sysroot{}, fmt.Errorf("%s for %s: source package %s of %s is %s now, while %s %s is locked\nhint: run \"xbuild lock --update\"",
-		r.Def.Name, r.Where, r.Def.Source, r.Suite, strings.Join(versions, ", "), r.Def.Of, r.Version)
+	return lock.Sysroot{}, hint.Add(fmt.Errorf("%s for %s: source package %s of %s is %s now, while %s %s is locked", r.Def.Name, r.Where, r.Def.Source, r.Suite, strings.Join(versions, ", "), r.Def.Of, r.Version),
+		"run \"xbuild lock --update\"")
 }
 
 // stamp is a time as the snapshot archive writes it into its URLs.
