@@ -1,9 +1,12 @@
 package internal
 
 import (
+	"flag"
+	"fmt"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +14,8 @@ import (
 	"strings"
 	"testing"
 )
+
+var update = flag.Bool("update", false, "write the picture of the packages into docs/design.md")
 
 // order is the direction in which data flows: a package imports only those before it. inspect reads files and knows
 // platforms, nothing of building: it stands high, so that execute can hold what it made against the platform, and
@@ -27,11 +32,18 @@ var alone = map[string]string{
 	"xbuild/recipes":                 "internal/catalog",
 }
 
-// TestImports holds every package's imports against the rule in the design: only packages above, never the command, and
-// the libraries that one package owns by that package alone. It parses the files itself: what a `go list` prints would
-// be served from the test cache.
-func TestImports(t *testing.T) {
-	checked := 0
+// An imported is one import of a file.
+type imported struct {
+	file, dir string // from the repository's root
+	path      string
+	test      bool // the file is a test
+}
+
+// imports are the imports of all packages and tests. The files are parsed here: what a `go list` prints would be served
+// from the test cache.
+func imports(t *testing.T) []imported {
+	t.Helper()
+	var out []imported
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -45,29 +57,131 @@ func TestImports(t *testing.T) {
 		if !strings.HasSuffix(path, ".go") {
 			return nil
 		}
-		dir := filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path), "../"))
-		test := strings.HasSuffix(path, "_test.go")
 		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
 		if err != nil {
 			return err
 		}
+		file := filepath.ToSlash(strings.TrimPrefix(path, "../"))
 		for _, spec := range f.Imports {
-			imported, err := strconv.Unquote(spec.Path.Value)
+			name, err := strconv.Unquote(spec.Path.Value)
 			if err != nil {
 				return err
 			}
-			checked++
-			if fault := forbidden(dir, imported, test); fault != "" {
-				t.Errorf("%s imports %s: %s", strings.TrimPrefix(path, "../"), imported, fault)
-			}
+			out = append(out, imported{file, filepath.ToSlash(filepath.Dir(file)), name, strings.HasSuffix(path, "_test.go")})
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if checked < 100 {
-		t.Errorf("only %d imports were looked at: the test does not see the repository", checked)
+	if len(out) < 100 {
+		t.Fatalf("only %d imports were looked at: the test does not see the repository", len(out))
+	}
+	return out
+}
+
+// TestImports holds every package's imports against the rule in the design: only packages above, never the command, and
+// the libraries that one package owns by that package alone.
+func TestImports(t *testing.T) {
+	for _, i := range imports(t) {
+		if fault := forbidden(i.dir, i.path, i.test); fault != "" {
+			t.Errorf("%s imports %s: %s", i.file, i.path, fault)
+		}
+	}
+}
+
+// The picture stands between these lines of docs/design.md.
+const (
+	design = "../docs/design.md"
+	begin  = "<!-- picture: go test ./internal -run Picture -update -->\n"
+	end    = "<!-- end -->\n"
+)
+
+// TestPicture holds the picture of the packages in docs/design.md against the code.
+func TestPicture(t *testing.T) {
+	data, err := os.ReadFile(design)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(data), begin)
+	_, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no lines %q and %q", design, begin, end)
+	}
+	want := before + begin + "```mermaid\n" + picture(arrows(imports(t))) + "```\n" + end + after
+	if want == string(data) {
+		return
+	}
+	if !*update {
+		t.Fatalf("the picture in docs/design.md is not that of the code (renew with: go test ./internal -run Picture -update); it would be\n%s", picture(arrows(imports(t))))
+	}
+	if err := os.WriteFile(design, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// arrows are the packages, each with those that it imports itself, tests left out. Packages below another, such as
+// archive/archivetest, are no rooms of their own.
+func arrows(list []imported) map[string][]string {
+	out := map[string][]string{}
+	for _, i := range list {
+		from, ours := strings.CutPrefix(i.dir, "internal/")
+		if !ours && i.dir != "cmd/xbuild" || i.test || strings.HasSuffix(i.dir, "test") {
+			continue
+		}
+		from, _, _ = strings.Cut(from, "/")
+		to, ours := strings.CutPrefix(i.path, "xbuild/internal/")
+		to, _, _ = strings.Cut(to, "/")
+		if !slices.Contains(out[from], to) && ours && to != from {
+			out[from] = append(out[from], to)
+		} else if out[from] == nil {
+			out[from] = []string{}
+		}
+	}
+	return out
+}
+
+// picture draws arrows in mermaid's words, from a package to those that it imports. An arrow is left out where a longer
+// way says it already: cmd imports nearly all, and a picture of every import shows nothing.
+func picture(arrows map[string][]string) string {
+	var b strings.Builder
+	b.WriteString("graph TD\n")
+	for _, from := range slices.Sorted(maps.Keys(arrows)) {
+		direct := slices.Sorted(slices.Values(arrows[from]))
+		direct = slices.DeleteFunc(direct, func(to string) bool {
+			return slices.ContainsFunc(arrows[from], func(by string) bool { return by != to && reaches(arrows, by, to) })
+		})
+		if len(direct) == 0 {
+			fmt.Fprintf(&b, "  %s\n", from)
+			continue
+		}
+		fmt.Fprintf(&b, "  %s --> %s\n", from, strings.Join(direct, " & "))
+	}
+	return b.String()
+}
+
+// reaches tells whether one package imports another, by way of others or itself. There are no circles: Go has none.
+func reaches(arrows map[string][]string, from, to string) bool {
+	return slices.ContainsFunc(arrows[from], func(next string) bool { return next == to || reaches(arrows, next, to) })
+}
+
+// TestDrawn shows what the picture leaves out.
+func TestDrawn(t *testing.T) {
+	got := picture(arrows([]imported{
+		{dir: "internal/a", path: "fmt"},
+		{dir: "internal/b", path: "xbuild/internal/a"},
+		{dir: "internal/b/btest", path: "xbuild/internal/d"},
+		{dir: "internal/c", path: "xbuild/internal/d", test: true},
+		{dir: "internal/c/sub", path: "xbuild/internal/a"},
+		{dir: "internal/c", path: "xbuild/internal/b/btest"},
+		{dir: "internal/c", path: "xbuild/internal/c/sub"},
+		{dir: "cmd/xbuild", path: "xbuild/internal/c"},
+		{dir: "cmd/xbuild", path: "xbuild/internal/a"},
+		{dir: "e2e", path: "xbuild/internal/a"},
+	}))
+	const want = "graph TD\n  a\n  b --> a\n  c --> b\n  cmd --> c\n"
+	if got != want {
+		t.Errorf("drawn\n%s\nwant\n%s", got, want)
 	}
 }
 
