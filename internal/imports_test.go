@@ -251,8 +251,12 @@ func TestForbidden(t *testing.T) {
 	}
 }
 
-// TestOrder sees that every package of the order that exists lies where it says.
+// TestOrder sees that every package has a place in the order, and a line in the design.
 func TestOrder(t *testing.T) {
+	text, err := os.ReadFile(design)
+	if err != nil {
+		t.Fatal(err)
+	}
 	dirs, err := os.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)
@@ -265,6 +269,9 @@ func TestOrder(t *testing.T) {
 		program := slices.ContainsFunc(files, func(f string) bool { return !strings.HasSuffix(f, "_test.go") })
 		if program && !slices.Contains(order, d.Name()) {
 			t.Errorf("package internal/%s has no place in the order of packages", d.Name())
+		}
+		if test := strings.HasSuffix(d.Name(), "test"); program && !test && !strings.Contains(string(text), "\n| "+d.Name()+" | ") {
+			t.Errorf("package internal/%s has no line in the table of docs/design.md", d.Name())
 		}
 	}
 }
