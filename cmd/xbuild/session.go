@@ -125,7 +125,8 @@ func self() (string, error) {
 	path, err := os.Executable()
 	if err != nil {
 		return "", hint.Add(fmt.Errorf("xbuild does not find its own program: %w", err),
-			"it asks /proc for that, as the compilers do: mount it (mount -t proc proc /proc; in a chroot from outside, mount --bind /proc ROOT/proc)")
+			"it asks /proc for that, as the compilers do: mount it (mount -t proc proc /proc; in a chroot from "+
+				"outside, mount --bind /proc ROOT/proc)")
 	}
 	return path, nil
 }

@@ -465,11 +465,13 @@ func (c *RunCmd) built(g *Globals, name string) (string, error) {
 		return "", fmt.Errorf("no file %s here, and %s has several for %s: name one of %s",
 			name, relative(dist), p.Name, strings.Join(found, ", "))
 	case len(others) > 0:
-		return "", hint.Add(fmt.Errorf("no file %s here, and %s has none for %s, but for %s", name, relative(dist), p.Name, strings.Join(others, ", ")),
+		return "", hint.Add(fmt.Errorf("no file %s here, and %s has none for %s, but for %s",
+			name, relative(dist), p.Name, strings.Join(others, ", ")),
 			"xbuild build -p %s builds it, where the target has that platform; -p of run chooses another", p.Name)
 	}
 	return "", hint.Add(fmt.Errorf("no file %s here, and none of that name in %s", name, relative(dist)),
-		"xbuild build -p %s builds what the project has; %s/artifacts.json then lists the files", p.Name, relative(dist))
+		"xbuild build -p %s builds what the project has; %s/artifacts.json then lists the files",
+		p.Name, relative(dist))
 }
 
 // scriptOfNode refuses a script of Node.js that is to run on a platform: the host's node would run it with the host's

@@ -210,8 +210,11 @@ func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string,
 			return nil, err
 		}
 		if len(calls) > 0 {
-			return nil, hint.Add(fmt.Errorf("%s %s: %s calls %s of Node, where objects of Node's own C++ library go in or come out, and over %s the module has another: what it would do there is undefined", p.Name, p.Version, filepath.Base(f), strings.Join(calls, ", "), n.b.Libc),
-				"build it for this platform with libc = \"gnu\"; modules of Node-API call no such function, and many of V8 do not either")
+			return nil, hint.Add(fmt.Errorf("%s %s: %s calls %s of Node, where objects of Node's own C++ library "+
+				"go in or come out, and over %s the module has another: what it would do there is undefined",
+				p.Name, p.Version, filepath.Base(f), strings.Join(calls, ", "), n.b.Libc),
+				"build it for this platform with libc = \"gnu\"; modules of Node-API call no such function, and "+
+					"many of V8 do not either")
 		}
 	}
 	return found, nil
@@ -375,11 +378,13 @@ func (n *nodeRun) explain(p node.Package, err error, log []byte) error {
 	what := fmt.Sprintf("%s %s", p.Name, p.Version)
 	if bytes.Contains(log, []byte(strings.TrimSuffix(strings.TrimPrefix(noProxy, "http://"), ":9"))) {
 		return hint.Add(fmt.Errorf("%s tries to download while it is compiled, which is not allowed: %w", what, err),
-			"scripts = [%q] in %s runs the package's own install script, with network; skip = [%q] leaves it unbuilt", p.Name, n.b.Where, p.Name)
+			"scripts = [%q] in %s runs the package's own install script, with network; skip = [%q] leaves it "+
+				"unbuilt", p.Name, n.b.Where, p.Name)
 	}
 	if p.Tool() == node.NodeGyp && p.Prepares() {
 		return hint.Add(fmt.Errorf("%s: %w", what, err),
-			"node-gyp alone was called; the package's own install script does more (%s): scripts = [%q] in %s runs that instead, with network; skip = [%q] leaves it unbuilt", p.Script(), p.Name, n.b.Where, p.Name)
+			"node-gyp alone was called; the package's own install script does more (%s): scripts = [%q] in %s "+
+				"runs that instead, with network; skip = [%q] leaves it unbuilt", p.Script(), p.Name, n.b.Where, p.Name)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
@@ -476,7 +481,8 @@ func names(glob string, packages []node.Package, elsewhere map[string]bool) bool
 // app compiles every native module of an application and lays it out.
 func (n *nodeRun) app(root node.Package) error {
 	if rel, err := filepath.Rel(n.opt.Dist, filepath.Join(n.a.Source, root.Main)); root.Main != "" && err == nil && filepath.IsLocal(rel) {
-		return hint.Add(fmt.Errorf("package.json's main, %s, lies in the folder of xbuild's results, which is no part of the application", root.Main),
+		return hint.Add(fmt.Errorf("package.json's main, %s, lies in the folder of xbuild's results, which is no "+
+			"part of the application", root.Main),
 			"name another folder for the results: dist = \"out\" in [project] of xbuild.toml")
 	}
 	packages, links, err := n.packages(root)
@@ -607,8 +613,10 @@ func (n *nodeRun) survey(packages []node.Package) error {
 	}
 	if len(loose) > 0 {
 		list := strings.Join(globs, ", ")
-		return hint.Add(fmt.Errorf("compiled files without sources that node-gyp or cmake-js builds are in %s", strings.Join(loose, ", ")),
-			"prebuilt = [%s] in %s takes such files as npm has them; skip = [%s] leaves them away", list, n.b.Where, list)
+		return hint.Add(fmt.Errorf("compiled files without sources that node-gyp or cmake-js builds are in %s",
+			strings.Join(loose, ", ")),
+			"prebuilt = [%s] in %s takes such files as npm has them; skip = [%s] leaves them away",
+			list, n.b.Where, list)
 	}
 	return n.complete(packages, compiled)
 }
@@ -815,13 +823,16 @@ func (n *nodeRun) complete(packages []node.Package, compiled map[string]int) err
 		without := !slices.ContainsFunc(those, func(name string) bool { return installed[name] && !listed(n.left, name) })
 		switch {
 		case len(those) > 1 && !slices.ContainsFunc(those, func(name string) bool { return installed[name] }):
-			return hint.Add(fmt.Errorf("%s %s has its compiled files in packages for single platforms (%s and others), and there is none for %s", p.Name, p.Version, those[0], n.a.OCI),
+			return hint.Add(fmt.Errorf("%s %s has its compiled files in packages for single platforms (%s and "+
+				"others), and there is none for %s", p.Name, p.Version, those[0], n.a.OCI),
 				"skip = [%q] in %s installs it without", p.Name, n.b.Where)
 		case len(those) == 0 && listed(n.b.Prebuilt, p.Name) && p.Native():
-			return hint.Add(fmt.Errorf("%s %s is to be taken as it is compiled (prebuilt), and npm's package has nothing for %s", p.Name, p.Version, n.a.OCI),
+			return hint.Add(fmt.Errorf("%s %s is to be taken as it is compiled (prebuilt), and npm's package has "+
+				"nothing for %s", p.Name, p.Version, n.a.OCI),
 				"skip = [%q] in %s installs it without", p.Name, n.b.Where)
 		case len(those) == 0 && p.Tool() == "" && p.Native() && p.Script() != "":
-			return hint.Add(fmt.Errorf("%s %s brings neither sources to compile nor a compiled file; its install script (%s), which would fetch one, was not run", p.Name, p.Version, p.Script()),
+			return hint.Add(fmt.Errorf("%s %s brings neither sources to compile nor a compiled file; its install "+
+				"script (%s), which would fetch one, was not run", p.Name, p.Version, p.Script()),
 				"scripts = [%q] in %s runs it, skip = [%q] installs it without", p.Name, n.b.Where, p.Name)
 		case without && p.Tool() == "" && p.Script() != "" && !p.Needless() &&
 			!listed(n.b.Prebuilt, p.Name) && !listed(n.b.Scripts, p.Name):
@@ -845,8 +856,10 @@ func notRun(packages []node.Package, where string) error {
 		return nil
 	}
 	list := strings.Join(names, ", ")
-	return hint.Add(fmt.Errorf("install scripts were not run, and what they make or fetch is missing from the application:\n%s", strings.Join(lines, "\n")),
-		"scripts = [%s] in %s runs them, network included; skip = [%s] says that the application does without", list, where, list)
+	return hint.Add(fmt.Errorf("install scripts were not run, and what they make or fetch is missing from the "+
+		"application:\n%s", strings.Join(lines, "\n")),
+		"scripts = [%s] in %s runs them, network included; skip = [%s] says that the application does without",
+		list, where, list)
 }
 
 // platformPackages are the packages of package-lock.json that npm installs on some platforms only (npm help

@@ -54,7 +54,8 @@ func (r *runner) crates(ctx context.Context, st *store.Store, b compose.BuiltStd
 		a := &plan.Action{Env: e, Path: []string{b.Builder.Bin(), b.Host.Bin()}}
 		err := r.command(ctx, a, plan.Step{Name: "cargo vendor", Dir: "/", Command: command}, &log)
 		if err != nil && r.opt.Offline {
-			return hint.Add(fmt.Errorf("crates of the standard library of Rust for %s: %w\n%s", b.Target, err, log.String()),
+			return hint.Add(fmt.Errorf("crates of the standard library of Rust for %s: %w\n%s",
+				b.Target, err, log.String()),
 				"run \"xbuild fetch\" while there is a network")
 		}
 		if err != nil {

@@ -236,7 +236,9 @@ func (w *Workspace) supported(lock string) error {
 			if !nodeLinker.Match(data) {
 				default_ = ", which is yarn's default,"
 			}
-			return hint.Add(fmt.Errorf("%s: nodeLinker is %s%s and lays packages out so that Node finds none without yarn: a native module is compiled in its directory, and an application runs in an image without yarn", rc, linker, default_),
+			return hint.Add(fmt.Errorf("%s: nodeLinker is %s%s and lays packages out so that Node finds none "+
+				"without yarn: a native module is compiled in its directory, and an application runs in an image "+
+				"without yarn", rc, linker, default_),
 				"write nodeLinker: node-modules in it; yarn.lock stays the same")
 		}
 	}

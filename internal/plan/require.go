@@ -630,7 +630,8 @@ func (pl *Planner) RustView(p platform.Platform, host compose.View) (compose.Rus
 		return compose.RustView{}, fmt.Errorf("%s for %s: %w", part.Def.Name, p.Name, ErrNotLocked)
 	}
 	if e.Version != rust.Version {
-		return compose.RustView{}, hint.Add(fmt.Errorf("%s for %s is %s, and rust for host %s is %s: the two must be one version", r.Def.Name, p.Name, e.Version, pl.Host.Name, rust.Version),
+		return compose.RustView{}, hint.Add(fmt.Errorf("%s for %s is %s, and rust for host %s is %s: the two must "+
+			"be one version", r.Def.Name, p.Name, e.Version, pl.Host.Name, rust.Version),
 			"run \"xbuild lock --update\"")
 	}
 	tree := compose.NewSysroot(pl.Store, r.Def, e)

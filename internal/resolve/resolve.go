@@ -225,7 +225,8 @@ func (r PartRequest) beyond(t lock.Toolchain, suite catalog.Suite, d *catalog.Sy
 			if d.Source != "" {
 				why = "and cannot be built without it"
 			}
-			return hint.Add(fmt.Errorf("the standard library of %s %s (%s) uses %s, which %s does not promise, %s", t.Name, t.Version, t.Suite, f, r.Where, why),
+			return hint.Add(fmt.Errorf("the standard library of %s %s (%s) uses %s, which %s does not promise, %s",
+				t.Name, t.Version, t.Suite, f, r.Where, why),
 				"promise it: [platform.%q] features = [%q]; or name another version in [toolchains]", r.Where, f)
 		}
 	}
@@ -601,7 +602,8 @@ func (a *Archive) Sysroot(ctx context.Context, r SysrootRequest) (lock.Sysroot, 
 		return lock.Sysroot{}, fmt.Errorf("%s: %w of %s: %s of %s is %s now, which %s does not admit", r.Where, ErrNoVersion, r.Def.Name, named, r.Suite, version, strings.Join(r.Constraints, ", "))
 	}
 	if r.Version != "" && version != r.Version {
-		return lock.Sysroot{}, hint.Add(fmt.Errorf("%s of %s: %s of %s is %s now, while %s %s is locked", r.Def.Name, r.Where, roots[0], r.Suite, version, r.Def.Of, r.Version),
+		return lock.Sysroot{}, hint.Add(fmt.Errorf("%s of %s: %s of %s is %s now, while %s %s is locked",
+			r.Def.Name, r.Where, roots[0], r.Suite, version, r.Def.Of, r.Version),
 			"run \"xbuild lock --update\"")
 	}
 	return lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Date: stamp(date), Version: version, Archive: "debian", Roots: roots, Files: files}, nil
@@ -642,7 +644,8 @@ func (a *Archive) source(ctx context.Context, r SysrootRequest) (lock.Sysroot, e
 		}
 		return lock.Sysroot{}, fmt.Errorf("%s for %s: source package %s %s of %s has no .orig.tar", r.Def.Name, r.Where, p.Name, p.Version, r.Suite)
 	}
-	return lock.Sysroot{}, hint.Add(fmt.Errorf("%s for %s: source package %s of %s is %s now, while %s %s is locked", r.Def.Name, r.Where, r.Def.Source, r.Suite, strings.Join(versions, ", "), r.Def.Of, r.Version),
+	return lock.Sysroot{}, hint.Add(fmt.Errorf("%s for %s: source package %s of %s is %s now, while %s %s is "+
+		"locked", r.Def.Name, r.Where, r.Def.Source, r.Suite, strings.Join(versions, ", "), r.Def.Of, r.Version),
 		"run \"xbuild lock --update\"")
 }
 

@@ -183,7 +183,8 @@ func (a *Archive) rustDistPart(ctx context.Context, r SysrootRequest) (lock.Sysr
 		return lock.Sysroot{}, fmt.Errorf("%s of %s: %w", r.Def.Name, r.Where, err)
 	}
 	if m.Version != r.Version || m.Date != r.Release {
-		return lock.Sysroot{}, hint.Add(fmt.Errorf("%s of %s: %s is Rust %s of %s now, while %s of %s is locked", r.Def.Name, r.Where, c.Path(), m.Version, m.Date, r.Version, r.Release),
+		return lock.Sysroot{}, hint.Add(fmt.Errorf("%s of %s: %s is Rust %s of %s now, while %s of %s is locked",
+			r.Def.Name, r.Where, c.Path(), m.Version, m.Date, r.Version, r.Release),
 			"run \"xbuild lock --update\"")
 	}
 	names := r.Def.Packages
