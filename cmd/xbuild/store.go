@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -58,7 +59,7 @@ func (c *StoreVerifyCmd) Run(g *Globals) error {
 	}
 	fmt.Printf("%d files and %d trees, %.1f MB: %d damaged\n", sum.Files, sum.Trees, mb(sum.Bytes), sum.Problems)
 	if sum.Problems > 0 && !c.Remove {
-		return fmt.Errorf("the store is damaged\nhint: run \"xbuild store verify --remove\"")
+		return hint.Add(errors.New("the store is damaged"), "run \"xbuild store verify --remove\"")
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
-// Package archive reads Debian-format package archives: the signature of an
-// InRelease file, the indexes that it names, the dependency closure of some
-// packages, and the files inside a .deb. Bytes and files come in, packages and
-// unpacked trees go out; it never uses the network.
+// Package archive reads Debian-format package archives: the signature of an InRelease file, the indexes that it names
+// (packages, sources, contents), the dependency closure of some packages, the files inside a .deb, and the links that
+// its scripts would make by update-alternatives. It unpacks the compressed tar files of other archives too, and checks
+// their signatures. Bytes and files come in, packages and unpacked trees go out; it never uses the network and runs no
+// script.
 //
 // The chain of trust is Keyring -> VerifyInRelease -> ParseRelease ->
 // Release.Index (hash of Packages) -> Package.Hash (hash of a .deb). A caller

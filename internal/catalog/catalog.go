@@ -1,5 +1,6 @@
-// Package catalog reads the definitions of toolchains, sysroots and recipes that are embedded in the binary, and
-// chooses among their sources by version constraint. It holds data alone: it downloads nothing and knows no compiler.
+// Package catalog reads the definitions of toolchains, sysroots and recipes that are embedded in the program, and works
+// out what stands in them as words: conditions and placeholders of recipes, and what differs by platform, host or
+// source. Which version of a source is taken it leaves to package resolve. It reads no file and downloads nothing.
 package catalog
 
 import (

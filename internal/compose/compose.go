@@ -1,11 +1,15 @@
 // Package compose turns packages of an archive into toolchains and sysroots in the store that run from wherever they
 // lie, and into the compiler view of a platform: the directory of <triplet>-clang, cc, ar, … that compile for this
-// platform and no other. It needs no root and puts no script before a compiler, but for one that is asked its machine's
-// name by a Makefile; a sysroot's own scripts, such as xml2-config, get one each. It starts no program but clang, for
-// what a sysroot lacks: a function of the C library, the C++ library.
+// platform and no other. It needs no root.
+//
+// Compilers are called without a script before them, but for gcc and g++ where a build asks these for the machine's
+// name. Scripts are: as, ld, strip and objcopy; the tools without a triplet in their names that read the machine from
+// it; those that say why a tool is missing; uname and its like, which answer for the platform; and one for each script
+// of a sysroot, such as xml2-config. It starts no program but clang and llvm-ar, for what a sysroot lacks: a function
+// of the C library, the C++ library.
 //
 // What a tree will contain and where it will lie is known before it exists: the values of this package are pure,
-// Composer alone touches the disk.
+// Composer alone has files fetched and writes trees.
 package compose
 
 import (

@@ -15,6 +15,7 @@ import (
 
 	"debug/elf"
 
+	"xbuild/internal/hint"
 	"xbuild/internal/platform"
 )
 
@@ -322,7 +323,8 @@ func roots(file string) error {
 		return err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && (st.Uid != 0 || info.Mode().Perm()&0o022 != 0) {
-		return fmt.Errorf("%s can be changed by users other than root, whose programs it would run too\nhint: give root a store of its own: xbuild --store /var/cache/xbuild binfmt install", file)
+		return hint.Add(fmt.Errorf("%s can be changed by users other than root, whose programs it would run too", file),
+			"give root a store of its own: xbuild --store /var/cache/xbuild binfmt install")
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
 // Package emulate says how a program of a platform is started on this host: by itself, through the loader of its
 // sysroot, or under QEMU's user mode with the CPU model of the platform's baseline, so that an instruction which the
-// platform does not promise ends the program here. Beside that it registers emulators with the kernel and runs a
-// debugger and the emulated program side by side.
+// platform does not promise ends the program here. Beside that it registers emulators with the kernel, counts the
+// instructions of an emulated program, and runs a debugger and the program side by side, on this machine or for a
+// debugger on another.
 package emulate
 
 import (

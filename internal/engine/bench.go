@@ -14,6 +14,7 @@ import (
 	"xbuild/internal/bench"
 	"xbuild/internal/compose"
 	"xbuild/internal/emulate"
+	"xbuild/internal/hint"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -93,8 +94,8 @@ func (e *Engine) benchmarks(ctx context.Context, r BenchRequest) ([]bench.Progra
 func benched(p *project.Project, names []string) ([]string, error) {
 	for _, name := range names {
 		if t, ok := p.Target(name); ok && t.Bench == nil {
-			return nil, fmt.Errorf("%s:%d: target %q has no benchmark\nhint: bench = [\"%[3]s\", \"argument\"] "+
-				"names a program of dist/<platform> and its arguments", p.File, t.Line, name)
+			return nil, hint.Add(fmt.Errorf("%s:%d: target %q has no benchmark", p.File, t.Line, name),
+				"bench = [\"%s\", \"argument\"] names a program of dist/<platform> and its arguments", name)
 		}
 	}
 	if len(names) > 0 {
@@ -106,8 +107,9 @@ func benched(p *project.Project, names []string) ([]string, error) {
 		}
 	}
 	if names == nil {
-		return nil, fmt.Errorf("%s: no target has a benchmark\nhint: bench = [\"hello\", \"argument\"] in a target "+
-			"names a program of dist/<platform> and its arguments", p.File)
+		return nil, hint.Add(fmt.Errorf("%s: no target has a benchmark", p.File),
+			"bench = [\"hello\", \"argument\"] in a target names a program of dist/<platform> and its "+
+				"arguments")
 	}
 	return names, nil
 }

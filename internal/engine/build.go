@@ -12,6 +12,7 @@ import (
 	"xbuild/internal/action"
 	"xbuild/internal/cache"
 	"xbuild/internal/execute"
+	"xbuild/internal/hint"
 	"xbuild/internal/object"
 	"xbuild/internal/origin/npm"
 )
@@ -41,8 +42,8 @@ func (e *Engine) Build(ctx context.Context, r BuildRequest) (Built, error) {
 		e.pl.Project.DistAt = r.Dist
 		e.moved = append(slices.Clone(e.moved), dist)
 	} else if err := writable(dist); err != nil {
-		return Built{}, fmt.Errorf("the directory for the artifacts, %s: %w\n"+
-			"hint: name another one: xbuild build -o DIR, or XBUILD_OUTPUT", Relative(dist), err)
+		return Built{}, hint.Add(fmt.Errorf("the directory for the artifacts, %s: %w", Relative(dist), err),
+			"name another one: xbuild build -o DIR, or XBUILD_OUTPUT")
 	}
 	got, err := e.toBuild(ctx, r.Selection)
 	if err != nil {

@@ -27,6 +27,7 @@ import (
 	"xbuild/internal/env"
 	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
+	"xbuild/internal/hint"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/lock"
 	"xbuild/internal/origin/npm"
@@ -154,9 +155,9 @@ func open(o Options, needProject bool) (*Engine, error) {
 func self() (string, error) {
 	path, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("xbuild does not find its own program: %w\n"+
-			"hint: it asks /proc for that, as the compilers do: mount it "+
-			"(mount -t proc proc /proc; in a chroot from outside, mount --bind /proc ROOT/proc)", err)
+		return "", hint.Add(fmt.Errorf("xbuild does not find its own program: %w", err),
+			"it asks /proc for that, as the compilers do: mount it (mount -t proc proc /proc; in a "+
+				"chroot from outside, mount --bind /proc ROOT/proc)")
 	}
 	return path, nil
 }

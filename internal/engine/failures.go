@@ -8,6 +8,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/execute"
+	"xbuild/internal/hint"
 )
 
 // A Failure is why a target was not built for a platform.
@@ -56,12 +57,8 @@ func Faults(list []action.Fault, of int) error {
 
 // fault is a fault of a plan with its hints apart.
 func fault(f action.Fault) Failure {
-	text, hint, found := strings.Cut(f.Err.Error(), "\nhint: ")
-	out := Failure{Target: f.Target, Platform: f.Platform, Text: text}
-	if found {
-		out.Hints = strings.Split(hint, "\nhint: ")
-	}
-	return out
+	text, hints := hint.Split(f.Err)
+	return Failure{Target: f.Target, Platform: f.Platform, Text: text, Hints: hints}
 }
 
 // failed are the failures of a build: what was not planned, and what did not succeed.

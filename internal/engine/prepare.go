@@ -16,6 +16,7 @@ import (
 	"xbuild/internal/compose"
 	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
+	"xbuild/internal/hint"
 	"xbuild/internal/lang/node"
 	"xbuild/internal/lock"
 	"xbuild/internal/plan"
@@ -253,18 +254,20 @@ func (e *Engine) writeLock(next *lock.Lock) error {
 }
 
 // A lackError says that the lock lacks what is needed, and may not be changed.
-type lackError struct{ text string }
+type lackError struct{ err error }
 
-func (e *lackError) Error() string { return e.text }
+func (e *lackError) Error() string { return e.err.Error() }
+
+func (e *lackError) Unwrap() error { return e.err }
 
 func (e *Engine) lackError(req resolve.Requests, by string) error {
-	flag, hint := "--locked forbids to change it", `run "xbuild lock" and commit the file`
+	flag, way := "--locked forbids to change it", `run "xbuild lock" and commit the file`
 	if !e.opt.Locked {
 		flag = "--offline forbids to look it up"
-		hint = fmt.Sprintf("run %q while there is a network", cmp.Or(by, "xbuild fetch"))
+		way = fmt.Sprintf("run %q while there is a network", cmp.Or(by, "xbuild fetch"))
 	}
-	return &lackError{fmt.Sprintf("%s does not hold all that is needed (%s) and %s\nhint: %s",
-		Relative(e.lockPath), e.lacking(req), flag, hint)}
+	return &lackError{hint.Add(fmt.Errorf("%s does not hold all that is needed (%s) and %s",
+		Relative(e.lockPath), e.lacking(req), flag), "%s", way)}
 }
 
 func (e *Engine) holds(req resolve.Requests) bool { return e.lacking(req) == "" }

@@ -16,6 +16,7 @@ import (
 	"xbuild/internal/crash"
 	"xbuild/internal/emulate"
 	"xbuild/internal/execute"
+	"xbuild/internal/hint"
 	"xbuild/internal/inspect"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -137,13 +138,12 @@ func (e *Engine) builtFile(name, platformName string) (string, error) {
 		return "", fmt.Errorf("no file %s here, and %s has several for %s: name one of %s",
 			name, Relative(dist), p.Name, strings.Join(found, ", "))
 	case len(others) > 0:
-		return "", fmt.Errorf("no file %s here, and %s has none for %s, but for %s\n"+
-			"hint: xbuild build -p %s builds it, where the target has that platform; -p of run chooses another",
-			name, Relative(dist), p.Name, strings.Join(others, ", "), p.Name)
+		return "", hint.Add(fmt.Errorf("no file %s here, and %s has none for %s, but for %s", name, Relative(dist), p.Name, strings.Join(others, ", ")),
+			"xbuild build -p %s builds it, where the target has that platform; -p of run chooses "+
+				"another", p.Name)
 	}
-	return "", fmt.Errorf("no file %s here, and none of that name in %s\n"+
-		"hint: xbuild build -p %s builds what the project has; %s/artifacts.json then lists the files",
-		name, Relative(dist), p.Name, Relative(dist))
+	return "", hint.Add(fmt.Errorf("no file %s here, and none of that name in %s", name, Relative(dist)),
+		"xbuild build -p %s builds what the project has; %s/artifacts.json then lists the files", p.Name, Relative(dist))
 }
 
 // refuseScriptOfNode refuses a script of Node.js that is to run on a platform: the host's node would run it with the
@@ -165,8 +165,9 @@ func refuseScriptOfNode(path string, r RunRequest) error {
 	if p != "" {
 		with = " -p " + p
 	}
-	return fmt.Errorf("%s is a script of Node.js, and no program of a platform\nhint: xbuild run%s --node 24 %[1]s "+
-		"runs it in the platform's Node.js, of the version that --node says", r.Command[0], with)
+	return hint.Add(fmt.Errorf("%s is a script of Node.js, and no program of a platform", r.Command[0]),
+		"xbuild run%s --node 24 %s runs it in the platform's Node.js, of the version that --node says",
+		with, r.Command[0])
 }
 
 // projectOf is the folder of the project that a program lies in, for who stands in none. "" is none.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"mvdan.cc/sh/v3/syntax"
+
 	"xbuild/internal/compose"
 	"xbuild/internal/platform"
 )
@@ -211,10 +213,10 @@ func (e Environment) Format(format, prependPath string) (string, error) {
 	switch format {
 	case "sh":
 		for _, v := range e {
-			fmt.Fprintf(&b, "export %s=%s\n", v.Name, quoteShell(v.Value))
+			fmt.Fprintf(&b, "export %s=%s\n", v.Name, Quote(v.Value))
 		}
 		if prependPath != "" {
-			fmt.Fprintf(&b, "export PATH=%s\"${PATH:+:$PATH}\"\n", quoteShell(prependPath))
+			fmt.Fprintf(&b, "export PATH=%s\"${PATH:+:$PATH}\"\n", Quote(prependPath))
 		}
 	case "fish":
 		for _, v := range e {
@@ -267,10 +269,13 @@ func plain(s string) bool {
 	})
 }
 
-func quoteShell(s string) string {
-	if plain(s) {
-		return s
+// Quote quotes a word for a shell, where it has to be quoted.
+func Quote(s string) string {
+	if q, err := syntax.Quote(s, syntax.LangPOSIX); err == nil {
+		return q
 	}
+	// What syntax.Quote refuses are characters that do not print, and a word of the environment may have them. Between
+	// single quotes all stand for themselves; zero bytes are in no environment.
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 

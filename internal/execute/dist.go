@@ -448,7 +448,7 @@ func ReadArtifacts(dist string) ([]Artifact, error) {
 	}
 	var arts []Artifact
 	if err := json.Unmarshal(data, &arts); err != nil {
-		return nil, fmt.Errorf("%s: %w\nhint: remove it; the next xbuild build writes it anew", file, err)
+		return nil, hint.Add(fmt.Errorf("%s: %w", file, err), "remove it; the next xbuild build writes it anew")
 	}
 	return arts, nil
 }

@@ -36,6 +36,7 @@ import (
 	"xbuild/internal/env"
 	"xbuild/internal/explain"
 	"xbuild/internal/guard"
+	"xbuild/internal/hint"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/jobs"
 	"xbuild/internal/lang/table"
@@ -845,7 +846,8 @@ func prepareBuildDir(project, dir string) error {
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("the build directory: %w\nhint: name another one: --build-dir DIR, or XBUILD_BUILD_DIR", err)
+		return hint.Add(fmt.Errorf("the build directory: %w", err),
+			"name another one: --build-dir DIR, or XBUILD_BUILD_DIR")
 	}
 	if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o644); err != nil {
 		return err

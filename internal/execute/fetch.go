@@ -10,6 +10,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/explain"
+	"xbuild/internal/hint"
 	"xbuild/internal/lang/table"
 )
 
@@ -104,7 +105,8 @@ func Fetch(ctx context.Context, p *action.Graph, opt Options, note func(string))
 		if err := fetch(ctx, a, s, &log); err != nil {
 			err = fmt.Errorf("target %q: %s: %w\n%s", a.Target, s.Name, err, log.String())
 			for _, h := range explain.Hints(a, log.String()) {
-				err = fmt.Errorf("%w\nhint: %s", err, h)
+				err = hint.Add(fmt.Errorf("%w", err),
+					"%s", h)
 			}
 			return err
 		}

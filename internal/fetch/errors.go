@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"xbuild/internal/hint"
 	"xbuild/internal/store"
 )
 
@@ -67,10 +68,7 @@ func (e *Error) Error() string {
 	for _, a := range e.Attempts {
 		fmt.Fprintf(&b, "\n  %s: %v", a.URL, a.Err)
 	}
-	if h := e.hint(); h != "" {
-		b.WriteString("\nhint: " + h)
-	}
-	return b.String()
+	return b.String() + hint.Line(e.Hint())
 }
 
 func (e *Error) Unwrap() []error {
@@ -81,7 +79,8 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-func (e *Error) hint() string {
+// Hint is what can be done about the mirrors, or the network.
+func (e *Error) Hint() string {
 	var gone, wrong int
 	for _, a := range e.Attempts {
 		var bad *store.MismatchError
@@ -134,6 +133,10 @@ func (e *OfflineError) Error() string {
 		}
 		b.WriteString("\n  " + it.Name)
 	}
-	fmt.Fprintf(&b, "\nhint: run %q while there is a network", cmp.Or(e.Command, "xbuild fetch"))
-	return b.String()
+	return b.String() + hint.Line(e.Hint())
+}
+
+// Hint is the command that fetches them.
+func (e *OfflineError) Hint() string {
+	return fmt.Sprintf("run %q while there is a network", cmp.Or(e.Command, "xbuild fetch"))
 }

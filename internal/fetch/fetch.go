@@ -1,13 +1,14 @@
-// Package fetch brings files into the store: a list of URLs and a SHA-256 go
-// in, a verified file in the store comes out. Several are fetched at once, a
-// passing fault is tried again, a cut download is resumed, a bad mirror is
-// followed by the next.
+// Package fetch brings files into the store: a list of URLs and a SHA-256, or another checksum and the function that
+// holds it, go in, and a verified file in the store comes out. Several are fetched at once, a passing fault is tried
+// again, a cut download is resumed, a bad mirror is followed by the next. It asks servers too how long a file is, and
+// whether they have it.
 //
 // Invariants:
-//   - What is fetched by hash is verified by the store before it has a name;
-//     Bytes alone returns unverified content, for the caller to verify.
-//   - go-getter downloads, to a path that is new each time and that goes when
-//     the attempt fails. It never unpacks: its decompressors lose links.
+//   - What comes into the store is verified before it has a name there. Bytes and Size alone return what is not
+//     verified, for the caller to do it.
+//   - go-getter downloads, to a path that is new for each URL and that goes
+//     when the URL does not serve. It never unpacks: its decompressors lose
+//     links.
 //   - There is no limit to the time that a download takes, only to the time
 //     without a byte.
 //   - Nothing is written to stdout.

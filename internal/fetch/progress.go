@@ -4,20 +4,20 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 )
 
-// Progress is where and how fetching shows how far it is: bars on a terminal,
-// else a line at the start and one at the end of each batch. Nothing is shown
-// when nothing is fetched. A nil Progress is silent.
+// Progress is where and how fetching shows how far it is: a line that moves on a terminal, else a line at the start and
+// one at the end of each batch. Nothing is shown when nothing is fetched. A nil Progress is silent.
 type Progress struct {
-	w    io.Writer
-	bars bool
+	w   io.Writer
+	tty *os.File // w, where it is a terminal whose lines can be written anew
 }
 
 // NewProgress writes to w, as a rule os.Stderr. Quiet is silent.
@@ -25,8 +25,11 @@ func NewProgress(w io.Writer, quiet bool) *Progress {
 	if quiet {
 		return nil
 	}
-	f, ok := w.(*os.File)
-	return &Progress{w: w, bars: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
+	p := &Progress{w: w}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+		p.tty = f
+	}
+	return p
 }
 
 // A batch is the progress of one call of Files; nil is silent.
@@ -34,10 +37,14 @@ type batch struct {
 	p     *Progress
 	start time.Time
 	files int
+	size  int64        // of all files
 	got   atomic.Int64 // bytes that came, those of failed attempts too
+	shown atomic.Int64 // bytes that are in the store or on the way there
 
-	pool  *mpb.Progress // nil without bars
-	total *mpb.Bar
+	mu    sync.Mutex
+	names []string // of the files that are on the way
+
+	stop, stopped chan struct{} // of the line that moves; nil without one
 }
 
 func (p *Progress) start(items []Item) *batch {
@@ -48,28 +55,70 @@ func (p *Progress) start(items []Item) *batch {
 	for _, it := range items {
 		sum += it.Size
 	}
-	b := &batch{p: p, start: time.Now(), files: len(items)}
-	if !p.bars {
+	b := &batch{p: p, start: time.Now(), files: len(items), size: sum}
+	if p.tty == nil {
 		fmt.Fprintf(p.w, "fetching %s, %s\n", count(len(items)), megabytes(sum))
 		return b
 	}
-	b.pool = mpb.New(mpb.WithOutput(p.w), mpb.WithWidth(40), mpb.WithRefreshRate(100*time.Millisecond))
-	b.total = b.pool.AddBar(sum, mpb.BarPriority(1<<20), mpb.PrependDecorators(
-		decor.Name(fmt.Sprintf("fetching %s ", count(len(items))), decor.WCSyncWidthR),
-	), mpb.AppendDecorators(
-		decor.CountersKiloByte("% .1f / % .1f"),
-		decor.AverageSpeed(decor.SizeB1000(0), "  % .1f"),
-	))
+	b.stop, b.stopped = make(chan struct{}), make(chan struct{})
+	go b.draw()
 	return b
+}
+
+// draw writes the line anew ten times a second, until the batch ends, and takes it away.
+func (b *batch) draw() {
+	defer close(b.stopped)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		width, _, err := term.GetSize(int(b.p.tty.Fd()))
+		if err != nil || width <= 0 {
+			width = 80
+		}
+		// The last column stays free: a terminal may begin a new line once it is written.
+		fmt.Fprintf(b.p.tty, "\r%s\x1b[K", b.line(width-1, time.Since(b.start)))
+		select {
+		case <-b.stop:
+			fmt.Fprint(b.p.tty, "\r\x1b[K")
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// barWidth is the inside of the bar.
+const barWidth = 20
+
+// line is how far a batch is, in so many columns. What there is no room for is left out from the end; the bar is left
+// out first where not even the numbers have room.
+func (b *batch) line(width int, took time.Duration) string {
+	shown := max(0, b.shown.Load())
+	head := "fetching " + count(b.files)
+	numbers := fmt.Sprintf("  %s / %s", bytesOf(shown), bytesOf(b.size))
+	if len(head)+barWidth+3+len(numbers) <= width {
+		full := barWidth
+		if b.size > 0 {
+			full = int(min(shown, b.size) * barWidth / b.size)
+		}
+		head += "  [" + strings.Repeat("=", full) + strings.Repeat(" ", barWidth-full) + "]"
+	}
+	speed := float64(b.got.Load()) / max(took.Seconds(), 0.001)
+	text := head + numbers + "  " + bytesOf(int64(speed)) + "/s"
+	b.mu.Lock()
+	if len(b.names) > 0 {
+		text += "  " + strings.Join(b.names, ", ")
+	}
+	b.mu.Unlock()
+	return text[:min(len(text), max(width, 0))]
 }
 
 func (b *batch) end(err error) {
 	if b == nil {
 		return
 	}
-	if b.pool != nil {
-		b.total.Abort(true)
-		b.pool.Wait()
+	if b.stop != nil {
+		close(b.stop)
+		<-b.stopped
 	}
 	if err != nil {
 		return // the error says it
@@ -82,22 +131,30 @@ func (b *batch) end(err error) {
 // A track is the progress of one item; nil is silent. One goroutine uses it.
 type track struct {
 	b     *batch
-	bar   *mpb.Bar
+	name  string
 	size  int64
-	shown int64 // what the bars count of this item
+	shown int64 // what the line counts of this item
 }
 
 func (b *batch) add(it Item) *track {
 	if b == nil {
 		return nil
 	}
-	t := &track{b: b, size: it.Size}
-	if b.pool != nil {
-		t.bar = b.pool.AddBar(it.Size, mpb.BarRemoveOnComplete(), mpb.PrependDecorators(
-			decor.Name(shorten(it.Name)+" ", decor.WCSyncWidthR),
-		), mpb.AppendDecorators(decor.CountersKiloByte("% .1f / % .1f")))
-	}
+	t := &track{b: b, name: plain(it.Name), size: it.Size}
+	b.mu.Lock()
+	b.names = append(b.names, t.name)
+	b.mu.Unlock()
 	return t
+}
+
+// plain is a name in characters that are one column wide and do nothing to a terminal.
+func plain(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, name)
 }
 
 // at says that the next byte is the one at that offset: an attempt begins.
@@ -118,10 +175,7 @@ func (t *track) add(n int) {
 
 func (t *track) move(n int64) {
 	t.shown += n
-	if t.bar != nil && n != 0 {
-		t.bar.IncrInt64(n)
-		t.b.total.IncrInt64(n)
-	}
+	t.b.shown.Add(n)
 }
 
 // done says that the item is in the store, whoever brought it.
@@ -132,17 +186,14 @@ func (t *track) done() {
 }
 
 func (t *track) end() {
-	if t != nil && t.bar != nil {
-		t.bar.Abort(true)
+	if t == nil {
+		return
 	}
-}
-
-func shorten(name string) string {
-	const width = 36
-	if r := []rune(name); len(r) > width {
-		return string(r[:width-1]) + "…"
+	t.b.mu.Lock()
+	defer t.b.mu.Unlock()
+	if i := slices.Index(t.b.names, t.name); i >= 0 {
+		t.b.names = slices.Delete(t.b.names, i, i+1)
 	}
-	return name
 }
 
 func count(n int) string {
@@ -153,3 +204,15 @@ func count(n int) string {
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+// bytesOf is a number of bytes in the unit that suits it.
+func bytesOf(n int64) string {
+	x := float64(n) / 1e3
+	for _, unit := range []string{"KB", "MB"} {
+		if x < 1e3 {
+			return fmt.Sprintf("%.1f %s", x, unit)
+		}
+		x /= 1e3
+	}
+	return fmt.Sprintf("%.1f GB", x)
+}

@@ -48,6 +48,39 @@ func terminal(t *testing.T) (tty *os.File, shown func() string) {
 	}
 }
 
+// TestLine: however narrow a terminal is, the line stays inside of it, and is of one row.
+func TestLine(t *testing.T) {
+	b := &batch{files: 12, size: 250_000_000}
+	b.got.Store(60_000_000)
+	b.shown.Store(125_000_000)
+	for _, name := range []string{"clang-19_19.1.7-3_amd64.deb", "\x1b[31mred\n", "名前.deb"} {
+		b.add(Item{Name: name})
+	}
+	const full = "fetching 12 files  [==========          ]  125.0 MB / 250.0 MB  30.0 MB/s  clang-19_19.1.7-3_amd64.deb, ?[31mred?, ??.deb"
+	for width, want := range map[int]string{
+		200: full,
+		79:  full[:79],
+		60:  "fetching 12 files  125.0 MB / 250.0 MB  30.0 MB/s  clang-19_",
+		50:  "fetching 12 files  125.0 MB / 250.0 MB  30.0 MB/s ",
+		30:  "fetching 12 files  125.0 MB / ",
+		0:   "",
+		-1:  "",
+	} {
+		if got := b.line(width, 2*time.Second); got != want {
+			t.Errorf("in %d columns:\n%q, want\n%q", width, got, want)
+		}
+	}
+	empty := &batch{files: 1}
+	if got := empty.line(79, 0); got != "fetching 1 file  [====================]  0.0 KB / 0.0 KB  0.0 KB/s" {
+		t.Errorf("of nothing: %q", got)
+	}
+	for n, want := range map[int64]string{0: "0.0 KB", 999: "1.0 KB", 200_000: "200.0 KB", 1_000_000: "1.0 MB", 2_500_000_000: "2.5 GB", 1_500_000_000_000: "1500.0 GB"} {
+		if got := bytesOf(n); got != want {
+			t.Errorf("%d bytes are %q, want %q", n, got, want)
+		}
+	}
+}
+
 func TestBars(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	data := random(500_000)

@@ -15,7 +15,8 @@ var errOther = errors.New("not the tables of a lock")
 func bind(root *tomlfile.Node) (*Lock, error) {
 	l := &Lock{}
 	var toolchains, sysroots, files *tomlfile.Node
-	if err := root.Bind(map[string]any{"version": &l.Version, "toolchain": &toolchains, "sysroot": &sysroots}); err != nil {
+	fields := map[string]any{"version": &l.Version, "toolchain": &toolchains, "sysroot": &sysroots}
+	if err := root.Bind(fields); err != nil {
 		return nil, err
 	}
 	if l.Version != Version {
@@ -23,8 +24,9 @@ func bind(root *tomlfile.Node) (*Lock, error) {
 	}
 	// One variable for all entries: making the map of its fields is most of the work.
 	var t Toolchain
-	fields := map[string]any{"name": &t.Name, "platform": &t.Platform, "version": &t.Version, "host": &t.Host, "constraint": &t.Constraint,
-		"archive": &t.Archive, "suite": &t.Suite, "date": &t.Date, "roots": &t.Roots, "files": &files}
+	fields = map[string]any{"name": &t.Name, "platform": &t.Platform, "version": &t.Version, "host": &t.Host,
+		"constraint": &t.Constraint, "archive": &t.Archive, "suite": &t.Suite, "date": &t.Date, "roots": &t.Roots,
+		"files": &files}
 	err := tables(toolchains, fields, func() (err error) {
 		t.Files, err = bindFiles(files)
 		l.Toolchains = append(l.Toolchains, t)
@@ -35,8 +37,8 @@ func bind(root *tomlfile.Node) (*Lock, error) {
 		return nil, err
 	}
 	var s Sysroot
-	fields = map[string]any{"name": &s.Name, "arch": &s.Arch, "version": &s.Version, "archive": &s.Archive, "suite": &s.Suite, "date": &s.Date,
-		"roots": &s.Roots, "files": &files}
+	fields = map[string]any{"name": &s.Name, "arch": &s.Arch, "version": &s.Version, "archive": &s.Archive,
+		"suite": &s.Suite, "date": &s.Date, "roots": &s.Roots, "files": &files}
 	err = tables(sysroots, fields, func() (err error) {
 		s.Files, err = bindFiles(files)
 		l.Sysroots = append(l.Sysroots, s)
@@ -52,8 +54,8 @@ func bind(root *tomlfile.Node) (*Lock, error) {
 func bindFiles(list *tomlfile.Node) ([]File, error) {
 	var f File
 	var out []File
-	fields := map[string]any{"name": &f.Name, "version": &f.Version, "arch": &f.Arch, "size": &f.Size, "sha256": &f.SHA256, "path": &f.Path,
-		"archive": &f.Archive}
+	fields := map[string]any{"name": &f.Name, "version": &f.Version, "arch": &f.Arch, "size": &f.Size,
+		"sha256": &f.SHA256, "path": &f.Path, "archive": &f.Archive}
 	err := tables(list, fields, func() error {
 		out = append(out, f)
 		f = File{}

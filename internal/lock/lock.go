@@ -1,8 +1,7 @@
-// Package lock keeps xbuild.lock: the exact files, with size and SHA-256, that
-// stand behind every definition in use. What was resolved goes in; a build
-// takes its files from there and asks no index. A lock holds nothing of the
-// machine or the moment that it was written at: no hosts, no times, no paths;
-// the same content is the same bytes.
+// Package lock keeps xbuild.lock: the exact files, with size and SHA-256, that stand behind every definition in use.
+// What was resolved goes in; a build takes its files from there and asks no index. A lock holds nothing of the machine
+// or the moment that it was written at: its hosts are platforms that toolchains run on, its dates those of the
+// archive's releases, its paths those in the archive. The same content is the same bytes.
 package lock
 
 import (

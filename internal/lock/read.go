@@ -159,9 +159,10 @@ func check(l Lock) (place, error) {
 		if slices.ContainsFunc(l.Toolchains[:i], func(o Toolchain) bool { return compareToolchains(t, o) == 0 }) {
 			return nil, fmt.Errorf("%s is locked twice", what)
 		}
-		if where, err := checkFiles(place{"toolchain", strconv.Itoa(i)}, what, t.Files, t.Roots, text{"constraint", t.Constraint},
-			text{"archive", t.Archive}, text{"suite", t.Suite}, text{"date", t.Date}, text{"version", t.Version}, text{"name", t.Name},
-			text{"platform", t.Platform}, text{"host", t.Host}); err != nil {
+		if where, err := checkFiles(place{"toolchain", strconv.Itoa(i)}, what, t.Files, t.Roots,
+			text{"constraint", t.Constraint}, text{"archive", t.Archive}, text{"suite", t.Suite}, text{"date", t.Date},
+			text{"version", t.Version}, text{"name", t.Name}, text{"platform", t.Platform}, text{"host", t.Host},
+		); err != nil {
 			return where, err
 		}
 	}
@@ -173,8 +174,10 @@ func check(l Lock) (place, error) {
 		if slices.ContainsFunc(l.Sysroots[:i], func(o Sysroot) bool { return compareSysroots(s, o) == 0 }) {
 			return nil, fmt.Errorf("%s from %s with the packages %s is locked twice", what, s.Suite, strings.Join(s.Roots, " "))
 		}
-		if where, err := checkFiles(place{"sysroot", strconv.Itoa(i)}, what, s.Files, s.Roots, text{"archive", s.Archive},
-			text{"suite", s.Suite}, text{"date", s.Date}, text{"version", s.Version}, text{"name", s.Name}, text{"arch", s.Arch}); err != nil {
+		if where, err := checkFiles(place{"sysroot", strconv.Itoa(i)}, what, s.Files, s.Roots,
+			text{"archive", s.Archive}, text{"suite", s.Suite}, text{"date", s.Date}, text{"version", s.Version},
+			text{"name", s.Name}, text{"arch", s.Arch},
+		); err != nil {
 			return where, err
 		}
 	}
@@ -196,7 +199,8 @@ func checkFiles(at place, what string, files []File, roots []string, texts ...te
 	paths := make(map[string]bool, len(files))
 	for i, f := range files {
 		here := func(key string) place { return at.in("files", strconv.Itoa(i), key) }
-		if where, err := checkText(at, what, text{"name", f.Name}, text{"version", f.Version}, text{"arch", f.Arch}, text{"archive", f.Archive}); err != nil {
+		texts := []text{{"name", f.Name}, {"version", f.Version}, {"arch", f.Arch}, {"archive", f.Archive}}
+		if where, err := checkText(at, what, texts...); err != nil {
 			return here(where[len(where)-1]), err
 		}
 		switch {

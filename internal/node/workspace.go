@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"xbuild/internal/hint"
 )
 
 // A Workspace is what a project's packages are installed by: the directory with the lock file, which is the project's
@@ -234,7 +236,10 @@ func (w *Workspace) supported(lock string) error {
 			if !nodeLinker.Match(data) {
 				default_ = ", which is yarn's default,"
 			}
-			return fmt.Errorf("%s: nodeLinker is %s%s and lays packages out so that Node finds none without yarn: a native module is compiled in its directory, and an application runs in an image without yarn\nhint: write nodeLinker: node-modules in it; yarn.lock stays the same", rc, linker, default_)
+			return hint.Add(fmt.Errorf("%s: nodeLinker is %s%s and lays packages out so that Node finds none "+
+				"without yarn: a native module is compiled in its directory, and an application runs in an image "+
+				"without yarn", rc, linker, default_),
+				"write nodeLinker: node-modules in it; yarn.lock stays the same")
 		}
 	}
 	return nil

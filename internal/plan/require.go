@@ -101,7 +101,8 @@ func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.P
 		return fmt.Errorf("static = false: programs for %s are always linked statically", libc)
 	}
 	if why, refused := pl.Catalog.Recipe(t.Recipe).Refuse[p.Name]; refused {
-		return fmt.Errorf("recipe %s does not build for %s: %s\nhint: name the target's platforms without it: platforms = […]", t.Recipe, p.Name, why)
+		return hint.Add(fmt.Errorf("recipe %s does not build for %s: %s", t.Recipe, p.Name, why),
+			"name the target's platforms without it: platforms = […]")
 	}
 	if err := pl.ask(t); err != nil {
 		return err
@@ -111,8 +112,8 @@ func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.P
 		if refused, err := r.Of(vars, t.Env); err != nil {
 			return fmt.Errorf("recipes/%s.toml: %w", t.Recipe, err)
 		} else if refused && slices.Contains(r.Platforms, p.Name) {
-			return fmt.Errorf("recipe %s does not build this for %s: %s\n"+
-				"hint: name the target's platforms without it: platforms = […]", t.Recipe, p.Name, r.Why)
+			return hint.Add(fmt.Errorf("recipe %s does not build this for %s: %s", t.Recipe, p.Name, r.Why),
+				"name the target's platforms without it: platforms = […]")
 		}
 	}
 	needs, err := pl.needs(t, vars)

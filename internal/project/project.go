@@ -1,7 +1,7 @@
-// Package project reads xbuild.toml: what is to be built, for which platforms
-// and with what. A file and the names that it may use go in, a Project with
-// every default filled in comes out, or all that is wrong with the file, each
-// with its line. It never changes the file, and reads nothing else.
+// Package project reads xbuild.toml: what is to be built, for which platforms and with what. A file and the names that
+// it may use go in, a Project with every default filled in comes out, or all that is wrong with the file, each with its
+// line. Where the file names no release of Rust, those of the sources say it: rust-toolchain.toml and Cargo.toml. It
+// changes no file.
 package project
 
 import (

@@ -12,6 +12,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"xbuild/internal/crates"
+	"xbuild/internal/hint"
 	"xbuild/internal/tomlfile"
 )
 
@@ -103,7 +104,8 @@ func readRustToolchain(dir string, shown func(file string) string) (ToolchainReq
 func parseRustToolchain(file, text string) (ToolchainRequest, error) {
 	r := ToolchainRequest{File: file, Line: 1}
 	fail := func(format string, args ...any) (ToolchainRequest, error) {
-		return ToolchainRequest{}, fmt.Errorf("%s:%d: %s\nhint: write the release, such as channel = \"1.85\", or name one in xbuild.toml, [toolchains] rust = \"…\"", file, r.Line, fmt.Sprintf(format, args...))
+		return ToolchainRequest{}, hint.Add(fmt.Errorf("%s:%d: %s", file, r.Line, fmt.Sprintf(format, args...)),
+			"write the release, such as channel = \"1.85\", or name one in xbuild.toml, [toolchains] rust = \"…\"")
 	}
 	var doc struct {
 		Toolchain struct {

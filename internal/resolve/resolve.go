@@ -17,6 +17,7 @@ import (
 
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
+	"xbuild/internal/hint"
 	"xbuild/internal/lock"
 	"xbuild/internal/origin"
 	"xbuild/internal/origin/debian"
@@ -68,15 +69,15 @@ func (r ToolchainRequest) Admits(version string) (bool, error) {
 	return Admits(r.Only.Versions, version)
 }
 
-// place is what goes in front of and behind an error about the request: where it was made, and what else can be done.
-func (r ToolchainRequest) place() (where, hint string) {
+// fault is an error about the request, with where it was made and what else can be done.
+func (r ToolchainRequest) fault(err error, way string) error {
 	if r.Where != "" {
-		where = r.Where + ": "
+		err = fmt.Errorf("%s: %w", r.Where, err)
 	}
-	if r.Hint != "" {
-		hint = "\nhint: " + r.Hint
+	if way == "" {
+		return err
 	}
-	return where, hint
+	return hint.Add(err, "%s", way)
 }
 
 // without is what can be done where no version serves both the project and the platform.
@@ -84,12 +85,12 @@ func (r ToolchainRequest) without() string {
 	if r.Only == nil {
 		return ""
 	}
-	hint := "\nhint: leave " + r.Only.Platform + " out of platforms"
+	way := "leave " + r.Only.Platform + " out of platforms"
 	if r.Constraint != "" {
-		hint += fmt.Sprintf(", or write %s = %q in [toolchains]: %s alone gets what comes second",
+		way += fmt.Sprintf(", or write %s = %q in [toolchains]: %s alone gets what comes second",
 			r.Def.Name, r.Constraint+" || "+r.Only.Versions, r.Only.Platform)
 	}
-	return hint
+	return way
 }
 
 // wants is what a version has to satisfy.
@@ -187,8 +188,9 @@ func (r PartRequest) beyond(t lock.Toolchain, suite catalog.Suite, d *catalog.Sy
 			if d.Source != "" {
 				why = "and cannot be built without it"
 			}
-			return fmt.Errorf("the standard library of %s %s (%s) uses %s, which %s does not promise, %s\nhint: promise it: [platform.%q] features = [%q]; or name another version in [toolchains]",
-				t.Name, t.Version, t.Suite, f, r.Where, why, r.Where, f)
+			return hint.Add(fmt.Errorf("the standard library of %s %s (%s) uses %s, which %s does not promise, %s",
+				t.Name, t.Version, t.Suite, f, r.Where, why),
+				"promise it: [platform.%q] features = [%q]; or name another version in [toolchains]", r.Where, f)
 		}
 	}
 	return nil
@@ -426,8 +428,7 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 			if first.Files != nil {
 				break
 			}
-			where, hint := r.place()
-			return lock.Toolchain{}, fmt.Errorf("%s%s for host %s%s: %w%s", where, r, host, lacks(r, seen), err, hint)
+			return lock.Toolchain{}, r.fault(fmt.Errorf("%s for host %s%s: %w", r, host, lacks(r, seen), err), r.Hint)
 		}
 		if e.Files != nil {
 			e.Name, e.Platform, e.Host, e.Archive, e.Suite, e.Constraint = r.Def.Name, r.For(), host, s.Archive, s.Suite, r.Constraint
@@ -447,8 +448,9 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 	if first.Files != nil {
 		return first, nil
 	}
-	where, hint := r.place()
-	return lock.Toolchain{}, fmt.Errorf("%s%w of %s for host %s satisfies %s; there are %s%s", where, origin.ErrNoVersion, r.Def.Name, host, r.wants(), strings.Join(seen, ", "), cmp.Or(hint, r.without()))
+	err = fmt.Errorf("%w of %s for host %s satisfies %s; there are %s",
+		origin.ErrNoVersion, r.Def.Name, host, r.wants(), strings.Join(seen, ", "))
+	return lock.Toolchain{}, r.fault(err, cmp.Or(r.Hint, r.without()))
 }
 
 // runtime adds the Debian packages that the programs of a toolchain from elsewhere run with.

@@ -17,6 +17,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"xbuild/internal/action"
+	"xbuild/internal/hint"
 	"xbuild/internal/inspect"
 	"xbuild/internal/node"
 )
@@ -42,7 +43,9 @@ func names(glob string, packages []node.Package, elsewhere map[string]bool) bool
 // app compiles every native module of an application and lays it out.
 func (n *nodeRun) app(root node.Package) error {
 	if rel, err := filepath.Rel(n.Dist, filepath.Join(n.a.Source, root.Main)); root.Main != "" && err == nil && filepath.IsLocal(rel) {
-		return fmt.Errorf("package.json's main, %s, lies in the folder of xbuild's results, which is no part of the application\nhint: name another folder for the results: dist = \"out\" in [project] of xbuild.toml", root.Main)
+		return hint.Add(fmt.Errorf("package.json's main, %s, lies in the folder of xbuild's results, which is no part of the "+
+			"application", root.Main),
+			"name another folder for the results: dist = \"out\" in [project] of xbuild.toml")
 	}
 	packages, links, err := n.packages(root)
 	if err != nil {
@@ -143,7 +146,8 @@ func (n *nodeRun) survey(packages []node.Package) error {
 	}
 	if len(loose) > 0 {
 		list := strings.Join(globs, ", ")
-		return fmt.Errorf("compiled files without sources that node-gyp or cmake-js builds are in %s\nhint: prebuilt = [%s] in %s takes such files as npm has them; skip = [%s] leaves them away", strings.Join(loose, ", "), list, n.b.Where, list)
+		return hint.Add(fmt.Errorf("compiled files without sources that node-gyp or cmake-js builds are in %s", strings.Join(loose, ", ")),
+			"prebuilt = [%s] in %s takes such files as npm has them; skip = [%s] leaves them away", list, n.b.Where, list)
 	}
 	return n.complete(packages, compiled)
 }
@@ -173,14 +177,15 @@ func (n *nodeRun) compiledFiles(p node.Package) (first string, fit int, err erro
 
 // noneFits is the error of a package whose compiled files are for other platforms; rel is the first of them.
 func (n *nodeRun) noneFits(p node.Package, rel string) error {
-	hint := fmt.Sprintf("skip = [%q] in %s installs it without; platforms = […] there leaves the platform out",
+	way := fmt.Sprintf("skip = [%q] in %s installs it without; platforms = […] there leaves the platform out",
 		p.Name, n.b.Where)
 	if p.Script() != "" {
-		hint = fmt.Sprintf("scripts = [%q] in %s runs its install script (%s), which may build or fetch one; ",
-			p.Name, n.b.Where, p.Script()) + hint
+		way = fmt.Sprintf("scripts = [%q] in %s runs its install script (%s), which may build or fetch one; ",
+			p.Name, n.b.Where, p.Script()) + way
 	}
-	return fmt.Errorf("%s %s has no sources that node-gyp or cmake-js builds, and of its compiled files "+
-		"(%s and others) none is for %s\nhint: %s", p.Name, p.Version, rel, n.a.OCI, hint)
+	return hint.Add(fmt.Errorf("%s %s has no sources that node-gyp or cmake-js builds, and of its compiled files (%s and "+
+		"others) none is for %s", p.Name, p.Version, rel, n.a.OCI),
+		"%s", way)
 }
 
 // globOf names a package, with those of its scope: what is for other platforms lies there too.
@@ -229,14 +234,16 @@ func (n *nodeRun) lacks(p node.Package, those []string, installed map[string]boo
 	what := p.Name + " " + p.Version
 	switch {
 	case len(those) > 1 && !slices.ContainsFunc(those, func(name string) bool { return installed[name] }):
-		return fmt.Errorf("%s has its compiled files in packages for single platforms (%s and others), and there is none for %s\nhint: skip = [%q] in %s installs it without",
-			what, those[0], n.a.OCI, p.Name, n.b.Where)
+		return hint.Add(fmt.Errorf("%s has its compiled files in packages for single platforms (%s and others), and there is "+
+			"none for %s", what, those[0], n.a.OCI),
+			"skip = [%q] in %s installs it without", p.Name, n.b.Where)
 	case len(those) == 0 && listed(n.b.Prebuilt, p.Name) && p.Native():
-		return fmt.Errorf("%s is to be taken as it is compiled (prebuilt), and npm's package has nothing for %s\nhint: skip = [%q] in %s installs it without",
-			what, n.a.OCI, p.Name, n.b.Where)
+		return hint.Add(fmt.Errorf("%s is to be taken as it is compiled (prebuilt), and npm's package has nothing for %s", what, n.a.OCI),
+			"skip = [%q] in %s installs it without", p.Name, n.b.Where)
 	case len(those) == 0 && p.Tool() == "" && p.Native() && p.Script() != "":
-		return fmt.Errorf("%s brings neither sources to compile nor a compiled file; its install script (%s), which would fetch one, was not run\nhint: scripts = [%q] in %s runs it, skip = [%q] installs it without",
-			what, p.Script(), p.Name, n.b.Where, p.Name)
+		return hint.Add(fmt.Errorf("%s brings neither sources to compile nor a compiled file; its install script (%s), which "+
+			"would fetch one, was not run", what, p.Script()),
+			"scripts = [%q] in %s runs it, skip = [%q] installs it without", p.Name, n.b.Where, p.Name)
 	}
 	return nil
 }
@@ -263,9 +270,10 @@ func notRun(packages []node.Package, where string) error {
 		return nil
 	}
 	list := strings.Join(names, ", ")
-	return fmt.Errorf("install scripts were not run, and what they make or fetch is missing from the application:\n%s\n"+
-		"hint: scripts = [%s] in %s runs them, network included; skip = [%s] says that the application does without",
-		strings.Join(lines, "\n"), list, where, list)
+	return hint.Add(fmt.Errorf("install scripts were not run, and what they make or fetch is missing from the "+
+		"application:\n%s", strings.Join(lines, "\n")),
+		"scripts = [%s] in %s runs them, network included; skip = [%s] says that the application "+
+			"does without", list, where, list)
 }
 
 // platformPackages are the packages of package-lock.json that npm installs on some platforms only (npm help

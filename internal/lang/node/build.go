@@ -14,6 +14,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/disk"
+	"xbuild/internal/hint"
 	"xbuild/internal/inspect"
 	"xbuild/internal/node"
 )
@@ -79,8 +80,10 @@ func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string,
 			return nil, err
 		}
 		if len(calls) > 0 {
-			return nil, fmt.Errorf("%s %s: %s calls %s of Node, where objects of Node's own C++ library go in or come out, and over %s the module has another: what it would do there is undefined\nhint: build it for this platform with libc = \"gnu\"; modules of Node-API call no such function, and many of V8 do not either",
-				p.Name, p.Version, filepath.Base(f), strings.Join(calls, ", "), n.b.Libc)
+			return nil, hint.Add(fmt.Errorf("%s %s: %s calls %s of Node, where objects of Node's own C++ library go in or come out, "+
+				"and over %s the module has another: what it would do there is undefined", p.Name, p.Version, filepath.Base(f), strings.Join(calls, ", "), n.b.Libc),
+				"build it for this platform with libc = \"gnu\"; modules of Node-API call no such function, "+
+					"and many of V8 do not either")
 		}
 	}
 	return found, nil
@@ -243,10 +246,14 @@ func (n *nodeRun) bins(p node.Package) []string {
 func (n *nodeRun) explain(p node.Package, err error, log []byte) error {
 	what := fmt.Sprintf("%s %s", p.Name, p.Version)
 	if bytes.Contains(log, []byte(strings.TrimSuffix(strings.TrimPrefix(noProxy, "http://"), ":9"))) {
-		return fmt.Errorf("%s tries to download while it is compiled, which is not allowed: %w\nhint: scripts = [%q] in %s runs the package's own install script, with network; skip = [%q] leaves it unbuilt", what, err, p.Name, n.b.Where, p.Name)
+		return hint.Add(fmt.Errorf("%s tries to download while it is compiled, which is not allowed: %w", what, err),
+			"scripts = [%q] in %s runs the package's own install script, with network; skip = [%q] "+
+				"leaves it unbuilt", p.Name, n.b.Where, p.Name)
 	}
 	if p.Tool() == node.NodeGyp && p.Prepares() {
-		return fmt.Errorf("%s: %w\nhint: node-gyp alone was called; the package's own install script does more (%s): scripts = [%q] in %s runs that instead, with network; skip = [%q] leaves it unbuilt", what, err, p.Script(), p.Name, n.b.Where, p.Name)
+		return hint.Add(fmt.Errorf("%s: %w", what, err),
+			"node-gyp alone was called; the package's own install script does more (%s): scripts = "+
+				"[%q] in %s runs that instead, with network; skip = [%q] leaves it unbuilt", p.Script(), p.Name, n.b.Where, p.Name)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

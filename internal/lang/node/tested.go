@@ -13,6 +13,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/disk"
+	"xbuild/internal/env"
 	"xbuild/internal/lang"
 	"xbuild/internal/node"
 )
@@ -219,9 +220,9 @@ func (n *nodeRun) programs(bin string, s action.Step, emulate bool) error {
 	}
 	for name, argv := range scripts {
 		// Written anew by each process: one that clears the environment would lose it.
-		text := "#!/bin/sh\ncase \"$NODE_OPTIONS\" in *" + quote(filepath.Join(bin, "preload.js")) + "*) ;; *) NODE_OPTIONS=" + quote(preload(bin)) + "\" $NODE_OPTIONS\"; export NODE_OPTIONS ;; esac\nexec"
+		text := "#!/bin/sh\ncase \"$NODE_OPTIONS\" in *" + env.Quote(filepath.Join(bin, "preload.js")) + "*) ;; *) NODE_OPTIONS=" + env.Quote(preload(bin)) + "\" $NODE_OPTIONS\"; export NODE_OPTIONS ;; esac\nexec"
 		for _, arg := range argv {
-			text += " " + quote(arg)
+			text += " " + env.Quote(arg)
 		}
 		if err := os.WriteFile(filepath.Join(bin, name), []byte(text+" \"$@\"\n"), 0o755); err != nil {
 			return err
@@ -229,9 +230,6 @@ func (n *nodeRun) programs(bin string, s action.Step, emulate bool) error {
 	}
 	return nil
 }
-
-// quote quotes a word for the shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // loaded fails where no Node of a test loaded the module: one that has a fallback in JavaScript passes its tests
 // without.

@@ -5,6 +5,7 @@ import (
 
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
+	"xbuild/internal/hint"
 	"xbuild/internal/platform"
 	"xbuild/internal/resolve"
 	"xbuild/internal/toolset"
@@ -74,7 +75,8 @@ func view(ts *toolset.Tools, p platform.Platform, host compose.View) (compose.Ru
 		return compose.RustView{}, fmt.Errorf("%s for %s: %w", part.Def.Name, p.Name, toolset.ErrNotLocked)
 	}
 	if e.Version != rust.Version {
-		return compose.RustView{}, fmt.Errorf("%s for %s is %s, and rust for host %s is %s: the two must be one version\nhint: run \"xbuild lock --update\"", r.Def.Name, p.Name, e.Version, ts.Host.Name, rust.Version)
+		return compose.RustView{}, hint.Add(fmt.Errorf("%s for %s is %s, and rust for host %s is %s: the two must be one version", r.Def.Name, p.Name, e.Version, ts.Host.Name, rust.Version),
+			"run \"xbuild lock --update\"")
 	}
 	tree := compose.NewSysroot(ts.Store, r.Def, e)
 	if r.Def.Source == "" {

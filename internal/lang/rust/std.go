@@ -11,6 +11,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/compose"
+	"xbuild/internal/hint"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/store"
 )
@@ -61,7 +62,8 @@ func (l Library) crates(ctx context.Context, b compose.BuiltStd) error {
 		a := &action.Action{Env: e, Path: []string{b.Builder.Bin(), b.Host.Bin()}}
 		err := l.Run(ctx, a, action.Step{Name: "cargo vendor", Dir: "/", Command: command}, &log)
 		if err != nil && l.Offline {
-			return fmt.Errorf("crates of the standard library of Rust for %s: %w\n%s\nhint: run \"xbuild fetch\" while there is a network", b.Target, err, log.String())
+			return hint.Add(fmt.Errorf("crates of the standard library of Rust for %s: %w\n%s", b.Target, err, log.String()),
+				"run \"xbuild fetch\" while there is a network")
 		}
 		if err != nil {
 			return fmt.Errorf("crates of the standard library of Rust for %s: %w\n%s", b.Target, err, log.String())

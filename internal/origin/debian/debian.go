@@ -19,6 +19,7 @@ import (
 
 	"xbuild/internal/archive"
 	"xbuild/internal/fetch"
+	"xbuild/internal/hint"
 	"xbuild/internal/lock"
 	"xbuild/internal/origin"
 )
@@ -146,8 +147,8 @@ func (a *Archive) source(ctx context.Context, r origin.Sysroot) (lock.Sysroot, e
 		}
 		return lock.Sysroot{}, fmt.Errorf("%s for %s: source package %s %s of %s has no .orig.tar", r.Def.Name, r.Where, p.Name, p.Version, r.Suite)
 	}
-	return lock.Sysroot{}, fmt.Errorf("%s for %s: source package %s of %s is %s now, while %s %s is locked\nhint: run \"xbuild lock --update\"",
-		r.Def.Name, r.Where, r.Def.Source, r.Suite, strings.Join(versions, ", "), r.Def.Of, r.Version)
+	return lock.Sysroot{}, hint.Add(fmt.Errorf("%s for %s: source package %s of %s is %s now, while %s %s is locked", r.Def.Name, r.Where, r.Def.Source, r.Suite, strings.Join(versions, ", "), r.Def.Of, r.Version),
+		"run \"xbuild lock --update\"")
 }
 
 // stamp is a time as the snapshot archive writes it into its URLs.
@@ -293,7 +294,8 @@ func (a *Archive) Sysroot(ctx context.Context, r origin.Sysroot) (lock.Sysroot, 
 		return lock.Sysroot{}, fmt.Errorf("%s: %w of %s: %s of %s is %s now, which %s does not admit", r.Where, origin.ErrNoVersion, r.Def.Name, named, r.Suite, version, strings.Join(r.Constraints, ", "))
 	}
 	if r.Version != "" && version != r.Version {
-		return lock.Sysroot{}, fmt.Errorf("%s of %s: %s of %s is %s now, while %s %s is locked\nhint: run \"xbuild lock --update\"", r.Def.Name, r.Where, roots[0], r.Suite, version, r.Def.Of, r.Version)
+		return lock.Sysroot{}, hint.Add(fmt.Errorf("%s of %s: %s of %s is %s now, while %s %s is locked", r.Def.Name, r.Where, roots[0], r.Suite, version, r.Def.Of, r.Version),
+			"run \"xbuild lock --update\"")
 	}
 	return lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Date: stamp(date), Version: version, Archive: "debian", Roots: roots, Files: files}, nil
 }

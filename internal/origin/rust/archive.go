@@ -15,6 +15,7 @@ import (
 	"xbuild/internal/archive"
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
+	"xbuild/internal/hint"
 	"xbuild/internal/lock"
 	"xbuild/internal/origin"
 )
@@ -127,7 +128,8 @@ func (a *Archive) Sysroot(ctx context.Context, r origin.Sysroot) (lock.Sysroot, 
 		return lock.Sysroot{}, fmt.Errorf("%s of %s: %w", r.Def.Name, r.Where, err)
 	}
 	if m.Version != r.Version || m.Date != r.Release {
-		return lock.Sysroot{}, fmt.Errorf("%s of %s: %s is Rust %s of %s now, while %s of %s is locked\nhint: run \"xbuild lock --update\"", r.Def.Name, r.Where, c.Path(), m.Version, m.Date, r.Version, r.Release)
+		return lock.Sysroot{}, hint.Add(fmt.Errorf("%s of %s: %s is Rust %s of %s now, while %s of %s is locked", r.Def.Name, r.Where, c.Path(), m.Version, m.Date, r.Version, r.Release),
+			"run \"xbuild lock --update\"")
 	}
 	names := r.Def.Packages
 	if r.Def.Source != "" {
