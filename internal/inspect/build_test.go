@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
 
@@ -413,7 +414,7 @@ func arMember(b *bytes.Buffer, name string, data []byte) {
 
 func read(t testing.TB, data []byte) (*Report, error) {
 	t.Helper()
-	return Read(bytes.NewReader(data), int64(len(data)), "file")
+	return readFile(object.NewSource(bytes.NewReader(data), int64(len(data))), "file")
 }
 
 func mustRead(t testing.TB, data []byte) *Report {

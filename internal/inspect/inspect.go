@@ -6,7 +6,6 @@ package inspect
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"xbuild/internal/isa"
 	"xbuild/internal/object"
@@ -137,29 +136,21 @@ type GoBuild struct {
 
 // File reads a file.
 func File(path string) (*Report, error) {
-	f, err := os.Open(path)
+	s, f, err := object.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: %w: not a regular file", path, ErrFormat)
-	}
-	r, err := Read(f, info.Size(), path)
+	r, err := readFile(s, path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return r, nil
 }
 
-// Read reads a file of a known size.
-func Read(r io.ReaderAt, size int64, name string) (*Report, error) {
-	s := object.NewSource(r, size)
-	report := &Report{Path: name, Size: size}
+// readFile reads a file that may hold others.
+func readFile(s *object.Source, name string) (*Report, error) {
+	report := &Report{Path: name, Size: s.Size}
 	var err error
 	switch {
 	case object.IsArchive(s):

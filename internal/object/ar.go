@@ -103,7 +103,8 @@ func readMember(s *Source, off int64, thin bool) (m Member, ok bool, err error) 
 		m.Size = 0 // what is said is the size of the file elsewhere
 	}
 	if left := s.Size - m.Offset; m.Size > left {
-		return m, false, Damaged("ar member %q at %d has %d bytes, of which %d are there: the archive is cut short", strings.TrimRight(m.Name, "/"), off, m.Size, left)
+		return m, false, Damaged("ar member %q at %d has %d bytes, of which %d are there: the archive is cut short",
+			strings.TrimRight(m.Name, "/"), off, m.Size, left)
 	}
 	return m, true, nil
 }

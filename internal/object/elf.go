@@ -99,7 +99,8 @@ func (e *ELFFile) readIdent() error {
 	if len(ident) < elf.EI_NIDENT {
 		return Damaged("the ELF header is cut short")
 	}
-	e.Class, e.Data, e.OSABI = elf.Class(ident[elf.EI_CLASS]), elf.Data(ident[elf.EI_DATA]), elf.OSABI(ident[elf.EI_OSABI])
+	e.Class, e.Data = elf.Class(ident[elf.EI_CLASS]), elf.Data(ident[elf.EI_DATA])
+	e.OSABI = elf.OSABI(ident[elf.EI_OSABI])
 	if e.Class != elf.ELFCLASS32 && e.Class != elf.ELFCLASS64 {
 		return Damaged("ELF class %d is none", ident[elf.EI_CLASS])
 	}
@@ -166,7 +167,8 @@ func (e *ELFFile) readProgs() error {
 	e.Progs = make([]elf.ProgHeader, 0, e.phnum)
 	for b := table; len(b) > 0; b = b[e.phentry:] {
 		e.Progs = append(e.Progs, elf.ProgHeader{
-			Type: elf.ProgType(e.Order.Uint32(b)), Flags: elf.ProgFlag(e.half(b, 24, 4)), Off: e.word(b, 4, 8), Vaddr: e.word(b, 8, 16), Paddr: e.word(b, 12, 24),
+			Type: elf.ProgType(e.Order.Uint32(b)), Flags: elf.ProgFlag(e.half(b, 24, 4)), Off: e.word(b, 4, 8),
+			Vaddr: e.word(b, 8, 16), Paddr: e.word(b, 12, 24),
 			Filesz: e.word(b, 16, 32), Memsz: e.word(b, 20, 40), Align: e.word(b, 28, 48),
 		})
 	}

@@ -4,8 +4,8 @@ import (
 	"debug/elf"
 )
 
-// A Dynamic is what the loader reads of a file: by segments and addresses, as ld.so does, so that it is the same without
-// a table of sections.
+// A Dynamic is what the loader reads of a file: by segments and addresses, as ld.so does, so that it is the same
+// without a table of sections.
 type Dynamic struct {
 	Present        bool
 	Needed         []string

@@ -80,7 +80,10 @@ type edit struct {
 
 // beginEdit reads a file that is to be changed. All its segments lie in it.
 func beginEdit(data []byte) (*edit, error) {
-	if len(data) < 64 || elf.Class(data[elf.EI_CLASS]) != elf.ELFCLASS64 || elf.Data(data[elf.EI_DATA]) != elf.ELFDATA2LSB {
+	if len(data) < 64 {
+		return nil, errNotDynamic
+	}
+	if elf.Class(data[elf.EI_CLASS]) != elf.ELFCLASS64 || elf.Data(data[elf.EI_DATA]) != elf.ELFDATA2LSB {
 		return nil, errNotDynamic
 	}
 	file, err := readELFHeader(Memory(data))
@@ -205,7 +208,9 @@ func (e *edit) relocate(interp, rpath string) ([]byte, error) {
 		p := &e.Progs[e.interp]
 		p.Off, p.Vaddr, p.Paddr, p.Filesz, p.Memsz = off, addr, addr, namesAt, namesAt
 	}
-	e.load(elf.ProgHeader{Type: elf.PT_LOAD, Flags: elf.PF_R, Off: off, Vaddr: addr, Paddr: addr, Filesz: n, Memsz: n, Align: pageSize})
+	e.load(elf.ProgHeader{
+		Type: elf.PT_LOAD, Flags: elf.PF_R, Off: off, Vaddr: addr, Paddr: addr, Filesz: n, Memsz: n, Align: pageSize,
+	})
 	out := append(e.out, make([]byte, off-uint64(e.Size))...)
 	return append(out, tail.Bytes()...), nil
 }
@@ -222,7 +227,10 @@ func (e *edit) load(p elf.ProgHeader) {
 	}
 	table := e.out[e.phoff:]
 	for _, p := range slices.Insert(progs, last+1, p) {
-		raw := elf.Prog64{Type: uint32(p.Type), Flags: uint32(p.Flags), Off: p.Off, Vaddr: p.Vaddr, Paddr: p.Paddr, Filesz: p.Filesz, Memsz: p.Memsz, Align: p.Align}
+		raw := elf.Prog64{
+			Type: uint32(p.Type), Flags: uint32(p.Flags), Off: p.Off, Vaddr: p.Vaddr, Paddr: p.Paddr,
+			Filesz: p.Filesz, Memsz: p.Memsz, Align: p.Align,
+		}
 		n, _ := binary.Encode(table, e.Order, raw) // the table has room for as many as it had
 		table = table[n:]
 	}

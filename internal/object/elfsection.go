@@ -13,7 +13,8 @@ import (
 
 func (e *ELFFile) section(b []byte) elf.SectionHeader {
 	return elf.SectionHeader{
-		Type: elf.SectionType(e.Order.Uint32(b[4:])), Flags: elf.SectionFlag(e.word(b, 8, 8)), Addr: e.word(b, 12, 16), Offset: e.word(b, 16, 24), Size: e.word(b, 20, 32),
+		Type: elf.SectionType(e.Order.Uint32(b[4:])), Flags: elf.SectionFlag(e.word(b, 8, 8)),
+		Addr: e.word(b, 12, 16), Offset: e.word(b, 16, 24), Size: e.word(b, 20, 32),
 		Link: e.half(b, 24, 40), Info: e.half(b, 28, 44), Addralign: e.word(b, 32, 48), Entsize: e.word(b, 36, 56),
 	}
 }
@@ -58,7 +59,10 @@ func (e *ELFFile) ReadSections() error {
 	}
 	for i := range e.Sections[1:] {
 		s := &e.Sections[i+1]
-		if s.Type != elf.SHT_NOBITS && s.Type != elf.SHT_NULL && (s.Offset > uint64(e.Size) || s.Size > uint64(e.Size)-s.Offset) {
+		if s.Type == elf.SHT_NOBITS || s.Type == elf.SHT_NULL {
+			continue
+		}
+		if s.Offset > uint64(e.Size) || s.Size > uint64(e.Size)-s.Offset {
 			return Damaged("section %q lies outside of the file (%d bytes at %d of %d)", s.Name, s.Size, s.Offset, e.Size)
 		}
 	}
@@ -82,6 +86,9 @@ func (e *ELFFile) Content(s *elf.SectionHeader) ([]byte, error) {
 	}
 	return e.Bytes(s.Offset, s.Size, fmt.Sprintf("section %q", s.Name))
 }
+
+// zstdWindow is the window that every decoder has to have (RFC 8878, 3.1.1.1.2), and more than assemblers use.
+const zstdWindow = 8 << 20
 
 // Unpacked reads a section, and unpacks one that is compressed (gABI, "Section Compression"). It allocates as it
 // unpacks, not what the section says, and no more than is read of one table.
@@ -107,7 +114,8 @@ func (e *ELFFile) Unpacked(s *elf.SectionHeader) ([]byte, error) {
 		r, err = zlib.NewReader(bytes.NewReader(data[head:]))
 	case elf.COMPRESS_ZSTD:
 		var d *zstd.Decoder
-		if d, err = zstd.NewReader(bytes.NewReader(data[head:]), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(1<<27)); err == nil {
+		d, err = zstd.NewReader(bytes.NewReader(data[head:]), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
+		if err == nil {
 			defer d.Close()
 			r = d
 		}

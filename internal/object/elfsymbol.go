@@ -51,7 +51,8 @@ func (e *ELFFile) Symbols(s *elf.SectionHeader, use func(elf.Symbol)) error {
 	}
 	var indexes []byte
 	for i := range e.Sections {
-		if x := &e.Sections[i]; x.Type == elf.SHT_SYMTAB_SHNDX && uint64(x.Link) < uint64(len(e.Sections)) && &e.Sections[x.Link] == s {
+		x := &e.Sections[i]
+		if x.Type == elf.SHT_SYMTAB_SHNDX && uint64(x.Link) < uint64(len(e.Sections)) && &e.Sections[x.Link] == s {
 			if indexes, err = e.Content(x); err != nil {
 				return err
 			}
@@ -145,7 +146,8 @@ func (e *ELFFile) gnuHashed(at uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	buckets, first, bloom := uint64(e.Order.Uint32(head)), uint64(e.Order.Uint32(head[4:])), uint64(e.Order.Uint32(head[8:]))
+	word := func(i int) uint64 { return uint64(e.Order.Uint32(head[4*i:])) }
+	buckets, first, bloom := word(0), word(1), word(2)
 	at += 16 + bloom*e.WordSize()
 	table, err := e.Memory(at, 4*buckets, what)
 	if err != nil {

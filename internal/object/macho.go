@@ -170,7 +170,8 @@ func (f *MachOFile) Segment(c MachOCommand) (MachOSegment, error) {
 	if wide {
 		s.Address, s.Offset, s.FileSize = f.Order.Uint64(b[24:]), f.Order.Uint64(b[40:]), f.Order.Uint64(b[48:])
 	} else {
-		s.Address, s.Offset, s.FileSize = uint64(f.Order.Uint32(b[24:])), uint64(f.Order.Uint32(b[32:])), uint64(f.Order.Uint32(b[36:]))
+		s.Address, s.Offset = uint64(f.Order.Uint32(b[24:])), uint64(f.Order.Uint32(b[32:]))
+		s.FileSize = uint64(f.Order.Uint32(b[36:]))
 	}
 	s.Protection, s.Flags = f.Order.Uint32(b[head-12:]), f.Order.Uint32(b[head-4:])
 	for b = b[head:]; len(b) >= size; b = b[size:] {

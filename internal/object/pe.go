@@ -19,9 +19,13 @@ const (
 
 // peMachines are the names of machines.
 var peMachines = map[uint16]string{
-	pe.IMAGE_FILE_MACHINE_I386: "IMAGE_FILE_MACHINE_I386", pe.IMAGE_FILE_MACHINE_AMD64: "IMAGE_FILE_MACHINE_AMD64", pe.IMAGE_FILE_MACHINE_ARM64: "IMAGE_FILE_MACHINE_ARM64",
-	pe.IMAGE_FILE_MACHINE_ARMNT: "IMAGE_FILE_MACHINE_ARMNT", pe.IMAGE_FILE_MACHINE_IA64: "IMAGE_FILE_MACHINE_IA64", pe.IMAGE_FILE_MACHINE_RISCV64: "IMAGE_FILE_MACHINE_RISCV64",
-	0xa641: "IMAGE_FILE_MACHINE_ARM64EC",
+	pe.IMAGE_FILE_MACHINE_I386:    "IMAGE_FILE_MACHINE_I386",
+	pe.IMAGE_FILE_MACHINE_AMD64:   "IMAGE_FILE_MACHINE_AMD64",
+	pe.IMAGE_FILE_MACHINE_ARM64:   "IMAGE_FILE_MACHINE_ARM64",
+	pe.IMAGE_FILE_MACHINE_ARMNT:   "IMAGE_FILE_MACHINE_ARMNT",
+	pe.IMAGE_FILE_MACHINE_IA64:    "IMAGE_FILE_MACHINE_IA64",
+	pe.IMAGE_FILE_MACHINE_RISCV64: "IMAGE_FILE_MACHINE_RISCV64",
+	0xa641:                        "IMAGE_FILE_MACHINE_ARM64EC",
 }
 
 // The tables of directories that are looked up by number.
@@ -120,7 +124,8 @@ func IsPE(s *Source) bool {
 	if isShort(h) {
 		return peMachines[le.Uint16(h[6:])] != ""
 	}
-	return peMachines[le.Uint16(h)] != "" && le.Uint16(h[16:]) == 0 && coffHeader+coffSection*int64(le.Uint16(h[2:])) <= s.Size && int64(le.Uint32(h[8:])) <= s.Size
+	sections, symbols := coffHeader+coffSection*int64(le.Uint16(h[2:])), int64(le.Uint32(h[8:])) // where they end, begin
+	return peMachines[le.Uint16(h)] != "" && le.Uint16(h[16:]) == 0 && sections <= s.Size && symbols <= s.Size
 }
 
 // isShort tells an import, or an object with many sections.
@@ -202,12 +207,15 @@ func (f *PEFile) readSections(at uint64, n int) error {
 	}
 	for b := table; len(b) > 0; b = b[coffSection:] {
 		s := PESection{
-			Name: CString(b[:8]), VirtualSize: le.Uint32(b[8:]), Address: le.Uint32(b[12:]), Size: le.Uint32(b[16:]), Offset: le.Uint32(b[20:]),
+			Name: CString(b[:8]), VirtualSize: le.Uint32(b[8:]), Address: le.Uint32(b[12:]),
+			Size: le.Uint32(b[16:]), Offset: le.Uint32(b[20:]),
 			flags: le.Uint32(b[36:]), relocations: le.Uint32(b[24:]), count: le.Uint16(b[32:]),
 		}
-		if off, err := strconv.ParseUint(strings.TrimPrefix(s.Name, "/"), 10, 32); err == nil && strings.HasPrefix(s.Name, "/") && f.names != nil {
-			if s.Name, err = f.names.At(off); err != nil {
-				return err
+		if at, long := strings.CutPrefix(s.Name, "/"); long && f.names != nil {
+			if off, err := strconv.ParseUint(at, 10, 32); err == nil {
+				if s.Name, err = f.names.At(off); err != nil {
+					return err
+				}
 			}
 		}
 		if s.Zeros() {
@@ -274,7 +282,10 @@ func (f *PEFile) SymbolCount() int { return len(f.symbols) / coffSymbol }
 func (f *PEFile) Symbols(use func(COFFSymbol)) error {
 	for i := 0; i < f.SymbolCount(); i++ {
 		b := f.symbols[i*coffSymbol:]
-		s := COFFSymbol{Index: i, Name: CString(b[:8]), Value: le.Uint32(b[8:]), Section: int(int16(le.Uint16(b[12:]))), Type: le.Uint16(b[14:]), Class: b[16]}
+		s := COFFSymbol{
+			Index: i, Name: CString(b[:8]), Value: le.Uint32(b[8:]),
+			Section: int(int16(le.Uint16(b[12:]))), Type: le.Uint16(b[14:]), Class: b[16],
+		}
 		if le.Uint32(b) == 0 {
 			var err error
 			if s.Name, err = f.names.At(uint64(le.Uint32(b[4:]))); err != nil {

@@ -36,8 +36,10 @@ func (f *PEFile) readImage() error {
 	i.Entry, i.Major, i.Minor = le.Uint32(o[16:]), le.Uint16(o[48:]), le.Uint16(o[50:])
 	sub, flags := le.Uint16(o[68:]), le.Uint16(o[70:])
 	i.EFI = sub >= pe.IMAGE_SUBSYSTEM_EFI_APPLICATION && sub <= pe.IMAGE_SUBSYSTEM_EFI_ROM
-	i.DynamicBase, i.NX = flags&pe.IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE != 0, flags&pe.IMAGE_DLLCHARACTERISTICS_NX_COMPAT != 0
-	i.ControlFlowGuard, i.HighEntropy = flags&pe.IMAGE_DLLCHARACTERISTICS_GUARD_CF != 0, flags&pe.IMAGE_DLLCHARACTERISTICS_HIGH_ENTROPY_VA != 0
+	i.DynamicBase = flags&pe.IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE != 0
+	i.NX = flags&pe.IMAGE_DLLCHARACTERISTICS_NX_COMPAT != 0
+	i.ControlFlowGuard = flags&pe.IMAGE_DLLCHARACTERISTICS_GUARD_CF != 0
+	i.HighEntropy = flags&pe.IMAGE_DLLCHARACTERISTICS_HIGH_ENTROPY_VA != 0
 	return nil
 }
 
@@ -201,7 +203,9 @@ func (f *PEFile) Imports(use func(PEImport)) ([]string, error) {
 	const what = "the table of imports"
 	var libraries []string
 	left := mostSymbols
-	for _, kind := range []struct{ dir, size, name, slots, names int }{{PEImports, 20, 12, 16, 0}, {PEDelayedImports, 32, 4, 12, 16}} {
+	for _, kind := range []struct{ dir, size, name, slots, names int }{
+		{PEImports, 20, 12, 16, 0}, {PEDelayedImports, 32, 4, 12, 16},
+	} {
 		address, _ := f.Directory(kind.dir)
 		if address == 0 {
 			continue

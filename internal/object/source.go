@@ -2,6 +2,7 @@ package object
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -24,7 +25,7 @@ func NewSource(r io.ReaderAt, size int64) *Source {
 	return &Source{Size: size, r: r, left: 4*size + 1<<16}
 }
 
-// Open opens a file. The caller closes it.
+// Open opens a regular file. The caller closes it.
 func Open(path string) (*Source, io.Closer, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -34,6 +35,10 @@ func Open(path string) (*Source, io.Closer, error) {
 	if err != nil {
 		f.Close()
 		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		f.Close()
+		return nil, nil, fmt.Errorf("%s: %w: not a regular file", path, ErrFormat)
 	}
 	return NewSource(f, info.Size()), f, nil
 }

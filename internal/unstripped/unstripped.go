@@ -44,13 +44,13 @@ var errOther = errors.New("neither an executable nor a shared object")
 // read reads a program or a library, of ELF or PE.
 func read(path string) (content, error) {
 	s, f, err := object.Open(path)
+	if errors.Is(err, object.ErrFormat) {
+		return content{}, errOther
+	}
 	if err != nil {
 		return content{}, err
 	}
 	defer f.Close()
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return content{}, errors.Join(err, errOther)
-	}
 	h := hasher{code: sha256.New(), content: content{data: map[uint64]string{}}}
 	switch {
 	case object.IsELF(s):
