@@ -274,7 +274,7 @@ func named(a *plan.Action, path string, places []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, root := range a.Roots {
+	for _, root := range a.Roots.Places() {
 		if slices.Contains(places, root.Name) {
 			continue
 		}
@@ -647,7 +647,7 @@ func (r *runner) kept(a *plan.Action, st *state, declared, needs string) (res Re
 // at is where an action's build directory is good.
 func at(a *plan.Action) string {
 	var places []string
-	for _, root := range a.Roots {
+	for _, root := range a.Roots.Places() {
 		if root.Name != plan.RootDist && root.Name != plan.RootHome {
 			places = append(places, root.Name+" "+root.Dir)
 		}

@@ -234,11 +234,11 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 			a.Caller = append(a.Caller, v)
 		}
 	}
-	a.Roots = NewRoots(
+	a.Roots = NewRoots(append(trees(a.Set),
 		Root{RootBuild, pl.Project.BuildDir()}, Root{RootDist, a.DistDir}, Root{RootProject, pl.Project.Dir},
 		Root{RootStore, pl.Store},
 		Root{RootSource, cmp.Or(a.Root, a.Source)}, Root{RootHome, pl.Environ.Lookup("HOME")},
-	)
+	)...)
 	a.ID = a.id()
 	return a, nil
 }
