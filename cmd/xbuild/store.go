@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"xbuild/internal/engine"
+	"xbuild/internal/hint"
 	"xbuild/internal/store"
 )
 

@@ -1,9 +1,12 @@
 package action
 
 import (
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"xbuild/internal/compose"
 )
 
 // A Root is a directory by a name that it has on every machine, in every checkout.
@@ -24,6 +27,24 @@ const (
 	RootSource  = "{source}" // of a target whose source lies outside of the project
 	RootHome    = "{home}"
 )
+
+// rootTree begins the names of trees in the store.
+const rootTree = "{tree:"
+
+// Trees are the roots of trees that have another name in every store.
+func Trees(set compose.Set) []Root {
+	var out []Root
+	names := set.Names()
+	for _, dir := range slices.Sorted(maps.Keys(names)) {
+		out = append(out, Root{rootTree + names[dir] + "}", dir})
+	}
+	return out
+}
+
+// Places are the roots but for trees, which lie in the store.
+func (rs Roots) Places() Roots {
+	return slices.DeleteFunc(slices.Clone(rs), func(r Root) bool { return strings.HasPrefix(r.Name, rootTree) })
+}
 
 // NewRoots are roots without those that are no directory of their own: "" and "/". Where two are the same directory,
 // the first counts.

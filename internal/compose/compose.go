@@ -52,6 +52,7 @@ const sysrootGeneration = "alternatives"
 type Toolchain struct {
 	Name, Version string
 	Key, Dir      string // the tree's key, and its directory
+	ID            string // the same in every store
 	Slot          string
 	compat        string              // of clang: the release whose names of C++ functions it is to use
 	driver        map[string][]string // of clang: flags that this release needs for a platform
@@ -77,14 +78,15 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 		t.LenientCXX = slices.Concat(t.LenientCXX, def.Sources[0].LenientCXX)
 	}
 	// The programs name their loader by an absolute path, so that a store at another place is another tree.
-	parts := append([]string{root, host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}, append(hashes(locked.Files), def.Relocate...)...)
+	parts := append([]string{host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}, append(hashes(locked.Files), def.Relocate...)...)
 	if len(def.Hide) > 0 {
 		parts = append(parts, fmt.Sprint(def.Hide))
 	}
 	if len(def.Loaded) > 0 {
 		parts = append(parts, "loaded "+fmt.Sprint(def.Loaded))
 	}
-	t.Key = key("toolchain-"+locked.Name+"-"+locked.Version, parts)
+	name := "toolchain-" + locked.Name + "-" + locked.Version
+	t.Key, t.ID = key(name, append([]string{root}, parts...)), key(name, parts)
 	t.Dir = treeDir(root, t.Key)
 	return t, nil
 }
@@ -122,6 +124,7 @@ type Sysroot struct {
 	rustSource           bool   // the source of Rust's library, which is completed
 	noCrates             bool   // that source has not the crates that it stands on
 	strip                int    // how many directories the source lies below in its package
+	id                   string // a name that is the same in every store, where Key is not
 	files                []lock.File
 }
 
@@ -164,6 +167,30 @@ func from(archive string, files []lock.File) []lock.File {
 }
 
 func treeDir(root, key string) string { return filepath.Join(root, "trees", key) }
+
+// anywhere is a name of the sysroot that is the same in every store.
+func (s Sysroot) anywhere() string { return cmp.Or(s.id, s.Key) }
+
+// Names are the trees that have another name in every store, by directory: the names by which they are the same.
+func (s Set) Names() map[string]string {
+	out := map[string]string{}
+	for _, t := range s.Toolchains {
+		out[t.Dir] = t.ID
+	}
+	for _, v := range s.Views {
+		out[v.Dir] = v.ID
+		if v.Sysroot.CXX != nil {
+			out[filepath.Join(filepath.Dir(v.Dir), v.cxxKey())] = v.anywhere().cxxKey()
+		}
+	}
+	for _, v := range s.RustViews {
+		out[v.Dir] = v.ID
+	}
+	for _, b := range s.Stds {
+		out[b.Dir], out[b.Builder.Dir] = b.ID, b.Builder.ID
+	}
+	return out
+}
 
 func hashes(files []lock.File) []string {
 	out := make([]string, len(files))

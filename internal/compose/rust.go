@@ -22,19 +22,21 @@ type RustView struct {
 	Built    *BuiltStd // in the place of Std, where it is built from source
 	Source   Sysroot   // the library's source, in a view that builds it
 	Key, Dir string
+	ID       string // the same in every store
 }
 
 // NewRustView says what the Rust view of a platform will be in the store at root.
 func NewRustView(root string, p platform.Platform, rust Toolchain, std Sysroot) RustView {
 	v := RustView{Rust: rust, Platform: p, Std: std}
 	v.Key = key("rust-"+p.Rust, []string{rust.Key, std.Key})
+	v.ID = key("rust-"+p.Rust, []string{rust.ID, std.anywhere()})
 	v.Dir = treeDir(root, v.Key)
 	return v
 }
 
 // NewBuiltRustView says what the Rust view of a platform will be whose standard library is built from source.
 func NewBuiltRustView(root string, p platform.Platform, built *BuiltStd) RustView {
-	v := NewRustView(root, p, built.Builder.Rust, Sysroot{Key: built.Key, Dir: built.Dir})
+	v := NewRustView(root, p, built.Builder.Rust, Sysroot{Key: built.Key, id: built.ID, Dir: built.Dir})
 	v.Built = built
 	return v
 }

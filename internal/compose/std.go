@@ -24,6 +24,7 @@ type BuiltStd struct {
 	Flags    []string // rustc's: the baseline
 	View     View     // the target's compilers, whose sysroot says what else belongs to the library; empty where nothing does
 	Key, Dir string
+	ID       string // the same in every store
 
 	CratesKey string // the tree of the crates that the library stands on, which cargo fetches; empty where the source has them
 	Crates    string // where they lie
@@ -35,12 +36,16 @@ func NewBuiltStd(root string, rust Toolchain, source Sysroot, host, view View, t
 	b := BuiltStd{Host: host, View: view, Target: target, Flags: flags}
 	b.Builder = RustView{Rust: rust, Platform: rust.host, Source: source}
 	b.Builder.Key = key("rust-builder", []string{rust.Key, source.Key})
+	b.Builder.ID = key("rust-builder", []string{rust.ID, source.anywhere()})
 	b.Builder.Dir = treeDir(root, b.Builder.Key)
-	parts := append([]string{b.Builder.Key, "panic_abort for itself"}, flags...)
-	if view.Key != "" {
-		parts = append(append(parts, view.Clang.Key), view.Sysroot.RustObjects...)
+	of := func(builder, clang string) string {
+		parts := append([]string{builder, "panic_abort for itself"}, flags...)
+		if view.Key != "" {
+			parts = append(append(parts, clang), view.Sysroot.RustObjects...)
+		}
+		return key("rust-std-"+target, parts)
 	}
-	b.Key = key("rust-std-"+target, parts)
+	b.Key, b.ID = of(b.Builder.Key, view.Clang.Key), of(b.Builder.ID, view.Clang.ID)
 	b.Dir = treeDir(root, b.Key)
 	b.Crates = filepath.Join(b.SourceDir(), "vendor")
 	if source.noCrates {

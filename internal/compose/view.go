@@ -31,6 +31,9 @@ type View struct {
 	runtime  string // the tree with that loader: the sysroot, or a toolchain (see RunBy)
 	narrow   *View  // of the host's, what -m32 makes programs for
 	Key, Dir string
+	ID       string // the same in every store
+
+	runtimeID string // of that tree
 }
 
 // NewView says what the view of a platform will be in the store at root.
@@ -41,21 +44,21 @@ func NewView(root string, p platform.Platform, flags []string, clang, pkgconf To
 // NewHostView says what the view of the host will be, whose programs run while a project is built: build scripts,
 // generators, compiler plug-ins.
 func NewHostView(root string, p platform.Platform, flags []string, clang, pkgconf Toolchain, sysroot Sysroot) View {
-	return View{Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot, Host: true, runtime: sysroot.Key}.keyed(root, "host-")
+	return View{Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot, Host: true, runtime: sysroot.Key, runtimeID: sysroot.anywhere()}.keyed(root, "host-")
 }
 
 // RunBy returns a host view whose programs run with a toolchain's libc. A compiler loads what is a plug-in among them
 // (rustc its proc macros), and a plug-in whose RPATH leads to another libc than the compiler's brings in halves of
 // both.
 func (v View) RunBy(root string, t Toolchain) View {
-	v.runtime = t.Key
+	v.runtime, v.runtimeID = t.Key, t.ID
 	return v.keyed(root, "host-")
 }
 
 // Plain returns a host view whose programs run with the host's own loader and libraries: what a compiler of the host
 // loads, as one that rustup installed does its proc macros, has to be for the libc that the compiler is for.
 func (v View) Plain(root string) View {
-	v.Host, v.runtime, v.narrow = false, "", nil
+	v.Host, v.runtime, v.runtimeID, v.narrow = false, "", "", nil
 	return v.keyed(root, "view-")
 }
 
@@ -69,6 +72,24 @@ func (v View) Leniently(root string) View {
 }
 
 func (v View) keyed(root, name string) View {
+	name += strings.ReplaceAll(v.Platform.Name, "/", "-")
+	v.Key, v.ID = key(name, v.parts()), key(name, v.anywhere().parts())
+	v.Dir = treeDir(root, v.Key)
+	return v
+}
+
+// anywhere is the view with names in it that are the same in every store, as no tree has them.
+func (v View) anywhere() View {
+	v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key, v.runtime = v.Clang.ID, v.Pkgconf.ID, v.Sysroot.anywhere(), v.runtimeID
+	if v.narrow != nil {
+		narrow := v.narrow.anywhere()
+		v.narrow = &narrow
+	}
+	return v
+}
+
+// parts are what decides the view's content.
+func (v View) parts() []string {
 	p := v.Platform
 	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.configScript("config"), v.stripper("strip"), v.stripper("ld.lld"), v.assembler(), fmt.Sprint(v.Clang.absent), fmt.Sprint(v.Clang.compiler().Tools), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
 	if len(v.Sysroot.Tools) > 0 {
@@ -87,9 +108,7 @@ func (v View) keyed(root, name string) View {
 	if names, text := v.narrowConfig(); text != "" {
 		parts = append(parts, strings.Join(names, " "), text)
 	}
-	v.Key = key(name+strings.ReplaceAll(p.Name, "/", "-"), parts)
-	v.Dir = treeDir(root, v.Key)
-	return v
+	return parts
 }
 
 // triples are the names under which clang looks for its configuration: <triplet>-clang asks for the platform's own

@@ -25,6 +25,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/disk"
+	"xbuild/internal/hint"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/inspect"
 	"xbuild/internal/unstripped"

@@ -275,7 +275,7 @@ func named(a *action.Action, path string, places []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, root := range a.Roots {
+	for _, root := range a.Roots.Places() {
 		if slices.Contains(places, root.Name) {
 			continue
 		}
@@ -648,7 +648,7 @@ func (r *runner) kept(a *action.Action, st *state, declared, needs string) (res 
 // at is where an action's build directory is good.
 func at(a *action.Action) string {
 	var places []string
-	for _, root := range a.Roots {
+	for _, root := range a.Roots.Places() {
 		if root.Name != action.RootDist && root.Name != action.RootHome {
 			places = append(places, root.Name+" "+root.Dir)
 		}

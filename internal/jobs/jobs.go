@@ -75,8 +75,8 @@ func Share(dir string, n int, m *Machine, inside bool) *Pool {
 	return p
 }
 
-// Below makes a pool of at most n slots of the jobserver of a make that has started this process. One is the pool's own:
-// make has taken it.
+// Below makes a pool of at most n slots of the jobserver of a make that has started this process. One is the pool's
+// own: make has taken it.
 func Below(dir string, n int, c *Caller) *Pool {
 	p := made(dir, n)
 	p.from, p.base = c, 1
@@ -85,7 +85,8 @@ func Below(dir string, n int, c *Caller) *Pool {
 }
 
 func made(dir string, n int) *Pool {
-	p := &Pool{n: min(n, 4096), raw: -1, look: make(chan struct{}, 1), done: make(chan struct{}), told: nothing} // what a pipe has room for on every system
+	const room = 4096 // of a pipe, on every system
+	p := &Pool{n: min(n, room), raw: -1, look: make(chan struct{}, 1), done: make(chan struct{}), told: nothing}
 	p.changed.L = &p.mu
 	if dir != "" {
 		sweep(dir)

@@ -53,7 +53,8 @@ func NewMachine(temporary string, cores int) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sys, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || !ok || int(sys.Uid) != os.Getuid() || info.Mode()&0o077 != 0 {
+	sys, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || !ok || int(sys.Uid) != os.Getuid() || info.Mode()&0o077 != 0 {
 		return nil, fmt.Errorf("%s is not a directory of this user alone", dir)
 	}
 	if err := os.Mkdir(filepath.Join(dir, "builds"), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
@@ -119,7 +120,8 @@ func (m *Machine) others() (part int, most need) {
 	return max(1, m.n/builds), most
 }
 
-// begin makes the build's file; nil where that cannot be: others do not know of this build then, and go on as they do.
+// begin makes the build's file; nil where that cannot be: others do not know of this build then, and go on as they
+// do.
 func (m *Machine) begin() *os.File {
 	for range 100 {
 		f, err := os.CreateTemp(filepath.Join(m.dir, "builds"), "*")
@@ -160,8 +162,8 @@ var (
 	descriptors = regexp.MustCompile(`^([0-9]+),([0-9]+)$`)
 )
 
-// CallerOf is the jobserver that a value of MAKEFLAGS names; nil where it names none, or one that make does not let this
-// process have: the rule's line has no + then, and begins with no $(MAKE).
+// CallerOf is the jobserver that a value of MAKEFLAGS names; nil where it names none, or one that make does not let
+// this process have: the rule's line has no + then, and no $(MAKE).
 func CallerOf(makeflags string) *Caller {
 	all := auth.FindAllStringSubmatch(makeflags, -1)
 	if len(all) == 0 {
@@ -189,8 +191,8 @@ func CallerOf(makeflags string) *Caller {
 	return &Caller{read: read, write: write}
 }
 
-// inherited are the files of descriptors that make gave to this process, or to the one that waits for it (package guard).
-// ok is false where they are not both ends of one pipe, or of one that is this program's own.
+// inherited are the files of descriptors that make gave to this process, or to the one that waits for it (package
+// guard). ok is false where they are not both ends of one pipe, or of one that is this program's own.
 func inherited(read, write string) (in, out string, ok bool) {
 	of := "/proc/self"
 	parent := fmt.Sprintf("/proc/%d", os.Getppid())

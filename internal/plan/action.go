@@ -232,11 +232,12 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 			a.Caller = append(a.Caller, v)
 		}
 	}
-	a.Roots = action.NewRoots(
-		action.Root{Name: action.RootBuild, Dir: pl.Project.BuildDir()}, action.Root{Name: action.RootDist, Dir: a.DistDir}, action.Root{Name: action.RootProject, Dir: pl.Project.Dir},
-		action.Root{Name: action.RootStore, Dir: pl.Store},
-		action.Root{Name: action.RootSource, Dir: cmp.Or(a.Root, a.Source)}, action.Root{Name: action.RootHome, Dir: pl.Environ.Lookup("HOME")},
-	)
+	a.Roots = action.NewRoots(append(action.Trees(a.Set),
+		action.Root{Name: action.RootBuild, Dir: pl.Project.BuildDir()}, action.Root{Name: action.RootDist, Dir: a.DistDir},
+		action.Root{Name: action.RootProject, Dir: pl.Project.Dir}, action.Root{Name: action.RootStore, Dir: pl.Store},
+		action.Root{Name: action.RootSource, Dir: cmp.Or(a.Root, a.Source)},
+		action.Root{Name: action.RootHome, Dir: pl.Environ.Lookup("HOME")},
+	)...)
 	a.ID = a.Hash()
 	return a, nil
 }

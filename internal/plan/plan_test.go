@@ -248,7 +248,6 @@ func TestID(t *testing.T) {
 		"a cpu":           id(replaced(sample, "[target", "[platform.\"linux/arm64\"]\ncpu = \"cortex-a72\"\n[target"), nil),
 		"a suite":         id(replaced(sample, "[target", "[sysroot]\nsuite = \"bookworm\"\n[target"), nil),
 		"another source":  id(sample+"-- src/c.c --\n", nil),
-		"another store":   id(sample, func(pl *Planner) { pl.Store = "/elsewhere" }),
 		"another kind":    id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\nkind = \"shared\""), nil),
 		"another library": id(replaced(sample, `recipe = "cc"`, "recipe = \"cc\"\nlibs = [\"z\"]"), nil),
 	} {

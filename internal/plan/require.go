@@ -10,6 +10,7 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"xbuild/internal/catalog"
+	"xbuild/internal/hint"
 	"xbuild/internal/lang/table"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
