@@ -115,7 +115,8 @@ func cores(start time.Time) []string {
 			continue // core_pattern is no pattern of ours
 		}
 		for _, f := range files {
-			if info, err := os.Stat(f); err == nil && info.Mode().IsRegular() && !info.ModTime().Before(start.Add(-time.Second)) {
+			info, err := os.Stat(f)
+			if err == nil && info.Mode().IsRegular() && !info.ModTime().Before(start.Add(-time.Second)) {
 				out = append(out, f)
 			}
 		}
@@ -141,9 +142,11 @@ func findCore(pid int, start time.Time) (file, why string) {
 		}
 	}
 	if p := corePattern(); strings.HasPrefix(p, "|") {
-		return "", fmt.Sprintf("the kernel hands core files to another program (/proc/sys/kernel/core_pattern is %q); under QEMU, with --emulate, the crash can be explained", p)
+		return "", fmt.Sprintf("the kernel hands core files to another program (/proc/sys/kernel/core_pattern is %q); "+
+			"under QEMU, with --emulate, the crash can be explained", p)
 	}
-	return "", "it left no core file: its working directory cannot be written, it changed to another, or it is larger than 1 GiB"
+	return "", "it left no core file: its working directory cannot be written, it changed to another, " +
+		"or it is larger than 1 GiB"
 }
 
 // removeCores removes the core files of a process, and of those that it started itself: tests of how a program dies
