@@ -159,5 +159,5 @@ func (c *RunCmd) Run(g *Globals) error {
 		return replace(r.Args, nil)
 	}
 	g.handOver()
-	return watch(r.Args, r.Subject)
+	return watch(r)
 }

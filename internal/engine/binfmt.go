@@ -113,7 +113,8 @@ func (e *Engine) install(b emulate.Binfmt, m emulate.Emulator, qemu string) erro
 	return nil
 }
 
-// RemoveEmulators takes xbuild's registrations for platforms away; none named means all. Only root may do that.
+// RemoveEmulators takes xbuild's registrations for platforms away; none named means all. Only root may do that; a
+// platform without an emulator is a RequestError.
 func (e *Engine) RemoveEmulators(platforms []string) error {
 	list, err := e.emulators(platforms)
 	if err != nil {
@@ -146,7 +147,8 @@ func (e *Engine) RemoveEmulators(platforms []string) error {
 	return nil
 }
 
-// Emulators says what the kernel does with programs of each machine, or of those of some platforms.
+// Emulators says what the kernel does with programs of each machine, or of those of some platforms. A platform without
+// an emulator is a RequestError; that binfmt_misc is not mounted or is switched off is told to Progress.
 func (e *Engine) Emulators(platforms []string) ([]emulate.Emulator, error) {
 	list, err := e.emulators(platforms)
 	if err != nil {

@@ -75,7 +75,7 @@ func (e *Engine) Plan(ctx context.Context, s Selection) (*action.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	return got.plan, Faults(got.plan.Faults, len(got.plan.Faults)+len(got.plan.Actions))
+	return got.plan, faultsError(got.plan.Faults, len(got.plan.Faults)+len(got.plan.Actions))
 }
 
 // build carries out what was prepared, and tells what becomes of it. Where an action failed, what the others made is

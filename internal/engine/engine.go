@@ -55,8 +55,8 @@ type Options struct {
 	NoCache       bool   // no kept results, and none are kept
 	Version       string // of xbuild
 
-	// What is trusted, as a rule archive.Keyring and rust.Keyring; and where packages are looked for that have left
-	// the archive, as a rule debian.Snapshot.
+	// What is trusted, as a rule archive.Keyring and rust.Keyring, and where packages are looked for that have left
+	// the archive, as a rule debian.Snapshot. All three have to be set where something may have to be locked.
 	ArchiveKeys, RustKeys func() (openpgp.EntityList, error)
 	Snapshot              string
 

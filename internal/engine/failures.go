@@ -38,9 +38,9 @@ func (e *FailedError) Error() string {
 	return fmt.Sprintf("%d of %d failed:\n%s", len(e.Failures), e.Of, strings.Join(append(out, all.lines()...), "\n"))
 }
 
-// Faults is the error of so many targets for platforms, in which these are wrong; nil where nothing is. Where all are
-// wrong in the same way, that is said once.
-func Faults(list []action.Fault, of int) error {
+// faultsError is the error of so many targets for platforms, in which these are wrong; nil where nothing is. Where all
+// are wrong in the same way, that is said once.
+func faultsError(list []action.Fault, of int) error {
 	if len(list) == 0 {
 		return nil
 	}

@@ -58,7 +58,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := ""
-			if err := Faults(c.list, c.of); err != nil {
+			if err := faultsError(c.list, c.of); err != nil {
 				got = err.Error()
 			}
 			if got != c.want {

@@ -30,7 +30,7 @@ func (e *Engine) Fetch(ctx context.Context, r FetchRequest) error {
 	if err != nil {
 		return err
 	}
-	missing := func(p *action.Graph) error { return Faults(p.Faults, len(p.Faults)+len(p.Actions)) }
+	missing := func(p *action.Graph) error { return faultsError(p.Faults, len(p.Faults)+len(p.Actions)) }
 	if foreign {
 		// Another host's toolchains are composed there: a tree names its own place on that host.
 		if err := e.composer(got.by).DownloadAll(ctx, got.set); err != nil {

@@ -18,7 +18,8 @@ import (
 
 // Inspect holds what was read of files against a platform, in any spelling, and against what the project asks for
 // there: its glibc floor, its sysroot, its baseline. What does not fit is put into the reports' faults. With scratch
-// the files are for an image FROM scratch.
+// the files are for an image FROM scratch. A spelling that is no platform is a RequestError; it is an error where the
+// sysroot cannot be had, or a file cannot be read again.
 func (e *Engine) Inspect(ctx context.Context, reports []*inspect.Report, platformName string, scratch bool) error {
 	p, err := e.one(platformName)
 	if err != nil {

@@ -42,7 +42,7 @@ func (e *Engine) Lock(ctx context.Context, update bool) (Locked, error) {
 	}
 	if len(wrong) > 0 {
 		// What nobody asks for is not dropped: it may be what the others ask for once they are mended.
-		return Locked{}, Faults(wrong, len(all))
+		return Locked{}, faultsError(wrong, len(all))
 	}
 	req := plan.Merged(all)
 	nodes, err := e.lockedNodes()

@@ -21,8 +21,8 @@ import (
 	"xbuild/internal/resolve"
 )
 
-// An origin is where the files of one kind of archive are read, the best place first: what the caller names is used
-// alone, else what the project names, else what the machine is configured with.
+// origin is where the files of one kind of archive are read, the best place first: what the caller names is used alone,
+// else what the project names, else what the machine is configured with.
 func origin(given, project []string, machine func() []string) []string {
 	var out []string
 	switch {

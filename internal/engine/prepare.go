@@ -86,7 +86,7 @@ func (e *Engine) prepare(ctx context.Context, w wanted) (prepared, error) {
 			return prepared{}, err
 		}
 		if len(out.plan.Actions) == 0 {
-			return prepared{}, Faults(out.plan.Faults, len(out.plan.Faults))
+			return prepared{}, faultsError(out.plan.Faults, len(out.plan.Faults))
 		}
 		out.set.Add(out.plan.Set)
 	}
@@ -150,7 +150,7 @@ func (e *Engine) composedEach(ctx context.Context, got prepared) (*action.Graph,
 		}
 	}
 	if len(out.Actions) == 0 {
-		return out, Faults(out.Faults, len(out.Faults))
+		return out, faultsError(out.Faults, len(out.Faults))
 	}
 	rest := got.set // what runs and tests them
 	for _, a := range got.plan.Actions {

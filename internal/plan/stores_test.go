@@ -45,9 +45,9 @@ func TestStores(t *testing.T) {
 						t.Errorf("step %s is another with another store:\n%s\n%s", s.Name, one, two)
 					}
 				}
-				names := func(a *Action) (out []string) {
+				names := func(a *action.Action) (out []string) {
 					for _, r := range a.Roots {
-						if strings.HasPrefix(r.Name, rootTree) {
+						if strings.HasPrefix(r.Name, "{tree:") {
 							out = append(out, filepath.Base(r.Dir))
 						}
 					}
