@@ -24,6 +24,7 @@ import (
 	"xbuild/internal/env"
 	"xbuild/internal/fetch"
 	"xbuild/internal/hosttools"
+	"xbuild/internal/lang/rust"
 	"xbuild/internal/lock"
 	"xbuild/internal/npm"
 	"xbuild/internal/plan"
@@ -148,7 +149,7 @@ func (g *Globals) load(needProject bool) (*session, error) {
 				s.crateDirs = append(s.crateDirs, s.Project.SourceDir(t))
 			}
 		}
-		if err := s.Project.RustToolchain(s.crateDirs...); err != nil {
+		if err := rust.Release(s.Project, s.crateDirs...); err != nil {
 			return nil, err
 		}
 		s.lockPath, s.inProject = filepath.Join(s.Project.Dir, lock.FileName), true

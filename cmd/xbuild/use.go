@@ -127,7 +127,7 @@ func (s *session) cargoEnvironment(p platform.Platform, v compose.View, settings
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.Project.RustToolchain(dir); err != nil {
+	if err := rust.Release(s.Project, dir); err != nil {
 		return nil, nil, err
 	}
 	if !slices.Contains(s.crateDirs, dir) {
