@@ -116,6 +116,42 @@ func forbidden(dir, imported string, test bool) string {
 	return ""
 }
 
+// named are words by which a language, or the C compiler's files, would be told in code, and the files that may: its
+// own, and those whose data has a column or a kind of that name.
+var named = map[string][]string{
+	`"rust"`:        {"lang/rust/", "origin/rust/", "platform/", "catalog/catalog.go", "compose/compose.go"},
+	`"golang"`:      {"lang/golang/"},
+	`"node-gyp"`:    {"lang/node/", "node/"},
+	`usr/lib/llvm-`: {"lang/cc/"},
+	`"clang"`:       {"lang/cc/", "node/node.go", "inspect/macho.go", "platform/macros.go"},
+	`"clang++"`:     {"lang/cc/"},
+	`"llvm-`:        {"lang/cc/", "unstripped/"},
+}
+
+// TestLanguages: what differs from language to language stands in its package and its definitions.
+func TestLanguages(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+			strings.HasSuffix(filepath.Dir(path), "test") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for word, own := range named {
+			allowed := slices.ContainsFunc(own, func(prefix string) bool { return strings.HasPrefix(filepath.ToSlash(path), prefix) })
+			if strings.Contains(string(text), word) && !allowed {
+				t.Errorf("internal/%s has %s in it: that is for internal/%s", path, word, strings.Join(own, ", internal/"))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestForbidden shows what the rule refuses, so that TestImports cannot pass because it sees nothing.
 func TestForbidden(t *testing.T) {
 	for _, c := range []struct {
