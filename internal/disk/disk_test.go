@@ -136,7 +136,7 @@ func TestReadOnlyTrees(t *testing.T) {
 		}
 	}
 	if err := RemoveAll(filepath.Join(b.dir, "tree")); err != nil || b.exists("tree") {
-		t.Errorf("removeAll: %v", err)
+		t.Errorf("RemoveAll: %v", err)
 	}
 }
 
