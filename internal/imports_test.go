@@ -90,6 +90,10 @@ func forbidden(dir, imported string, test bool) string {
 	if strings.HasPrefix(imported, "xbuild/cmd") {
 		return "nothing imports the command"
 	}
+	if language, ok := strings.CutPrefix(imported, "xbuild/internal/lang/"); ok && language != "table" && !test &&
+		strings.HasPrefix(dir, "internal/") && dir != "internal/lang/table" {
+		return "languages are reached by internal/lang/table"
+	}
 	name, ours := strings.CutPrefix(imported, "xbuild/internal/")
 	from, inside := strings.CutPrefix(dir, "internal/")
 	if inside && !test {
@@ -173,6 +177,10 @@ func TestForbidden(t *testing.T) {
 		{"internal/archive/archivetest", "xbuild/internal/plan", false, "plan stands below archive"},
 		{"internal/execute", "xbuild/internal/inspect", false, ""},
 		{"internal/plan", "os", false, "plan is pure"},
+		{"internal/plan", "xbuild/internal/lang/rust", false, "languages are reached by internal/lang/table"},
+		{"internal/lang/rust", "xbuild/internal/lang/node", false, "languages are reached by internal/lang/table"},
+		{"internal/lang/table", "xbuild/internal/lang/node", false, ""},
+		{"internal/execute", "xbuild/internal/lang/table", false, ""},
 		{"internal/plan", "os", true, ""},
 		{"internal/execute", "os", false, ""},
 		{"internal/inspect", "xbuild/internal/plan", false, "plan stands below inspect"},
