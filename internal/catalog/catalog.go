@@ -81,14 +81,17 @@ type Toolchain struct {
 
 // A Compiler says how a directory of programs that compile for one platform is made of a toolchain.
 type Compiler struct {
-	C         string            `toml:"c"`          // its own name as a compiler of C, and the program in Bin
-	CXX       string            `toml:"cxx"`        // that as a compiler of C++
-	Drivers   []string          `toml:"drivers"`    // all names that it is called by; it knows by its name what it is to do
-	Bin       string            `toml:"bin"`        // the directory of its programs
-	Resources string            `toml:"resources"`  // that of its own headers
-	Tools     map[string]string `toml:"tools"`      // names of binary tools, and the program behind each
-	Strippers map[string]string `toml:"strippers"`  // those that can take symbols away
-	PkgConfig string            `toml:"pkg_config"` // the toolchain that has pkg-config
+	C       string   `toml:"c"`       // its own name as a compiler of C, and the program in Bin
+	CXX     string   `toml:"cxx"`     // that as a compiler of C++
+	Drivers []string `toml:"drivers"` // all names that it is called by; it knows by its name what it is to do
+	// CXXDrivers are those of C++. Called by one, with a triplet in front or without, it reads <name>.cfg beside the
+	// platform's file, and <C>.cfg where it is called by any other.
+	CXXDrivers []string          `toml:"cxx_drivers"`
+	Bin        string            `toml:"bin"`        // the directory of its programs
+	Resources  string            `toml:"resources"`  // that of its own headers
+	Tools      map[string]string `toml:"tools"`      // names of binary tools, and the program behind each
+	Strippers  map[string]string `toml:"strippers"`  // those that can take symbols away
+	PkgConfig  string            `toml:"pkg_config"` // the toolchain that has pkg-config
 }
 
 // Compiler is the toolchain that compiles C.

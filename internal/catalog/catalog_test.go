@@ -194,7 +194,7 @@ func TestCompiler(t *testing.T) {
 				t.Errorf("%s of suite %s: %s is %q", d.Name, s.Suite, name, value)
 			}
 		}
-		if !slices.Contains(in.Drivers, in.C) || !slices.Contains(in.Drivers, in.CXX) || in.Strippers["strip"] == "" || in.Tools["ar"] == "" {
+		if !slices.Contains(in.Drivers, in.C) || !slices.Contains(in.CXXDrivers, in.CXX) || slices.ContainsFunc(in.CXXDrivers, func(d string) bool { return !slices.Contains(in.Drivers, d) }) || in.Strippers["strip"] == "" || in.Tools["ar"] == "" {
 			t.Errorf("%s of suite %s: drivers %q, strippers %v", d.Name, s.Suite, in.Drivers, in.Strippers)
 		}
 		for _, programs := range []map[string]string{in.Tools, in.Strippers} {

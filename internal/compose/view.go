@@ -232,18 +232,14 @@ func (v View) base(target string) string {
 	return b.String()
 }
 
-// cxxNames are the names of C++ compilers. Where clang is called by one, with a triplet in front or without, it reads
-// <name>.cfg beside the platform's file, and clang.cfg where it is called by any other (Clang User's Manual,
-// "Configuration files").
-var cxxNames = []string{"clang++", "g++", "c++"}
-
-// lenient are the files of flags that a lenient view has for that, by name. What is called by the name of a C compiler
+// lenient are the files of flags that a lenient view has, by name; the driver reads the one of its name beside the
+// platform's file. What is called by the name of a C compiler
 // compiles C++ too, by a source's suffix. The flags stand before those of a command line, so that a project that wants
 // an error still has it.
 func (v View) lenient() map[string]string {
 	lines := func(groups []string) string { return strings.Join(LenientFlags(groups), "\n") + "\n" }
-	out := map[string]string{"clang.cfg": lines(slices.Concat(v.Clang.Lenient, v.Clang.LenientCXX))}
-	for _, name := range cxxNames {
+	out := map[string]string{v.Clang.compiler().C + ".cfg": lines(slices.Concat(v.Clang.Lenient, v.Clang.LenientCXX))}
+	for _, name := range v.Clang.compiler().CXXDrivers {
 		out[name+".cfg"] = lines(v.Clang.LenientCXX)
 	}
 	return out
@@ -278,9 +274,9 @@ func (v View) cmake() string {
 	return fmt.Sprintf(`# %[1]s: made by xbuild
 set(CMAKE_SYSTEM_NAME %[6]s)
 set(CMAKE_SYSTEM_PROCESSOR %[2]s)
-set(CMAKE_C_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-clang")
-set(CMAKE_CXX_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-clang++")
-set(CMAKE_ASM_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-clang")
+set(CMAKE_C_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-%[9]s")
+set(CMAKE_CXX_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-%[10]s")
+set(CMAKE_ASM_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-%[9]s")
 set(CMAKE_AR "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ar" CACHE FILEPATH "")
 set(CMAKE_RANLIB "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ranlib" CACHE FILEPATH "")
 set(CMAKE_NM "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-nm" CACHE FILEPATH "")
@@ -315,7 +311,7 @@ endif()
 set(PKG_CONFIG_EXECUTABLE "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-pkg-config" CACHE FILEPATH "")
 %[8]s`,
 		v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch, v.Platform.CMakeSystem,
-		v.Needs(), v.cmakeEmulator())
+		v.Needs(), v.cmakeEmulator(), v.Clang.compiler().C, v.Clang.compiler().CXX)
 }
 
 // cmakeEmulator says how CMake starts what it has compiled: the host's programs as they are, which know their loader.
@@ -491,7 +487,7 @@ func (c *Composer) view(ctx context.Context, v View) error {
 			}
 		}
 		if v.Sysroot.NoCXX != "" {
-			for _, name := range cxxNames {
+			for _, name := range v.Clang.compiler().CXXDrivers {
 				if err := os.WriteFile(filepath.Join(bin, name+".cfg"), []byte("-include<CFGDIR>/../no-c++.h\n"), 0o644); err != nil {
 					return err
 				}

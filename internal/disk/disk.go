@@ -54,10 +54,12 @@ func VersionOf(info fs.FileInfo) string {
 	return fmt.Sprintf("%s:%d", StatOf(info), ChangedAt(info).UnixNano())
 }
 
+// StatOf is what of a file tells whether it was touched.
 func StatOf(info fs.FileInfo) string {
 	return fmt.Sprintf("%d:%d:%o", info.Size(), info.ModTime().UnixNano(), info.Mode())
 }
 
+// ChangedAt is when a file's inode was changed last.
 func ChangedAt(info fs.FileInfo) time.Time {
 	sys, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -9,6 +9,7 @@ import (
 	"syscall"
 )
 
+// PlaceLink puts a symbolic link where another one, or a file, may be.
 func PlaceLink(target, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 		return err

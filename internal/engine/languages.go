@@ -51,7 +51,7 @@ func (e *Engine) readLanguages() error {
 			e.crateDirs = append(e.crateDirs, e.pl.Project.SourceDir(t))
 		}
 	}
-	return e.pl.Project.RustToolchain(e.crateDirs...)
+	return rust.Release(e.pl.Project, e.crateDirs...)
 }
 
 // hostGo holds the host's own Go, where the project asks for that, against the constraint.
@@ -254,7 +254,7 @@ func (e *Engine) cargo(p platform.Platform, view *compose.View, into *cargoParts
 	if err != nil {
 		return thing{}, err
 	}
-	if err := e.pl.Project.RustToolchain(dir); err != nil {
+	if err := rust.Release(e.pl.Project, dir); err != nil {
 		return thing{}, err
 	}
 	if !slices.Contains(e.crateDirs, dir) {

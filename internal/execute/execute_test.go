@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"xbuild/internal/action"
-	"xbuild/internal/disk"
 	"xbuild/internal/env"
 	"xbuild/internal/hosttools"
 	"xbuild/internal/platform"
@@ -327,9 +326,6 @@ func TestOutput(t *testing.T) {
 		}
 	}
 }
-
-// all leaves nothing out.
-func all(string) bool { return false }
 
 // needTrace skips on machines where what commands read cannot be seen: there all is built anew every time.
 func needTrace(t *testing.T) {
@@ -668,74 +664,6 @@ func TestArtifactsOfOthers(t *testing.T) {
 	}
 }
 
-// TestCopyTree: links, modes and times are kept, what did not change is left alone, and what the commands made stays.
-func TestCopyTree(t *testing.T) {
-	b := newBench(t)
-	from, to := filepath.Join(b.dir, "from"), filepath.Join(b.dir, "to")
-	b.write("from/Makefile", "all:\n")
-	b.write("from/src/a.c", "a")
-	b.write("from/.git/HEAD", "x")
-	b.write("from/cache/CACHEDIR.TAG", "x")
-	b.write("from/skipped/file", "x")
-	b.write("from/readonly", "x")
-	script := b.write("from/configure", "#!/bin/sh\n")
-	for _, err := range []error{os.Chmod(script, 0o755), os.Chmod(filepath.Join(from, "readonly"), 0o444), os.Symlink("src", filepath.Join(from, "link")), os.Symlink("nowhere", filepath.Join(from, "dangling")),
-		os.Chtimes(filepath.Join(from, "Makefile"), time.Time{}, time.Unix(1e9, 123456789))} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	copied := map[string]string{}
-	copy := func() {
-		t.Helper()
-		if err := disk.CopyTree(from, to, all, []string{filepath.Join(from, "skipped")}, copied); err != nil {
-			t.Fatal(err)
-		}
-	}
-	copy()
-	if got, want := b.names("to"), []string{"Makefile", "configure", "dangling", "link", "readonly", "src"}; !slices.Equal(got, want) {
-		t.Errorf("copied are %q, want %q", got, want)
-	}
-	info := func(name string) fs.FileInfo {
-		t.Helper()
-		i, err := os.Lstat(filepath.Join(to, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return i
-	}
-	if !info("Makefile").ModTime().Equal(time.Unix(1e9, 123456789)) || info("configure").Mode().Perm() != 0o755 || info("readonly").Mode().Perm() != 0o644 {
-		t.Errorf("time %v, modes %v, %v", info("Makefile").ModTime(), info("configure").Mode(), info("readonly").Mode())
-	}
-	if l, _ := os.Readlink(filepath.Join(to, "link")); l != "src" {
-		t.Errorf("the link leads to %q", l)
-	}
-
-	// Again: what changed is copied, what is the same is not written, what was made or changed in the copy stays.
-	b.write("to/src/a.o", "made")
-	b.write("to/configure", "its own")
-	b.write("from/src/a.c", "changed")
-	os.Remove(filepath.Join(from, "readonly"))
-	os.Remove(filepath.Join(from, "link"))
-	os.Symlink("cache", filepath.Join(from, "link"))
-	ino := func(name string) uint64 { return info(name).Sys().(*syscall.Stat_t).Ino }
-	same := ino("Makefile")
-	copy()
-	if b.read("to/src/a.c") != "changed" || b.read("to/src/a.o") != "made" || ino("Makefile") != same || b.read("to/configure") != "its own" || b.exists("to/readonly") {
-		t.Error("the second copy is not the first one brought up to date")
-	}
-	if l, _ := os.Readlink(filepath.Join(to, "link")); l != "cache" {
-		t.Errorf("the link leads to %q", l)
-	}
-
-	if err := syscall.Mkfifo(filepath.Join(from, "pipe"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := disk.CopyTree(from, to, all, nil, copied); err == nil || !strings.Contains(err.Error(), "neither file, directory nor link") {
-		t.Errorf("a pipe: error %v", err)
-	}
-}
-
 // TestCopiedSource: a recipe that works in a copy leaves the source as it is.
 func TestCopiedSource(t *testing.T) {
 	b := newBench(t)
@@ -799,20 +727,6 @@ func TestFetch(t *testing.T) {
 	amd64.Fetch[0].Command = []string{"sh", "-c", "echo no such module >&2; exit 1"}
 	if err := Fetch(t.Context(), &action.Graph{Actions: []*action.Action{amd64}}, b.opt, func(string) {}); err == nil || !strings.Contains(err.Error(), `target "hello": download: `) || !strings.Contains(err.Error(), "no such module") {
 		t.Errorf("error %v", err)
-	}
-}
-
-// TestReadOnlyTrees: what an install left read-only is removed all the same.
-func TestReadOnlyTrees(t *testing.T) {
-	b := newBench(t)
-	b.write("tree/a/b/file", "x")
-	for _, d := range []string{"tree/a/b", "tree/a"} {
-		if err := os.Chmod(filepath.Join(b.dir, d), 0o555); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := disk.RemoveAll(filepath.Join(b.dir, "tree")); err != nil || b.exists("tree") {
-		t.Errorf("removeAll: %v", err)
 	}
 }
 

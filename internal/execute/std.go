@@ -4,7 +4,8 @@ import (
 	"context"
 
 	"xbuild/internal/compose"
-	"xbuild/internal/lang/rust"
+	"xbuild/internal/lang"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/store"
 )
 
@@ -12,6 +13,13 @@ import (
 func Stds(ctx context.Context, st *store.Store, stds []compose.BuiltStd, opt Options, note func(string)) error {
 	r, end := newRunner(opt, "")
 	defer end()
-	l := rust.Library{Store: st, Host: opt.Host, Offline: opt.Offline, Note: note, Run: r.command}
-	return l.Build(ctx, stds)
+	b := lang.Builder{Store: st, Host: opt.Host, Offline: opt.Offline, Note: note, Run: r.command}
+	for _, l := range table.Languages {
+		if l.Libraries != nil {
+			if err := l.Libraries(ctx, b, stds); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -13,9 +13,11 @@ import (
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
+	"xbuild/internal/hosttools"
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
+	"xbuild/internal/store"
 	"xbuild/internal/toolset"
 )
 
@@ -58,8 +60,20 @@ type Language struct {
 	HostUnit func(name string) string
 	// SameHost tells whether two actions compile the same for the host.
 	SameHost func(a, b *action.Action) bool
+	// Libraries builds the standard libraries that are not in the store yet.
+	Libraries func(ctx context.Context, b Builder, stds []compose.BuiltStd) error
 	// Word is what stands in hints for a word and a file of a target's ("cgo main.go"), "" where that means nothing.
 	Word func(word, file string, t project.Target, p platform.Platform) string
+}
+
+// A Builder is what trees of the store are built with that a compiler makes.
+type Builder struct {
+	Store   *store.Store
+	Host    hosttools.Host // the programs of this machine
+	Offline bool
+	Note    func(string)
+	// Run carries out a command in an action's environment.
+	Run func(ctx context.Context, a *action.Action, s action.Step, log *bytes.Buffer) error
 }
 
 // A Runner is what a language carries out steps with that are no commands.

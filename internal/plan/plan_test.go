@@ -738,16 +738,6 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-func TestExactGo(t *testing.T) {
-	for constraint, want := range map[string]string{
-		"1.27.1": "1.27.1", "=1.27.1": "1.27.1", " = 1.27.1 ": "1.27.1", "": "", "^1.24": "", ">=1.24": "", "1.27": "", "~1.27.1": "", "1.27.1, <2": "", "1.26-rc.1": "",
-	} {
-		if got := toolset.Exact(constraint); got != want {
-			t.Errorf("Exact(%q) = %q, want %q", constraint, got, want)
-		}
-	}
-}
-
 // TestHostCompilerByVars: a word for the host's compiler counts in a target's vars as in its Makefile, where the
 // Makefile has a name of its own for it.
 func TestHostCompilerByVars(t *testing.T) {

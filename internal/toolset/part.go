@@ -27,6 +27,7 @@ func (ts *Tools) PartRequest(name string, p platform.Platform) (resolve.PartRequ
 	return resolve.PartRequest{Def: def, From: ts.Catalog.Chain(def.From), Of: of, Target: p.Rust, Promised: b.Features(), Where: p.Name}, err
 }
 
+// AddPart asks for a toolchain's library for p; nothing, where the toolchain is the host's own.
 func (ts *Tools) AddPart(req *resolve.Requests, name string, p platform.Platform) error {
 	r, err := ts.PartRequest(name, p)
 	if err != nil || ts.Project.Toolchains[r.Def.Of].Source == "host" {
@@ -36,7 +37,7 @@ func (ts *Tools) AddPart(req *resolve.Requests, name string, p platform.Platform
 	return nil
 }
 
-// part returns a sysroot whose versions a project names, as the lock has it.
+// Part returns a sysroot whose versions a project names, as the lock has it.
 func (ts *Tools) Part(def *catalog.Sysroot, version string) (compose.Sysroot, error) {
 	e, ok := resolve.FindSysroot(ts.Lock, resolve.SysrootRequest{Def: def, Arch: "all", Suite: version})
 	if !ok {

@@ -35,6 +35,7 @@ func (ts *Tools) RequireToolchain(name string, p platform.Platform) (resolve.Req
 	return req, err
 }
 
+// AddToolchain asks for a toolchain that is used for p; nothing, where it is the host's own.
 func (ts *Tools) AddToolchain(req *resolve.Requests, name string, p platform.Platform) error {
 	if ts.Project.Toolchains[name].Source == "host" {
 		return nil
@@ -77,6 +78,7 @@ func Exact(constraint string) string {
 	return v.String()
 }
 
+// AddSysroot asks for a platform's sysroot, with the C++ library that is built for it.
 func (ts *Tools) AddSysroot(req *resolve.Requests, p platform.Platform) error {
 	r, err := ts.sysrootRequest(p)
 	if err != nil {
@@ -90,6 +92,7 @@ func (ts *Tools) AddSysroot(req *resolve.Requests, p platform.Platform) error {
 	return err
 }
 
+// PutToolchain, PutSysroot and PutPart add a request that is not there yet.
 func PutToolchain(req *resolve.Requests, r resolve.ToolchainRequest) {
 	if !slices.ContainsFunc(req.Toolchains, func(x resolve.ToolchainRequest) bool {
 		return x.Def.Name == r.Def.Name && x.For() == r.For()

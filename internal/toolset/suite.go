@@ -13,7 +13,7 @@ import (
 	"xbuild/internal/resolve"
 )
 
-// libc is the one that a platform is built for with: its only one, or the project's.
+// Libc is the one that a platform is built for with: its only one, or the project's.
 func (ts *Tools) Libc(p platform.Platform) string {
 	return cmp.Or(p.Libc, ts.Project.Config(p).Sysroot.Libc, "gnu")
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"xbuild/internal/action"
+	"xbuild/internal/disk"
 )
 
 // unitHash is how cargo tells units apart in the names of their files.
@@ -40,7 +41,7 @@ func hostUnits(file, target string, project ...string) (map[string]map[string]bo
 		files := m.Filenames
 		switch m.Reason {
 		case "compiler-artifact":
-			own := slices.ContainsFunc(project, func(dir string) bool { return dir != "" && within(m.Manifest, dir) })
+			own := slices.ContainsFunc(project, func(dir string) bool { return dir != "" && disk.Within(m.Manifest, dir) })
 			outside[m.PackageID] = !own && !strings.Contains(m.PackageID, "path+")
 		case "build-script-executed":
 			files = []string{filepath.Dir(m.OutDir)}
@@ -90,8 +91,4 @@ func hostUnit(name string) string {
 		return m[1]
 	}
 	return ""
-}
-
-func within(path, dir string) bool {
-	return strings.HasPrefix(path, dir) && (len(path) == len(dir) || path[len(dir)] == '/')
 }

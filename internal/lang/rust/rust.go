@@ -7,7 +7,7 @@ import "xbuild/internal/lang"
 // Language is Rust.
 var Language = lang.Language{
 	Name: "rust", Depends: depends, Environment: environment, Settled: settled, ByHand: byHand,
-	Outputs: built, HostUnits: hostUnits, HostUnit: hostUnit, SameHost: sameLinker,
+	Outputs: built, HostUnits: hostUnits, HostUnit: hostUnit, SameHost: sameLinker, Libraries: libraries,
 }
 
 // toolchain is the name of the toolchain.

@@ -13,23 +13,16 @@ import (
 	"xbuild/internal/compose"
 	"xbuild/internal/hint"
 	"xbuild/internal/hosttools"
-	"xbuild/internal/store"
+	"xbuild/internal/lang"
 )
 
-// A Library is what standard libraries are built with.
-type Library struct {
-	Store   *store.Store
-	Host    hosttools.Host // the programs of this machine
-	Offline bool
-	Note    func(string)
-	// Run carries out a command in an action's environment.
-	Run func(ctx context.Context, a *action.Action, s action.Step, log *bytes.Buffer) error
-}
+// A library is what standard libraries are built with.
+type library struct{ lang.Builder }
 
-// Build builds the standard libraries that a plan's actions link and that are not in the store yet. What they are built
+// libraries builds the standard libraries that a plan's actions link and that are not in the store yet. What they are built
 // by must be there. No network is used but for the crates that a source comes without.
-func (l Library) Build(ctx context.Context, stds []compose.BuiltStd) error {
-	st := l.Store
+func libraries(ctx context.Context, with lang.Builder, stds []compose.BuiltStd) error {
+	l, st := library{with}, with.Store
 	for _, b := range stds {
 		if err := l.crates(ctx, b); err != nil {
 			return err
@@ -51,7 +44,7 @@ func (l Library) Build(ctx context.Context, stds []compose.BuiltStd) error {
 }
 
 // crates fetches the crates that a library's source stands on, where it has them not itself.
-func (l Library) crates(ctx context.Context, b compose.BuiltStd) error {
+func (l library) crates(ctx context.Context, b compose.BuiltStd) error {
 	if b.CratesKey == "" {
 		return nil
 	}
@@ -73,7 +66,7 @@ func (l Library) crates(ctx context.Context, b compose.BuiltStd) error {
 	return err
 }
 
-func (l Library) std(ctx context.Context, b compose.BuiltStd, tree string) error {
+func (l library) std(ctx context.Context, b compose.BuiltStd, tree string) error {
 	work, done, err := l.Store.TempDir(ctx, "std")
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package project
+package rust
 
 import (
 	"errors"
@@ -13,22 +13,23 @@ import (
 
 	"xbuild/internal/crates"
 	"xbuild/internal/hint"
+	"xbuild/internal/project"
 	"xbuild/internal/tomlfile"
 )
 
-// rustToolchainFiles are the names under which a Rust project says with which release it is built, the one that counts
+// releaseFiles are the names under which a Rust project says with which release it is built, the one that counts
 // first (The rustup book, "The toolchain file").
-var rustToolchainFiles = []string{"rust-toolchain", "rust-toolchain.toml"}
+var releaseFiles = []string{"rust-toolchain", "rust-toolchain.toml"}
 
 // channel is the name of a release of Rust: 1.85, 1.85.0, stable, nightly-2026-01-31, with a host behind it or none
 // (The rustup book, "Toolchain specification").
 var channel = regexp.MustCompile(`^(stable|beta|nightly|[0-9]+\.[0-9]+(?:\.[0-9]+)?)(-[0-9]{4}-[0-9]{2}-[0-9]{2})?(?:-[a-z0-9_]+(?:-[a-z0-9_]+)+)?$`)
 
-// RustToolchain takes the constraint for toolchain rust from the rust-toolchain.toml of directories of sources, where
+// Release takes the constraint for toolchain rust from the rust-toolchain.toml of directories of sources, where
 // the project names none itself; where there is no such file, from what their Cargo.toml say of rust-version, the
 // latest of all. Directories whose files ask for different releases are an error: a project has one.
-func (p *Project) RustToolchain(dirs ...string) error {
-	if _, named := p.Toolchains["rust"]; named {
+func Release(p *project.Project, dirs ...string) error {
+	if _, named := p.Toolchains[toolchain]; named {
 		return nil
 	}
 	shown := func(file string) string {
@@ -37,9 +38,9 @@ func (p *Project) RustToolchain(dirs ...string) error {
 		}
 		return file
 	}
-	var found ToolchainRequest
+	var found project.ToolchainRequest
 	for _, dir := range dirs {
-		r, err := readRustToolchain(dir, shown)
+		r, err := readRelease(dir, shown)
 		if err != nil {
 			return err
 		}
@@ -63,7 +64,7 @@ func (p *Project) RustToolchain(dirs ...string) error {
 		if least.Release == "" {
 			return nil
 		}
-		found = ToolchainRequest{Constraint: ">=" + least.Release, File: shown(least.File), Line: least.Line, Least: least.Release}
+		found = project.ToolchainRequest{Constraint: ">=" + least.Release, File: shown(least.File), Line: least.Line, Least: least.Release}
 	}
 	found.Hint = fmt.Sprintf("[toolchains] rust = \"…\" in %s is asked before it", p.File)
 	if release := strings.TrimLeft(found.Constraint, "=~"); len(release) < len(found.Constraint) {
@@ -72,39 +73,39 @@ func (p *Project) RustToolchain(dirs ...string) error {
 			"a later release mostly compiles what an earlier one did", release, p.File)
 	}
 	if p.Toolchains == nil {
-		p.Toolchains = map[string]ToolchainRequest{}
+		p.Toolchains = map[string]project.ToolchainRequest{}
 	}
-	p.Toolchains["rust"] = found
+	p.Toolchains[toolchain] = found
 	return nil
 }
 
-// readRustToolchain reads the toolchain file of a directory: its own or the nearest one upwards, as rustup does. File
+// readRelease reads the toolchain file of a directory: its own or the nearest one upwards, as rustup does. File
 // is empty where there is none.
-func readRustToolchain(dir string, shown func(file string) string) (ToolchainRequest, error) {
+func readRelease(dir string, shown func(file string) string) (project.ToolchainRequest, error) {
 	for ; ; dir = filepath.Dir(dir) {
-		for _, name := range rustToolchainFiles {
+		for _, name := range releaseFiles {
 			file := filepath.Join(dir, name)
 			data, err := os.ReadFile(file)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err != nil {
-				return ToolchainRequest{}, err
+				return project.ToolchainRequest{}, err
 			}
-			return parseRustToolchain(shown(file), string(data))
+			return parseRelease(shown(file), string(data))
 		}
 		if dir == filepath.Dir(dir) {
-			return ToolchainRequest{}, nil
+			return project.ToolchainRequest{}, nil
 		}
 	}
 }
 
-// parseRustToolchain reads a toolchain file: TOML, or the channel alone. What it says of components, targets and
+// parseRelease reads a toolchain file: TOML, or the channel alone. What it says of components, targets and
 // profile is for rustup: every release here has rustc, cargo and rustdoc, and the platforms are the project's.
-func parseRustToolchain(file, text string) (ToolchainRequest, error) {
-	r := ToolchainRequest{File: file, Line: 1}
-	fail := func(format string, args ...any) (ToolchainRequest, error) {
-		return ToolchainRequest{}, hint.Add(fmt.Errorf("%s:%d: %s", file, r.Line, fmt.Sprintf(format, args...)),
+func parseRelease(file, text string) (project.ToolchainRequest, error) {
+	r := project.ToolchainRequest{File: file, Line: 1}
+	fail := func(format string, args ...any) (project.ToolchainRequest, error) {
+		return project.ToolchainRequest{}, hint.Add(fmt.Errorf("%s:%d: %s", file, r.Line, fmt.Sprintf(format, args...)),
 			"write the release, such as channel = \"1.85\", or name one in xbuild.toml, [toolchains] rust = \"…\"")
 	}
 	var doc struct {
@@ -119,7 +120,7 @@ func parseRustToolchain(file, text string) (ToolchainRequest, error) {
 		if err != nil {
 			var nested *tomlfile.NestedError
 			if errors.As(err, &nested) {
-				return ToolchainRequest{}, fmt.Errorf("%s:%d: %w", file, nested.Line, err)
+				return project.ToolchainRequest{}, fmt.Errorf("%s:%d: %w", file, nested.Line, err)
 			}
 			var parse toml.ParseError
 			if errors.As(err, &parse) {
