@@ -81,6 +81,9 @@ func openCore(path string) (*core, io.Closer, error) {
 
 func readCore(s *object.Source) (*core, error) {
 	e, err := object.OpenELF(s)
+	if errors.Is(err, object.ErrFormat) {
+		return nil, fmt.Errorf("bad magic number %q: no core file", s.Head(len(elf.ELFMAG)))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -176,7 +176,7 @@ func readObject(s *object.Source, r *Report) error {
 		return err
 	}
 	switch {
-	case len(head) == 4 && string(head) == "\x7fELF":
+	case object.IsELF(s):
 		return readELF(s, r)
 	case object.IsMachO(s):
 		return readMachO(s, r)

@@ -100,8 +100,7 @@ func (h *hasher) readELF(s *object.Source) error {
 			h.content.symbols = int64(s.Size / s.Entsize)
 		}
 		// What is edited after the link is no part of what the program does: paths by an installation (.interp,
-		// .dynstr,
-		// .dynamic), the hash of its code by Go (cmd/link/internal/ld/fips140.go).
+		// .dynstr, .dynamic), the hash of its code by Go (cmd/link/internal/ld/fips140.go).
 		edited := !slices.Contains(lasting, s.Type) || s.Name == ".interp" || s.Name == ".go.fipsinfo"
 		if s.Flags&elf.SHF_ALLOC == 0 || s.Size == 0 || edited {
 			continue
