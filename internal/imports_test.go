@@ -16,7 +16,7 @@ import (
 // platforms, nothing of building: it stands high, so that execute can hold what it made against the platform, and
 // emulate need not read headers a second way.
 var order = []string{
-	"spelling", "platform", "guard", "trace", "probe", "isa", "inspect", "unstripped", "crash", "archive", "npm", "rustdist", "crates", "node", "catalog", "project", "lock", "store", "fetch", "resolve", "compose", "env", "hosttools", "plan", "cache", "jobs", "execute", "emulate", "bench", "image",
+	"lazyregexp", "spelling", "platform", "guard", "trace", "probe", "isa", "inspect", "unstripped", "crash", "archive", "npm", "rustdist", "crates", "node", "catalog", "project", "lock", "store", "fetch", "resolve", "compose", "env", "hosttools", "plan", "cache", "jobs", "execute", "emulate", "bench", "image",
 }
 
 // alone are import paths, by prefix, that one package has to itself.

@@ -9,12 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
+
 	"slices"
 	"strings"
 
 	"github.com/gofrs/flock"
 
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/plan"
 )
 
@@ -24,7 +25,7 @@ import (
 // core/compiler/fingerprint) and compiles what is not as it wants it.
 
 // unitHash is how cargo tells units apart in the names of their files.
-var unitHash = regexp.MustCompile(`-([0-9a-f]{16})(?:\.|$)`)
+var unitHash = lazyregexp.New(`-([0-9a-f]{16})(?:\.|$)`)
 
 // hostUnits are the hashes of what cargo compiled for the host out of crates that lie outside of the project, by the
 // profile's directory. file has cargo's messages, target is cargo's directory. Where a crate lies in the project, its

@@ -11,10 +11,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
+
 	"slices"
 	"strings"
 
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/plan"
 )
 
@@ -30,7 +31,7 @@ type goPackage struct {
 }
 
 // importsC tells Go source with C in it.
-var importsC = regexp.MustCompile(`(?m)^import[ \t]*(\([^)]*)?"C"`)
+var importsC = lazyregexp.New(`(?m)^import[ \t]*(\([^)]*)?"C"`)
 
 // unseen are the sources with C, and those in assembly, that the build system looked at alone: their result is one that
 // it had, and what that was made from nobody saw.

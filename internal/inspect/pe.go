@@ -5,11 +5,12 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"regexp"
+
 	"slices"
 	"strconv"
 	"strings"
 
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/platform"
 )
 
@@ -392,7 +393,7 @@ func (f *peFile) debugDirectory(r *Report, directory func(int) (uint32, uint32))
 	return nil
 }
 
-var gccString = regexp.MustCompile(`GCC: \([^)\x00]{1,60}\) [0-9][0-9.]*[^\x00]{0,30}`)
+var gccString = lazyregexp.New(`GCC: \([^)\x00]{1,60}\) [0-9][0-9.]*[^\x00]{0,30}`)
 
 // origin finds who compiled it.
 func (f *peFile) origin(r *Report) error {

@@ -1,10 +1,11 @@
 package isa
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // Rust's way to keep an answer is a value of an enum: what makes one asks the machine, and who has one matches it, a
@@ -12,10 +13,10 @@ import (
 // seen; that the crate asks is.
 
 // crateRoot is a crate's root in a name of Rust's v0 mangling (RFC 2603, "Path: Crate root"), with its disambiguator.
-var crateRoot = regexp.MustCompile(`Cs[0-9A-Za-z]*_([0-9]+)_?`)
+var crateRoot = lazyregexp.New(`Cs[0-9A-Za-z]*_([0-9]+)_?`)
 
 // legacyName is a name of Rust's older mangling, which ends in a hash.
-var legacyName = regexp.MustCompile(`^_ZN([0-9]+)(\S+)17h[0-9a-f]{16}E`)
+var legacyName = lazyregexp.New(`^_ZN([0-9]+)(\S+)17h[0-9a-f]{16}E`)
 
 // crateOf is the crate that a function was written in, by its mangled name; "" where that is none of Rust's. Of an
 // implementation it is that of the type.
