@@ -252,15 +252,26 @@ type Archive struct {
 	indexes    map[string]*indexOnce
 	packuments map[string]*packumentOnce
 	manifests  map[string]*manifestOnce
+	recent     []*indexOnce    // whose indexes are in memory, the one asked for last at the end
 	have       map[string]bool // SHA-256 of files that mirrors were found to have
 }
 
+// An indexOnce is one index of a suite and an architecture: its file is looked up once, and read again where it was let
+// go meanwhile.
 type indexOnce struct {
-	once  sync.Once
-	index *archive.Index
-	date  time.Time
-	err   error
+	once      sync.Once
+	path, sum string // the file and its SHA-256
+	date      time.Time
+	err       error
+
+	mu    sync.Mutex
+	index *archive.Index // nil where it is not in memory
+	fault error          // why it cannot be read
 }
+
+// inMemory is how many indexes are held beside those that are in use. One takes 30 MB, and a project for eleven platforms
+// asks some twenty.
+const inMemory = 3
 
 // Update returns the lock with an entry for every request. Entries that are there stay; with update they are all chosen
 // anew. Entries that no request asks for are dropped where prune is set. Where there are requests that nothing can
@@ -809,17 +820,39 @@ func (a *Archive) index(ctx context.Context, suite, arch string, before time.Tim
 	}
 	a.mu.Unlock()
 	o.once.Do(func() {
-		var path, sum string
-		path, o.date, o.err = a.file(ctx, suite, before, func(r *archive.Release) (string, archive.FileHash, error) {
+		o.path, o.date, o.err = a.file(ctx, suite, before, func(r *archive.Release) (string, archive.FileHash, error) {
 			_, byHash, hash, err := r.Index("main", arch)
-			sum = hash.SHA256
+			o.sum = hash.SHA256
 			return byHash, hash, err
 		})
-		if o.err == nil {
-			o.index, o.err = a.packages(ctx, path, sum)
-		}
 	})
-	return o.index, o.date, o.err
+	if o.err != nil {
+		return nil, o.date, o.err
+	}
+	o.mu.Lock()
+	if o.index == nil && o.fault == nil {
+		o.index, o.fault = a.packages(ctx, o.path, o.sum)
+	}
+	ix, err := o.index, o.fault
+	o.mu.Unlock()
+	a.holds(o)
+	return ix, o.date, err
+}
+
+// holds lets the index go that was asked for longest ago, where there are too many.
+func (a *Archive) holds(o *indexOnce) {
+	a.mu.Lock()
+	a.recent = append(slices.DeleteFunc(a.recent, func(r *indexOnce) bool { return r == o }), o)
+	var old *indexOnce
+	if len(a.recent) > inMemory {
+		old, a.recent = a.recent[0], a.recent[1:]
+	}
+	a.mu.Unlock()
+	if old != nil {
+		old.mu.Lock()
+		old.index = nil
+		old.mu.Unlock()
+	}
 }
 
 // File fetches a file that a suite's Release names by hash, trying each mirror, and on each the suite's alias where the
