@@ -790,7 +790,7 @@ func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Inde
 			return err
 		}
 		defer out.Close()
-		z, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+		z, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			return err
 		}
