@@ -66,6 +66,7 @@ type Index struct {
 	byName map[string]int32 // first stanza of a name; place.next leads on
 	blocks [][]byte         // zstd
 	filled []byte           // the block that is not full yet
+	packed []byte           // the last one, to be used again
 
 	mu    sync.Mutex
 	block int32 // which one text is, where that is not nil
@@ -237,12 +238,14 @@ func parseIndex(r io.Reader, keep *fields) (*Index, error) {
 		buf = buf[:copy(buf, buf[whole:])]
 	}
 	ix.seal()
+	ix.filled, ix.packed, ix.places = nil, nil, slices.Clip(ix.places)
 	return ix, nil
 }
 
 // seal compresses the block that was being filled.
 func (ix *Index) seal() {
-	ix.blocks = append(ix.blocks, blockWriter().EncodeAll(ix.filled, nil))
+	ix.packed = blockWriter().EncodeAll(ix.filled, ix.packed[:0])
+	ix.blocks = append(ix.blocks, bytes.Clone(ix.packed)) // what EncodeAll makes has room for all that it might have been
 	ix.filled = ix.filled[:0]
 }
 

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-
 	"slices"
 	"strings"
 

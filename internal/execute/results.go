@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-
 	"slices"
 	"strings"
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
-
 	"runtime/debug"
 	"slices"
 	"strings"

@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
 	"slices"
 	"strconv"
 	"strings"

@@ -5,7 +5,6 @@ package probe
 
 import (
 	"path"
-
 	"strconv"
 	"strings"
 

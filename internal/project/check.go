@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-
 	"slices"
 	"strconv"
 	"strings"
