@@ -224,7 +224,7 @@ func place(a *plan.Action, from, to string) (size int64, sum string, err error) 
 	if err != nil {
 		return 0, "", err
 	}
-	tmp, err := os.CreateTemp(placing(a), "file-*")
+	tmp, err := placingFile(a)
 	if err != nil {
 		return 0, "", err
 	}
@@ -266,7 +266,7 @@ func place(a *plan.Action, from, to string) (size int64, sum string, err error) 
 
 // placeKept is place of a file of a kept result.
 func (r *runner) placeKept(a *plan.Action, o output, to string) (size int64, sum string, err error) {
-	tmp, err := os.CreateTemp(placing(a), "file-*")
+	tmp, err := placingFile(a)
 	if err != nil {
 		return 0, "", err
 	}
@@ -282,8 +282,16 @@ func (r *runner) placeKept(a *plan.Action, o output, to string) (size int64, sum
 	return info.Size(), o.Kept, moved(a, tmp.Name(), to)
 }
 
-// placing is the directory in which an action's artifacts are made.
+// placing is the directory in which an action's artifacts are made. It is there while one is.
 func placing(a *plan.Action) string { return filepath.Join(filepath.Dir(a.State), "placing") }
+
+// placingFile is a new file in it.
+func placingFile(a *plan.Action) (*os.File, error) {
+	if err := os.MkdirAll(placing(a), 0o755); err != nil {
+		return nil, err
+	}
+	return os.CreateTemp(placing(a), "file-*")
+}
 
 // moved renames a whole file into dist. Where that is on another file system, it is copied there under another name
 // first.
@@ -337,7 +345,7 @@ const halfway = ".xbuild-"
 
 // cleared removes from an action's directories what a run that was killed was making there.
 func cleared(a *plan.Action, outputs []output) error {
-	if err := errors.Join(removeAll(placing(a)), os.MkdirAll(placing(a), 0o755)); err != nil {
+	if err := removeAll(placing(a)); err != nil {
 		return err
 	}
 	dirs := map[string]bool{}
