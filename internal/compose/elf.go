@@ -52,7 +52,7 @@ func relocate(path, interp, rpath string) error {
 	return os.Rename(tmp, path)
 }
 
-// relocated returns the edited file, nil where nothing has to change.
+// relocated returns the edited file, nil where nothing has to change. It edits in place.
 func relocated(data []byte, interp, rpath string) ([]byte, error) {
 	le := binary.LittleEndian
 	if len(data) < 64 || !bytes.HasPrefix(data, []byte(elf.ELFMAG)) || elf.Class(data[4]) != elf.ELFCLASS64 || elf.Data(data[5]) != elf.ELFDATA2LSB {
@@ -92,7 +92,7 @@ func relocated(data []byte, interp, rpath string) ([]byte, error) {
 	if dynamicAt < 0 {
 		return nil, errNotDynamic
 	}
-	out := bytes.Clone(data)
+	out := data // in place: with clang's libraries, a copy would be what xbuild needs the most memory for
 	dynamic := out[progs[dynamicAt].Off:][:progs[dynamicAt].Filesz]
 	entry := func(tag elf.DynTag) []byte {
 		for at := 0; at+16 <= len(dynamic); at += 16 {
