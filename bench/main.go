@@ -25,14 +25,17 @@ import (
 	"xbuild/internal/platform"
 )
 
-const usage = `usage: go run ./bench [-only env,build,kept,compile,fetch] [-n ROUNDS] [-work DIR]
+const usage = `usage: go run ./bench [-only ` + names + `] [-n ROUNDS] [-work DIR]
 
 Prints a table of medians. With -work, DIR stays, and the next run need not build examples/all again.
 `
 
+// names are the measurements.
+const names = "start,build,kept,compile,real,cargo,fetch,sizes,memory"
+
 func main() {
-	only := flag.String("only", "env,build,kept,compile,fetch", "what to measure")
-	n := flag.Int("n", 3, "rounds of the long measurements, compile and fetch")
+	only := flag.String("only", names, "what to measure")
+	n := flag.Int("n", 3, "rounds of the long measurements: compile, real, cargo and fetch")
 	work := flag.String("work", "", "scratch folder that stays (default: one that goes)")
 	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	flag.Parse()
@@ -86,10 +89,13 @@ func run(ctx context.Context, only []string, rounds int, work string) error {
 		name string
 		rows func() ([]row, error)
 	}
-	all := []measurement{{"env", b.env}, {"build", b.nothing}, {"kept", b.kept}, {"compile", b.compile}, {"fetch", b.fetch}}
+	all := []measurement{
+		{"start", b.start}, {"build", b.nothing}, {"kept", b.kept}, {"compile", b.compile}, {"real", b.real}, {"cargo", b.cargo},
+		{"fetch", b.fetch}, {"sizes", b.sizes}, {"memory", b.memory},
+	}
 	for _, name := range only {
 		if !slices.ContainsFunc(all, func(m measurement) bool { return m.name == name }) {
-			return fmt.Errorf("-only: unknown measurement %q (want env, build, kept, compile, fetch)", name)
+			return fmt.Errorf("-only: unknown measurement %q (want one of %s)", name, names)
 		}
 	}
 	var rows []row
@@ -137,23 +143,31 @@ func (b *bench) time(dir string, environ []string, argv ...string) (cost, error)
 	return cost{wall, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
 }
 
-// pairs runs two things in turns, A B A B, so that what else the machine does weighs on both. The first ones warm the
+// turns runs several things in turns, A B A B, so that what else the machine does weighs on all. The first ones warm the
 // caches and do not count.
-func pairs(warm, n int, ours, byHand func() (cost, error)) (a, b []cost, err error) {
-	for i := range warm + n {
-		ca, err := ours()
-		if err != nil {
-			return nil, nil, err
-		}
-		cb, err := byHand()
-		if err != nil {
-			return nil, nil, err
-		}
-		if i >= warm {
-			a, b = append(a, ca), append(b, cb)
+func turns(warm, n int, things ...func() (cost, error)) ([][]cost, error) {
+	costs := make([][]cost, len(things))
+	for round := range warm + n {
+		for i, do := range things {
+			c, err := do()
+			if err != nil {
+				return nil, err
+			}
+			if round >= warm {
+				costs[i] = append(costs[i], c)
+			}
 		}
 	}
-	return a, b, nil
+	return costs, nil
+}
+
+// pairs is turns of two.
+func pairs(warm, n int, ours, byHand func() (cost, error)) (a, b []cost, err error) {
+	costs, err := turns(warm, n, ours, byHand)
+	if err != nil {
+		return nil, nil, err
+	}
+	return costs[0], costs[1], nil
 }
 
 func wall(c cost) time.Duration { return c.wall }
@@ -197,7 +211,7 @@ func (b *bench) project() (string, error) {
 	if err := errors.Join(os.RemoveAll(tmp), os.MkdirAll(tmp, 0o755)); err != nil {
 		return "", err
 	}
-	for _, part := range []string{"xbuild.toml", "native", "go", "cgo"} {
+	for _, part := range []string{"xbuild.toml", "native", "go", "cgo", "rust"} {
 		from := filepath.Join(b.root, "examples/all", part)
 		st, err := os.Stat(from)
 		if err != nil {
@@ -218,24 +232,6 @@ func (b *bench) project() (string, error) {
 	return dir, os.Rename(tmp, dir)
 }
 
-// env is xbuild env with a warm store, beside the least that a process costs.
-func (b *bench) env() ([]row, error) {
-	dir, err := b.project()
-	if err != nil {
-		return nil, err
-	}
-	a, h, err := pairs(1, 40,
-		func() (cost, error) { return b.time(dir, nil, b.xbuild, "env", "-p", "linux/arm64") },
-		func() (cost, error) { return b.time(dir, nil, "/bin/true") })
-	if err != nil {
-		return nil, err
-	}
-	return []row{
-		{"`xbuild env -p linux/arm64`, warm store, wall clock; by hand: `/bin/true`", ms(median(a, wall)), ms(median(h, wall)), "", "15 ms"},
-		{"the same, user + system", ms(median(a, cpu)), ms(median(h, cpu)), "", ""},
-	}, nil
-}
-
 // kept is xbuild build of what was built elsewhere, beside a copy of dist.
 func (b *bench) kept() ([]row, error) {
 	dir, err := b.project()
@@ -253,7 +249,7 @@ func (b *bench) kept() ([]row, error) {
 		if err := os.MkdirAll(at, 0o755); err != nil {
 			return cost{}, err
 		}
-		for _, part := range []string{"xbuild.toml", "xbuild.lock", "native", "go", "cgo"} {
+		for _, part := range []string{"xbuild.toml", "xbuild.lock", "native", "go", "cgo", "rust"} {
 			if _, err := b.time(dir, nil, "cp", "-r", part, at); err != nil {
 				return cost{}, err
 			}
@@ -279,44 +275,8 @@ func (b *bench) kept() ([]row, error) {
 		return nil, err
 	}
 	return []row{
-		{"`xbuild build` in another directory from kept results, 6 targets x 11 platforms, wall clock; by hand: `cp -r dist`", ms(median(a, wall)), ms(median(h, wall)), ratio(a, h, wall), "3"},
+		{"`xbuild build` in another directory from kept results, 7 targets x 11 platforms, wall clock; by hand: `cp -r dist`", ms(median(a, wall)), ms(median(h, wall)), ratio(a, h, wall), "3"},
 		{"the same, user + system", ms(median(a, cpu)), ms(median(h, cpu)), ratio(a, h, cpu), ""},
-	}, nil
-}
-
-// nothing is xbuild build when all is built.
-func (b *bench) nothing() ([]row, error) {
-	dir, err := b.project()
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprintln(os.Stderr, "bench: building examples/all first")
-	build := func() (cost, error) { return b.time(dir, nil, b.xbuild, "build") }
-	if _, err := build(); err != nil {
-		return nil, err
-	}
-	var costs []cost
-	for i := range 16 {
-		cmd := exec.CommandContext(b.ctx, b.xbuild, "build")
-		cmd.Dir = dir
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			return nil, err
-		}
-		if !strings.Contains(string(out), "0 built, 77 up to date") {
-			return nil, fmt.Errorf("there was something to do: %s", out)
-		}
-		c, err := build()
-		if err != nil {
-			return nil, err
-		}
-		if i > 0 {
-			costs = append(costs, c)
-		}
-	}
-	return []row{
-		{"`xbuild build`, nothing to do, 7 targets x 11 platforms, wall clock", ms(median(costs, wall)), "", "", "100 ms"},
-		{"the same, user + system", ms(median(costs, cpu)), "", "", ""},
 	}, nil
 }
 
@@ -426,12 +386,17 @@ func byHandCompiler(cc string) ([]string, error) {
 	return argv, nil
 }
 
+// mirror is where packages are fetched from, on both sides.
+func mirror() string {
+	if m, _, _ := strings.Cut(os.Getenv("XBUILD_DEBIAN_MIRROR"), ","); m != "" {
+		return strings.TrimRight(m, "/")
+	}
+	return append(debian.HostMirrors("/"), debian.Public...)[0]
+}
+
 // fetch is all that one C target needs, from the mirror into an empty store, beside curl and tar for the same files.
 func (b *bench) fetch() ([]row, error) {
-	mirror := strings.TrimRight(os.Getenv("XBUILD_DEBIAN_MIRROR"), "/")
-	if mirror == "" {
-		mirror = append(debian.HostMirrors("/"), debian.Public...)[0]
-	}
+	mirror := mirror()
 	dir := filepath.Join(b.work, "one")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -502,12 +467,15 @@ func (b *bench) fetch() ([]row, error) {
 	const script = `set -eu
 curl --silent --show-error --fail --location --parallel --parallel-max 8 --config ../curl.config
 mkdir tree
-unpack() { case $(ar t "$1") in
-*data.tar.xz*) ar p "$1" data.tar.xz | xz -dc | tar x -C tree ;;
+cat > unpack <<'end'
+set -eu
+case $(ar t "$1") in
+*data.tar.xz*) ar p "$1" data.tar.xz | xz -dc -T0 | tar x -C tree ;;
 *data.tar.zst*) ar p "$1" data.tar.zst | zstd -dc | tar x -C tree ;;
 *) echo "$1: neither xz nor zstd" >&2; exit 1 ;;
-esac; }
-for deb in *.deb; do unpack "$deb"; done
+esac
+end
+ls -S *.deb | xargs -n 1 -P "$(nproc)" sh unpack
 `
 	byHand := func() (cost, error) {
 		path, err := fresh("by-hand")
@@ -522,7 +490,7 @@ for deb in *.deb; do unpack "$deb"; done
 	}
 	what := fmt.Sprintf("fetch + unpack clang and one sysroot (%d files, %.0f MB)", len(files), float64(size)/1e6)
 	return []row{
-		{what + ", wall clock", seconds(median(a, wall)), seconds(median(h, wall)), ratio(a, h, wall), "1.5"},
+		{what + ", wall clock", seconds(median(a, wall)), seconds(median(h, wall)), ratio(a, h, wall), "1.1"},
 		{"the same, user + system", seconds(median(a, cpu)), seconds(median(h, cpu)), ratio(a, h, cpu), ""},
 	}, nil
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -65,6 +67,7 @@ func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e))
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
+	collectLater()
 	alone := guard.Worker()
 	if dir := os.Getenv(unstripped.Variable); dir != "" && len(args) > 1 && args[0] == "unstripped" {
 		return stripped(dir, args[1], args[2:]) // no command of a user's: the tools of a build call it
@@ -80,6 +83,13 @@ func run(args []string) int {
 	if err != nil {
 		report(err)
 		return exitFailed
+	}
+	if alone == nil && len(args) > 0 && slices.Contains(working, args[0]) {
+		// The worker reads the command line, and says what is wrong with it.
+		if code, ok := guard.Work(); ok {
+			execute.SweepTemporary(os.TempDir())
+			return code
+		}
 	}
 	var cli CLI
 	code := -1
@@ -137,6 +147,16 @@ func exitCode(ctx context.Context, err error) int {
 	}
 	report(err)
 	return exitFailed
+}
+
+// collectLater puts off the first collection of garbage from 4 MB to 16: most commands are at their end before. From the
+// first one on all is as usual.
+func collectLater() {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	usual := debug.SetGCPercent(400)
+	runtime.SetFinalizer(new([16]byte), func(*[16]byte) { debug.SetGCPercent(usual) })
 }
 
 // working are the commands that run build systems. They do so in a process of their own (package guard).
@@ -204,6 +224,10 @@ func newParser(cli *CLI, options ...kong.Option) (*kong.Kong, error) {
 // enter goes to the directory that -C names, before anything else is read: every path is then one as seen from there.
 // It returns the directory, "" where none is named. A worker is there already: who waits for it went there.
 func enter(args []string, worker bool) (string, error) {
+	// Reading the command line costs what most of the rest of a short command does: once, where nothing can name one.
+	if os.Getenv("XBUILD_DIRECTORY") == "" && !slices.ContainsFunc(args, mayName) {
+		return "", nil
+	}
 	var cli CLI
 	parser, err := newParser(&cli, kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) {}))
 	if err != nil {
@@ -226,6 +250,11 @@ func enter(args []string, worker bool) (string, error) {
 		os.Setenv("XBUILD_DIRECTORY", cli.Dir)
 	}
 	return cli.Dir, nil
+}
+
+// mayName says that an argument may be -C, alone or behind other letters, or --directory.
+func mayName(arg string) bool {
+	return strings.HasPrefix(arg, "--d") || strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && strings.Contains(arg, "C")
 }
 
 // stripped runs a tool of a build that strips, after what it takes away was kept.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // ErrNoPackage is what a package that an index does not hold fails with.
@@ -57,19 +59,52 @@ type SourceFile struct {
 
 // An Index is the packages of one suite and architecture. It keeps the fields
 // that are used, as text, and reads them when a package is asked for: of 69,000
-// stanzas some hundred are ever looked at.
+// stanzas some hundred are ever looked at. The text is kept compressed: a
+// project for eleven platforms looks into twenty indexes.
 type Index struct {
-	stanzas []stanza
-	byName  map[string]int32 // first stanza of a name; stanza.next leads on
+	places []place
+	byName map[string]int32 // first stanza of a name; place.next leads on
+	blocks [][]byte         // zstd
+	filled []byte           // the block that is not full yet
+	packed []byte           // the last one, to be used again
+
+	mu    sync.Mutex
+	block int32 // which one text is, where that is not nil
+	text  []byte
 
 	provided  sync.Once
 	providers map[string][]int32 // virtual name -> stanzas
 }
 
+// A place is where a stanza lies.
+type place struct {
+	block, at, size int32
+	next            int32 // stanza of the same name; -1 ends
+}
+
 type stanza struct {
 	text string // wanted fields only, one a line
-	next int32  // -1 ends
 }
+
+// blockSize is what of the text is compressed, and read, at once.
+const blockSize = 64 << 10
+
+var (
+	blockWriter = sync.OnceValue(func() *zstd.Encoder {
+		z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(blockSize), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
+		if err != nil {
+			panic(err) // of the options
+		}
+		return z
+	})
+	blockReader = sync.OnceValue(func() *zstd.Decoder {
+		z, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecoderConcurrency(0))
+		if err != nil {
+			panic(err)
+		}
+		return z
+	})
+)
 
 // Sources is the source packages of one suite.
 type Sources struct{ index *Index }
@@ -202,13 +237,37 @@ func parseIndex(r io.Reader, keep *fields) (*Index, error) {
 		}
 		buf = buf[:copy(buf, buf[whole:])]
 	}
+	ix.seal()
+	ix.filled, ix.packed, ix.places = nil, nil, slices.Clip(ix.places)
 	return ix, nil
+}
+
+// seal compresses the block that was being filled.
+func (ix *Index) seal() {
+	ix.packed = blockWriter().EncodeAll(ix.filled, ix.packed[:0])
+	ix.blocks = append(ix.blocks, bytes.Clone(ix.packed)) // what EncodeAll makes has room for all that it might have been
+	ix.filled = ix.filled[:0]
+}
+
+// stanza reads a stanza.
+func (ix *Index) stanza(i int) stanza {
+	at := ix.places[i]
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if ix.text == nil || ix.block != at.block {
+		text, err := blockReader().DecodeAll(ix.blocks[at.block], ix.text[:0])
+		if err != nil {
+			panic(err) // this process has written it
+		}
+		ix.block, ix.text = at.block, text
+	}
+	return stanza{string(ix.text[at.at : at.at+at.size])}
 }
 
 // Write writes the index as ParsePackages reads it: the fields that are used, of Debian's a third of the text.
 func (ix *Index) Write(w io.Writer) error {
-	for _, s := range ix.stanzas {
-		if _, err := io.WriteString(w, s.text); err != nil {
+	for i := range ix.places {
+		if _, err := io.WriteString(w, ix.stanza(i).text); err != nil {
 			return err
 		}
 		if _, err := io.WriteString(w, "\n"); err != nil {
@@ -222,20 +281,24 @@ func (ix *Index) add(kept []byte) error {
 	if len(kept) == 0 {
 		return nil
 	}
-	s := stanza{text: string(kept), next: -1}
-	name := s.field("Package")
+	name := stanza{string(kept)}.field("Package")
 	if !validName(name) {
-		return fmt.Errorf("index: stanza %d has the package name %q", len(ix.stanzas)+1, name)
+		return fmt.Errorf("index: stanza %d has the package name %q", len(ix.places)+1, name)
 	}
-	at := int32(len(ix.stanzas))
+	if len(ix.filled) > 0 && len(ix.filled)+len(kept) > blockSize {
+		ix.seal()
+	}
+	p := place{block: int32(len(ix.blocks)), at: int32(len(ix.filled)), size: int32(len(kept)), next: -1}
+	ix.filled = append(ix.filled, kept...)
+	at := int32(len(ix.places))
 	if first, ok := ix.byName[name]; ok {
-		s.next = ix.stanzas[first].next
-		ix.stanzas = append(ix.stanzas, s)
-		ix.stanzas[first].next = at
+		p.next = ix.places[first].next
+		ix.places = append(ix.places, p)
+		ix.places[first].next = at
 		return nil
 	}
-	ix.stanzas = append(ix.stanzas, s)
-	ix.byName[name] = at
+	ix.places = append(ix.places, p)
+	ix.byName[strings.Clone(name)] = at // the name alone, not all of the stanza
 	return nil
 }
 
@@ -263,7 +326,7 @@ func (s stanza) field(name string) string {
 }
 
 // Len is the number of stanzas.
-func (ix *Index) Len() int { return len(ix.stanzas) }
+func (ix *Index) Len() int { return len(ix.places) }
 
 // Names returns the names of all packages, sorted.
 func (ix *Index) Names() []string {
@@ -292,8 +355,8 @@ func (ix *Index) versions(name string) ([]Package, error) {
 		return nil, nil
 	}
 	var found []Package
-	for ; at >= 0; at = ix.stanzas[at].next {
-		p, err := ix.stanzas[at].parse()
+	for ; at >= 0; at = ix.places[at].next {
+		p, err := ix.stanza(int(at)).parse()
 		if err != nil {
 			return nil, err
 		}
@@ -362,21 +425,21 @@ func parseProvides(field string) ([]Dependency, error) {
 func (ix *Index) providersOf(name string) ([]Package, error) {
 	ix.provided.Do(func() {
 		ix.providers = map[string][]int32{}
-		for i, s := range ix.stanzas {
-			if field := s.field("Provides"); field != "" {
+		for i := range ix.places {
+			if field := ix.stanza(i).field("Provides"); field != "" {
 				for one := range strings.SplitSeq(field, ",") {
 					one = strings.TrimSpace(one)
 					if end := strings.IndexAny(one, " (:"); end >= 0 {
 						one = one[:end]
 					}
-					ix.providers[one] = append(ix.providers[one], int32(i))
+					ix.providers[strings.Clone(one)] = append(ix.providers[one], int32(i)) // not all of the stanza
 				}
 			}
 		}
 	})
 	var found []Package
 	for _, at := range ix.providers[name] {
-		p, err := ix.stanzas[at].parse()
+		p, err := ix.stanza(int(at)).parse()
 		if err != nil {
 			return nil, err
 		}
@@ -392,8 +455,8 @@ func (s *Sources) Lookup(name string) ([]SourcePackage, error) {
 	if !ok {
 		return nil, s.index.missing(name, "")
 	}
-	for ; at >= 0; at = s.index.stanzas[at].next {
-		p, err := s.index.stanzas[at].parseSource()
+	for ; at >= 0; at = s.index.places[at].next {
+		p, err := s.index.stanza(int(at)).parseSource()
 		if err != nil {
 			return nil, err
 		}

@@ -24,8 +24,11 @@ import (
 const (
 	xzChunk   = 256 << 10 // what is decoded in one go
 	xzDictMax = 128 << 20 // what a hostile header can make us allocate: xz -9 takes 64 MiB, the Rust project 128 (rustc-1.95.0, "xz -lvv")
-	// maxAhead bounds what one block may hold decoded before it is read.
-	maxAhead = 64 << 20
+	// maxAhead bounds what one block may hold decoded before its turn comes: dpkg-deb makes blocks of 24 MiB, three
+	// times the dictionary.
+	maxAhead = 24 << 20
+	// atHead is the same for the block that is read now.
+	atHead = 2 << 20
 	// maxXZIndex bounds the index: a record is at most 18 bytes, a block at least 12 kB in practice.
 	maxXZIndex = 16 << 20
 )
@@ -37,8 +40,9 @@ var (
 	// unpacked in parallel as well as blocks.
 	decoding = semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))
 	// ahead is the memory that all readers together may fill with blocks that
-	// are not read yet.
-	ahead = semaphore.NewWeighted(512 << 20)
+	// are not read yet: what all processors can decode at once.
+	ahead    = semaphore.NewWeighted(allAhead)
+	allAhead = int64(runtime.GOMAXPROCS(0)) * maxAhead
 
 	xzChunks   = sync.Pool{New: func() any { return new([xzChunk]byte) }}
 	xzDecoders = sync.Pool{New: func() any { z, _ := xz.NewReader(nil, xzDictMax); return z }}
@@ -118,7 +122,11 @@ func (z *xzReader) Read(p []byte) (int, error) {
 func (z *xzReader) start() {
 	for len(z.blocks) > 0 && len(z.queue) < z.width {
 		b := z.blocks[0]
-		s := &xzStream{reserved: min(max(b.size, xzChunk), maxAhead)}
+		most := int64(maxAhead)
+		if len(z.queue) == 0 {
+			most = atHead
+		}
+		s := &xzStream{reserved: min(max(b.size, xzChunk), most)}
 		if !ahead.TryAcquire(s.reserved) {
 			if len(z.queue) > 0 {
 				return

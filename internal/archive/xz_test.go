@@ -148,10 +148,10 @@ func TestXZReadersTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if !ahead.TryAcquire(512 << 20) {
+	if !ahead.TryAcquire(allAhead) {
 		t.Error("closed readers keep memory reserved")
 	} else {
-		ahead.Release(512 << 20)
+		ahead.Release(allAhead)
 	}
 }
 
@@ -159,10 +159,10 @@ func TestXZReadersTogether(t *testing.T) {
 func TestXZReaderWithoutMemory(t *testing.T) {
 	data := sample(shorter(2 << 20))
 	file := compressXZ(t, data, int64(shorter(1<<20)))
-	if !ahead.TryAcquire(512 << 20) {
+	if !ahead.TryAcquire(allAhead) {
 		t.Fatal("somebody has it")
 	}
-	defer ahead.Release(512 << 20)
+	defer ahead.Release(allAhead)
 	if got, err := readXZ(file); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}

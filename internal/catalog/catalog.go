@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/BurntSushi/toml"
+	"golang.org/x/sync/errgroup"
 
 	"xbuild/internal/platform"
 	"xbuild/recipes"
@@ -412,14 +413,20 @@ func (s *Sysroot) Suite(name string) (Suite, bool) {
 // Load reads the embedded definitions, once.
 var Load = sync.OnceValues(func() (*Catalog, error) {
 	c := &Catalog{}
-	var err error
-	if c.Toolchains, err = read(toolchains.Files, "toolchains", func(t *Toolchain) string { return t.Name }); err != nil {
-		return nil, err
-	}
-	if c.Sysroots, err = read(sysroots.Files, "sysroots", func(s *Sysroot) string { return s.Name }); err != nil {
-		return nil, err
-	}
-	if c.Recipes, err = read(recipes.Files, "recipes", func(r *Recipe) string { return r.Name }); err != nil {
+	var g errgroup.Group // it is a third of what a short command does
+	g.Go(func() (err error) {
+		c.Toolchains, err = read(toolchains.Files, "toolchains", func(t *Toolchain) string { return t.Name })
+		return err
+	})
+	g.Go(func() (err error) {
+		c.Sysroots, err = read(sysroots.Files, "sysroots", func(s *Sysroot) string { return s.Name })
+		return err
+	})
+	g.Go(func() (err error) {
+		c.Recipes, err = read(recipes.Files, "recipes", func(r *Recipe) string { return r.Name })
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	for _, t := range c.Toolchains {

@@ -226,7 +226,7 @@ func place(a *action.Action, from, to string) (size int64, sum string, err error
 	if err != nil {
 		return 0, "", err
 	}
-	tmp, err := os.CreateTemp(placing(a), "file-*")
+	tmp, err := placingFile(a)
 	if err != nil {
 		return 0, "", err
 	}
@@ -268,7 +268,7 @@ func place(a *action.Action, from, to string) (size int64, sum string, err error
 
 // placeKept is place of a file of a kept result.
 func (r *runner) placeKept(a *action.Action, o output, to string) (size int64, sum string, err error) {
-	tmp, err := os.CreateTemp(placing(a), "file-*")
+	tmp, err := placingFile(a)
 	if err != nil {
 		return 0, "", err
 	}
@@ -284,8 +284,16 @@ func (r *runner) placeKept(a *action.Action, o output, to string) (size int64, s
 	return info.Size(), o.Kept, moved(a, tmp.Name(), to)
 }
 
-// placing is the directory in which an action's artifacts are made.
+// placing is the directory in which an action's artifacts are made. It is there while one is.
 func placing(a *action.Action) string { return filepath.Join(filepath.Dir(a.State), "placing") }
+
+// placingFile is a new file in it.
+func placingFile(a *action.Action) (*os.File, error) {
+	if err := os.MkdirAll(placing(a), 0o755); err != nil {
+		return nil, err
+	}
+	return os.CreateTemp(placing(a), "file-*")
+}
 
 // moved renames a whole file into dist. Where that is on another file system, it is copied there under another name
 // first.
@@ -339,7 +347,7 @@ const halfway = ".xbuild-"
 
 // cleared removes from an action's directories what a run that was killed was making there.
 func cleared(a *action.Action, outputs []output) error {
-	if err := errors.Join(disk.RemoveAll(placing(a)), os.MkdirAll(placing(a), 0o755)); err != nil {
+	if err := disk.RemoveAll(placing(a)); err != nil {
 		return err
 	}
 	dirs := map[string]bool{}

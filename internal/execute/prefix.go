@@ -11,13 +11,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"xbuild/internal/action"
 	"xbuild/internal/cache"
 	"xbuild/internal/disk"
+	"xbuild/internal/lazyregexp"
 )
 
 // The result of an action that others need is laid out beside its build directory as if it were installed: include,
@@ -203,8 +203,8 @@ func under(files map[string]laid, dir string) bool {
 }
 
 var (
-	pcVariable = regexp.MustCompile(`^([A-Za-z_.0-9]+\s*=\s*)/usr(?:/local)?(/\S*)?\s*$`)
-	pcFlag     = regexp.MustCompile(`(-[IL]\s*)/usr(?:/local)?(/[^\s"']*)`)
+	pcVariable = lazyregexp.New(`^([A-Za-z_.0-9]+\s*=\s*)/usr(?:/local)?(/\S*)?\s*$`)
+	pcFlag     = lazyregexp.New(`(-[IL]\s*)/usr(?:/local)?(/[^\s"']*)`)
 )
 
 // relocated is the text of a pkg-config file for a library that was installed to /usr and lies in a prefix. A flag that
@@ -510,7 +510,7 @@ func sharedIn(a *action.Action) []string {
 }
 
 // library is a word of an error that may be the name of a shared library.
-var library = regexp.MustCompile(`[A-Za-z0-9_+.-]+(?:\.so(?:\.[0-9.]+)?|\.dll)\b`)
+var library = lazyregexp.New(`[A-Za-z0-9_+.-]+(?:\.so(?:\.[0-9.]+)?|\.dll)\b`)
 
 // siblings adds to results that failed the advice to name a target that makes the library which they lack.
 func siblings(results []Result) {

@@ -11,11 +11,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"xbuild/internal/action"
+	"xbuild/internal/lazyregexp"
 )
 
 // Go keeps the results of packages in a cache, by all that it knows of. Of a package with C or assembly it does not
@@ -30,7 +30,7 @@ type goPackage struct {
 }
 
 // importsC tells Go source with C in it.
-var importsC = regexp.MustCompile(`(?m)^import[ \t]*(\([^)]*)?"C"`)
+var importsC = lazyregexp.New(`(?m)^import[ \t]*(\([^)]*)?"C"`)
 
 // unseen are the sources with C, and those in assembly, that the build system looked at alone: their result is one that
 // it had, and what that was made from nobody saw.

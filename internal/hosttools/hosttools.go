@@ -73,11 +73,37 @@ func group(name string) *Group {
 type Host struct {
 	Path     string                   // the PATH itself
 	programs func() map[string]string // name -> file, the first on PATH
+	listed   func() map[string]string // those of them that are on the list
 }
 
 // On returns the host with a PATH, whose directories are read once, when somebody asks.
 func On(path string) Host {
-	return Host{Path: path, programs: sync.OnceValue(func() map[string]string { return read(path) })}
+	programs := sync.OnceValue(func() map[string]string { return read(path) })
+	return Host{Path: path, programs: programs, listed: sync.OnceValue(func() map[string]string {
+		listed := map[string]string{}
+		for _, g := range Groups() {
+			for _, p := range g.Programs {
+				pick(programs(), p, listed)
+			}
+		}
+		return listed
+	})}
+}
+
+// pick adds the programs that a name or a glob is for, and says whether there is one.
+func pick(programs map[string]string, pattern string, to map[string]string) (found bool) {
+	if !strings.ContainsAny(pattern, `*?[`) || pattern == "[" {
+		if file, ok := programs[pattern]; ok {
+			to[pattern], found = file, true
+		}
+		return found
+	}
+	for name, file := range programs {
+		if ok, err := path.Match(pattern, name); err == nil && ok {
+			to[name], found = file, true
+		}
+	}
+	return found
 }
 
 // read reads the directories of a PATH. Relative ones are none of a build's: it runs in other directories than the
@@ -111,29 +137,10 @@ func (h Host) Visible(asked []string) (seen map[string]string, missing []string)
 	seen = map[string]string{}
 	var programs map[string]string
 	if h.programs != nil {
-		programs = h.programs()
-	}
-	add := func(pattern string) (found bool) {
-		if !strings.ContainsAny(pattern, `*?[`) || pattern == "[" {
-			if file, ok := programs[pattern]; ok {
-				seen[pattern], found = file, true
-			}
-			return found
-		}
-		for name, file := range programs {
-			if ok, err := path.Match(pattern, name); err == nil && ok {
-				seen[name], found = file, true
-			}
-		}
-		return found
-	}
-	for _, g := range Groups() {
-		for _, p := range g.Programs {
-			add(p)
-		}
+		programs, seen = h.programs(), maps.Clone(h.listed())
 	}
 	for _, name := range asked {
-		if !add(name) {
+		if !pick(programs, name, seen) {
 			missing = append(missing, name)
 		}
 	}

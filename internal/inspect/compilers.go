@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
-	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // compilers says who compiled and linked it: by section .comment, where each compiler and linker leaves a line; by the
@@ -69,8 +70,8 @@ func (e elfFile) compilers(r *Report) error {
 var (
 	// DW_AT_producer: "GNU C17 12.2.0 -mtune=…", "Debian clang version 19.1.7 (3)", "clang LLVM (rustc version
 	// 1.85.0)".
-	producers  = regexp.MustCompile(`(?:GNU (?:C|C\+\+|Fortran|Ada|GIMPLE|AS)[0-9]* [0-9][0-9.]*|[A-Za-z]* ?clang version [0-9][^\x00]{0,80}|clang LLVM \(rustc version [^)\x00]{1,60}\))`)
-	rustSource = regexp.MustCompile(`^/rustc[/-]([0-9a-f]{40}|[0-9]+\.[0-9]+\.[0-9]+[-+.a-z0-9]*)(?:-src)?/library/`)
+	producers  = lazyregexp.New(`(?:GNU (?:C|C\+\+|Fortran|Ada|GIMPLE|AS)[0-9]* [0-9][0-9.]*|[A-Za-z]* ?clang version [0-9][^\x00]{0,80}|clang LLVM \(rustc version [^)\x00]{1,60}\))`)
+	rustSource = lazyregexp.New(`^/rustc[/-]([0-9a-f]{40}|[0-9]+\.[0-9]+\.[0-9]+[-+.a-z0-9]*)(?:-src)?/library/`)
 )
 
 // rustStd finds the path of Rust's standard library, which panic messages hold: with the commit that it was built from,

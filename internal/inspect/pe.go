@@ -4,9 +4,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"slices"
 
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/object"
 	"xbuild/internal/platform"
 )
@@ -156,7 +156,7 @@ func (f peFile) debugDirectory(r *Report) error {
 	return nil
 }
 
-var gccString = regexp.MustCompile(`GCC: \([^)\x00]{1,60}\) [0-9][0-9.]*[^\x00]{0,30}`)
+var gccString = lazyregexp.New(`GCC: \([^)\x00]{1,60}\) [0-9][0-9.]*[^\x00]{0,30}`)
 
 // origin finds who compiled it.
 func (f peFile) origin(r *Report) error {

@@ -1,10 +1,11 @@
 package isa
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // Rust's way to keep an answer is a value of an enum: what makes one asks the machine, and who has one matches it, a
@@ -12,13 +13,13 @@ import (
 // of UnRAR's Rijndael). That the number stands for the answer is not seen; that the crate or the class asks is.
 
 // crateRoot is a crate's root in a name of Rust's v0 mangling (RFC 2603, "Path: Crate root"), with its disambiguator.
-var crateRoot = regexp.MustCompile(`Cs[0-9A-Za-z]*_([0-9]+)_?`)
+var crateRoot = lazyregexp.New(`Cs[0-9A-Za-z]*_([0-9]+)_?`)
 
 // legacyName is a name of Rust's older mangling, which ends in a hash.
-var legacyName = regexp.MustCompile(`^_ZN([0-9]+)(\S+)17h[0-9a-f]{16}E`)
+var legacyName = lazyregexp.New(`^_ZN([0-9]+)(\S+)17h[0-9a-f]{16}E`)
 
 // nestedName is a name of C++ with a scope (Itanium C++ ABI, 5.1.5, "Scope Encoding"); its parts follow.
-var nestedName = regexp.MustCompile(`^_ZN[rVK]*[RO]?([0-9].*)`)
+var nestedName = lazyregexp.New(`^_ZN[rVK]*[RO]?([0-9].*)`)
 
 // homeOf is where functions stand that share what they keep: the crate of a function of Rust, else the class or
 // namespace of one of C++. It is "" where the name does not tell.

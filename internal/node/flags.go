@@ -5,13 +5,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // gccAlone are flags of binding.gyp files that GCC takes and that say nothing to it, and that clang refuses.
 // -exceptions, meant for -fexceptions, is to GCC the linker's -e with the entry xceptions, which has no part in a
 // compilation (node-hid).
-var gccAlone = regexp.MustCompile(`(?m)^\t-exceptions( \\)?\n`)
+var gccAlone = lazyregexp.New(`(?m)^\t-exceptions( \\)?\n`)
 
 // DropFlags takes flags that only GCC takes out of the Makefiles that node-gyp's configure wrote, which have each flag
 // on a line of its own.

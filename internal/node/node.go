@@ -12,13 +12,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/BurntSushi/toml"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // A Build is what is made of a project for one platform.
@@ -150,7 +151,7 @@ func (p Package) install() string {
 func (p Package) Script() string { return p.install() }
 
 // builders are the commands in install scripts in whose place xbuild calls node-gyp, and those that do nothing.
-var builders = regexp.MustCompile(`^(exit( [0-9]+)?|true|:|echo [^>|]*) $|^(cross-env(-shell)? )?(\w+=\S* )*(node-gyp|node-gyp-build|node-gyp-build-optional-packages|prebuild-install|node-pre-gyp|pkg-prebuilds-verify|pkg-prebuilds-install|prebuild)( |$)`)
+var builders = lazyregexp.New(`^(exit( [0-9]+)?|true|:|echo [^>|]*) $|^(cross-env(-shell)? )?(\w+=\S* )*(node-gyp|node-gyp-build|node-gyp-build-optional-packages|prebuild-install|node-pre-gyp|pkg-prebuilds-verify|pkg-prebuilds-install|prebuild)( |$)`)
 
 // Prepares tells whether the package's install script does more than to compile with node-gyp or to look for a
 // prebuild: node-gyp may want what it makes.
@@ -192,7 +193,7 @@ var idle = sync.OnceValue(func() map[string]bool {
 })
 
 // forgiven ends a command line whose failure says nothing.
-var forgiven = regexp.MustCompile(`\|\| *(true|:|exit( 0)?|echo [^>|;&]*) *\)?$`)
+var forgiven = lazyregexp.New(`\|\| *(true|:|exit( 0)?|echo [^>|;&]*) *\)?$`)
 
 // Needless tells whether a package does without what its install scripts do: a table says so, or each line of them ends
 // well when it fails.
@@ -210,7 +211,7 @@ func (p Package) Needless() bool {
 }
 
 // commands separates the commands of a shell's line.
-var commands = regexp.MustCompile(`&&|\|\||;`)
+var commands = lazyregexp.New(`&&|\|\||;`)
 
 // loaders are the packages by which a native module finds its compiled file or fetches one: a package that depends on
 // one is native, whatever it holds.
@@ -298,8 +299,8 @@ func Installed(root string) ([]Package, error) {
 }
 
 var (
-	abiLine  = regexp.MustCompile(`(?m)^#define NODE_MODULE_VERSION (\d+)\s*$`)
-	napiLine = regexp.MustCompile(`(?m)^#define (?:NODE_API_SUPPORTED_VERSION_MAX|NAPI_VERSION)\s+(\d+)\s*$`)
+	abiLine  = lazyregexp.New(`(?m)^#define NODE_MODULE_VERSION (\d+)\s*$`)
+	napiLine = lazyregexp.New(`(?m)^#define (?:NODE_API_SUPPORTED_VERSION_MAX|NAPI_VERSION)\s+(\d+)\s*$`)
 )
 
 // ABI returns the number of Node's V8 interface in headers, process.versions.modules (node_version.h), and of the
@@ -331,7 +332,7 @@ var gccFlags = []string{"-mminimal-toc"}
 // node-addon-api convert to them and have an operator [] for uint32_t or size_t: where ptrdiff_t is int, x[0] could as
 // well be the pointer's own subscript (C++20, [over.built]/17), which clang refuses and g++ only warns of. Functions
 // have no subscript, and pointers to them the same size and calling convention.
-var handles = regexp.MustCompile(`(?m)^typedef struct (napi_value__|napi_callback_info__) ?\* ?(napi_\w+);$`)
+var handles = lazyregexp.New(`(?m)^typedef struct (napi_value__|napi_callback_info__) ?\* ?(napi_\w+);$`)
 
 const functionHandle = "#ifdef __cplusplus\ntypedef void (*$2)(struct $1*);\n#else\n$0\n#endif"
 

@@ -15,6 +15,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"xbuild/internal/hint"
+	"xbuild/internal/lazyregexp"
 )
 
 // A Workspace is what a project's packages are installed by: the directory with the lock file, which is the project's
@@ -131,10 +132,10 @@ func readWorkspace(dir, source string, there []lockFile) (Workspace, bool, error
 
 var (
 	// pnpmImporter are the packages in pnpm-lock.yaml: keys of "importers", two blanks in, each with a table.
-	pnpmImporter = regexp.MustCompile(`(?m)^  ['"]?([^\s'":][^'":]*)['"]?:(?: \{\})?$`)
-	pnpmLock     = regexp.MustCompile(`(?m)^lockfileVersion: ['"]?([0-9.]+)`)
-	berryLock    = regexp.MustCompile(`(?m)^__metadata:\s+version: ([0-9]+)`)
-	nodeLinker   = regexp.MustCompile(`(?m)^nodeLinker:\s*['"]?([\w-]+)`)
+	pnpmImporter = lazyregexp.New(`(?m)^  ['"]?([^\s'":][^'":]*)['"]?:(?: \{\})?$`)
+	pnpmLock     = lazyregexp.New(`(?m)^lockfileVersion: ['"]?([0-9.]+)`)
+	berryLock    = lazyregexp.New(`(?m)^__metadata:\s+version: ([0-9]+)`)
+	nodeLinker   = lazyregexp.New(`(?m)^nodeLinker:\s*['"]?([\w-]+)`)
 )
 
 // members finds the packages of a workspace: in the lock files of npm and pnpm, by the globs of package.json for yarn,

@@ -51,7 +51,7 @@ func Relocate(path, interp, rpath string) error {
 	return os.Rename(tmp, path)
 }
 
-// relocated returns the edited file, nil where nothing has to change.
+// relocated returns the edited file, nil where nothing has to change. It edits in place.
 func relocated(data []byte, interp, rpath string) ([]byte, error) {
 	e, err := beginEdit(data)
 	if err != nil {
@@ -116,7 +116,7 @@ func beginEdit(data []byte) (*edit, error) {
 	if dynamic < 0 {
 		return nil, errNotDynamic
 	}
-	e.out = bytes.Clone(data)
+	e.out = data // in place: with a copy of its libraries, a compiler would be what xbuild needs the most memory for
 	e.dynamic = e.out[e.Progs[dynamic].Off:][:e.Progs[dynamic].Filesz]
 	return e, nil
 }

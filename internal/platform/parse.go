@@ -2,10 +2,10 @@ package platform
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
 
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/spelling"
 )
 
@@ -53,7 +53,7 @@ var spellings = sync.OnceValue(func() []string {
 })
 
 // glibc is at version 2 since 1997, and so a floor can be told from the dot of a variant (arm64/v8.2).
-var floorRE = regexp.MustCompile(`^(.+)\.(2\.[0-9]{1,3})$`)
+var floorRE = lazyregexp.New(`^(.+)\.(2\.[0-9]{1,3})$`)
 
 // ParseFloor is Parse for a spelling that may end in a glibc floor, as cargo-zigbuild writes it:
 // aarch64-linux-gnu.2.17, linux/arm64.2.31, linux/arm64/v8.2.2.31. Without one the floor is empty.

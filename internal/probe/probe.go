@@ -5,11 +5,12 @@ package probe
 
 import (
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"mvdan.cc/sh/v3/shell"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // A Test is a program that was compiled to learn something and did not compile, as a log tells it.
@@ -32,8 +33,8 @@ type Test struct {
 var Formats = map[string]func(text, dir string) []Test{"autoconf": Autoconf, "cmake": CMake, "meson": Meson}
 
 var (
-	traced   = regexp.MustCompile(`^[^\s:|]+:(\d+): (.*)$`)
-	conftest = regexp.MustCompile(`^conftest\.[A-Za-z]+$`)
+	traced   = lazyregexp.New(`^[^\s:|]+:(\d+): (.*)$`)
+	conftest = lazyregexp.New(`^conftest\.[A-Za-z]+$`)
 )
 
 // Autoconf reads a config.log (Autoconf's manual, "config.log"): lines "configure:LINE: …" say what is checked, the
@@ -113,11 +114,11 @@ func failedProgram(lines []string, from int) (string, int) {
 }
 
 var (
-	runBuild = regexp.MustCompile(`Run Build Command\(s\): ?(.*?)(?: && .*)?$`)
-	changed  = regexp.MustCompile(`Change Dir: '?([^'\n]+?)'?$`)
-	variable = regexp.MustCompile(`(?m)^ *variable: "([^"]+)"`)
-	checks   = regexp.MustCompile(`(?m)^ *checks: *\n *- "([^"\n]+)"`)
-	exitCode = regexp.MustCompile(`(?m)^ *exitCode: (\d+)`)
+	runBuild = lazyregexp.New(`Run Build Command\(s\): ?(.*?)(?: && .*)?$`)
+	changed  = lazyregexp.New(`Change Dir: '?([^'\n]+?)'?$`)
+	variable = lazyregexp.New(`(?m)^ *variable: "([^"]+)"`)
+	checks   = lazyregexp.New(`(?m)^ *checks: *\n *- "([^"\n]+)"`)
+	exitCode = lazyregexp.New(`(?m)^ *exitCode: (\d+)`)
 )
 
 // CMake reads a CMakeConfigureLog.yaml (cmake-configure-log(7)) or, of releases before 3.26, a CMakeError.log. The
@@ -185,7 +186,7 @@ func CMake(text, _ string) []Test {
 	return out
 }
 
-var mesonCommand = regexp.MustCompile("^Command line: `(.*)` -> (\\d+)$")
+var mesonCommand = lazyregexp.New("^Command line: `(.*)` -> (\\d+)$")
 
 // Meson reads a meson-log.txt: the code, the command line with its status and what it printed, and behind that what the
 // answer was.

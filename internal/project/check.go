@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,15 +11,16 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/spelling"
 )
 
 var (
-	envName     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	packageName = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+$`) // Debian Policy, 5.6.7
-	targetName  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]*$`)
-	versionText = regexp.MustCompile(`[0-9]+(\.([0-9]+|[xX*]))*`)
-	prerelease  = regexp.MustCompile(`[0-9]-[0-9A-Za-z]`)
+	envName     = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	packageName = lazyregexp.New(`^[a-z0-9][a-z0-9+.-]+$`) // Debian Policy, 5.6.7
+	targetName  = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_.+-]*$`)
+	versionText = lazyregexp.New(`[0-9]+(\.([0-9]+|[xX*]))*`)
+	prerelease  = lazyregexp.New(`[0-9]-[0-9A-Za-z]`)
 )
 
 // checkConstraint says whether a version could satisfy a constraint.

@@ -8,6 +8,8 @@
 //   - A file in files/ and a tree in trees/ never change. Only the
 //     modification time of the file, or of the tree's manifest, moves: it says
 //     when the thing was last used, to the day.
+//   - Equal files of two trees may be one file (hard links). What writes into a
+//     tree, as nothing may, would damage both.
 //   - A tree counts only together with its manifest, which is in place before
 //     the tree is.
 //   - Whatever lies in tmp/ without a held flock belongs to nobody; the next

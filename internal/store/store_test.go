@@ -561,7 +561,9 @@ func TestVerify(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
 			tree := plant(t, s, "bad")
-			plant(t, s, "good")
+			if _, err := s.Tree(t.Context(), "good", func(tmp, _ string) error { return os.WriteFile(filepath.Join(tmp, "f"), []byte("its own"), 0o644) }); err != nil {
+				t.Fatal(err)
+			}
 			add(t, s, "good")
 			if err := d.do(tree); err != nil {
 				t.Fatal(err)
@@ -608,6 +610,79 @@ func TestVerify(t *testing.T) {
 		}
 		add(t, s, "text")
 	})
+}
+
+// Equal files of two trees are one, and each tree is whole without the other.
+func TestShare(t *testing.T) {
+	s := open(t)
+	a, b := plant(t, s, "a"), plant(t, s, "b")
+	one := func(p, q string) bool {
+		t.Helper()
+		sp, err := os.Lstat(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sq, err := os.Lstat(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return os.SameFile(sp, sq)
+	}
+	const library = "/usr/lib/a b\n.so"
+	if !one(a+library, b+library) {
+		t.Error("equal files of two trees are two files")
+	}
+	if one(a+"/self", b+"/self") {
+		t.Error("files that differ are one")
+	}
+	c, err := s.Tree(t.Context(), "c", func(tmp, _ string) error {
+		return errors.Join(
+			os.WriteFile(filepath.Join(tmp, "program"), []byte("library"), 0o755),
+			os.Mkdir(filepath.Join(tmp, "closed"), 0o755),
+			os.WriteFile(filepath.Join(tmp, "closed/f"), []byte("library"), 0o644),
+			os.WriteFile(filepath.Join(tmp, "none"), nil, 0o644),
+			os.Chmod(filepath.Join(tmp, "closed"), 0o555))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Chmod(c+"/closed", 0o755) })
+	if one(a+library, c+"/program") {
+		t.Error("files of other permissions are one")
+	}
+	whole := func(trees int) {
+		t.Helper()
+		sum, err := s.Verify(t.Context(), false, func(p Problem) { t.Error(p) })
+		if err != nil || sum.Trees != trees {
+			t.Errorf("Verify says %+v, %v, want %d trees", sum, err, trees)
+		}
+	}
+	whole(3)
+	if _, err := s.GC(t.Context(), func(_, key string) bool { return key != "a" }, -time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if exists(a) {
+		t.Error("GC left the tree")
+	}
+	whole(2)
+
+	// Damage is found in all trees that have the file, and does not spread to those that are made after it.
+	if err := os.WriteFile(b+library, []byte("lIbrary"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := plant(t, s, "d")
+	if one(b+library, d+library) {
+		t.Error("a damaged file came into another tree")
+	}
+	damaged := map[string]bool{}
+	if _, err := s.Verify(t.Context(), true, func(p Problem) { damaged[p.Key] = true }); err != nil || !damaged["b"] || damaged["d"] {
+		t.Errorf("Verify finds %v damaged, %v, want b and not d", damaged, err)
+	}
+	b = plant(t, s, "b")
+	if !one(b+library, d+library) {
+		t.Error("made anew, the file is not one with its equal")
+	}
+	clean(t, s)
 }
 
 func TestGC(t *testing.T) {

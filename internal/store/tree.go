@@ -73,6 +73,15 @@ func (s *Store) Tree(ctx context.Context, key string, fill func(tmp, final strin
 	if err != nil {
 		return fail(err)
 	}
+	// One tree at a time: what another one is about to have is shared too.
+	shared, err := s.Lock(ctx, "share")
+	if err != nil {
+		return fail(err)
+	}
+	defer shared()
+	if err := s.share(ctx, tmp, filepath.Join(outer, "link"), list); err != nil {
+		return fail(err)
+	}
 	manifest := filepath.Join(outer, "manifest")
 	if err := writeSynced(manifest, list.encode()); err != nil {
 		return fail(err)

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 
 	"xbuild/internal/disk"
 	"xbuild/internal/env"
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/node"
 )
 
@@ -208,7 +208,7 @@ func (n *nodeRun) pnpmPlatform(original map[string][]byte) error {
 	return disk.Write(file, changed)
 }
 
-var registryOfYarn = regexp.MustCompile(`(?m)^npmRegistryServer:`)
+var registryOfYarn = lazyregexp.New(`(?m)^npmRegistryServer:`)
 
 // yarnConfig writes what yarn 4 takes from files alone, beside the copy: it reads its configuration in all directories
 // upwards, and the nearest counts. It reads none of npm's: the registry that npm is configured with is yarn's too,

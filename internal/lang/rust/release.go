@@ -6,13 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 
 	"xbuild/internal/crates"
 	"xbuild/internal/hint"
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/project"
 	"xbuild/internal/tomlfile"
 )
@@ -23,7 +23,7 @@ var releaseFiles = []string{"rust-toolchain", "rust-toolchain.toml"}
 
 // channel is the name of a release of Rust: 1.85, 1.85.0, stable, nightly-2026-01-31, with a host behind it or none
 // (The rustup book, "Toolchain specification").
-var channel = regexp.MustCompile(`^(stable|beta|nightly|[0-9]+\.[0-9]+(?:\.[0-9]+)?)(-[0-9]{4}-[0-9]{2}-[0-9]{2})?(?:-[a-z0-9_]+(?:-[a-z0-9_]+)+)?$`)
+var channel = lazyregexp.New(`^(stable|beta|nightly|[0-9]+\.[0-9]+(?:\.[0-9]+)?)(-[0-9]{4}-[0-9]{2}-[0-9]{2})?(?:-[a-z0-9_]+(?:-[a-z0-9_]+)+)?$`)
 
 // Release takes the constraint for toolchain rust from the rust-toolchain.toml of directories of sources, where
 // the project names none itself; where there is no such file, from what their Cargo.toml say of rust-version, the

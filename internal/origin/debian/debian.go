@@ -47,16 +47,26 @@ type Archive struct {
 	// Standing are mirrors that the host's own apt takes such Releases from.
 	Standing []string
 
-	indexes origin.Memo[dated]
-	mu      sync.Mutex
-	have    map[string]bool // SHA-256 of files that mirrors were found to have
+	indexes origin.Memo[*dated]
+
+	mu     sync.Mutex
+	recent []*dated // whose indexes are in memory, the one asked for last at the end
+	have   map[string]bool // SHA-256 of files that mirrors were found to have
 }
 
-// A dated is an index, and the date of the Release that names it.
+// A dated is one index of a suite and an architecture, and the date of the Release that names it. Its file is looked up
+// once, and read again where it was let go meanwhile.
 type dated struct {
-	index *archive.Index
-	date  time.Time
+	path, sum string // the file and its SHA-256
+	date      time.Time
+
+	mu    sync.Mutex
+	index *archive.Index // nil where it is not in memory
+	err   error          // why it cannot be read
 }
+
+// inMemory is how many indexes are held beside those that are in use: a project for eleven platforms asks some twenty.
+const inMemory = 3
 
 // URLs are where a file can be fetched. What no mirror has any more, the snapshot of its entry's date has.
 func (a *Archive) URLs(_ context.Context, f lock.File, date string) ([]string, error) {

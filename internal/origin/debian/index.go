@@ -45,7 +45,8 @@ func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Inde
 			return err
 		}
 		defer out.Close()
-		z, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+		z, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			return err
 		}
@@ -63,19 +64,43 @@ func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Inde
 
 // index is Index, of Releases before a time where one is given.
 func (a *Archive) index(ctx context.Context, suite, arch string, before time.Time) (*archive.Index, time.Time, error) {
-	o, err := a.indexes.Of(fmt.Sprintf("%s/%s/%d", suite, arch, before.Unix()), func() (o dated, err error) {
-		var path, sum string
-		path, o.date, err = a.file(ctx, suite, before, func(r *archive.Release) (string, archive.FileHash, error) {
+	o, err := a.indexes.Of(fmt.Sprintf("%s/%s/%d", suite, arch, before.Unix()), func() (*dated, error) {
+		var o dated
+		var err error
+		o.path, o.date, err = a.file(ctx, suite, before, func(r *archive.Release) (string, archive.FileHash, error) {
 			_, byHash, hash, err := r.Index("main", arch)
-			sum = hash.SHA256
+			o.sum = hash.SHA256
 			return byHash, hash, err
 		})
-		if err == nil {
-			o.index, err = a.packages(ctx, path, sum)
-		}
-		return o, err
+		return &o, err
 	})
-	return o.index, o.date, err
+	if err != nil {
+		return nil, o.date, err
+	}
+	o.mu.Lock()
+	if o.index == nil && o.err == nil {
+		o.index, o.err = a.packages(ctx, o.path, o.sum)
+	}
+	ix, err := o.index, o.err
+	o.mu.Unlock()
+	a.holds(o)
+	return ix, o.date, err
+}
+
+// holds lets the index go that was asked for longest ago, where there are too many.
+func (a *Archive) holds(o *dated) {
+	a.mu.Lock()
+	a.recent = append(slices.DeleteFunc(a.recent, func(r *dated) bool { return r == o }), o)
+	var old *dated
+	if len(a.recent) > inMemory {
+		old, a.recent = a.recent[0], a.recent[1:]
+	}
+	a.mu.Unlock()
+	if old != nil {
+		old.mu.Lock()
+		old.index = nil
+		old.mu.Unlock()
+	}
 }
 
 // File fetches a file that a suite's Release names by hash, trying each mirror, and on each the suite's alias where the
