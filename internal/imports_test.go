@@ -124,7 +124,7 @@ func TestForbidden(t *testing.T) {
 		{"internal/catalog", "xbuild/recipes", false, ""},
 		{"internal/resolve", "xbuild/internal/archive/archivetest", true, ""},
 		{"internal/resolve", "xbuild/internal/archive/archivetest", false, "it is for tests"},
-		{"internal/rustdist/rustdisttest", "xbuild/internal/archive/archivetest", false, ""},
+		{"internal/origin/rust/rustdisttest", "xbuild/internal/archive/archivetest", false, ""},
 		{"internal/archive/archivetest", "xbuild/internal/plan", false, "plan stands below archive"},
 		{"internal/execute", "xbuild/internal/inspect", false, ""},
 		{"internal/inspect", "xbuild/internal/plan", false, "plan stands below inspect"},

@@ -7,6 +7,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/execute"
+	"xbuild/internal/hint"
 )
 
 // TestHintsOfPlatforms: what several platforms are told alike is said once.
@@ -32,7 +33,7 @@ func TestHintsOfPlatforms(t *testing.T) {
 
 // TestFaults: what is wrong everywhere alike is said once, by itself.
 func TestFaults(t *testing.T) {
-	one, two := errors.New("no such package\nhint: name another\nhint: or none"), errors.New("no sysroot")
+	one, two := hint.Add(hint.Add(errors.New("no such package"), "name another"), "or none"), errors.New("no sysroot")
 	for _, c := range []struct {
 		name string
 		list []action.Fault
