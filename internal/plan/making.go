@@ -28,7 +28,7 @@ type making struct {
 }
 
 func (m *making) environment() error {
-	for _, add := range []func() error{m.tools, m.compilers, m.spoken} {
+	for _, add := range []func() error{m.tools, m.compilers, m.spoken, m.dialects} {
 		if err := add(); err != nil {
 			return err
 		}

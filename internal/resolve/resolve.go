@@ -218,10 +218,6 @@ type Archive struct {
 	opened map[string]origin.Archive // by kind
 }
 
-// inMemory is how many indexes are held beside those that are in use. One takes 30 MB, and a project for eleven platforms
-// asks some twenty.
-const inMemory = 3
-
 // Update returns the lock with an entry for every request. Entries that are there stay; with update they are all chosen
 // anew. Entries that no request asks for are dropped where prune is set. Where there are requests that nothing can
 // answer, the error is Faults, which tells them from the others.

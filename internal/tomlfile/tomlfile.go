@@ -112,13 +112,11 @@ func (s *scanner) fault() error {
 		return nil
 	}
 	var fault *unstable.ParserError
-	line, col := s.line, 1
+	line, col := 1+strings.Count(s.text, "\n"), 1
 	if errors.As(err, &fault) && len(fault.Highlight) > 0 {
 		at := s.parser.Range(fault.Highlight).Offset
 		before := s.text[:at]
 		line, col = 1+strings.Count(before, "\n"), len(before)-strings.LastIndexByte(before, '\n')
-	} else {
-		line = 1 + strings.Count(s.text, "\n")
 	}
 	// The parser itself gives up at 10,000 levels.
 	if strings.Contains(err.Error(), "nested more than") {

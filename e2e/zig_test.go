@@ -1,0 +1,51 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestZig: a program of Zig links with a library of C, and one of C with a library of Zig, for every platform that both
+// compile for; each runs on the least processor of its platform, and is held against that and against the glibc that
+// was asked for.
+func TestZig(t *testing.T) {
+	needNetwork(t)
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("testdata/zig")); err != nil {
+		t.Fatal(err)
+	}
+	some := []string{"linux/arm64", "linux/arm/v6"}
+	if full() {
+		some = eleven
+	}
+	var args []string
+	for _, p := range some {
+		args = append(args, "-p", p)
+	}
+	build(t, dir, args...)
+	for _, p := range some {
+		for file, want := range map[string]string{"usr/bin/use_greet": "hello 2.5\n", "use_ziglib": "5333333333333333341\n"} {
+			if r := underQEMU(t, dir, p, built(dir, p, file)); r.code != 0 || r.stdout != want {
+				t.Errorf("%s for %s: %v\nwant %q", file, p, r, want)
+			}
+		}
+		if r := xbuild(t, dir, "inspect", "-p", p, built(dir, p, "usr/bin/use_greet")); r.code != 0 {
+			t.Errorf("inspect for %s: %v", p, r)
+		}
+	}
+	r := xbuild(t, dir, append([]string{"test", "-q", "use_greet"}, args...)...)
+	if r.code != 0 || strings.Count(r.stdout, " passed ") != len(some) {
+		t.Errorf("test: %v\nwant that all pass", r)
+	}
+	r = xbuild(t, dir, append([]string{"build"}, args...)...)
+	if r.code != 0 || !strings.Contains(r.stderr, "xbuild: 0 built") {
+		t.Errorf("a second build: %v\nwant nothing to be done", r)
+	}
+	edit(t, filepath.Join(dir, "ziglib/ziglib.zig"), "n) * n", "n) + n")
+	build(t, dir, "-p", some[0], "use_ziglib")
+	if r := underQEMU(t, dir, some[0], built(dir, some[0], "use_ziglib")); r.stdout != "2666666671\n" {
+		t.Errorf("after an edit of the library: %v", r)
+	}
+}
