@@ -23,7 +23,7 @@ func TestRoots(t *testing.T) {
 		"@/src/p/args":                "@{project}/args",
 		"/src/p/.xbuild/../a /src/p/": "{build}/../a {project}/",
 		"":                            "",
-		"=/x/../../src/p/y=/z":        "=/x/../..{project}/y=/z",
+		"=/x/../../src/p/y=/z":        "=/x/..{project}/y=/z",
 	} {
 		if got := roots.SpellAll(text); got != want {
 			t.Errorf("SpellAll(%q) = %q, want %q", text, got, want)

@@ -85,20 +85,28 @@ func (rs Roots) Resolve(spelled string) (path string, ok bool) {
 }
 
 // SpellAll tells all paths in a text by their roots. A path begins where a word does, or behind an option that it is
-// glued to (-I/src), or where another one goes up to the root directory ("/x/../src").
+// glued to (-I/src), or where another one goes up to the root directory ("/x/../src"); how far that is, is not told.
 func (rs Roots) SpellAll(text string) string {
 	if len(rs) == 0 {
 		return text
 	}
 	var b strings.Builder
 	done, word := 0, 0 // what is written of text; where the word begins, -1 in a path
+	start := 0         // of the path
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {
 		case c == '/' && (word >= 0 && (i == word || text[word] == '-') || strings.HasSuffix(text[:i], "/..")):
+			if word >= 0 {
+				start = i
+			}
 			word = -1 // the rest of the word is this path
 			for _, r := range rs {
 				if strings.HasPrefix(text[i:], r.Dir) && endsAt(text[i+len(r.Dir):]) {
-					b.WriteString(text[done:i])
+					before := text[done:i]
+					for filepath.Clean(text[start:i]) == "/" && strings.HasSuffix(before, "/../..") {
+						before = strings.TrimSuffix(before, "/..")
+					}
+					b.WriteString(before)
 					b.WriteString(r.Name)
 					done = i + len(r.Dir)
 					i = done - 1
