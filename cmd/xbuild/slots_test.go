@@ -36,7 +36,7 @@ func TestBuildsAtOnce(t *testing.T) {
 			if err := os.RemoveAll(filepath.Join(dir, ".xbuild")); err != nil {
 				t.Fatal(err)
 			}
-			return build(append(more, "XBUILD_TRACE=off", "TMPDIR="+tmp, "GOMAXPROCS=2")...)
+			return build(append(more, "XBUILD_TRACE=off", "XDG_RUNTIME_DIR="+tmp, "GOMAXPROCS=2")...)
 		}
 	}
 	most := func() (n, jobs int) {

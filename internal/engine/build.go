@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -130,9 +131,19 @@ func (e *Engine) executeOptions(jobs int) execute.Options {
 		Environ: e.pl.Environ, Host: e.pl.HostTools, XBuild: e.self, Store: e.store.Dir(), Offline: e.opt.Offline,
 		Blind: os.Getenv("XBUILD_TRACE") == "off",
 		Slots: execute.Slots{
-			Temporary: os.TempDir(), MakeFlags: os.Getenv("MAKEFLAGS"), Inside: os.Getenv("XBUILD_RUN") != "",
+			Runtime: runtimeDirs(), MakeFlags: os.Getenv("MAKEFLAGS"), Inside: os.Getenv("XBUILD_RUN") != "",
 		},
 	}
+}
+
+// runtimeDirs are where processes of a user on one machine meet: XDG_RUNTIME_DIR is for that (XDG Base Directory
+// Specification), /dev/shm is there without a login, and other systems have the directory for temporary files alone.
+func runtimeDirs() []string {
+	var out []string
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		out = append(out, dir)
+	}
+	return append(out, "/dev/shm", os.TempDir())
 }
 
 // programID tells this xbuild from every other one: its version, and Go's build ID, which is of its content (cmd/go,

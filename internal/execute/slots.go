@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -9,9 +10,9 @@ import (
 
 // Slots say with whom a build shares its job slots. The zero value is with nobody.
 type Slots struct {
-	Temporary string // the directory for temporary files below which all builds of this user have theirs
-	MakeFlags string // the caller's, by which a make that started this process tells of its own
-	Inside    bool   // a command of another build started this process, and has a slot for it
+	Runtime   []string // directories of this machine below which all builds of this user have theirs: the first that will do
+	MakeFlags string   // the caller's, by which a make that started this process tells of its own
+	Inside    bool     // a command of another build started this process, and has a slot for it
 }
 
 // pool is where a build's jobs take their slots: at most so many at once, 0 for as many as cores let run. The pipe lies
@@ -27,12 +28,16 @@ func (s Slots) pool(dir string, most int) (p *jobs.Pool, note string) {
 	if most <= 0 {
 		most = cores
 	}
-	if s.Temporary == "" {
+	if len(s.Runtime) == 0 {
 		return jobs.New(dir, most), ""
 	}
-	m, err := jobs.NewMachine(s.Temporary, cores)
-	if err != nil {
-		return jobs.New(dir, most), fmt.Sprintf("job slots are not shared with other builds on this machine: %v", err)
+	var faults error
+	for _, runtime := range s.Runtime {
+		m, err := jobs.NewMachine(runtime, cores)
+		if err == nil {
+			return jobs.Share(dir, most, m, s.Inside), ""
+		}
+		faults = errors.Join(faults, err)
 	}
-	return jobs.Share(dir, most, m, s.Inside), ""
+	return jobs.New(dir, most), fmt.Sprintf("job slots are not shared with other builds on this machine: %v", faults)
 }

@@ -43,9 +43,9 @@ type Machine struct {
 	build *os.File
 }
 
-// NewMachine is the slots in a directory for temporary files, as many as there are cores. Nothing is taken yet.
-func NewMachine(temporary string, cores int) (*Machine, error) {
-	dir := filepath.Join(temporary, fmt.Sprintf("xbuild-jobs-%d", os.Getuid()))
+// NewMachine is the slots below a directory of this machine, as many as there are cores. Nothing is taken yet.
+func NewMachine(runtime string, cores int) (*Machine, error) {
+	dir := filepath.Join(runtime, fmt.Sprintf("xbuild-jobs-%d", os.Getuid()))
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}

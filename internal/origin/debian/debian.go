@@ -50,7 +50,7 @@ type Archive struct {
 	indexes origin.Memo[*dated]
 
 	mu     sync.Mutex
-	recent []*dated // whose indexes are in memory, the one asked for last at the end
+	recent []*dated        // whose indexes are in memory, the one asked for last at the end
 	have   map[string]bool // SHA-256 of files that mirrors were found to have
 }
 
