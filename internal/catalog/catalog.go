@@ -62,6 +62,10 @@ type Toolchain struct {
 
 	Absent []Absent `toml:"absent" json:"-"` // programs of the same name as the host's that it does not have
 
+	// Dialect is how it is told what to compile for, where that is by words of its own: a recipe that needs it writes
+	// {NAME.target} and {NAME.cpu}. What Dialect names no target for, it does not compile for.
+	Dialect *platform.Dialect `toml:"dialect" json:"-"`
+
 	// A definition may be a second one of a toolchain, whose sources come after those of the first, and alone where a
 	// project says source = Choice.
 	Provides string `toml:"provides" json:"provides,omitempty"`

@@ -99,6 +99,11 @@ func TestToolchains(t *testing.T) {
 		} else if _, ok := d.Programs[d.Test[0]]; !ok {
 			t.Errorf("toolchains/%s.toml: test runs %q, which is none of its programs", d.Name, d.Test[0])
 		}
+		if d.Dialect != nil {
+			if err := d.Dialect.Check(); err != nil {
+				t.Errorf("toolchains/%s.toml: dialect: %v", d.Name, err)
+			}
+		}
 		for i, o := range d.Only {
 			p, err := platform.Parse(o.Platform)
 			if err != nil || p.Name != o.Platform || d.For(p) != &d.Only[i] || !p.HasSysroot() {
@@ -390,7 +395,7 @@ func programs(t *testing.T, c *Catalog, d *Sysroot) {
 
 // filled are the placeholders and conditions that package plan has values for beside the options.
 var filled = []string{
-	"name", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.CFLAGS", "env.CXXFLAGS", "env.LDFLAGS", "lenient", "lenient_header", "needs", "needs.link", "host.cmake", "cmake_toolchain", "meson_cross", "meson_native", "host_machine", "host_rust",
+	"name", "caches", "qemu", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.CFLAGS", "env.CXXFLAGS", "env.LDFLAGS", "lenient", "lenient_header", "needs", "needs.link", "host.cmake", "cmake_toolchain", "meson_cross", "meson_native", "host_machine", "host_rust",
 	"rust", "rust.flags", "binding.gyp", "manager", "xbuild", "test", "sources.objects", "link.driver", "item", "item.object", "item.driver", "item.flags", "item.options",
 }
 
@@ -468,8 +473,10 @@ func TestRecipes(t *testing.T) {
 		for _, n := range r.Needs {
 			holds("needs", n.When)
 			for _, name := range n.Toolchains {
-				if c.Toolchain(name) == nil {
+				if d := c.Toolchain(name); d == nil {
 					t.Errorf("recipes/%s.toml: needs the unknown toolchain %q", r.Name, name)
+				} else if d.Dialect != nil {
+					vars[name+".target"], vars[name+".cpu"] = "x", "x"
 				}
 			}
 			for _, name := range n.Parts {
@@ -615,6 +622,13 @@ func TestExpand(t *testing.T) {
 	got, err := v.ExpandAll([]Arg{{Args: []string{"cc", "-I{list}"}}, {When: "!yes", Args: []string{"{missing}"}}, {When: "yes", Args: []string{"-o", "{name}"}}})
 	if want := []string{"cc", "-Ia", "-Ib", "-o", "lua"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("ExpandAll = %q, %v, want %q", got, err, want)
+	}
+	got, err = v.ExpandAll([]Arg{{Each: "list", Args: []string{"-L", "{each}/{name}"}}, {Each: "none", Args: []string{"{each}"}}})
+	if want := []string{"-L", "a/lua", "-L", "b/lua"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("ExpandAll with each = %q, %v, want %q", got, err, want)
+	}
+	if _, err := v.ExpandAll([]Arg{{Each: "missing"}}); message(err) != "placeholder {missing} is unknown" {
+		t.Errorf("ExpandAll with an unknown each: error %q", message(err))
 	}
 }
 

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -130,13 +131,15 @@ type Log struct {
 	Format string `toml:"format"` // autoconf, cmake or meson
 }
 
-// An Arg is one argument or, under a condition, several.
+// An Arg is one argument or, under a condition, several. With Each there are as many of them for each item of that list:
+// {each}.
 type Arg struct {
 	When string
+	Each string
 	Args []string
 }
 
-// UnmarshalTOML accepts "argument" and { when = "…", args = ["…"] }.
+// UnmarshalTOML accepts "argument" and { when = "…", each = "…", args = ["…"] }.
 func (a *Arg) UnmarshalTOML(v any) error {
 	switch v := v.(type) {
 	case string:
@@ -145,12 +148,16 @@ func (a *Arg) UnmarshalTOML(v any) error {
 	case map[string]any:
 		for key, val := range v {
 			switch key {
-			case "when":
+			case "when", "each":
 				s, ok := val.(string)
 				if !ok {
-					return fmt.Errorf("when: want a string")
+					return fmt.Errorf("%s: want a string", key)
 				}
-				a.When = s
+				if key == "when" {
+					a.When = s
+				} else {
+					a.Each = s
+				}
 			case "args":
 				list, ok := val.([]any)
 				if !ok {
@@ -313,13 +320,35 @@ func (v Vars) ExpandAll(args []Arg) ([]string, error) {
 		if !ok {
 			continue
 		}
-		for _, s := range a.Args {
-			more, err := v.Expand(s)
-			if err != nil {
+		if a.Each == "" {
+			if out, err = v.expandTo(out, a.Args); err != nil {
 				return nil, err
 			}
-			out = append(out, more...)
+			continue
 		}
+		items, err := v.List(a.Each)
+		if err != nil {
+			return nil, err
+		}
+		each := maps.Clone(v)
+		for _, item := range items {
+			each["each"] = item
+			if out, err = each.expandTo(out, a.Args); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// expandTo appends arguments with their placeholders filled.
+func (v Vars) expandTo(out, args []string) ([]string, error) {
+	for _, s := range args {
+		more, err := v.Expand(s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
 	}
 	return out, nil
 }

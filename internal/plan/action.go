@@ -45,7 +45,7 @@ func (pl *Planner) vars(t project.Target, p platform.Platform) catalog.Vars {
 		static = *t.Static
 	}
 	vars["name"], vars["static"], vars["strip"], vars["opt"] = t.Name, static, t.Strip, cmp.Or(t.Opt, "2")
-	vars["platform"], vars["triplet"] = p.Name, p.Triplet
+	vars["platform"], vars["triplet"], vars["qemu"] = p.Name, p.Triplet, p.QEMU
 	vars["host_machine"], vars["host_rust"] = pl.Host.LLVM, pl.Host.Rust
 	vars["xbuild"], vars["test"] = pl.XBuild, t.Test.On
 	for _, need := range pl.Catalog.Recipe(t.Recipe).Needs {
@@ -159,6 +159,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	arguments.CXXFlags = append(arguments.CXXFlags, m.maps...)
 
 	vars["source"], vars["build"], vars["stage"], vars["jobs"] = source, a.Build, a.Stage, Jobs
+	vars["caches"] = filepath.Join(pl.Store, "cache")
 	vars["env.CFLAGS"], vars["env.CXXFLAGS"], vars["env.LDFLAGS"] = variables.CFlags, variables.CXXFlags, variables.LDFlags
 	vars["lenient_header"] = m.view.LenientHeader()
 	for _, l := range recipe.Lists {

@@ -46,7 +46,7 @@ type making struct {
 }
 
 func (m *making) environment() error {
-	for _, add := range []func() error{m.tools, m.compilers, m.languages} {
+	for _, add := range []func() error{m.tools, m.compilers, m.languages, m.dialects} {
 		if err := add(); err != nil {
 			return err
 		}

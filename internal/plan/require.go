@@ -128,6 +128,13 @@ func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.P
 		if err := pl.requireNeed(req, need, p, vars, fmt.Sprintf("%s:%d: target %q", pl.Project.File, t.Line, t.Name)); err != nil {
 			return err
 		}
+		for _, name := range need.Toolchains {
+			if def := pl.Catalog.Toolchain(name); def.Dialect != nil {
+				if _, _, err := pl.spelled(def, t, p, vars["static"].(bool)); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	return nil
 }
