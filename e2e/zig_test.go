@@ -49,3 +49,22 @@ func TestZig(t *testing.T) {
 		t.Errorf("after an edit of the library: %v", r)
 	}
 }
+
+// zigFiles are the files of a program of Zig that is compiled for what target says.
+func zigFiles(target string) map[string]string {
+	return map[string]string{"main.zig": "pub fn main() void {}\n", "build.zig": `const std = @import("std");
+pub fn build(b: *std.Build) void {
+    const module = b.createModule(.{ .root_source_file = b.path("main.zig"), .target = ` + target + ` });
+    b.installArtifact(b.addExecutable(.{ .name = "app", .root_module = module }));
+}
+`}
+}
+
+// hintsOfZig: what zig build says.
+var hintsOfZig = []hintCase{
+	{name: "a build.zig for the host", row: "zig: invalid option", platform: "linux/arm64", full: true,
+		target: "recipe = \"zig\"\n",
+		files:  zigFiles("b.graph.host"),
+		hint:   "let its modules take their target from b.standardTargetOptions",
+		mended: zigFiles("b.standardTargetOptions(.{})")},
+}

@@ -20,7 +20,9 @@ func (m *making) dialects() error {
 			continue
 		}
 		var err error
-		if m.Vars[name+".target"], m.Vars[name+".cpu"], err = m.spelled(def, m.Target, m.Platform, m.Vars["static"].(bool)); err != nil {
+		// A program for the host has to run on any, and without the loader that those of other recipes get.
+		static := m.Vars["static"].(bool) || m.Action.Host
+		if m.Vars[name+".target"], m.Vars[name+".cpu"], err = m.spelled(def, m.Target, m.Platform, static); err != nil {
 			return err
 		}
 	}
