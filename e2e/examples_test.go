@@ -27,6 +27,7 @@ func TestExamples(t *testing.T) {
 		{"go", []string{"linux/arm/v6", "linux/loong64", "windows/arm64", "darwin/amd64"}, map[string]string{"sortwords": "sortwords"}},
 		{"cgo", []string{"linux/arm/v7"}, map[string]string{"moons": "moons"}},
 		{"rust", []string{"linux/s390x"}, map[string]string{"sumtool": "sumtool"}},
+		{"zig", []string{"linux/s390x"}, map[string]string{"usr/bin/primes": "primes"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := example(t, c.name)

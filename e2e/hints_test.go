@@ -325,4 +325,4 @@ var hintCases = slices.Concat([]hintCase{
 		files: map[string]string{"main.go": "package main\n\nfunc main() {}\n", "go.mod": "module app\n\ngo 1.26\n"},
 		hint:  "the module wants Go 1.26 or later: write go = \">=1.26\" into [toolchains]",
 		mend:  "[toolchains]\ngo = \">=1.26\"\n"},
-}, hintsOfTools, hintsOfAutotools, hintsOfC, hintsOfCMake, hintsOfMeson, hintsOfGo, hintsOfRust)
+}, hintsOfTools, hintsOfAutotools, hintsOfC, hintsOfCMake, hintsOfMeson, hintsOfGo, hintsOfRust, hintsOfZig)

@@ -1,0 +1,1 @@
+const char *greet(char *out, unsigned long size);

@@ -1,0 +1,1 @@
+unsigned long long ziglib_sum(const unsigned *numbers, unsigned long count);
