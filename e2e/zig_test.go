@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,8 +36,14 @@ func TestZig(t *testing.T) {
 			t.Errorf("inspect for %s: %v", p, r)
 		}
 	}
-	r := xbuild(t, dir, append([]string{"test", "-q", "use_greet"}, args...)...)
-	if r.code != 0 || strings.Count(r.stdout, " passed ") != len(some) {
+	// What Zig puts around tests does not link for a machine without atomic operations.
+	tested := slices.DeleteFunc(slices.Clone(some), func(p string) bool { return p == "linux/arm/v5" })
+	test := []string{"test", "-q", "use_greet"}
+	for _, p := range tested {
+		test = append(test, "-p", p)
+	}
+	r := xbuild(t, dir, test...)
+	if r.code != 0 || strings.Count(r.stdout, " passed ") != len(tested) {
 		t.Errorf("test: %v\nwant that all pass", r)
 	}
 	r = xbuild(t, dir, append([]string{"build"}, args...)...)
