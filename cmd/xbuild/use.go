@@ -123,7 +123,7 @@ func (c *FlagsCmd) Run(g *Globals) error {
 		return err
 	}
 	between := " "
-	if c.Lang == engine.Go {
+	if c.Lang == "go" {
 		between = "\n" // variables
 	}
 	fmt.Println(strings.Join(flags, between))

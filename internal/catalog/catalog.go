@@ -66,6 +66,8 @@ type Toolchain struct {
 	Language string `toml:"language" json:"-"`
 	// Compiler is how a compiler view is made of it, where it compiles C.
 	Compiler *Compiler `toml:"compiler" json:"-"`
+	// Beside are the toolchains that it works with, where it is fetched for a command alone.
+	Beside []string `toml:"beside" json:"-"`
 	// Switches says that it fetches an exact release of itself, and that any release does that.
 	Switches bool `toml:"switches" json:"-"`
 	// BringsLibc says that it links without a C compiler where a platform names a linker of its own, with the C library
@@ -530,6 +532,26 @@ func (c *Catalog) Toolchain(name string) *Toolchain {
 	for _, t := range c.Toolchains {
 		if t.Name == name {
 			return t
+		}
+	}
+	return nil
+}
+
+// ToolchainOf returns the definition of a language's toolchain, nil where there is none.
+func (c *Catalog) ToolchainOf(language string) *Toolchain {
+	for _, t := range c.Toolchains {
+		if t.Language == language && t.Provides == "" {
+			return t
+		}
+	}
+	return nil
+}
+
+// RecipeOf returns the definition of a language's recipe, nil where there is none.
+func (c *Catalog) RecipeOf(language string) *Recipe {
+	for _, r := range c.Recipes {
+		if r.Language == language {
+			return r
 		}
 	}
 	return nil

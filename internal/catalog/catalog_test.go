@@ -99,6 +99,11 @@ func TestToolchains(t *testing.T) {
 		} else if _, ok := d.Programs[d.Test[0]]; !ok {
 			t.Errorf("toolchains/%s.toml: test runs %q, which is none of its programs", d.Name, d.Test[0])
 		}
+		for _, name := range d.Beside {
+			if load(t).Toolchain(name) == nil {
+				t.Errorf("toolchains/%s.toml: beside: no toolchain %q", d.Name, name)
+			}
+		}
 		if d.Dialect != nil {
 			if err := d.Dialect.Check(); err != nil {
 				t.Errorf("toolchains/%s.toml: dialect: %v", d.Name, err)

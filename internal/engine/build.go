@@ -59,7 +59,7 @@ func (e *Engine) toBuild(ctx context.Context, s Selection) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
-	if err := e.cargoLocks(ctx, sel); err != nil {
+	if err := e.beforePlanning(ctx, sel); err != nil {
 		return prepared{}, err
 	}
 	return e.prepare(ctx, wanted{build: &sel})

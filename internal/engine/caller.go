@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"xbuild/internal/env"
+	"xbuild/internal/lang/table"
 )
 
 // callerEnv is what every build sees of the caller's environment.
@@ -35,11 +36,16 @@ func callerEnv(store string) (env.Environment, error) {
 		return nil, fmt.Errorf("HOME (%q) cannot be written, and in its place: %w", home, err)
 	}
 	e.Set("HOME", own)
-	for _, c := range homeFiles {
-		file := filepath.Join(home, c.file)
-		named := e.Lookup(c.variable) != "" || e.Lookup(strings.ToUpper(c.variable)) != ""
+	var files []env.Var
+	for _, l := range table.Languages {
+		files = append(files, l.Home...)
+	}
+	files = append(files, env.Var{Name: "GIT_CONFIG_GLOBAL", Value: ".gitconfig"}, env.Var{Name: "NETRC", Value: ".netrc"})
+	for _, c := range files {
+		file := filepath.Join(home, c.Value)
+		named := e.Lookup(c.Name) != "" || e.Lookup(strings.ToUpper(c.Name)) != ""
 		if _, err := os.Stat(file); err == nil && home != "" && !named {
-			e.Set(c.variable, file)
+			e.Set(c.Name, file)
 		}
 	}
 	return e, nil

@@ -85,9 +85,11 @@ type Engine struct {
 	inProject bool        // there is an xbuild.toml
 	npm       npm.Config  // how the machine's npm is configured
 	pip       pypi.Config // the same of pip
-	crateDirs []string    // the sources that cargo builds
-	unread    []string    // those that had no Cargo.lock when Rust's release was chosen
 	moved     []string    // where the project says that builds and artifacts are, and they are not
+
+	// By languages' names: the sources that their tools build, and those of them that locked no packages when the
+	// release of the toolchain was chosen.
+	sources, unread map[string][]string
 }
 
 // A RequestError says that a call asks for what cannot be, whatever the project holds.

@@ -242,10 +242,10 @@ func TestFlags(t *testing.T) {
 		r    FlagsRequest
 		want string
 	}{
-		{FlagsRequest{Platform: "linux/arm/v7", Language: C}, "-march=armv7-a"},
-		{FlagsRequest{Platform: "linux/arm/v7", Language: CXX, Features: []string{"neon"}}, "-mfpu=neon"},
-		{FlagsRequest{Platform: "linux/arm/v7", Language: Rust}, "target-feature"},
-		{FlagsRequest{Platform: "linux/arm/v7", Language: Go}, "GOARM=7"},
+		{FlagsRequest{Platform: "linux/arm/v7", Language: "c"}, "-march=armv7-a"},
+		{FlagsRequest{Platform: "linux/arm/v7", Language: "c++", Features: []string{"neon"}}, "-mfpu=neon"},
+		{FlagsRequest{Platform: "linux/arm/v7", Language: "rust"}, "target-feature"},
+		{FlagsRequest{Platform: "linux/arm/v7", Language: "go"}, "GOARM=7"},
 	} {
 		got, err := e.Flags(c.r)
 		if err != nil || !strings.Contains(strings.Join(got, " "), c.want) {
@@ -253,8 +253,8 @@ func TestFlags(t *testing.T) {
 		}
 	}
 	for _, r := range []FlagsRequest{
-		{Platform: "vax", Language: C}, {Language: C, CPU: "nothing"}, {Language: "ada"},
-		{Platform: "linux/arm/v7", Language: C, Features: []string{"nothing"}},
+		{Platform: "vax", Language: "c"}, {Language: "c", CPU: "nothing"}, {Language: "ada"},
+		{Platform: "linux/arm/v7", Language: "c", Features: []string{"nothing"}},
 	} {
 		if _, err := e.Flags(r); !errors.As(err, new(RequestError)) {
 			t.Errorf("%+v: %v, want a RequestError", r, err)

@@ -8,6 +8,7 @@ import (
 
 	"xbuild/internal/compose"
 	"xbuild/internal/env"
+	"xbuild/internal/lang"
 	"xbuild/internal/lang/table"
 	"xbuild/internal/platform"
 )
@@ -26,7 +27,7 @@ func (e *Engine) Env(ctx context.Context, platformName string) (Environment, err
 	if err != nil {
 		return Environment{}, err
 	}
-	s, err := e.surroundings(ctx, p, e.cargoFor(""), nil)
+	s, err := e.surroundings(ctx, p, "", nil)
 	if err != nil {
 		return Environment{}, err
 	}
@@ -52,13 +53,12 @@ func (e *Engine) Exec(ctx context.Context, r ExecRequest) (env.Environment, erro
 	if err != nil {
 		return nil, err
 	}
-	use := e.cargoFor(r.Command[0])
-	s, err := e.surroundings(ctx, p, use, providers(e.pl.Catalog, e.pl.Project.Toolchains, r.Command[0]))
+	s, err := e.surroundings(ctx, p, r.Command[0], e.providers(e.pl.Project.Toolchains, r.Command[0]))
 	if err != nil {
 		return nil, err
 	}
 	vars := s.vars(e.self)
-	if use == aloneCargo && e.inProject {
+	if s.alone && e.inProject {
 		// cargo starts the runner in the directory of a package, which may lie outside.
 		vars.Set("XBUILD_PROJECT", e.pl.Project.Dir)
 	}
@@ -66,7 +66,7 @@ func (e *Engine) Exec(ctx context.Context, r ExecRequest) (env.Environment, erro
 	for _, name := range env.Astray {
 		out.Unset(name)
 	}
-	if v, ok := e.goToolchain(out); ok {
+	for _, v := range e.called(out) {
 		out.Set(v.Name, v.Value)
 	}
 	for _, v := range vars { // after that: a project may set one of them
@@ -80,21 +80,23 @@ type surroundings struct {
 	platform    platform.Platform
 	baseline    platform.Baseline
 	settings    env.Settings
-	own         map[string]string // the project's variables
-	view        compose.View      // none where the platform has no C
-	host, plain compose.View      // none where cargo alone is called
-	use         cargoUse
-	cargo       cargoParts
+	own         map[string]string   // the project's variables
+	view        compose.View        // none where the platform has no C
+	host, plain compose.View        // none where a language's tools alone are called
+	languages   []languageTools     // of the languages whose tools it is for
+	alone       bool                // nothing but a language's tools reads it
 	named       []compose.Toolchain // that the project names
 	provided    []compose.Toolchain // that the command is of
 }
 
-// surroundings puts all of it into the store. provided names the command's toolchains.
+// surroundings puts all of it into the store. command is the program, "" where there is none; provided names its
+// toolchains.
 func (e *Engine) surroundings(
-	ctx context.Context, p platform.Platform, use cargoUse, provided []string,
+	ctx context.Context, p platform.Platform, command string, provided []string,
 ) (*surroundings, error) {
 	cfg := e.pl.Project.Config(p)
-	s := &surroundings{platform: p, use: use, own: cfg.Env, provided: make([]compose.Toolchain, len(provided))}
+	languages, alone := e.languagesFor(command)
+	s := &surroundings{platform: p, alone: alone, own: cfg.Env, provided: make([]compose.Toolchain, len(provided))}
 	s.settings = env.Settings{CFlags: cfg.CFlags, CXXFlags: cfg.CXXFlags, LDFlags: cfg.LDFlags, Static: p.Static}
 	var err error
 	if s.baseline, err = e.pl.Baseline(p); err != nil {
@@ -103,17 +105,19 @@ func (e *Engine) surroundings(
 	var things []thing
 	if p.HasSysroot() {
 		things = append(things, e.view(p, &s.view))
-		if use != aloneCargo {
+		if !alone {
 			things = append(things, e.hostView(p, &s.host, &s.plain))
 		}
-		if use != noCargo && p.Rust != "" {
-			t, err := e.cargo(p, &s.view, &s.cargo)
+		serve := slices.DeleteFunc(slices.Clone(languages), func(l *lang.Language) bool { return !l.Serves(p) })
+		s.languages = make([]languageTools, len(serve))
+		for i, l := range serve {
+			t, err := e.languageTools(l, p, &s.languages[i])
 			if err != nil {
 				return nil, err
 			}
 			things = append(things, t)
 		}
-		names := e.atHand(use)
+		names := e.atHand(languages)
 		s.named = make([]compose.Toolchain, len(names))
 		for i, name := range names {
 			things = append(things, e.toolchain(name, p, &s.named[i]))
@@ -135,14 +139,14 @@ func (s *surroundings) vars(xbuild string) env.Environment {
 				e.Set(kv.Name, own) // the caller knows on which kernels it is to run
 			}
 		}
-		if s.use != aloneCargo {
+		if !s.alone {
 			e = e.Merge(table.ForHost(s.view, s.host, s.plain, s.settings, os.Getenv("MAKEFLAGS")))
 		}
-		if s.use != noCargo && s.platform.Rust != "" {
-			e = s.cargo.environment(e, s.view, s.settings, s.use)
+		for _, l := range s.languages {
+			e = l.environment(e, s.view, s.settings, s.alone)
 		}
 	}
-	return e.Merge(languageEnv(s.platform, s.baseline)).With(s.own)
+	return e.Merge(targets(s.platform, s.baseline)).With(s.own)
 }
 
 // path are the directories in front of PATH.
@@ -154,12 +158,12 @@ func (s *surroundings) path() []string {
 		}
 		slices.Sort(out)
 		out = append([]string{s.view.Bin()}, out...)
-		switch {
-		case s.use == noCargo || s.platform.Rust == "":
-		case s.use == aloneCargo:
-			out = append(s.cargo.path(), out...) // cc and ar without a name in front are the host's there
-		default:
-			out = append(out, s.cargo.path()...)
+		for _, l := range s.languages {
+			if s.alone {
+				out = append(l.path(), out...) // cc and ar without a name in front are the host's there
+			} else {
+				out = append(out, l.path()...)
+			}
 		}
 		out = append(out, s.view.Absent())
 	}
@@ -172,7 +176,7 @@ func (s *surroundings) path() []string {
 // A FlagsRequest says which flags are asked for.
 type FlagsRequest struct {
 	Platform string   // in any spelling; "" is the host
-	Language string   // C, CXX, Rust or Go
+	Language string   // of those that table.Languages have Flags for: c, c++ …
 	CPU      string   // in the place of the project's
 	Features []string // beside the project's
 }

@@ -63,8 +63,8 @@ func (e *Engine) toFetch(ctx context.Context, r FetchRequest) (got prepared, for
 		}
 	}
 	foreign = e.pl.Host.Name != native.Name
-	if !foreign { // another host's cargo does not run here
-		if err := e.cargoLocks(ctx, sel); err != nil {
+	if !foreign { // another host's tools do not run here
+		if err := e.beforePlanning(ctx, sel); err != nil {
 			return got, foreign, err
 		}
 	}

@@ -5,17 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
-	"xbuild/internal/crates"
 	"xbuild/internal/env"
-	"xbuild/internal/lang/golang"
-	"xbuild/internal/lang/rust"
+	"xbuild/internal/lang"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/lock"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
@@ -23,19 +20,8 @@ import (
 	"xbuild/internal/resolve"
 )
 
-// This file has what the engine knows of single languages and their tools, by name: all of it stands here.
-
-// inView are the toolchains that a compiler view is made of: they are at hand wherever a view is.
-var inView = []string{"clang", "pkgconf"}
-
-// beside are the toolchains that one works with, where it is fetched for a command alone.
-var beside = map[string][]string{"cmake": {"ninja", "make"}}
-
-// homeFiles are what languages' tools are configured by in the user's home, and the variables that name them elsewhere.
-var homeFiles = []struct{ variable, file string }{
-	{"CARGO_HOME", ".cargo"}, {"npm_config_userconfig", ".npmrc"},
-	{"GIT_CONFIG_GLOBAL", ".gitconfig"}, {"NETRC", ".netrc"},
-}
+// This file has what the engine asks of languages (package lang) before it plans, and for commands that are called by
+// hand.
 
 // The toolchains that run and debug what was built.
 const (
@@ -44,239 +30,211 @@ const (
 	debuggerProgram = "gdb-multiarch"
 )
 
-// readLanguages reads what the languages' own files ask for: rust-toolchain.toml.
-func (e *Engine) readLanguages() error {
-	for _, t := range e.pl.Project.Targets {
-		if t.Recipe == "rust" {
-			e.crateDirs = append(e.crateDirs, e.pl.Project.SourceDir(t))
-		}
-	}
-	return rust.Release(e.pl.Project, e.crateDirs...)
+// language is the language of a target's recipe.
+func (e *Engine) language(t project.Target) *lang.Language {
+	return table.Of(e.pl.Catalog.Recipe(t.Recipe).Language)
 }
 
-// hostGo holds the host's own Go, where the project asks for that, against the constraint.
-func (e *Engine) hostGo(ctx context.Context) error {
-	asked := e.pl.Project.Toolchains["go"]
-	if asked.Source != "host" || asked.Constraint == "" {
-		return nil
+// wants is what the project says of the toolchain of a language.
+func (e *Engine) wants(l *lang.Language) project.ToolchainRequest {
+	return e.pl.Project.Toolchains[e.pl.Catalog.ToolchainOf(l.Name).Name]
+}
+
+// readLanguages reads what the languages' own files ask for, such as rust-toolchain.toml.
+func (e *Engine) readLanguages() error {
+	e.sources = map[string][]string{}
+	for _, t := range e.pl.Project.Targets {
+		l := e.language(t)
+		e.sources[l.Name] = append(e.sources[l.Name], e.pl.Project.SourceDir(t))
 	}
-	out, err := exec.CommandContext(ctx, "go", "env", "GOVERSION").Output()
-	if err != nil {
-		return fmt.Errorf("%s:%d: go with source = \"host\": %w", e.pl.Project.File, asked.Line, err)
-	}
-	version := strings.TrimPrefix(strings.TrimSpace(string(out)), "go")
-	ok, err := resolve.Admits(asked.Constraint, version)
-	if err == nil && !ok {
-		err = fmt.Errorf("the host's go is %s, which %q does not admit; leave source away and xbuild fetches one",
-			version, asked.Constraint)
-	}
-	if err != nil {
-		return fmt.Errorf("%s:%d: %w", e.pl.Project.File, asked.Line, err)
+	for _, l := range table.Languages {
+		if l.Release == nil {
+			continue
+		}
+		if err := l.Release(e.pl.Project, e.sources[l.Name]...); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// goToolchain is the variable by which a command's Go is that of a target's build; false where the host's is used.
-func (e *Engine) goToolchain(caller env.Environment) (v env.Var, set bool) {
-	asked := e.pl.Project.Toolchains["go"]
-	const name = "GOTOOLCHAIN"
-	return env.Var{Name: name, Value: golang.Release(asked, caller.Lookup(name))}, asked.Source != "host"
-}
-
-// cratesWritten tells whether cargo has written a lock file that there was none of when Rust's release was chosen.
-func (e *Engine) cratesWritten() bool {
-	return slices.ContainsFunc(e.unread, func(dir string) bool {
-		_, there, err := crates.Locked(dir)
-		return there || err != nil
-	})
-}
-
-// leastRust raises what is requested of Rust to what the crates want that are locked, where its release is xbuild's
-// choice and about to be made; once made, it stays. It returns what the choice was made by, empty where there is none
-// to make.
-func (e *Engine) leastRust(ctx context.Context, req *resolve.Requests, by string, update bool) (why string, err error) {
-	i := slices.IndexFunc(req.Toolchains, func(r resolve.ToolchainRequest) bool { return r.Def.Name == "rust" && r.Open })
-	if i < 0 {
-		return "", nil
-	}
-	r := req.Toolchains[i]
-	if _, held := resolve.FindToolchain(e.pl.Lock, r, e.pl.Host.Name); held && !update && len(e.unread) == 0 {
-		return "", nil
-	}
-	e.unread = nil
-	why = "the newest that has a standard library for each platform"
-	if r.Constraint != "" {
-		why = fmt.Sprintf("%s asks for %s", r.Where, r.Constraint)
-	}
-	least := crates.Want{Release: e.pl.Project.Toolchains["rust"].Least}
-	for _, dir := range e.crateDirs {
-		w, err := e.wantedByCrates(ctx, dir, by)
+// hostReleases holds the host's own toolchains, where the project asks for them, against the constraints.
+func (e *Engine) hostReleases(ctx context.Context) error {
+	for _, l := range table.Languages {
+		if l.HostRelease == nil || e.wants(l).Source != "host" || e.wants(l).Constraint == "" {
+			continue
+		}
+		asked, name := e.wants(l), e.pl.Catalog.ToolchainOf(l.Name).Name
+		version, err := l.HostRelease(ctx)
 		if err != nil {
-			return "", err
+			return fmt.Errorf("%s:%d: %s with source = \"host\": %w", e.pl.Project.File, asked.Line, name, err)
 		}
-		if later := least.Later(w); later.Crate != "" {
-			least = later
-			why = fmt.Sprintf("crate %s in Cargo.lock asks for >=%s", w.Crate, w.Release)
-			r.Constraint, r.Where = ">="+w.Release, "Cargo.lock: crate "+w.Crate
+		ok, err := resolve.Admits(asked.Constraint, version)
+		if err == nil && !ok {
+			err = fmt.Errorf("the host's %s is %s, which %q does not admit; leave source away and xbuild fetches one",
+				name, version, asked.Constraint)
+		}
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", e.pl.Project.File, asked.Line, err)
 		}
 	}
-	req.Toolchains = slices.Clone(req.Toolchains)
-	req.Toolchains[i] = r
-	return why, nil
+	return nil
 }
 
-// wantedByCrates is the oldest release of Rust that the locked crates of a source admit, as the registries' indexes
-// have it.
-func (e *Engine) wantedByCrates(ctx context.Context, dir, by string) (crates.Want, error) {
-	locked, there, err := crates.Locked(dir)
-	if err != nil {
-		return crates.Want{}, err
+// called are the variables that a command has which may call the languages' toolchains.
+func (e *Engine) called(caller env.Environment) env.Environment {
+	var out env.Environment
+	for _, l := range table.Languages {
+		if l.Called != nil {
+			out = out.Merge(l.Called(e.wants(l), caller))
+		}
 	}
-	if !there {
-		e.unread = append(e.unread, dir)
-	}
-	if len(locked) == 0 {
-		return crates.Want{}, nil
-	}
-	sources, err := crates.ReadSources(os.Getenv, dir)
-	if err != nil {
-		return crates.Want{}, err
-	}
-	opt := e.fetchOptions(by)
-	w, unknown, err := sources.Least(ctx, locked, func(ctx context.Context, url string) ([]byte, error) {
-		data, _, err := opt.Bytes(ctx, e.store, []string{url}, maxCrateIndex)
-		return data, err
+	return out
+}
+
+// newlyLocked tells whether a language's tools have written a lock file that there was none of when the release of its
+// toolchain was chosen.
+func (e *Engine) newlyLocked() bool {
+	return slices.ContainsFunc(table.Languages, func(l *lang.Language) bool {
+		return l.Locked != nil && slices.ContainsFunc(e.unread[l.Name], l.Locked)
 	})
-	if err != nil {
-		return crates.Want{}, err
-	}
-	for _, c := range locked {
-		if err := unknown[c]; err != nil {
-			e.note("which Rust %d of the crates in Cargo.lock want is not known: %s: %v", len(unknown), c, err)
-			break
-		}
-	}
-	return w, nil
 }
 
-// maxCrateIndex bounds a crate's file of a registry's index; those of crates with thousands of releases have a few
-// megabytes.
-const maxCrateIndex = 64 << 20
-
-// noteRust says which Rust a lock has that the one before had not, and why.
-func (e *Engine) noteRust(next *lock.Lock, why string) {
-	if why == "" {
-		return
+// before is what a language works with; by is the command that fetches, for hints.
+func (e *Engine) before(l *lang.Language, by string) lang.Before {
+	return lang.Before{
+		Asked: e.wants(l), Environ: e.pl.Environ, Offline: e.opt.Offline, Note: e.note,
+		Toolchain: func(ctx context.Context) (compose.Toolchain, error) {
+			var t compose.Toolchain
+			err := e.have(ctx, by, e.toolchain(e.pl.Catalog.ToolchainOf(l.Name).Name, e.pl.Host, &t))
+			return t, err
+		},
+		Get: func(ctx context.Context, url string, max int64) ([]byte, error) {
+			data, _, err := e.fetchOptions(by).Bytes(ctx, e.store, []string{url}, max)
+			return data, err
+		},
 	}
+}
+
+// least raises what is requested of languages' toolchains to what their locked packages want, where the release is
+// xbuild's choice and about to be made; once made, it stays. It returns by toolchain what the choice was made by, none
+// where there is none to make.
+func (e *Engine) least(ctx context.Context, req *resolve.Requests, by string, update bool) (map[string]string, error) {
+	whys := map[string]string{}
+	for _, l := range table.Languages {
+		if l.Least == nil {
+			continue
+		}
+		i := slices.IndexFunc(req.Toolchains, func(r resolve.ToolchainRequest) bool {
+			return r.Def.Language == l.Name && r.Open
+		})
+		if i < 0 {
+			continue
+		}
+		r := req.Toolchains[i]
+		if _, held := resolve.FindToolchain(e.pl.Lock, r, e.pl.Host.Name); held && !update && len(e.unread[l.Name]) == 0 {
+			continue
+		}
+		why, unlocked, err := l.Least(ctx, e.before(l, by), &r, e.sources[l.Name])
+		if e.unread == nil {
+			e.unread = map[string][]string{}
+		}
+		e.unread[l.Name] = unlocked
+		if err != nil {
+			return nil, err
+		}
+		req.Toolchains = slices.Clone(req.Toolchains)
+		req.Toolchains[i] = r
+		whys[r.Def.Name] = why
+	}
+	return whys, nil
+}
+
+// noteReleases says which toolchains a lock has that the one before had not, and why.
+func (e *Engine) noteReleases(next *lock.Lock, whys map[string]string) {
 	for _, t := range next.Toolchains {
 		same := func(o lock.Toolchain) bool { return o.Name == t.Name && o.Host == t.Host && o.Version == t.Version }
-		if t.Name == "rust" && t.Host == e.pl.Host.Name && !slices.ContainsFunc(e.pl.Lock.Toolchains, same) {
-			e.note("rust %s (%s): %s", t.Version, t.Suite, why)
+		if why := whys[t.Name]; why != "" && t.Host == e.pl.Host.Name && !slices.ContainsFunc(e.pl.Lock.Toolchains, same) {
+			e.note("%s %s (%s): %s", t.Name, t.Version, t.Suite, why)
 		}
 	}
 }
 
-// cargoLocks lets cargo write the Cargo.lock of projects that have none, before it is planned what is needed: it names
-// the crates, and with them the tools that their build scripts call. Where cargo cannot (without a network, for one),
-// the build itself says why.
-func (e *Engine) cargoLocks(ctx context.Context, sel plan.Selection) error {
+// beforePlanning does what languages do before it is planned what is needed.
+func (e *Engine) beforePlanning(ctx context.Context, sel plan.Selection) error {
 	targets, err := e.pl.Choose(sel)
 	if err != nil {
 		return err
 	}
 	for _, t := range targets {
-		dir := e.pl.Watched(t.Target)
-		if _, err := os.Stat(filepath.Join(dir, "Cargo.toml")); err != nil || t.Recipe != "rust" {
+		l := e.language(t.Target)
+		if l.Before == nil {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(dir, "Cargo.lock")); err == nil || t.Options["locked"] == true || e.opt.Offline {
-			continue
-		}
-		if err := e.cargoLock(ctx, t.Name, dir); err != nil {
+		if err := l.Before(ctx, e.before(l, ""), t.Target, e.pl.Watched(t.Target)); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
 
-// cargoLock lets cargo write one Cargo.lock.
-func (e *Engine) cargoLock(ctx context.Context, target, dir string) error {
-	cargo := "cargo"
-	var own env.Environment
-	if e.pl.Project.Toolchains["rust"].Source != "host" {
-		var rust compose.Toolchain
-		if err := e.have(ctx, "", e.toolchain("rust", e.pl.Host, &rust)); err != nil {
-			return err
+// languagesFor are the languages whose tools a command's environment is for, beside C's; "" is no command. alone says
+// that one language's tools read it, and nothing else.
+func (e *Engine) languagesFor(command string) (of []*lang.Language, alone bool) {
+	for _, l := range table.Languages {
+		if l.Surround == nil {
+			continue
 		}
-		cargo = rust.Program("cargo")
-		own.Set("RUSTC", rust.Program("rustc"))
+		def := e.pl.Catalog.ToolchainOf(l.Name)
+		if _, ok := def.Programs[command]; ok {
+			return []*lang.Language{l}, true
+		}
+		_, named := e.pl.Project.Toolchains[def.Name]
+		if named || slices.ContainsFunc(e.pl.Project.Targets, func(t project.Target) bool { return e.language(t) == l }) {
+			of = append(of, l)
+		}
 	}
-	e.note("cargo generate-lockfile (%s)", target)
-	cmd := exec.CommandContext(ctx, cargo, "generate-lockfile", "--quiet")
-	cmd.Dir = dir
-	cmd.Env = slices.Concat(os.Environ(), e.pl.Environ.Strings(), own.Strings())
-	if out, err := cmd.CombinedOutput(); err != nil {
-		e.note("%s", strings.TrimSpace(string(out)))
-	}
-	return nil
+	return of, false
 }
 
-// A cargoUse says what an environment has for cargo.
-type cargoUse int
-
-const (
-	noCargo    cargoUse = iota
-	withCargo           // what it needs, beside all else
-	aloneCargo          // nothing but cargo reads it
-)
-
-// cargoFor tells what a command's environment has for cargo; "" is no command.
-func (e *Engine) cargoFor(command string) cargoUse {
-	if _, ok := e.pl.Catalog.Toolchain("rust").Programs[command]; ok {
-		return aloneCargo
-	}
-	_, named := e.pl.Project.Toolchains["rust"]
-	if named || slices.ContainsFunc(e.pl.Project.Targets, func(t project.Target) bool { return t.Recipe == "rust" }) {
-		return withCargo
-	}
-	return noCargo
+// A languageTools is what a language's tools need for a platform beside its view.
+type languageTools struct {
+	lang.Surroundings
+	tools []compose.Toolchain // that the recipe wants further
 }
 
-// A cargoParts is what cargo needs for a platform beside its view.
-type cargoParts struct {
-	rust.Tools
-	tools []compose.Toolchain // that the crates' build scripts call
-}
-
-// cargo is what cargo needs in the working directory for a platform. view is the platform's, which is taken before.
-func (e *Engine) cargo(p platform.Platform, view *compose.View, into *cargoParts) (thing, error) {
+// languageTools is what a language's tools need in the working directory for a platform. The platform's view is taken
+// before.
+func (e *Engine) languageTools(l *lang.Language, p platform.Platform, into *languageTools) (thing, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return thing{}, err
 	}
-	if err := rust.Release(e.pl.Project, dir); err != nil {
-		return thing{}, err
+	if l.Release != nil {
+		if err := l.Release(e.pl.Project, dir); err != nil {
+			return thing{}, err
+		}
 	}
-	if !slices.Contains(e.crateDirs, dir) {
-		e.crateDirs = append(e.crateDirs, dir)
+	if !slices.Contains(e.sources[l.Name], dir) {
+		if e.sources == nil {
+			e.sources = map[string][]string{}
+		}
+		e.sources[l.Name] = append(e.sources[l.Name], dir)
 	}
+	own := e.pl.Catalog.ToolchainOf(l.Name).Name
 	var names []string
 	return thing{
 		require: func() (req resolve.Requests, err error) {
-			req, names, err = e.pl.RequireRecipe("rust", dir, p)
+			req, names, err = e.pl.RequireRecipe(e.pl.Catalog.RecipeOf(l.Name).Name, dir, p)
 			return req, err
 		},
 		take: func(set *compose.Set) (err error) {
-			if into.Tools, err = rust.For(&e.pl.Tools, p); err != nil {
+			if into.Surroundings, err = l.Surround(&e.pl.Tools, p, set); err != nil {
 				return err
-			}
-			set.View(into.Host)
-			if into.Rust.Key != "" {
-				set.RustView(into.Rust)
 			}
 			into.tools = nil
 			for _, name := range names {
-				if name == "rust" || slices.Contains(inView, name) || e.pl.Project.Toolchains[name].Source == "host" {
+				if name == own || slices.Contains(e.pl.Compilers(), name) || e.pl.Project.Toolchains[name].Source == "host" {
 					continue
 				}
 				t, err := e.pl.Toolchain(name, p)
@@ -291,40 +249,35 @@ func (e *Engine) cargo(p platform.Platform, view *compose.View, into *cargoParts
 	}, nil
 }
 
-// path are the directories of cargo's programs.
-func (c cargoParts) path() []string {
-	path := c.Tools.Path()
-	for _, t := range c.tools {
+// path are the directories of the programs.
+func (s languageTools) path() []string {
+	path := slices.Clone(s.Path)
+	for _, t := range s.tools {
 		path = append(path, t.Bin())
 	}
 	return path
 }
 
-// environment adds to a platform's environment what cargo needs.
-func (c cargoParts) environment(
-	e env.Environment, v compose.View, settings env.Settings, use cargoUse,
+// environment adds to a platform's environment what the language's tools need.
+func (s languageTools) environment(
+	e env.Environment, v compose.View, settings env.Settings, alone bool,
 ) env.Environment {
-	for _, t := range c.tools {
+	for _, t := range s.tools {
 		e = e.With(t.Env())
 	}
-	if use == aloneCargo {
-		e = rust.ForCargo(e, v, c.Host, settings)
-	}
-	// The caller's own flags for rustc count.
-	caller := env.Environment{
-		{Name: "RUSTFLAGS", Value: os.Getenv("RUSTFLAGS")},
-		{Name: "CARGO_ENCODED_RUSTFLAGS", Value: os.Getenv("CARGO_ENCODED_RUSTFLAGS")},
-	}
-	flags := rust.RustFlags(v, c.Baseline, c.Rust.Rust.Version, settings)
-	return rust.WithCargo(e, v, c.Host, settings, flags, caller).Merge(c.Env)
+	return s.Environment(e, v, settings, alone)
 }
 
 // atHand are the toolchains that a project names and that an environment has therefore; not those that come with the
-// view and with cargo.
-func (e *Engine) atHand(use cargoUse) []string {
+// view and with what languages need.
+func (e *Engine) atHand(of []*lang.Language) []string {
+	apart := e.pl.Compilers()
+	for _, l := range of {
+		apart = append(apart, e.pl.Catalog.ToolchainOf(l.Name).Name)
+	}
 	var out []string
 	for name, asked := range e.pl.Project.Toolchains {
-		if !slices.Contains(inView, name) && (name != "rust" || use == noCargo) && asked.Source != "host" {
+		if !slices.Contains(apart, name) && asked.Source != "host" {
 			out = append(out, name)
 		}
 	}
@@ -333,63 +286,48 @@ func (e *Engine) atHand(use cargoUse) []string {
 }
 
 // providers are the toolchains that bring a program to a command, with those that it works with.
-func providers(c *catalog.Catalog, named map[string]project.ToolchainRequest, program string) []string {
+func (e *Engine) providers(named map[string]project.ToolchainRequest, program string) []string {
 	if strings.Contains(program, "/") {
 		return nil
 	}
-	for _, t := range c.Toolchains {
-		if _, ok := t.Programs[program]; !ok || t.Provides != "" || t.Name == "rust" || slices.Contains(inView, t.Name) {
+	apart := func(t *catalog.Toolchain) bool { // it comes with the view, or with what its language needs
+		return slices.Contains(e.pl.Compilers(), t.Name) || table.Of(t.Language).Surround != nil
+	}
+	for _, t := range e.pl.Catalog.Toolchains {
+		if _, ok := t.Programs[program]; !ok || t.Provides != "" || apart(t) {
 			continue
 		}
 		if _, ok := named[t.Name]; ok {
 			return nil // at hand already, or the host's by the user's word
 		}
-		return append([]string{t.Name}, beside[t.Name]...)
+		return append([]string{t.Name}, t.Beside...)
 	}
 	return nil
 }
 
-// languageEnv are the variables by which the languages' own build systems build for a platform.
-func languageEnv(p platform.Platform, b platform.Baseline) env.Environment {
-	if p.GOOS == "" {
-		return nil
+// targets are the variables by which the languages' own build systems build for a platform.
+func targets(p platform.Platform, b platform.Baseline) env.Environment {
+	var out env.Environment
+	for _, l := range table.Languages {
+		if l.Targets != nil {
+			out = out.Merge(l.Targets(p, b))
+		}
 	}
-	e := golang.Environment(p, b)
-	if p.HasSysroot() {
-		e.Set("CGO_ENABLED", "1")
-	} else {
-		e.Set("CGO_ENABLED", "0")
-	}
-	return e
+	return out
 }
-
-// The languages of Flags.
-const (
-	C    = "c"
-	CXX  = "c++"
-	Rust = "rust"
-	Go   = "go"
-)
 
 // flagsOf are a compiler's flags for a baseline.
 func (e *Engine) flagsOf(language string, p platform.Platform, b platform.Baseline) ([]string, error) {
-	switch language {
-	case C, CXX:
-		return b.CFlags(), nil
-	case Go:
-		return b.GoEnv(), nil
-	case Rust:
-		release := "" // any, where the lock does not hold one yet
-		if rust, err := e.pl.Toolchain("rust", p); err == nil {
-			release = rust.Version
+	for _, l := range table.Languages {
+		flags, ok := l.Flags[language]
+		if !ok {
+			continue
 		}
-		return b.RustFlags(release), nil
+		release := "" // any, where the lock does not hold one yet
+		if t, err := e.pl.Toolchain(e.pl.Catalog.ToolchainOf(l.Name).Name, p); err == nil {
+			release = t.Version
+		}
+		return flags(b, release), nil
 	}
 	return nil, RequestError{errors.New("no flags are known of the language " + language)}
-}
-
-// scriptOfNode tells of a file that is no program whether Node.js runs it; byName where nothing but its name says so.
-func scriptOfNode(path, interpreter string, executable bool) (is, byName bool) {
-	byName = slices.Contains([]string{".js", ".mjs", ".cjs"}, filepath.Ext(path)) && !executable
-	return byName || slices.Contains([]string{"node", "nodejs"}, interpreter), byName
 }

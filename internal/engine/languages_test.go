@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"xbuild/internal/lang"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/project"
 )
 
@@ -23,28 +25,34 @@ func TestProviders(t *testing.T) {
 		{"no-such", nil},    // the host's, if anybody's
 		{"pkg-config", nil}, // the view's
 	} {
-		if got := providers(e.pl.Catalog, named, c.program); !slices.Equal(got, c.want) {
+		if got := e.providers(named, c.program); !slices.Equal(got, c.want) {
 			t.Errorf("%s comes with %q, want %q", c.program, got, c.want)
 		}
 	}
 }
 
-func TestCargoFor(t *testing.T) {
+func TestLanguagesFor(t *testing.T) {
 	const rust = "[target.r]\nrecipe = \"rust\"\n"
 	const named = "[project]\nplatforms = [\"linux/arm64\"]\n[toolchains]\nrust = \"1.85\"\n"
 	for _, c := range []struct {
 		name, toml, command string
-		want                cargoUse
+		want                []string
+		alone               bool
 	}{
-		{"another language", hello, "make", noCargo},
-		{"cargo itself", hello, "cargo", aloneCargo},
-		{"a target of Rust", hello + rust, "make", withCargo},
-		{"a target of Rust, no command", hello + rust, "", withCargo},
-		{"a toolchain that is named", named, "make", withCargo},
+		{"another language", hello, "make", nil, false},
+		{"cargo itself", hello, "cargo", []string{"rust"}, true},
+		{"a target of Rust", hello + rust, "make", []string{"rust"}, false},
+		{"a target of Rust, no command", hello + rust, "", []string{"rust"}, false},
+		{"a toolchain that is named", named, "make", []string{"rust"}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := at(t, c.toml, Options{}).cargoFor(c.command); got != c.want {
-				t.Errorf("%d, want %d", got, c.want)
+			of, alone := at(t, c.toml, Options{}).languagesFor(c.command)
+			var got []string
+			for _, l := range of {
+				got = append(got, l.Name)
+			}
+			if !slices.Equal(got, c.want) || alone != c.alone {
+				t.Errorf("%q, alone %v, want %q, %v", got, alone, c.want, c.alone)
 			}
 		})
 	}
@@ -55,31 +63,13 @@ func TestAtHand(t *testing.T) {
 	e.pl.Project.Toolchains = map[string]project.ToolchainRequest{
 		"ninja": {}, "clang": {}, "rust": {}, "go": {Source: "host"}, "cmake": {},
 	}
-	for use, want := range map[cargoUse][]string{
-		noCargo: {"cmake", "ninja", "rust"}, withCargo: {"cmake", "ninja"}, aloneCargo: {"cmake", "ninja"},
-	} {
-		if got := e.atHand(use); !slices.Equal(got, want) {
-			t.Errorf("with %d: %q, want %q", use, got, want)
+	for language, want := range map[string][]string{"": {"cmake", "ninja", "rust"}, "rust": {"cmake", "ninja"}} {
+		var of []*lang.Language
+		if language != "" {
+			of = append(of, table.Of(language))
 		}
-	}
-}
-
-func TestScriptOfNode(t *testing.T) {
-	for _, c := range []struct {
-		path, interpreter string
-		executable        bool
-		is, byName        bool
-	}{
-		{"a.js", "", false, true, true},
-		{"a.mjs", "", false, true, true},
-		{"a.js", "node", true, true, false},
-		{"a", "nodejs", true, true, false},
-		{"a.js", "bash", true, false, false},
-		{"a.sh", "sh", true, false, false},
-		{"a", "", false, false, false},
-	} {
-		if is, byName := scriptOfNode(c.path, c.interpreter, c.executable); is != c.is || byName != c.byName {
-			t.Errorf("%s of %q: %v, %v", c.path, c.interpreter, is, byName)
+		if got := e.atHand(of); !slices.Equal(got, want) {
+			t.Errorf("with %q: %q, want %q", language, got, want)
 		}
 	}
 }

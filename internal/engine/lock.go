@@ -6,7 +6,8 @@ import (
 	"slices"
 
 	"xbuild/internal/action"
-	"xbuild/internal/lang/node"
+	"xbuild/internal/lang"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/lock"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
@@ -114,8 +115,8 @@ func (e *Engine) lockedNodes() (resolve.Requests, error) {
 			if step.In == nil {
 				continue
 			}
-			req, err := node.Require(&e.pl.Tools, a.Platform, *step.In)
-			if errors.Is(err, node.ErrNoNode) {
+			req, err := table.Runtime().Require(&e.pl.Tools, a.Platform, *step.In)
+			if none := lang.NoRuntimeError(""); errors.As(err, &none) {
 				continue
 			}
 			if err != nil {

@@ -17,7 +17,7 @@ import (
 	"xbuild/internal/execute"
 	"xbuild/internal/fetch"
 	"xbuild/internal/hint"
-	"xbuild/internal/lang/node"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/lock"
 	"xbuild/internal/plan"
 	"xbuild/internal/platform"
@@ -56,7 +56,7 @@ func (e *Engine) prepare(ctx context.Context, w wanted) (prepared, error) {
 		if all, err = e.pl.Requirements(*w.build); err != nil {
 			return prepared{}, err
 		}
-		if err := e.hostGo(ctx); err != nil {
+		if err := e.hostReleases(ctx); err != nil {
 			return prepared{}, err
 		}
 	}
@@ -202,7 +202,7 @@ func (e *Engine) locked(ctx context.Context, req resolve.Requests, by string, up
 			return err
 		}
 	}
-	if !update && !prune && e.holds(req) && !e.cratesWritten() {
+	if !update && !prune && e.holds(req) && !e.newlyLocked() {
 		return nil
 	}
 	if e.opt.Locked || e.opt.Offline {
@@ -220,7 +220,7 @@ func (e *Engine) locked(ctx context.Context, req resolve.Requests, by string, up
 			return err
 		}
 	}
-	why, err := e.leastRust(ctx, &req, by, update)
+	whys, err := e.least(ctx, &req, by, update)
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ func (e *Engine) locked(ctx context.Context, req resolve.Requests, by string, up
 	if err := e.writeLock(next); err != nil {
 		return err
 	}
-	e.noteRust(next, why)
+	e.noteReleases(next, whys)
 	e.pl.Lock = next
 	return nil
 }
@@ -361,9 +361,9 @@ func (e *Engine) sysroot(p platform.Platform, into *compose.Sysroot) thing {
 // node is a platform's Node.js.
 func (e *Engine) node(p platform.Platform, t action.NodeTest, into *action.Node) thing {
 	return thing{
-		require: func() (resolve.Requests, error) { return node.Require(&e.pl.Tools, p, t) },
+		require: func() (resolve.Requests, error) { return table.Runtime().Require(&e.pl.Tools, p, t) },
 		take: func(set *compose.Set) (err error) {
-			if *into, err = node.Locked(&e.pl.Tools, p, t); err != nil {
+			if *into, err = table.Runtime().Locked(&e.pl.Tools, p, t); err != nil {
 				return err
 			}
 			set.Sysroot(into.Tree)

@@ -18,6 +18,7 @@ import (
 	"xbuild/internal/execute"
 	"xbuild/internal/hint"
 	"xbuild/internal/inspect"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
 )
@@ -150,7 +151,7 @@ func (e *Engine) builtFile(name, platformName string) (string, error) {
 // host's process.arch and without the platform's native modules. Tests are told apart: those that are scripts run on
 // the host (docs/test.md).
 func refuseScriptOfNode(path string, r RunRequest) error {
-	is, byName := scriptOfNode(path, inspect.Interpreter(path), inspect.Script(path))
+	is, byName := table.Script(path, inspect.Interpreter(path), inspect.Script(path))
 	if !is {
 		return nil
 	}

@@ -11,7 +11,8 @@ import (
 	"xbuild/internal/compose"
 	"xbuild/internal/emulate"
 	"xbuild/internal/execute"
-	"xbuild/internal/lang/node"
+	"xbuild/internal/lang"
+	"xbuild/internal/lang/table"
 	"xbuild/internal/platform"
 )
 
@@ -201,9 +202,9 @@ func (e *Engine) testNodes(p *action.Graph) (testNodes, error) {
 			}
 			t := *step.In
 			out.of[step.In] = &t
-			_, err := node.Require(&e.pl.Tools, a.Platform, t)
-			switch {
-			case errors.Is(err, node.ErrNoNode):
+			_, err := table.Runtime().Require(&e.pl.Tools, a.Platform, t)
+			switch none := lang.NoRuntimeError(""); {
+			case errors.As(err, &none):
 				t.None = err
 			case err != nil:
 				return out, err

@@ -17,6 +17,7 @@ import (
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
+	"xbuild/internal/resolve"
 	"xbuild/internal/store"
 	"xbuild/internal/toolset"
 )
@@ -62,9 +63,76 @@ type Language struct {
 	SameHost func(a, b *action.Action) bool
 	// Libraries builds the standard libraries that are not in the store yet.
 	Libraries func(ctx context.Context, b Builder, stds []compose.BuiltStd) error
+
+	// Release takes from the files of sources which release of its toolchain they want, where xbuild.toml names none.
+	Release func(p *project.Project, dirs ...string) error
+	// HostRelease is the release of the host's own toolchain.
+	HostRelease func(ctx context.Context) (string, error)
+	// Least raises a request for its toolchain to what is wanted by the packages that are locked in sources. why is
+	// what the release is chosen by, unlocked are the sources with no lock file yet.
+	Least func(ctx context.Context, b Before, r *resolve.ToolchainRequest, dirs []string) (
+		why string, unlocked []string, err error)
+	// Locked tells whether a source has a file that locks its packages.
+	Locked func(dir string) bool
+	// Before does in the directory of a target's source what comes before it is planned what the target needs.
+	Before func(ctx context.Context, b Before, t project.Target, dir string) error
+
+	// Surround is what its tools need for a platform where they are called by hand, beside the platform's view; what
+	// has to be in the store goes into set. Serves tells whether it compiles for a platform.
+	Surround func(ts *toolset.Tools, p platform.Platform, set *compose.Set) (Surroundings, error)
+	Serves   func(p platform.Platform) bool
+	// Called are the variables that a command has which may call its toolchain.
+	Called func(asked project.ToolchainRequest, caller env.Environment) env.Environment
+	// Targets are the variables by which its own build system builds for a platform.
+	Targets func(p platform.Platform, b platform.Baseline) env.Environment
+	// Flags are the flags of its compilers for a baseline, by the names of what they compile. release is the
+	// toolchain's, "" for any.
+	Flags map[string]func(b platform.Baseline, release string) []string
+	// Home are the files in the user's home that its tools are configured by, each under the variable that names it
+	// elsewhere.
+	Home []env.Var
+
+	// Script tells of a file whether the language's program runs it; byName where nothing but its name says so.
+	Script func(path, interpreter string, executable bool) (is, byName bool)
+	// Runtime is what a test of a platform runs in.
+	Runtime *Runtime
+
 	// Word is what stands in hints for a word and a file of a target's ("cgo main.go"), "" where that means nothing.
 	Word func(word, file string, t project.Target, p platform.Platform) string
 }
+
+// A Before is what a language works with before anything is planned.
+type Before struct {
+	Asked   project.ToolchainRequest // what the project says of its toolchain
+	Environ env.Environment          // of commands, beside the caller's own
+	Offline bool
+	// Toolchain is its toolchain for the host, which is in the store then.
+	Toolchain func(ctx context.Context) (compose.Toolchain, error)
+	// Get reads from a network, max bytes at most.
+	Get  func(ctx context.Context, url string, max int64) ([]byte, error)
+	Note func(format string, args ...any)
+}
+
+// Surroundings are what a command of a language's tools needs for a platform.
+type Surroundings struct {
+	Path []string // directories of programs
+	// Environment adds to the variables of a platform's C compilers. alone says that nothing but the language's tools
+	// reads them.
+	Environment func(c env.Environment, v compose.View, s env.Settings, alone bool) env.Environment
+}
+
+// A Runtime is a platform's program that tests run in, in the version that a test names.
+type Runtime struct {
+	// Require says what the lock has to hold; the error is a NoRuntimeError where there is none for the platform.
+	Require func(ts *toolset.Tools, p platform.Platform, t action.NodeTest) (resolve.Requests, error)
+	// Locked is the program as the lock has it.
+	Locked func(ts *toolset.Tools, p platform.Platform, t action.NodeTest) (action.Node, error)
+}
+
+// A NoRuntimeError says that there is no such program for a platform.
+type NoRuntimeError string
+
+func (e NoRuntimeError) Error() string { return string(e) }
 
 // A Builder is what trees of the store are built with that a compiler makes.
 type Builder struct {

@@ -86,7 +86,7 @@ func (ts *Tools) narrowRequest(host, narrow platform.Platform) (resolve.SysrootR
 // RequireHostView says what the lock has to hold for the host's compiler view for building for p.
 func (ts *Tools) RequireHostView(p platform.Platform) (resolve.Requests, error) {
 	var req resolve.Requests
-	for _, name := range ts.compilers() {
+	for _, name := range ts.Compilers() {
 		if err := ts.AddToolchain(&req, name, p); err != nil {
 			return req, err
 		}

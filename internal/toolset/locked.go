@@ -34,8 +34,8 @@ func (ts *Tools) Compiler(p platform.Platform) (compose.Toolchain, error) {
 	return ts.Toolchain(ts.Catalog.Compiler().Name, p)
 }
 
-// compilers are the toolchains that a compiler view is made of.
-func (ts *Tools) compilers() []string {
+// Compilers are the toolchains that a compiler view is made of.
+func (ts *Tools) Compilers() []string {
 	def := ts.Catalog.Compiler()
 	return []string{def.Name, def.Compiler.PkgConfig}
 }

@@ -15,7 +15,7 @@ import (
 func (ts *Tools) RequireView(platforms []platform.Platform, toolchains ...string) (resolve.Requests, error) {
 	var req resolve.Requests
 	for _, p := range platforms {
-		for _, name := range append(ts.compilers(), toolchains...) {
+		for _, name := range append(ts.Compilers(), toolchains...) {
 			if err := ts.AddToolchain(&req, name, p); err != nil {
 				return req, err
 			}

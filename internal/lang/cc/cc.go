@@ -5,10 +5,17 @@ package cc
 import (
 	"xbuild/internal/env"
 	"xbuild/internal/lang"
+	"xbuild/internal/platform"
 )
 
 // Language is C and C++.
-var Language = lang.Language{Name: "cc", Environment: environment}
+var Language = lang.Language{
+	Name: "cc", Environment: environment,
+	Flags: map[string]func(platform.Baseline, string) []string{"c": flags, "c++": flags},
+}
+
+// flags are the flags of C and C++ for a baseline; every release takes them.
+func flags(b platform.Baseline, _ string) []string { return b.CFlags() }
 
 // environment says where the host's compilers are, where the recipe needs any and no other language says it.
 func environment(m *lang.Making) error {

@@ -3,7 +3,9 @@ package golang
 
 import (
 	"cmp"
+	"context"
 	"go/build"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -15,7 +17,10 @@ import (
 )
 
 // Language is Go.
-var Language = lang.Language{Name: "golang", Environment: environment, Word: word}
+var Language = lang.Language{
+	Name: "golang", Environment: environment, Word: word, HostRelease: hostRelease, Called: called, Targets: targets,
+	Flags: map[string]func(platform.Baseline, string) []string{"go": flags},
+}
 
 // toolchain is the name of the toolchain.
 const toolchain = "go"
@@ -90,4 +95,40 @@ func Environment(p platform.Platform, b platform.Baseline) env.Environment {
 		e.Set(name, value)
 	}
 	return e
+}
+
+// flags are the variables that choose Go's instruction set; every release reads them.
+func flags(b platform.Baseline, _ string) []string { return b.GoEnv() }
+
+// targets are Go's platform and instruction set for a build that is called by hand. cgo is on where the platform has a
+// C compiler.
+func targets(p platform.Platform, b platform.Baseline) env.Environment {
+	if p.GOOS == "" {
+		return nil
+	}
+	e := Environment(p, b)
+	if p.HasSysroot() {
+		e.Set("CGO_ENABLED", "1")
+	} else {
+		e.Set("CGO_ENABLED", "0")
+	}
+	return e
+}
+
+// called lets a command's Go be that of a target's build; nothing where the host's is used.
+func called(asked project.ToolchainRequest, caller env.Environment) env.Environment {
+	if asked.Source == "host" {
+		return nil
+	}
+	const name = "GOTOOLCHAIN"
+	return env.Environment{{Name: name, Value: Release(asked, caller.Lookup(name))}}
+}
+
+// hostRelease is the release of the host's own Go.
+func hostRelease(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOVERSION").Output()
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimPrefix(strings.TrimSpace(string(out)), "go"), nil
 }

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"xbuild/internal/action"
 	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
+	"xbuild/internal/lang"
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -51,7 +51,7 @@ func manager(ts *toolset.Tools, t project.Target) error {
 }
 
 // ErrNoNode says that there is no Node for a platform to be had in a version.
-var ErrNoNode = errors.New("there is no Node")
+const ErrNoNode = lang.NoRuntimeError("there is no Node")
 
 // Request asks for a platform's Node in a version that satisfies constraints, the first of which a project names:
 // of npm's packages where they have it, else of the newest Debian suite that does. Which versions there are is in the

@@ -41,6 +41,25 @@ func Word(word, file string, t project.Target, p platform.Platform) string {
 	return ""
 }
 
+// Runtime is what tests of a platform run in, of the language that has one.
+func Runtime() *lang.Runtime {
+	i := slices.IndexFunc(Languages, func(l *lang.Language) bool { return l.Runtime != nil })
+	return Languages[i].Runtime // a test of this package sees that there is one
+}
+
+// Script tells of a file whether it is a script of a language that has a Runtime; byName where nothing but its name
+// says so.
+func Script(path, interpreter string, executable bool) (is, byName bool) {
+	for _, l := range Languages {
+		if l.Script != nil {
+			if is, byName = l.Script(path, interpreter, executable); is {
+				return is, byName
+			}
+		}
+	}
+	return false, false
+}
+
 // ForHost returns the variables by which build systems that are called by hand find what compiles for the host, whose
 // programs run while a project is built, beside what env.ForC says of the platform: autoconf's and make's
 // (env.ForBuild), and those of each language. linker is what links for the host without a word more. What has no name

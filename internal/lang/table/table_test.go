@@ -37,6 +37,28 @@ func TestNames(t *testing.T) {
 			t.Errorf("no definition names %s", l.Name)
 		}
 	}
+	flags := map[string]string{}
+	for _, l := range Languages { // what a language says, the rest of it and the definitions have
+		toolchain, recipe := c.ToolchainOf(l.Name), c.RecipeOf(l.Name)
+		if toolchain == nil {
+			t.Errorf("no toolchain is of %s", l.Name)
+		}
+		if l.Surround != nil && (l.Serves == nil || recipe == nil) {
+			t.Errorf("%s: Surround wants Serves and a recipe", l.Name)
+		}
+		if (l.Least == nil) != (l.Locked == nil) {
+			t.Errorf("%s: Least and Locked come together", l.Name)
+		}
+		for name := range l.Flags {
+			if flags[name] != "" {
+				t.Errorf("%s and %s have the flags of %s", flags[name], l.Name, name)
+			}
+			flags[name] = l.Name
+		}
+	}
+	if Runtime().Require == nil || Runtime().Locked == nil {
+		t.Error("a Runtime is not whole")
+	}
 	for _, r := range c.Recipes { // what a recipe asks of its language the language has
 		l := Of(r.Language)
 		for _, n := range r.Needs {
