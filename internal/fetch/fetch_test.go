@@ -603,9 +603,10 @@ func TestStall(t *testing.T) {
 		for part := range slices.Chunk(file, 10_000) {
 			_, _ = w.Write(part)
 			_ = http.NewResponseController(w).Flush()
-			time.Sleep(30 * time.Millisecond)
+			time.Sleep(60 * time.Millisecond)
 		}
 	})
+	opt.Stall = 500 * time.Millisecond
 	if err := Files(t.Context(), st, []Item{item("f", data, s.URL+"/f")}, opt); err != nil {
 		t.Fatal(err)
 	}
