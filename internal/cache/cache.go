@@ -171,6 +171,9 @@ func (c *Cache) Put(key string, set []string, id string, res *Result) error {
 		return err
 	}
 	list, err := sets(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it was pruned meanwhile
+	}
 	if err != nil {
 		return err
 	}
@@ -180,13 +183,14 @@ func (c *Cache) Put(key string, set []string, id string, res *Result) error {
 	return nil
 }
 
-// scratch makes a file under another name, in a directory that a prune may remove while it is empty.
+// scratch makes a file under another name, in a directory that a prune may remove while it is empty, and so may those
+// above it.
 func scratch(dir string) (f *os.File, err error) {
 	for range 100 {
-		if err = os.MkdirAll(dir, 0o755); err != nil {
-			return nil, err
+		if err = os.MkdirAll(dir, 0o755); err == nil {
+			f, err = os.CreateTemp(dir, temporary)
 		}
-		if f, err = os.CreateTemp(dir, temporary); !errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
