@@ -750,6 +750,91 @@ fn main() {
 	}
 }
 
+// TestInstructionsOfInlinedCrates: what of a crate asks the machine was inlined in another one, as of crc32fast in
+// sevenz-rust2: that is no fault. The same without a question is one.
+func TestInstructionsOfInlinedCrates(t *testing.T) {
+	needNetwork(t)
+	const library = `use std::arch::aarch64::__crc32b;
+
+#[inline(never)]
+#[target_feature(enable = "crc")]
+unsafe fn by_instruction(crc: u32, data: &[u8]) -> u32 {
+    !data.iter().fold(!crc, |crc, byte| __crc32b(crc, *byte))
+}
+
+#[inline(never)]
+fn by_table(crc: u32, data: &[u8]) -> u32 {
+    !data.iter().fold(!crc, |crc, byte| (0..8).fold(crc ^ *byte as u32, |c, _| c >> 1 ^ 0xedb88320 & (c & 1).wrapping_neg()))
+}
+
+pub enum State {
+    Table(u32),
+    Instruction(u32),
+}
+
+impl State {
+    #[inline(always)]
+    pub fn new() -> State {
+        if CAN { State::Instruction(0) } else { State::Table(0) }
+    }
+
+    #[inline(never)]
+    pub fn update(&mut self, data: &[u8]) {
+        match self {
+            State::Table(crc) => *crc = by_table(*crc, data),
+            State::Instruction(crc) => *crc = unsafe { by_instruction(*crc, data) },
+        }
+    }
+}
+
+#[inline(always)]
+pub fn sum(data: &[u8]) -> u32 {
+    if CAN { unsafe { by_instruction(0, data) } } else { by_table(0, data) }
+}
+`
+	const program = `use NAME::{sum, State};
+
+fn main() {
+    let mut state = State::new();
+    let mut last = 0;
+    let update = std::hint::black_box(State::update as fn(&mut State, &[u8]));
+    for arg in std::env::args().skip(1) {
+        update(&mut state, arg.as_bytes());
+        last = sum(arg.as_bytes());
+    }
+    match state {
+        State::Table(crc) => println!("{crc:x} {last:x} by the table"),
+        State::Instruction(crc) => println!("{crc:x} {last:x} by instructions"),
+    }
+}
+`
+	files := map[string]string{
+		"xbuild.toml": "[project]\nplatforms = [\"linux/arm64\"]\n" +
+			"[target.asks]\nrecipe = \"rust\"\npackages = [\"asks\"]\n[target.never]\nrecipe = \"rust\"\npackages = [\"never\"]\n",
+		"Cargo.toml": "[workspace]\nmembers = [\"asks\", \"asking\", \"never\", \"nothing\"]\nresolver = \"2\"\n[profile.release]\nlto = true\ncodegen-units = 1\n",
+	}
+	for name, of := range map[string]struct{ crate, can string }{
+		"asks":  {"asking", `std::arch::is_aarch64_feature_detected!("crc")`},
+		"never": {"nothing", "std::env::args().count() > 2"},
+	} {
+		manifest := "[package]\nname = %q\nversion = \"0.1.0\"\nedition = \"2021\"\n"
+		files[name+"/Cargo.toml"] = fmt.Sprintf(manifest+"[dependencies]\n%s = { path = \"../%[2]s\" }\n", name, of.crate)
+		files[name+"/src/main.rs"] = strings.ReplaceAll(program, "NAME", of.crate)
+		files[of.crate+"/Cargo.toml"] = fmt.Sprintf(manifest, of.crate)
+		files[of.crate+"/src/lib.rs"] = strings.ReplaceAll(library, "CAN", of.can)
+	}
+	dir := write(t, files)
+	build(t, dir, "asks")
+	r := underQEMU(t, dir, "linux/arm64", built(dir, "linux/arm64", "asks"), "123456789")
+	if r.code != 0 || !strings.HasPrefix(r.stdout, "cbf43926 cbf43926 by ") {
+		t.Error(r)
+	}
+	r = xbuild(t, dir, "build", "-q", "never")
+	if r.code != 1 || !strings.Contains(r.stderr, "which needs crc and linux/arm64 has not: in ") || !strings.Contains(r.stderr, "by_instruction") {
+		t.Errorf("what never asks: %v\nwant a refusal", r)
+	}
+}
+
 // TestInstructionsOfClasses: a class of C++ keeps in its objects what the machine answered, as UnRAR's Rijndael does:
 // that is no fault, however it is optimised. The same without a question is one.
 func TestInstructionsOfClasses(t *testing.T) {

@@ -82,14 +82,28 @@ func crateOf(name string) string {
 	return first
 }
 
-// homeAsks says that functions of a crate or a class look at what the processor can do.
+// homeAsks says that functions of a crate or a class look at what the processor can do. Where all those were inlined
+// elsewhere, it is seen by what they go on to: a function that looks calls one of the crate that uses what the baseline
+// lacks, and may leave it out.
 func (p *program) homeAsks(home string) bool {
 	if p.homes == nil {
 		p.homes = map[string]bool{}
 		for f, looks := range p.looking {
-			for _, name := range p.names(f) {
-				if h := homeOf(name); h != "" && len(looks) > 0 {
-					p.homes[h] = true
+			if len(looks) == 0 {
+				continue
+			}
+			asking := []int{f}
+			for _, e := range p.edgesOf(f) {
+				t := p.function(e.to)
+				if t >= 0 && t != f && e.kind != stop && p.hasHits(t) && (e.kind == cond || !p.always(f, e.pc)) {
+					asking = append(asking, t)
+				}
+			}
+			for _, g := range asking {
+				for _, name := range p.names(g) {
+					if h := homeOf(name); h != "" {
+						p.homes[h] = true
+					}
 				}
 			}
 		}
