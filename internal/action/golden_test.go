@@ -38,7 +38,7 @@ func at(project, store, home string) *Action {
 // TestMadeOf holds what an action is made of, and the hash of that, against testdata/made.golden: it is the same
 // wherever project, store and home lie.
 func TestMadeOf(t *testing.T) {
-	a := at("/home/me/work/p", "/home/me/.cache/xbuild", "/home/me")
+	a := at("/home/me/code/p", "/home/me/.cache/xbuild", "/home/me")
 	var got bytes.Buffer
 	if err := json.Indent(&got, a.MadeOf(), "", "  "); err != nil {
 		t.Fatal(err)

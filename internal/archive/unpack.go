@@ -84,23 +84,33 @@ func withFile(file string, do func(*os.File, int64) error) error {
 	return nil
 }
 
-// UnpackTar is Unpack of a tar in any compression, such as an upstream source.
-func UnpackTar(ctx context.Context, file io.ReaderAt, size int64, dir string, opt UnpackOptions) error {
+// newUnpacker unpacks an archive of size bytes below a directory, whose tree is closed afterwards.
+func newUnpacker(ctx context.Context, size int64, dir string, opt UnpackOptions) (*unpacker, error) {
 	keep, err := compile(opt.Keep)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	drop, err := compile(opt.Drop)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t, err := openTree(dir)
 	if err != nil {
+		return nil, err
+	}
+	return &unpacker{
+		ctx: ctx, opt: opt, keep: keep, drop: drop, tree: t, written: map[string]bool{}, wanted: map[string][]string{},
+		limit: maxUnpacked + min(size, 1<<40)*maxRatio,
+	}, nil
+}
+
+// UnpackTar is Unpack of a tar in any compression, such as an upstream source.
+func UnpackTar(ctx context.Context, file io.ReaderAt, size int64, dir string, opt UnpackOptions) error {
+	u, err := newUnpacker(ctx, size, dir, opt)
+	if err != nil {
 		return err
 	}
-	defer t.close()
-	u := &unpacker{ctx: ctx, opt: opt, keep: keep, drop: drop, tree: t, written: map[string]bool{}, wanted: map[string][]string{},
-		limit: maxUnpacked + min(size, 1<<40)*maxRatio}
+	defer u.tree.close()
 	if err := u.pass(file, size, u.entry); err != nil {
 		return err
 	}

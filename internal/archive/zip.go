@@ -14,20 +14,11 @@ import (
 // UnpackZip is Unpack of a zip of size bytes. open returns the content of an entry, which may hold more than Open of
 // the entry alone: a check of it. A file is executable where its mode says so for anybody.
 func UnpackZip(ctx context.Context, z *zip.Reader, size int64, dir string, opt UnpackOptions, open func(*zip.File) (io.ReadCloser, error)) error {
-	keep, err := compile(opt.Keep)
+	u, err := newUnpacker(ctx, size, dir, opt)
 	if err != nil {
 		return err
 	}
-	drop, err := compile(opt.Drop)
-	if err != nil {
-		return err
-	}
-	t, err := openTree(dir)
-	if err != nil {
-		return err
-	}
-	defer t.close()
-	u := &unpacker{ctx: ctx, opt: opt, keep: keep, drop: drop, tree: t, written: map[string]bool{}, limit: maxUnpacked + min(size, 1<<40)*maxRatio}
+	defer u.tree.close()
 	if len(z.File) > maxEntries {
 		return fmt.Errorf("zip: it has more than %d entries", maxEntries)
 	}
