@@ -106,7 +106,7 @@ func Run(ctx context.Context, p *action.Graph, opt Options) ([]Result, error) {
 	r.fetches, r.actions = fetches(p.Actions), p.Actions
 	r.recall(p.Actions)
 	results := make([]Result, len(p.Actions))
-	order := newSchedule(p.Actions, remembered)
+	order := newSchedule(p.Actions, r.pool.Size(), remembered)
 	r.first = order.first()
 	var g errgroup.Group
 	var mu sync.Mutex
