@@ -175,7 +175,7 @@ func (i interrupted) code() int { return 128 + int(i.Signal) }
 
 // grace is how long this process goes on by itself after a signal: it tidies up mostly in less. What it may compute or
 // write for longer, an index that it reads or an archive that it unpacks, is as harmless to end as by kill -9.
-const grace = 50 * time.Millisecond
+const grace = 40 * time.Millisecond
 
 // interruptible returns a context that ends by the first signal that asks this process to end. The process itself ends
 // soon after the last of those that it has started: these may take their time. By the second signal, and when the process
@@ -212,7 +212,7 @@ func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 				if again = true; alone != nil {
 					guard.AskBelow()
 				}
-				alive, look = time.Now(), time.Tick(grace/5)
+				alive, look = time.Now(), time.Tick(grace/4)
 			case <-look:
 				switch {
 				case guard.Busy():
