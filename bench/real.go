@@ -237,7 +237,7 @@ func (b *bench) fromDebian(name, dir string) error {
 			return err
 		}
 	}
-	sources, err := archive.ReadSources(index)
+	sources, err := archive.ReadSources(b.ctx, index)
 	if err != nil {
 		return err
 	}

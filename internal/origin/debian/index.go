@@ -37,7 +37,7 @@ func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Inde
 	const name = "Packages.zst"
 	var ix *archive.Index
 	dir, err := a.Store.Tree(ctx, "packages-"+sum[:16], func(tmp, _ string) (err error) {
-		if ix, err = archive.ReadPackages(file); err != nil {
+		if ix, err = archive.ReadPackages(ctx, file); err != nil {
 			return err
 		}
 		out, err := os.Create(filepath.Join(tmp, name))
@@ -59,7 +59,7 @@ func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Inde
 	if err != nil || ix != nil {
 		return ix, err
 	}
-	return archive.ReadPackages(filepath.Join(dir, name))
+	return archive.ReadPackages(ctx, filepath.Join(dir, name))
 }
 
 // index is Index, of Releases before a time where one is given.
