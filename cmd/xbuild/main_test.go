@@ -42,6 +42,10 @@ const noRaceSleep = "atexit_sleep_ms=0"
 func TestMain(m *testing.M) {
 	// A program with the race detector sleeps a second at its end unless it is told not to; hundreds are run here.
 	os.Setenv("GORACE", noRaceSleep)
+	// Most of them wait: for a rule to end, for a process to be gone. -parallel still says another number.
+	if err := flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"xbuild": func() {
 		for name, keys := range map[string]*func() (openpgp.EntityList, error){"XBUILD_TEST_KEYRING": &archiveKeys, "XBUILD_TEST_RUST_KEYRING": &rustKeys} {
 			if file := os.Getenv(name); file != "" {
