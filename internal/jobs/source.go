@@ -45,7 +45,7 @@ type Machine struct {
 
 // NewMachine is the slots below a directory of this machine, as many as there are cores. Nothing is taken yet.
 func NewMachine(runtime string, cores int) (*Machine, error) {
-	dir := filepath.Join(runtime, fmt.Sprintf("xbuild-jobs-%d", os.Getuid()))
+	dir := machineDir(runtime)
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}
@@ -61,6 +61,10 @@ func NewMachine(runtime string, cores int) (*Machine, error) {
 		return nil, err
 	}
 	return &Machine{dir: dir, n: cores}, nil
+}
+
+func machineDir(runtime string) string {
+	return filepath.Join(runtime, fmt.Sprintf("xbuild-jobs-%d", os.Getuid()))
 }
 
 func (m *Machine) take() bool {
