@@ -26,22 +26,26 @@ func (e *Engine) Keep(ctx context.Context, q *answer.Question, b Built) error {
 	if len(b.Faults) > 0 || b.Err != nil || slices.ContainsFunc(b.Results, notPlain) {
 		return nil
 	}
+	if dir, err := store.DefaultDir(); err != nil || dir != e.store.Dir() {
+		return nil // another one was asked
+	}
 	opt := e.executeOptions(0)
-	if opt.Fleeting(e.pl.Project.Dir + "/") {
+	fleeting := opt.Fleeting(b.Results)
+	if fleeting(e.pl.Project.Dir + "/") {
 		return nil // inside of what another build makes and removes
 	}
+	tag := filepath.Join(opt.Build, "CACHEDIR.TAG")
 	return q.Keep(ctx, answer.Kept{
-		Touch: filepath.Join(opt.Build, "CACHEDIR.TAG"),
+		Touch: tag,
 		Mark:  e.store.Marks,
 		Fleeting: func(path string) bool {
 			if strings.HasPrefix(path, "/proc/") || strings.HasPrefix(path, "/sys/") {
 				return true // the machine's moment: how much memory there is, what runs
 			}
-			if rel, ok := strings.CutPrefix(path, opt.Build+"/"); ok && rel == "CACHEDIR.TAG" {
+			if path == tag {
 				return true // each build sets its times
 			}
-			inProject := strings.HasPrefix(path, e.pl.Project.Dir+"/") && !strings.HasPrefix(path, opt.Build+"/")
-			return !inProject && (e.store.Fleeting(path) || opt.Fleeting(path))
+			return e.store.Fleeting(path) || fleeting(path)
 		},
 	})
 }

@@ -212,7 +212,7 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Result{Err: err}
 	}
-	lock := flock.New(filepath.Join(dir, "lock"))
+	lock := flock.New(lockOf(a))
 	if ok, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil || !ok {
 		return Result{Err: fmt.Errorf("%s: %w", lock.Path(), err)}
 	}
@@ -407,6 +407,9 @@ func (r *runner) fullDisks(a *action.Action) []string {
 	}
 	return out
 }
+
+// lockOf is a file that is locked by who works in an action's directory.
+func lockOf(a *action.Action) string { return filepath.Join(filepath.Dir(a.State), "lock") }
 
 // begun is a file that lies in an action's directory while its commands run. It holds a word that is in the environment
 // of each of their processes.
@@ -915,19 +918,29 @@ func temporaryIn(base string) (dir string, done func(), err error) {
 	return "", nil, fmt.Errorf("no temporary directory can be kept in %s: something removes them", base)
 }
 
-// Fleeting tells paths that a run makes and removes beside its actions, or that others change at any time; no result
-// depends on them. A slash behind a path makes it the names in a directory.
-func (opt *Options) Fleeting(path string) bool {
-	if jobs.Fleeting(opt.Build, opt.Slots.Runtime, path) {
-		return true
+// Fleeting tells paths of which no result depends on what they are: what a run makes and removes beside its actions, what
+// it keeps to order them, and directories and files below which nothing is an input. A slash behind a path makes it the
+// names in a directory.
+func (opt *Options) Fleeting(results []Result) func(path string) bool {
+	own := map[string]bool{}
+	for _, path := range newInputs(*opt).ignore {
+		own[path] = true
 	}
-	for _, base := range []string{opt.Environ.Lookup("TMPDIR"), os.TempDir()} {
-		name, ok := strings.CutPrefix(path, base+"/")
-		if base != "" && ok && (name == "" || strings.HasPrefix(name, temporaryPrefix)) {
+	for _, r := range results {
+		own[lockOf(r.Action)], own[placing(r.Action)], own[took(r.Action)], own[peaksOf(r.Action)] = true, true, true, true
+	}
+	return func(path string) bool {
+		if jobs.Fleeting(opt.Build, opt.Slots.Runtime, path) || own[path] {
 			return true
 		}
+		for _, base := range []string{opt.Environ.Lookup("TMPDIR"), os.TempDir()} {
+			name, ok := strings.CutPrefix(path, base+"/")
+			if base != "" && ok && (name == "" || strings.HasPrefix(name, temporaryPrefix)) {
+				return true
+			}
+		}
+		return false
 	}
-	return false
 }
 
 // SweepTemporary removes the directories for temporary files that nobody has locked: those of runs that were killed.

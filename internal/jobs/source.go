@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/gofrs/flock"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // A source is where the slots of a pool come from that are not its own.
@@ -162,8 +163,8 @@ type Caller struct {
 }
 
 var (
-	auth        = regexp.MustCompile(`--jobserver-(?:auth|fds)=(\S+)`)
-	descriptors = regexp.MustCompile(`^([0-9]+),([0-9]+)$`)
+	auth        = lazyregexp.New(`--jobserver-(?:auth|fds)=(\S+)`)
+	descriptors = lazyregexp.New(`^([0-9]+),([0-9]+)$`)
 )
 
 // CallerOf is the jobserver that a value of MAKEFLAGS names; nil where it names none, or one that make does not let
