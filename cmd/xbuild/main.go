@@ -19,6 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
+	"xbuild/internal/answer"
 	"xbuild/internal/engine"
 	"xbuild/internal/execute"
 	"xbuild/internal/guard"
@@ -70,6 +71,12 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	collectLater()
 	alone := guard.Worker()
+	question, watched := answer.Handed()
+	if alone == nil && !watched && len(args) > 0 && args[0] == "build" {
+		if answered(args) {
+			return 0
+		}
+	}
 	if dir := os.Getenv(unstripped.Variable); dir != "" && len(args) > 1 && args[0] == "unstripped" {
 		return stripped(dir, args[1], args[2:]) // no command of a user's: the tools of a build call it
 	}
@@ -80,12 +87,13 @@ func run(args []string) int {
 			os.Unsetenv(name)
 		}
 	}
-	dir, err := enter(args, alone != nil)
+	below := alone != nil || watched // who started this process has begun already
+	dir, err := enter(args, below)
 	if err != nil {
 		report(err)
 		return exitFailed
 	}
-	if alone == nil && len(args) > 0 && slices.Contains(working, args[0]) {
+	if !below && len(args) > 0 && slices.Contains(working, args[0]) {
 		// The worker reads the command line, and says what is wrong with it.
 		if code, ok := guard.Work(); ok {
 			execute.SweepTemporary(os.TempDir())
@@ -113,8 +121,8 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "xbuild: hint: run \"xbuild --help\"")
 		return exitUsage
 	}
-	cli.Dir = dir
-	if alone == nil && slices.Contains(working, strings.Fields(parsed.Command())[0]) {
+	cli.Dir, cli.question, cli.watched = dir, question, watched
+	if !below && slices.Contains(working, strings.Fields(parsed.Command())[0]) {
 		if code, ok := guard.Work(); ok {
 			execute.SweepTemporary(os.TempDir())
 			return code
@@ -128,6 +136,26 @@ func run(args []string) int {
 		guard.EndBelow() // what a build leaves running would write into the next one
 	}
 	return exitCode(ctx, err)
+}
+
+// answered answers a command that finds nothing to do, where it did so the last time and nothing has changed since. If it
+// cannot, it hands the question on to the worker.
+func answered(args []string) bool {
+	dir, err := engine.AnswersDir()
+	if err != nil {
+		return false
+	}
+	q, err := answer.Ask(dir, args)
+	if err != nil {
+		return false
+	}
+	text, ok := q.Given()
+	if ok {
+		os.Stderr.WriteString(text)
+		return true
+	}
+	q.HandOn()
+	return false
 }
 
 // exitCode says what a command's error is, and returns the code that this process ends with.

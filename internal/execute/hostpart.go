@@ -52,7 +52,7 @@ func sameHostPart(a, b *action.Action) bool {
 
 // takeHostPart is hostPart of one other action; done is false where it is not built, or is being built.
 func (r *runner) takeHostPart(a, b *action.Action, run *actionRun) (done bool, err error) {
-	lock := flock.New(filepath.Join(filepath.Dir(b.State), "lock"))
+	lock := flock.New(lockOf(b))
 	if _, err := os.Stat(lock.Path()); err != nil {
 		return false, nil
 	}
