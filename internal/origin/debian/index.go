@@ -31,12 +31,18 @@ func (a *Archive) Index(ctx context.Context, suite, arch string) (*archive.Index
 	return a.index(ctx, suite, arch, time.Time{})
 }
 
-// packages reads a package index. What is used of it is kept in the store in a form that takes a tenth of the time to
-// read: every new project locks out of the same indexes.
+// read is the key of the tree that has what is used of a package index.
+func read(sum string) string { return "packages-" + sum[:16] }
+
+// packages reads a package index. What is used of it is kept in the store, in a form that takes a tenth of the time to
+// read: every new project locks out of the same indexes. The index itself is not.
 func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Index, error) {
 	const name = "Packages.zst"
 	var ix *archive.Index
-	dir, err := a.Store.Tree(ctx, "packages-"+sum[:16], func(tmp, _ string) (err error) {
+	dir, err := a.Store.Tree(ctx, read(sum), func(tmp, _ string) (err error) {
+		if file == "" {
+			return fmt.Errorf("index %s vanished from the store", sum)
+		}
 		if ix, err = archive.ReadPackages(file); err != nil {
 			return err
 		}
@@ -56,8 +62,14 @@ func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Inde
 		}
 		return out.Close()
 	})
-	if err != nil || ix != nil {
+	if err != nil {
 		return ix, err
+	}
+	if h, ok := a.Store.Hold(sum); ok {
+		h.Drop()
+	}
+	if ix != nil {
+		return ix, nil
 	}
 	return archive.ReadPackages(filepath.Join(dir, name))
 }
@@ -67,7 +79,10 @@ func (a *Archive) index(ctx context.Context, suite, arch string, before time.Tim
 	o, err := a.indexes.Of(fmt.Sprintf("%s/%s/%d", suite, arch, before.Unix()), func() (*dated, error) {
 		var o dated
 		var err error
-		o.path, o.date, err = a.file(ctx, suite, before, func(r *archive.Release) (string, archive.FileHash, error) {
+		o.path, o.date, err = a.file(ctx, suite, before, func(sum string) bool {
+			_, ok := a.Store.HasTree(read(sum))
+			return ok
+		}, func(r *archive.Release) (string, archive.FileHash, error) {
 			_, byHash, hash, err := r.Index("main", arch)
 			o.sum = hash.SHA256
 			return byHash, hash, err
@@ -107,11 +122,12 @@ func (a *Archive) holds(o *dated) {
 // Release of that name cannot be used: a mirror in the midst of an update serves a Release whose indexes it does not
 // have yet.
 func (a *Archive) File(ctx context.Context, suite string, pick func(*archive.Release) (path string, hash archive.FileHash, err error)) (string, time.Time, error) {
-	return a.file(ctx, suite, time.Time{}, pick)
+	return a.file(ctx, suite, time.Time{}, func(string) bool { return false }, pick)
 }
 
-// file is File, of Releases before a time where one is given.
-func (a *Archive) file(ctx context.Context, suite string, before time.Time, pick func(*archive.Release) (path string, hash archive.FileHash, err error)) (string, time.Time, error) {
+// file is File, of Releases before a time where one is given. What the store has in another form, as has says of a
+// SHA-256, has no path and is not fetched.
+func (a *Archive) file(ctx context.Context, suite string, before time.Time, has func(sum string) bool, pick func(*archive.Release) (path string, hash archive.FileHash, err error)) (string, time.Time, error) {
 	keyring := a.Keyring
 	if keyring == nil {
 		var err error
@@ -131,6 +147,10 @@ func (a *Archive) file(ctx context.Context, suite string, before time.Time, pick
 		if err != nil {
 			return "", fmt.Errorf("%s/dists/%s: Release of %s: %w", base, name, r.Date.UTC().Format(time.RFC3339), err)
 		}
+		if has(hash.SHA256) {
+			a.Remember(suite, r.Date)
+			return "", nil
+		}
 		path = "dists/" + name + "/" + path
 		if err := fetch.Files(ctx, a.Store, []fetch.Item{{Name: suite + " index", URLs: []string{base + "/" + path}, SHA256: hash.SHA256, Size: hash.Size}}, a.Fetch); err != nil {
 			if fetch.Local(err) {
@@ -140,7 +160,7 @@ func (a *Archive) file(ctx context.Context, suite string, before time.Time, pick
 				base, name, r.Date.UTC().Format(time.RFC3339), path, err)
 		}
 		file, ok := a.Store.File(hash.SHA256)
-		if !ok {
+		if !ok && !has(hash.SHA256) { // another process may have read and dropped it
 			return "", fmt.Errorf("index %s vanished from the store", hash.SHA256)
 		}
 		a.Remember(suite, r.Date)
