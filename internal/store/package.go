@@ -167,8 +167,15 @@ func decodeRecord(text []byte) (note string, list manifest, err error) {
 	if note, err = strconv.Unquote(string(line)); err != nil {
 		return "", nil, errManifest
 	}
-	list, err = decodeManifest(rest)
-	return note, list, err
+	if list, err = decodeManifest(rest); err != nil {
+		return "", nil, err
+	}
+	for _, e := range list {
+		if !filepath.IsLocal(filepath.FromSlash(e.path)) {
+			return "", nil, errManifest
+		}
+	}
+	return note, list, nil
 }
 
 // Put puts what the package held into an empty folder dir of the store's file
