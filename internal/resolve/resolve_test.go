@@ -152,7 +152,7 @@ func TestIndexOnce(t *testing.T) {
 	if err != nil || !second.Equal(first) {
 		t.Errorf("of what was read: %v, %v, want %v", err, second, first)
 	}
-	trees, err := filepath.Glob(filepath.Join(a.Store.Dir(), "trees/packages-*/Packages.zst"))
+	trees, err := filepath.Glob(filepath.Join(a.Store.Dir(), "trees/index-*/own"))
 	if err != nil || len(trees) == 0 {
 		t.Fatalf("the indexes that were read are %v, %v", trees, err)
 	}

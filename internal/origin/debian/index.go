@@ -1,18 +1,14 @@
 package debian
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/klauspost/compress/zstd"
 
 	"xbuild/internal/archive"
 	"xbuild/internal/fetch"
@@ -29,49 +25,6 @@ const maxRelease = 8 << 20
 // once.
 func (a *Archive) Index(ctx context.Context, suite, arch string) (*archive.Index, time.Time, error) {
 	return a.index(ctx, suite, arch, time.Time{})
-}
-
-// read is the key of the tree that has what is used of a package index.
-func read(sum string) string { return "packages-" + sum[:16] }
-
-// packages reads a package index. What is used of it is kept in the store, in a form that takes a tenth of the time to
-// read: every new project locks out of the same indexes. The index itself is not.
-func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Index, error) {
-	const name = "Packages.zst"
-	var ix *archive.Index
-	dir, err := a.Store.Tree(ctx, read(sum), func(tmp, _ string) (err error) {
-		if file == "" {
-			return fmt.Errorf("index %s vanished from the store", sum)
-		}
-		if ix, err = archive.ReadPackages(file); err != nil {
-			return err
-		}
-		out, err := os.Create(filepath.Join(tmp, name))
-		if err != nil {
-			return err
-		}
-		defer out.Close()
-		z, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-			zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
-		if err != nil {
-			return err
-		}
-		w := bufio.NewWriterSize(z, 1<<20)
-		if err := errors.Join(ix.Write(w), w.Flush(), z.Close()); err != nil {
-			return err
-		}
-		return out.Close()
-	})
-	if err != nil {
-		return ix, err
-	}
-	if h, ok := a.Store.Hold(sum); ok {
-		h.Drop()
-	}
-	if ix != nil {
-		return ix, nil
-	}
-	return archive.ReadPackages(filepath.Join(dir, name))
 }
 
 // index is Index, of Releases before a time where one is given.
