@@ -267,3 +267,20 @@ func (c *cursor) bytes(n uint64) []byte {
 	c.left = c.left[n:]
 	return b
 }
+
+// Paths are what a record that lies in a file was made from; a directory whose names were read ends by a slash.
+func Paths(file string) ([]string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	r, ok := read(data)
+	if ok {
+		_, ok = r.look(func(path string, _ version) { paths = append(paths, path) })
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s is no record", file)
+	}
+	return paths, nil
+}
