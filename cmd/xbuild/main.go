@@ -109,7 +109,10 @@ func run(args []string) int {
 			return code
 		}
 	}
-	cli.Dir, cli.question, cli.watched = dir, question, watched
+	cli.Dir, cli.watched = dir, watched
+	if alone != nil {
+		cli.question = question
+	}
 	if !below && slices.Contains(working, strings.Fields(parsed.Command())[0]) {
 		if code, ok := guard.Work(); ok {
 			execute.SweepTemporary(os.TempDir())

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -125,8 +126,8 @@ func (q *Question) HandOn() {
 func Handed() (q *Question, watching bool) {
 	word, file, _ := strings.Cut(os.Getenv(variable), " ")
 	os.Unsetenv(variable)
-	if word == watched {
-		return nil, true
+	if word == watched { // somebody's own variable makes no process one that is watched
+		return nil, file == strconv.Itoa(os.Getppid())
 	}
 	if !filepath.IsAbs(file) {
 		return nil, false

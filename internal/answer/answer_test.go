@@ -318,7 +318,16 @@ func TestMark(t *testing.T) {
 	data, _ := os.ReadFile(q.file)
 	rec, ok := read(data)
 	if !ok || rec.until != used.Add(Day).Unix() {
-		t.Errorf("the record holds until %v, want %v", time.Unix(rec.until, 0), used.Add(Day))
+		t.Fatalf("record %v: it holds until %+v, want %v", ok, rec, used.Add(Day))
+	}
+	used = used.Add(-Day)
+	if err := os.Chtimes(r.path("file"), used, used); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(settled + 50*time.Millisecond)
+	q.due = true
+	if err := q.Keep(context.Background(), r.kept); err == nil || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("a mark that nobody renews: %v", err)
 	}
 }
 
@@ -383,5 +392,9 @@ func TestHanded(t *testing.T) {
 		if got, watching := Handed(); got != nil || watching {
 			t.Errorf("it was handed on twice: %+v", got)
 		}
+	}
+	t.Setenv(variable, watched)
+	if q, watching := Handed(); q != nil || watching {
+		t.Error("a variable that somebody has set makes a process one that is watched")
 	}
 }
