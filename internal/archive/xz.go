@@ -43,9 +43,9 @@ var (
 	// read now. A reader without memory waits before it reads its first byte, and never later: one that has begun may
 	// have what another one waits for.
 	ahead    = semaphore.NewWeighted(allAhead)
-	allAhead = int64(min(runtime.GOMAXPROCS(0), 4)) * maxAhead
+	allAhead = int64(min(runtime.GOMAXPROCS(0), 5)-1) * maxAhead
 	heads    = semaphore.NewWeighted(allHeads)
-	allHeads = int64(runtime.GOMAXPROCS(0)+1) * atHead
+	allHeads = int64(min(runtime.GOMAXPROCS(0), 7)+1) * atHead
 
 	unused windows
 )
