@@ -73,21 +73,22 @@ func (w *windows) close() {
 	}
 }
 
+// take returns a window of at least a size. Where none is large enough, one becomes garbage for it, so that there are
+// never more of them than there were in use at once.
 func (w *windows) take(size int) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	best := -1
-	for i, f := range w.free {
-		if len(f) >= size && (best < 0 || len(f) < len(w.free[best])) {
-			best = i
-		}
+	slices.SortFunc(w.free, func(a, b []byte) int { return len(a) - len(b) })
+	i := slices.IndexFunc(w.free, func(f []byte) bool { return len(f) >= size })
+	if i >= 0 {
+		win := w.free[i]
+		w.free = slices.Delete(w.free, i, i+1)
+		return win
 	}
-	if best < 0 {
-		return make([]byte, size)
+	if len(w.free) > 0 {
+		w.free = slices.Delete(w.free, 0, 1)
 	}
-	win := w.free[best]
-	w.free = slices.Delete(w.free, best, best+1)
-	return win
+	return make([]byte, size)
 }
 
 func (w *windows) put(win []byte) {
