@@ -52,11 +52,22 @@ var (
 
 var xzMagic = []byte{0xfd, '7', 'z', 'X', 'Z', 0}
 
-// windows are kept while there are readers: one that is collected as garbage and made again takes twice its memory.
+// windows are kept while there are readers, in few sizes: what a window has that nothing is written to takes no memory.
 type windows struct {
 	mu      sync.Mutex
 	readers int
 	free    [][]byte
+}
+
+// windowSize is the size of the window that holds n bytes.
+func windowSize(n int64) int64 {
+	switch n = parts(n); {
+	case n > smallest && n <= atHead:
+		return atHead
+	case n > atHead && n <= maxAhead:
+		return maxAhead
+	}
+	return n
 }
 
 func (w *windows) open() {
@@ -68,32 +79,37 @@ func (w *windows) open() {
 func (w *windows) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.readers--; w.readers == 0 {
-		w.free = nil
+	if w.readers--; w.readers > 0 {
+		return
 	}
+	for _, win := range w.free {
+		freeWindow(win)
+	}
+	w.free = nil
 }
 
-// take returns a window of at least a size. Where none is large enough, one becomes garbage for it, so that there are
-// never more of them than there were in use at once.
-func (w *windows) take(size int) []byte {
+func (w *windows) take(size int64) ([]byte, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	slices.SortFunc(w.free, func(a, b []byte) int { return len(a) - len(b) })
-	i := slices.IndexFunc(w.free, func(f []byte) bool { return len(f) >= size })
-	if i >= 0 {
-		win := w.free[i]
-		w.free = slices.Delete(w.free, i, i+1)
-		return win
+	i := slices.IndexFunc(w.free, func(f []byte) bool { return int64(len(f)) == size })
+	if i < 0 {
+		return newWindow(int(size))
 	}
-	if len(w.free) > 0 {
-		w.free = slices.Delete(w.free, 0, 1)
-	}
-	return make([]byte, size)
+	win := w.free[i]
+	w.free = slices.Delete(w.free, i, i+1)
+	return win, nil
 }
 
 func (w *windows) put(win []byte) {
+	if win == nil {
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(win) > maxAhead { // of a size of its own
+		freeWindow(win)
+		return
+	}
 	w.free = append(w.free, win)
 }
 
@@ -138,7 +154,9 @@ func (z *xzReader) Read(p []byte) (int, error) {
 		if z.err != nil {
 			return 0, z.err
 		}
-		z.start()
+		if z.err = z.start(); z.err != nil {
+			return 0, z.err
+		}
 		if len(z.queue) == 0 {
 			z.err = io.EOF
 			z.release()
@@ -160,7 +178,7 @@ func (z *xzReader) Read(p []byte) (int, error) {
 
 // start sets blocks going: the one that is read next always, those behind it
 // while memory and processors last.
-func (z *xzReader) start() {
+func (z *xzReader) start() (err error) {
 	for len(z.blocks) > 0 && len(z.queue) < z.width {
 		b := &z.blocks[0]
 		s := &xzStream{}
@@ -168,22 +186,26 @@ func (z *xzReader) start() {
 			b.header()
 			size := b.window()
 			if z.head == 0 {
-				z.head = min(int64(size), allHeads)
+				z.head = min(size, allHeads)
 				heads.Acquire(context.Background(), z.head) // never fails: no context ends
 			}
-			if s.window, z.window = z.window, nil; len(s.window) < size {
-				if s.window != nil {
-					unused.put(s.window)
+			if s.window, z.window = z.window, nil; int64(len(s.window)) < size {
+				unused.put(s.window)
+				if s.window, err = unused.take(size); err != nil {
+					return err
 				}
-				s.window = unused.take(size)
 			}
 		} else {
-			size := parts(b.size)
+			size := windowSize(b.size)
 			if size > maxAhead || started.Load() >= int64(runtime.GOMAXPROCS(0)) || !ahead.TryAcquire(size) {
-				return
+				return nil
+			}
+			if s.window, err = unused.take(size); err != nil {
+				ahead.Release(size)
+				return err
 			}
 			b.header()
-			s.ahead, s.window = size, unused.take(int(size))
+			s.ahead = size
 		}
 		// A piece is written over when the window comes round to it. Then it has been read: so many wait, one is being read
 		// and one decoded. A block that is in its window whole never waits for a reader.
@@ -201,6 +223,7 @@ func (z *xzReader) start() {
 			s.decode(b, z.done)
 		}()
 	}
+	return nil
 }
 
 // finish takes back what a block had, all of which is read. The window of one that was not ahead is the next one's.
@@ -215,12 +238,9 @@ func (z *xzReader) finish(s *xzStream) {
 
 // release gives back the memory of what is read now.
 func (z *xzReader) release() {
-	if z.window != nil {
-		unused.put(z.window)
-		z.window = nil
-	}
+	unused.put(z.window)
 	heads.Release(z.head)
-	z.head = 0
+	z.window, z.head = nil, 0
 }
 
 func (s *xzStream) decode(b *xzBlock, done <-chan struct{}) {

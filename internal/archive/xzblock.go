@@ -87,8 +87,9 @@ func (b *xzBlock) header() {
 }
 
 // window is the size of what the block is decoded into, where it is not decoded ahead.
-func (b *xzBlock) window() int {
-	return int(parts(max(min(b.dict+wordsBeyond, b.size, xzDictMax+wordsBeyond), smallest)))
+func (b *xzBlock) window() int64 {
+	ring := min(max(b.dict+wordsBeyond, smallest), xzDictMax+wordsBeyond)
+	return windowSize(min(ring, max(b.size, 1)))
 }
 
 // decoder decodes the block into a window that is at least as large as it is to be.
