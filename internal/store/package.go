@@ -185,6 +185,7 @@ func decodeRecord(text []byte) (note string, list manifest, err error) {
 // written to. ErrGone says that a tree is no longer what it was. The hashes of
 // the files come into sums.
 func (p *Package) Put(ctx context.Context, dir string, sums *Sums) error {
+	found := map[placed]string{} // of nothing that is removed again
 	for _, e := range p.list {
 		if err := ctxErr(ctx); err != nil {
 			return err
@@ -211,18 +212,21 @@ func (p *Package) Put(ctx context.Context, dir string, sums *Sums) error {
 				err = fmt.Errorf("%s: %w", e.path, ErrGone)
 			}
 			if err == nil {
-				err = e.check(to, sums)
+				err = e.check(to, found)
 			}
 		}
 		if err != nil {
 			return err
 		}
 	}
+	for at, sum := range found {
+		sums.add(at, sum)
+	}
 	return nil
 }
 
-// check tells whether a file is what the entry says.
-func (e entry) check(path string, sums *Sums) error {
+// check tells whether a file is what the entry says, and notes its hash.
+func (e entry) check(path string, found map[placed]string) error {
 	st, err := os.Lstat(path)
 	if err != nil {
 		return err
@@ -234,7 +238,7 @@ func (e entry) check(path string, sums *Sums) error {
 	if sum != e.sum || size != e.size || st.Mode() != e.mode {
 		return fmt.Errorf("%s: %w", e.path, ErrGone)
 	}
-	sums.add(place(st), sum)
+	found[place(st)] = sum
 	return nil
 }
 
