@@ -237,6 +237,7 @@ func TestRust(t *testing.T) {
 	if !full() {
 		for _, c := range rustSlice {
 			t.Run(c.platform+"/"+c.program, func(t *testing.T) {
+				t.Parallel()
 				if c.program == "ripgrep" {
 					ripgrep(t, []string{c.platform}, func(string, string) {})
 					return
@@ -319,10 +320,9 @@ func rustRuns(t *testing.T, p rustProgram, rust string, platforms []string, cell
 // crateSource copies the published source of a crate, which cargo itself fetches, into a new directory.
 func crateSource(t *testing.T, name, version string) string {
 	t.Helper()
-	home := t.TempDir()
-	t.Setenv("CARGO_HOME", cargoHome(t, home))
+	home := cargoHome(t, t.TempDir())
 	dir := write(t, map[string]string{"src/lib.rs": "", "Cargo.toml": fmt.Sprintf("[package]\nname = \"fetcher\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\n%s = \"=%s\"\n", name, version)})
-	if r := xbuild(t, dir, "exec", "-q", "--", "cargo", "fetch"); r.code != 0 {
+	if r := xbuild(t, dir, "exec", "-q", "--", "env", "CARGO_HOME="+home, "cargo", "fetch"); r.code != 0 {
 		t.Fatalf("cargo fetch: %v", r)
 	}
 	found, err := filepath.Glob(filepath.Join(home, "registry/src/*", name+"-"+version))
@@ -626,6 +626,7 @@ func TestRustErrors(t *testing.T) {
 			want:  []string{`hint: a crate wants Rust 1.95 or later: write rust = "^1.95" into [toolchains] in xbuild.toml`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			files := map[string]string{"xbuild.toml": c.toml}
 			for name, text := range main {
 				files[name] = text

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"xbuild/internal/archive"
 	"xbuild/internal/fetch"
+	"xbuild/internal/lazyregexp"
 )
 
 // aliases are the names by which an archive serves a suite beside its codename. They move at each Debian release: the
@@ -212,7 +212,7 @@ func release(keyring openpgp.EntityList, data []byte) (*archive.Release, error) 
 }
 
 // day is the date in the address of a mirror that has the archive as it was (…/archive/debian/20260102T030405Z/…).
-var day = regexp.MustCompile(`/(\d{8}T\d{6}Z)(?:/|$)`)
+var day = lazyregexp.New(`/(\d{8}T\d{6}Z)(?:/|$)`)
 
 // current refuses a Release whose time is over (Valid-Until), which hides what came after it, and one whose time has
 // not come, beside which all honest ones would look old. On a mirror of a certain day it is that day.

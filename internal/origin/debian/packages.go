@@ -26,7 +26,7 @@ func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Inde
 		if file == "" {
 			return fmt.Errorf("index %s vanished from the store", sum)
 		}
-		if ix, err = archive.ReadPackages(file); err != nil {
+		if ix, err = archive.ReadPackages(ctx, file); err != nil {
 			return err
 		}
 		return writeIndex(ix, tmp)
