@@ -98,21 +98,20 @@ func run(ctx context.Context, only []string, rounds int, work string) error {
 			return fmt.Errorf("-only: unknown measurement %q (want one of %s)", name, names)
 		}
 	}
-	var rows []row
+	fmt.Printf("%s, commit %s, %s/%s, %d cores\n\n",
+		time.Now().UTC().Format(time.DateOnly), b.commit(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	fmt.Println("| what | xbuild | by hand | ratio | goal |\n|-|-|-|-|-|")
 	for _, m := range all {
 		if !slices.Contains(only, m.name) {
 			continue
 		}
-		r, err := m.rows()
+		rows, err := m.rows()
+		for _, r := range rows { // what was measured before an error too
+			fmt.Printf("| %s | %s | %s | %s | %s |\n", r.what, r.ours, r.byHand, r.ratio, r.goal)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		rows = append(rows, r...)
-	}
-	fmt.Printf("%s, commit %s, %s/%s, %d cores\n\n", time.Now().UTC().Format(time.DateOnly), b.commit(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	fmt.Println("| what | xbuild | by hand | ratio | goal |\n|-|-|-|-|-|")
-	for _, r := range rows {
-		fmt.Printf("| %s | %s | %s | %s | %s |\n", r.what, r.ours, r.byHand, r.ratio, r.goal)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func upstream(t *testing.T, name string) (dir, version string) {
 			return byHash, hash, err
 		})
 		if sources.err == nil {
-			sources.index, sources.err = archive.ReadSources(file)
+			sources.index, sources.err = archive.ReadSources(context.Background(), file)
 		}
 	})
 	if sources.err != nil {

@@ -17,7 +17,9 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/term"
 
+	"xbuild/internal/answer"
 	"xbuild/internal/engine"
 	"xbuild/internal/execute"
 	"xbuild/internal/guard"
@@ -69,6 +71,12 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	collectLater()
 	alone := guard.Worker()
+	question, watched := answer.Handed()
+	if alone == nil && !watched && len(args) > 0 && args[0] == "build" {
+		if answered(args) {
+			return 0
+		}
+	}
 	if dir := os.Getenv(unstripped.Variable); dir != "" && len(args) > 1 && args[0] == "unstripped" {
 		return stripped(dir, args[1], args[2:]) // no command of a user's: the tools of a build call it
 	}
@@ -79,12 +87,13 @@ func run(args []string) int {
 			os.Unsetenv(name)
 		}
 	}
-	dir, err := enter(args, alone != nil)
+	below := alone != nil || watched // who started this process has begun already
+	dir, err := enter(args, below)
 	if err != nil {
 		report(err)
 		return exitFailed
 	}
-	if alone == nil && len(args) > 0 && slices.Contains(working, args[0]) {
+	if !below && len(args) > 0 && slices.Contains(working, args[0]) {
 		// The worker reads the command line, and says what is wrong with it.
 		if code, ok := guard.Work(); ok {
 			execute.SweepTemporary(os.TempDir())
@@ -112,21 +121,41 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "xbuild: hint: run \"xbuild --help\"")
 		return exitUsage
 	}
-	cli.Dir = dir
-	if alone == nil && slices.Contains(working, strings.Fields(parsed.Command())[0]) {
+	cli.Dir, cli.question, cli.watched = dir, question, watched
+	if !below && slices.Contains(working, strings.Fields(parsed.Command())[0]) {
 		if code, ok := guard.Work(); ok {
 			execute.SweepTemporary(os.TempDir())
 			return code
 		}
 	}
 	ctx, stop := interruptible(alone)
-	defer stop()
 	cli.ctx, cli.handOver = ctx, stop
 	err = parsed.Run(&cli.Globals)
+	stop()
 	if alone != nil {
 		guard.EndBelow() // what a build leaves running would write into the next one
 	}
 	return exitCode(ctx, err)
+}
+
+// answered answers a command that finds nothing to do, where it did so the last time and nothing has changed since. If it
+// cannot, it hands the question on to the worker.
+func answered(args []string) bool {
+	dir, err := engine.AnswersDir()
+	if err != nil {
+		return false
+	}
+	q, err := answer.Ask(dir, args)
+	if err != nil {
+		return false
+	}
+	text, ok := q.Given()
+	if ok {
+		os.Stderr.WriteString(text)
+		return true
+	}
+	q.HandOn()
+	return false
 }
 
 // exitCode says what a command's error is, and returns the code that this process ends with.
@@ -172,9 +201,13 @@ func (interrupted) Unwrap() error { return context.Canceled }
 // code is the exit code that a shell has for what a signal ends.
 func (i interrupted) code() int { return 128 + int(i.Signal) }
 
-// interruptible returns a context that ends by the first signal that asks this process to end. By the second, and when
-// the process that waits for this one is gone, it ends at once, with all that it has started. stop gives the signals
-// back.
+// grace is how long this process goes on by itself after a signal: it tidies up mostly in less. What it may compute or
+// write for longer, an index that it reads or an archive that it unpacks, is as harmless to end as by kill -9.
+const grace = 40 * time.Millisecond
+
+// interruptible returns a context that ends by the first signal that asks this process to end. The process itself ends
+// soon after the last of those that it has started: these may take their time. By the second signal, and when the process
+// that waits for this one is gone, it ends at once, with all that it has started. stop gives the signals back.
 func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -193,16 +226,30 @@ func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 			os.Exit(by.code())
 		}
 		again := false
+		var alive time.Time // when something that was started was last seen to run
+		var look <-chan time.Time
+		var by interrupted
 		for {
 			select {
 			case s := <-signals:
-				by := interrupted{s.(syscall.Signal)}
+				by = interrupted{s.(syscall.Signal)}
 				if again {
 					end(by)
 				}
 				cancel(by)
 				if again = true; alone != nil {
 					guard.AskBelow()
+				}
+				alive, look = time.Now(), time.Tick(grace/4)
+			case <-look:
+				switch {
+				case guard.Busy():
+					alive = time.Now()
+				case time.Since(alive) > grace:
+					if term.IsTerminal(int(os.Stderr.Fd())) {
+						fmt.Fprint(os.Stderr, "\r\x1b[K") // the line of progress
+					}
+					os.Exit(exitCode(ctx, by))
 				}
 			case <-alone:
 				end(interrupted{syscall.SIGKILL})

@@ -150,17 +150,17 @@ func ParseSources(r io.Reader) (*Sources, error) {
 	return &Sources{ix}, nil
 }
 
-// ReadPackages is ParsePackages of a file in any compression.
-func ReadPackages(file string) (*Index, error) {
-	return readIndex(file, ParsePackages)
+// ReadPackages is ParsePackages of a file in any compression. It stops when ctx ends.
+func ReadPackages(ctx context.Context, file string) (*Index, error) {
+	return readIndex(ctx, file, ParsePackages)
 }
 
-// ReadSources is ParseSources of a file in any compression.
-func ReadSources(file string) (*Sources, error) {
-	return readIndex(file, ParseSources)
+// ReadSources is ParseSources of a file in any compression. It stops when ctx ends.
+func ReadSources(ctx context.Context, file string) (*Sources, error) {
+	return readIndex(ctx, file, ParseSources)
 }
 
-func readIndex[T any](file string, parse func(io.Reader) (T, error)) (ix T, err error) {
+func readIndex[T any](ctx context.Context, file string, parse func(io.Reader) (T, error)) (ix T, err error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return ix, err
@@ -176,7 +176,7 @@ func readIndex[T any](file string, parse func(io.Reader) (T, error)) (ix T, err 
 	}
 	defer r.Close()
 	limit := maxUnpacked + min(st.Size(), maxIndex)*indexRatio
-	if ix, err = parse(&bounded{ctx: context.Background(), from: r, left: limit, limit: limit}); err != nil {
+	if ix, err = parse(&bounded{ctx: ctx, from: r, left: limit, limit: limit}); err != nil {
 		return ix, fmt.Errorf("%s: %w", file, err)
 	}
 	return ix, nil

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -107,11 +108,30 @@ func TestHugeIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	if _, err := ReadPackages(file); err == nil || !strings.Contains(err.Error(), "which its own size does not warrant") {
+	if _, err := ReadPackages(t.Context(), file); err == nil || !strings.Contains(err.Error(), "which its own size does not warrant") {
 		t.Errorf("error %v", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// TestInterruptedIndex: reading an index stops where its caller does.
+func TestInterruptedIndex(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "Packages")
+	if err := os.WriteFile(file, []byte("Package: a\nVersion: 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := ReadPackages(ctx, file); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := ReadPackages(ctx, file); !errors.Is(err, context.Canceled) {
+		t.Errorf("packages: error %v", err)
+	}
+	if _, err := ReadSources(ctx, file); !errors.Is(err, context.Canceled) {
+		t.Errorf("sources: error %v", err)
 	}
 }
 

@@ -22,7 +22,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -33,6 +32,7 @@ import (
 	"xbuild/internal/archive"
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/lock"
 	"xbuild/internal/object"
 	"xbuild/internal/origin"
@@ -556,7 +556,7 @@ func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, op
 }
 
 // absolute is a path below a directory of /usr, as programs that were configured for that prefix have it in their text.
-var absolute = regexp.MustCompile(`/usr/(?:bin|lib|share)/[A-Za-z0-9._+/-]*[A-Za-z0-9]`)
+var absolute = lazyregexp.New(`/usr/(?:bin|lib|share)/[A-Za-z0-9._+/-]*[A-Za-z0-9]`)
 
 // rewrite makes the paths in text files of a tree, which lies at tmp and will lie at final, the tree's own, where it
 // has them.

@@ -94,8 +94,8 @@ func TestVisible(t *testing.T) {
 	if other, _ := On(programs(t, "sed", "perl", "[", "git-lfs")).Visible(nil); ID(other) != id {
 		t.Error("the ID is another where programs of the same names lie elsewhere: what they are is read when they run")
 	}
-	if all, _ := h.Visible([]string{"*"}); len(all) != len(h.programs()) {
-		t.Errorf("* sees %d of %d programs", len(all), len(h.programs()))
+	if all, _ := h.Visible([]string{"*"}); len(all) != len(h.files.named()) {
+		t.Errorf("* sees %d of %d programs", len(all), len(h.files.named()))
 	}
 }
 

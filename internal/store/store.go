@@ -27,6 +27,7 @@
 //	build/<key>/, cache/, home/: what builds keep for themselves; nothing here
 //	  relies on it
 //	results/: package cache's
+//	answers/: package answer's
 package store
 
 import (
@@ -210,6 +211,23 @@ func used(path string, st fs.FileInfo) {
 	if now := time.Now(); now.Sub(st.ModTime()) > 24*time.Hour {
 		_ = os.Chtimes(path, time.Time{}, now)
 	}
+}
+
+// Marks tells whether a path is one whose modification time says when a thing was last used.
+func (s *Store) Marks(path string) bool {
+	switch dir, name := filepath.Split(path); filepath.Clean(dir) {
+	case s.path("files"):
+		return true
+	case s.path("trees"):
+		return strings.HasSuffix(name, manifestSuffix)
+	}
+	return false
+}
+
+// Fleeting tells whether a path is among what processes make and remove while they use the store: temporary things and
+// locks. A slash behind the path makes it the names in a directory.
+func (s *Store) Fleeting(path string) bool {
+	return strings.HasPrefix(path, s.path("tmp")+"/") || strings.HasPrefix(path, s.path("locks")+"/")
 }
 
 // isKey tells names that are one safe path element: letters and digits, and after the first character also "._+~-", 200

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 
 	"xbuild/internal/archive"
 	"xbuild/internal/fetch"
+	"xbuild/internal/lazyregexp"
 )
 
 // aliases are the names by which an archive serves a suite beside its codename. They move at each Debian release: the
@@ -37,7 +37,7 @@ func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Inde
 	const name = "Packages.zst"
 	var ix *archive.Index
 	dir, err := a.Store.Tree(ctx, "packages-"+sum[:16], func(tmp, _ string) (err error) {
-		if ix, err = archive.ReadPackages(file); err != nil {
+		if ix, err = archive.ReadPackages(ctx, file); err != nil {
 			return err
 		}
 		out, err := os.Create(filepath.Join(tmp, name))
@@ -59,7 +59,7 @@ func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Inde
 	if err != nil || ix != nil {
 		return ix, err
 	}
-	return archive.ReadPackages(filepath.Join(dir, name))
+	return archive.ReadPackages(ctx, filepath.Join(dir, name))
 }
 
 // index is Index, of Releases before a time where one is given.
@@ -239,7 +239,7 @@ func release(keyring openpgp.EntityList, data []byte) (*archive.Release, error) 
 }
 
 // day is the date in the address of a mirror that has the archive as it was (…/archive/debian/20260102T030405Z/…).
-var day = regexp.MustCompile(`/(\d{8}T\d{6}Z)(?:/|$)`)
+var day = lazyregexp.New(`/(\d{8}T\d{6}Z)(?:/|$)`)
 
 // current refuses a Release whose time is over (Valid-Until), which hides what came after it, and one whose time has
 // not come, beside which all honest ones would look old. On a mirror of a certain day it is that day.
