@@ -18,7 +18,6 @@ import (
 
 	"xbuild/internal/catalog"
 	"xbuild/internal/platform"
-	"xbuild/internal/store"
 )
 
 // A rustProgram is a package over a crate of the registry, and what it prints on every platform.
@@ -555,35 +554,14 @@ func TestRustBytes(t *testing.T) {
 	}
 }
 
-// secondStore is a store at another place with the files that the first has fetched; its trees are made anew.
+// secondStore is an empty store at another place of the disk that has the first.
 func secondStore(t *testing.T) string {
 	t.Helper()
-	first := os.Getenv("XBUILD_E2E_STORE")
-	if first == "" {
-		var err error
-		if first, err = store.DefaultDir(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	dir, err := os.MkdirTemp(filepath.Dir(first), "xbuild-second-store-") // the same file system, for hard links
+	dir, err := os.MkdirTemp(filepath.Dir(storeDir(t)), "xbuild-second-store-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { exec.Command("chmod", "-R", "u+w", dir).Run(); os.RemoveAll(dir) })
-	entries, err := os.ReadDir(filepath.Join(first, "files"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(filepath.Join(dir, "files"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if e.Type().IsRegular() {
-			if err := os.Link(filepath.Join(first, "files", e.Name()), filepath.Join(dir, "files", e.Name())); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	return dir
 }
 

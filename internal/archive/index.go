@@ -264,13 +264,12 @@ func (ix *Index) stanza(i int) stanza {
 	return stanza{string(ix.text[at.at : at.at+at.size])}
 }
 
-// Write writes the index as ParsePackages reads it: the fields that are used, of Debian's a third of the text.
-func (ix *Index) Write(w io.Writer) error {
+// Each hands over the stanzas in their order, with an empty line behind each, as ParsePackages reads them in any order:
+// the fields that are used, of Debian's a third of the text.
+func (ix *Index) Each(do func(name, arch, stanza string) error) error {
 	for i := range ix.places {
-		if _, err := io.WriteString(w, ix.stanza(i).text); err != nil {
-			return err
-		}
-		if _, err := io.WriteString(w, "\n"); err != nil {
+		s := ix.stanza(i)
+		if err := do(s.field("Package"), s.field("Architecture"), strings.TrimRight(s.text, "\n")+"\n\n"); err != nil {
 			return err
 		}
 	}

@@ -54,9 +54,17 @@ func TestParsePackages(t *testing.T) {
 		if got := strings.Join(ix.Names(), " "); got != "last libfoo1" || ix.Len() != 2 {
 			t.Errorf("%s: names %q, %d stanzas", name, got, ix.Len())
 		}
-		var b bytes.Buffer
-		if err := ix.Write(&b); err != nil {
+		var b strings.Builder
+		of := ""
+		if err := ix.Each(func(name, arch, stanza string) error {
+			b.WriteString(stanza)
+			of += name + "/" + arch + " "
+			return nil
+		}); err != nil {
 			t.Fatal(err)
+		}
+		if of != "libfoo1/arm64 last/amd64 " {
+			t.Errorf("%s: the stanzas are of %s", name, of)
 		}
 		texts := func(ix *Index) (all []string) {
 			for i := range ix.Len() {
@@ -64,7 +72,7 @@ func TestParsePackages(t *testing.T) {
 			}
 			return all
 		}
-		if again, err := ParsePackages(&b); err != nil || !slices.Equal(texts(again), texts(ix)) {
+		if again, err := ParsePackages(strings.NewReader(b.String())); err != nil || !slices.Equal(texts(again), texts(ix)) {
 			t.Errorf("%s: written and read again: %v, %v", name, again, err)
 		}
 		found, err := ix.Lookup("libfoo1")
