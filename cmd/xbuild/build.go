@@ -61,10 +61,7 @@ func (c *BuildCmd) Run(g *Globals) error {
 	if err != nil || g.question == nil {
 		return cmp.Or(err, g.onlyNow(noted))
 	}
-	// What cannot be kept is found out anew by the next build, which is no error of this one.
-	if err := e.Keep(g.ctx, g.question, b); err != nil && os.Getenv("XBUILD_ANSWER_WHY") != "" {
-		g.note("not kept: %v", err)
-	}
+	e.Keep(g.ctx, g.question, b)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -101,27 +102,18 @@ func run(args []string) int {
 		}
 	}
 	var cli CLI
-	code := -1
-	parser, err := newParser(&cli,
-		kong.Name("xbuild"),
-		kong.Description("Builds C, C++, Go, Rust and native Node.js modules for every platform on one machine, without emulation.\n\nxbuild.toml says what to build; docs/xbuild-toml.md is its reference."),
-		kong.UsageOnError(),
-		kong.Exit(func(c int) { code = c }),
-	)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "xbuild:", err)
-		return exitFailed
+	parsed := parseOne(&cli, args)
+	if parsed == nil {
+		cli = CLI{}
+		var code int
+		if parsed, code = parse(&cli, args); parsed == nil {
+			return code
+		}
 	}
-	parsed, err := parser.Parse(args)
-	if code >= 0 {
-		return code // --help was answered
+	cli.Dir, cli.watched = dir, watched
+	if alone != nil {
+		cli.question = question
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "xbuild:", err)
-		fmt.Fprintln(os.Stderr, "xbuild: hint: run \"xbuild --help\"")
-		return exitUsage
-	}
-	cli.Dir, cli.question, cli.watched = dir, question, watched
 	if !below && slices.Contains(working, strings.Fields(parsed.Command())[0]) {
 		if code, ok := guard.Work(); ok {
 			execute.SweepTemporary(os.TempDir())
@@ -136,6 +128,56 @@ func run(args []string) int {
 		guard.EndBelow() // what a build leaves running would write into the next one
 	}
 	return exitCode(ctx, err)
+}
+
+// parseOne reads the command line by a model of the one command that it begins with: that of all of them costs what most
+// of a short command does. It is nil where that is not all there is to it, as where help is asked for or something is
+// wrong: then all commands have a say.
+func parseOne(cli *CLI, args []string) *kong.Context {
+	if len(args) == 0 {
+		return nil
+	}
+	v := reflect.ValueOf(cli).Elem()
+	f, ok := v.Type().FieldByNameFunc(func(name string) bool { return strings.ToLower(name) == args[0] })
+	if _, command := f.Tag.Lookup("cmd"); !ok || !command {
+		return nil
+	}
+	command := v.FieldByIndex(f.Index).Addr().Interface()
+	parser, err := kong.New(&cli.Globals, vars, kong.Name("xbuild"), kong.NoDefaultHelp(), kong.DynamicCommand(args[0], "", "", command))
+	if err != nil {
+		return nil
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return nil
+	}
+	return parsed
+}
+
+// parse reads the command line by a model of all commands. Where there is nothing to run, parsed is nil, and code what
+// this process ends with.
+func parse(cli *CLI, args []string) (parsed *kong.Context, code int) {
+	code = -1
+	parser, err := newParser(cli,
+		kong.Name("xbuild"),
+		kong.Description("Builds C, C++, Go, Rust and native Node.js modules for every platform on one machine, without emulation.\n\nxbuild.toml says what to build; docs/xbuild-toml.md is its reference."),
+		kong.UsageOnError(),
+		kong.Exit(func(c int) { code = c }),
+	)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "xbuild:", err)
+		return nil, exitFailed
+	}
+	parsed, err = parser.Parse(args)
+	if code >= 0 {
+		return nil, code // --help was answered
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "xbuild:", err)
+		fmt.Fprintln(os.Stderr, "xbuild: hint: run \"xbuild --help\"")
+		return nil, exitUsage
+	}
+	return parsed, 0
 }
 
 // answered answers a command that finds nothing to do, where it did so the last time and nothing has changed since. If it
@@ -265,8 +307,10 @@ func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 }
 
 func newParser(cli *CLI, options ...kong.Option) (*kong.Kong, error) {
-	return kong.New(cli, append(options, kong.Vars{"formats": "sh,fish,json,dotenv,make"})...)
+	return kong.New(cli, append(options, vars)...)
 }
+
+var vars = kong.Vars{"formats": "sh,fish,json,dotenv,make"}
 
 // enter goes to the directory that -C names, before anything else is read: every path is then one as seen from there.
 // It returns the directory, "" where none is named. A worker is there already: who waits for it went there.

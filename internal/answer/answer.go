@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -125,8 +126,8 @@ func (q *Question) HandOn() {
 func Handed() (q *Question, watching bool) {
 	word, file, _ := strings.Cut(os.Getenv(variable), " ")
 	os.Unsetenv(variable)
-	if word == watched {
-		return nil, true
+	if word == watched { // somebody's own variable makes no process one that is watched
+		return nil, file == strconv.Itoa(os.Getppid())
 	}
 	if !filepath.IsAbs(file) {
 		return nil, false
@@ -266,4 +267,21 @@ func (c *cursor) bytes(n uint64) []byte {
 	b := c.left[:n]
 	c.left = c.left[n:]
 	return b
+}
+
+// Paths are what a record that lies in a file was made from; a directory whose names were read ends by a slash.
+func Paths(file string) ([]string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	r, ok := read(data)
+	if ok {
+		_, ok = r.look(func(path string, _ version) { paths = append(paths, path) })
+	}
+	if !ok {
+		return nil, fmt.Errorf("%s is no record", file)
+	}
+	return paths, nil
 }

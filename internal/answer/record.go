@@ -83,6 +83,9 @@ func made(ctx context.Context, k Kept) (data []byte, wait time.Duration, err err
 			r.until = min(r.until, info.ModTime().Add(Day).Unix())
 		}
 	}
+	if r.until <= r.made {
+		return nil, notSoon, errors.New("nothing tells that it is in use")
+	}
 	data = r.encode()
 	// The digest is of what was there after the run. It counts where that is what was there before.
 	digest, ok := r.look(func(path string, v version) {
@@ -121,7 +124,7 @@ func run(ctx context.Context, k Kept) (text string, seen map[string]trace.File, 
 	var out, said bytes.Buffer
 	cmd := exec.CommandContext(ctx, self, os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Env = append(os.Environ(), variable+"="+watched)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", variable, watched, os.Getpid()))
 	cmd.Stdout, cmd.Stderr = &out, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	diesWithParent(cmd.SysProcAttr)

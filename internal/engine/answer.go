@@ -19,23 +19,24 @@ func AnswersDir() (string, error) {
 }
 
 // Keep keeps the answer to the question that a build was, where it found nothing to do and said nothing that may have
-// been for this time alone. What cannot be kept is found out again by the next build.
-func (e *Engine) Keep(ctx context.Context, q *answer.Question, b Built) error {
+// been for this time alone. Why it could not be kept stands where the record would; the next build finds it out again,
+// which is no error of this one.
+func (e *Engine) Keep(ctx context.Context, q *answer.Question, b Built) {
 	plain := func(r execute.Result) bool { return r.Cached && r.Err == nil && len(r.Notes) == 0 }
 	notPlain := func(r execute.Result) bool { return !plain(r) }
 	if len(b.Faults) > 0 || b.Err != nil || slices.ContainsFunc(b.Results, notPlain) {
-		return nil
+		return
 	}
 	if dir, err := store.DefaultDir(); err != nil || dir != e.store.Dir() {
-		return nil // another one was asked
+		return // another one was asked
 	}
 	opt := e.executeOptions(0)
 	fleeting := opt.Fleeting(b.Results)
 	if fleeting(e.pl.Project.Dir + "/") {
-		return nil // inside of what another build makes and removes
+		return // inside of what another build makes and removes
 	}
 	tag := filepath.Join(opt.Build, "CACHEDIR.TAG")
-	return q.Keep(ctx, answer.Kept{
+	q.Keep(ctx, answer.Kept{
 		Touch: tag,
 		Mark:  e.store.Marks,
 		Fleeting: func(path string) bool {

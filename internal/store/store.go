@@ -63,7 +63,8 @@ type Store struct {
 	kept []*os.File // see Keep
 
 	// OnWait, if set before the first use, is called once for each lock that
-	// was waited for longer than a second: the lock's name and who holds it.
+	// was waited for longer than a second because another process holds it: the
+	// lock's name and who that is.
 	OnWait func(name, holder string)
 }
 
