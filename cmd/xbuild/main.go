@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/term"
 
 	"xbuild/internal/answer"
 	"xbuild/internal/engine"
@@ -120,9 +121,9 @@ func run(args []string) int {
 		}
 	}
 	ctx, stop := interruptible(alone)
-	defer stop()
 	cli.ctx, cli.handOver = ctx, stop
 	err = parsed.Run(&cli.Globals)
+	stop()
 	if alone != nil {
 		guard.EndBelow() // what a build leaves running would write into the next one
 	}
@@ -247,9 +248,13 @@ func (interrupted) Unwrap() error { return context.Canceled }
 // code is the exit code that a shell has for what a signal ends.
 func (i interrupted) code() int { return 128 + int(i.Signal) }
 
-// interruptible returns a context that ends by the first signal that asks this process to end. By the second, and when
-// the process that waits for this one is gone, it ends at once, with all that it has started. stop gives the signals
-// back.
+// grace is how long this process goes on by itself after a signal: it tidies up mostly in less. What it may compute or
+// write for longer, an index that it reads or an archive that it unpacks, is as harmless to end as by kill -9.
+const grace = 40 * time.Millisecond
+
+// interruptible returns a context that ends by the first signal that asks this process to end. The process itself ends
+// soon after the last of those that it has started: these may take their time. By the second signal, and when the process
+// that waits for this one is gone, it ends at once, with all that it has started. stop gives the signals back.
 func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -268,16 +273,30 @@ func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 			os.Exit(by.code())
 		}
 		again := false
+		var alive time.Time // when something that was started was last seen to run
+		var look <-chan time.Time
+		var by interrupted
 		for {
 			select {
 			case s := <-signals:
-				by := interrupted{s.(syscall.Signal)}
+				by = interrupted{s.(syscall.Signal)}
 				if again {
 					end(by)
 				}
 				cancel(by)
 				if again = true; alone != nil {
 					guard.AskBelow()
+				}
+				alive, look = time.Now(), time.Tick(grace/4)
+			case <-look:
+				switch {
+				case guard.Busy():
+					alive = time.Now()
+				case time.Since(alive) > grace:
+					if term.IsTerminal(int(os.Stderr.Fd())) {
+						fmt.Fprint(os.Stderr, "\r\x1b[K") // the line of progress
+					}
+					os.Exit(exitCode(ctx, by))
 				}
 			case <-alone:
 				end(interrupted{syscall.SIGKILL})

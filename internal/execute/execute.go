@@ -109,7 +109,7 @@ func Run(ctx context.Context, p *action.Graph, opt Options) ([]Result, error) {
 	r.fetches, r.actions = fetches(p.Actions), p.Actions
 	r.recall(p.Actions)
 	results := make([]Result, len(p.Actions))
-	order := newSchedule(p.Actions, remembered)
+	order := newSchedule(p.Actions, r.pool.Size(), remembered)
 	r.first = order.first()
 	var g errgroup.Group
 	var mu sync.Mutex
@@ -280,7 +280,7 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 
 	next := &state{ID: a.ID, Inputs: declared, Needs: needs, At: at(a)}
 	if st != nil {
-		next.Dist = st.Dist
+		next.Dist, next.Grown = st.Dist, st.Grown
 	}
 	// Of a directory whose files nobody saw come into being it is not known what they were made from.
 	if st != nil && st.ID == a.ID && st.Needs == needs && st.Seen && !r.opt.Blind {
@@ -288,7 +288,7 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 	} else if err := wipe(a); err != nil {
 		return Result{Err: err}
 	} else {
-		next.fresh = true
+		next.fresh, next.Grown = true, rand.Text()
 		if kept {
 			next.Reads, next.Readers = st.Reads, st.Readers
 		}
@@ -531,7 +531,7 @@ func (r *runner) anew(ctx context.Context, a *action.Action, st *state, log *byt
 	if err := wipe(a); err != nil {
 		return err
 	}
-	st.Steps, st.Copied, st.fresh = nil, nil, true
+	st.Steps, st.Copied, st.fresh, st.Grown = nil, nil, true, rand.Text()
 	if !run.forgot {
 		st.Reads, st.Readers = nil, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 )
@@ -25,35 +26,57 @@ const pageSize = 0x10000 // the largest page of the hosts (arm64 with 64 KiB pag
 // toolchain. The new strings go to the end of the file, mapped by a PT_LOAD that takes the place of a PT_NOTE (System V
 // gABI, "Program Header").
 func Relocate(path, interp, rpath string) error {
-	data, err := os.ReadFile(path)
+	in, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	changed, err := relocated(data, interp, rpath)
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	changes, err := relocated(NewSource(in, info.Size()), interp, rpath)
 	if errors.Is(err, errNotDynamic) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	if changed == nil {
+	if changes == nil {
 		return nil
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
 	}
 	// Written beside and renamed: the file may be a hard link, and a program that runs cannot be written to.
 	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, changed, info.Mode().Perm()); err != nil {
+	if err := changed(in, tmp, info.Mode().Perm(), changes); err != nil {
 		return err
 	}
 	return os.Rename(tmp, path)
 }
 
-// relocated returns the edited file, nil where nothing has to change. It edits in place.
-func relocated(data []byte, interp, rpath string) ([]byte, error) {
-	e, err := beginEdit(data)
+// A change is bytes that a file is to have at a place, which may be behind its end.
+type change struct {
+	at   uint64
+	data []byte
+}
+
+// changed makes a copy of a file with changes in it. The system copies: a library of a compiler has 130 MB.
+func changed(in *os.File, path string, mode os.FileMode, changes []change) error {
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	for _, c := range changes {
+		if err == nil {
+			_, err = out.WriteAt(c.data, int64(c.at))
+		}
+	}
+	return errors.Join(err, out.Close())
+}
+
+// relocated returns what has to change, nothing where the file is good as it is.
+func relocated(s *Source, interp, rpath string) ([]change, error) {
+	e, err := beginEdit(s)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +86,7 @@ func relocated(data []byte, interp, rpath string) ([]byte, error) {
 			return nil, nil
 		}
 		e.Order.PutUint64(runpath, uint64(elf.DT_RPATH))
-		return e.out, nil
+		return []change{{e.dynamicAt, e.dynamic}}, nil
 	}
 	return e.relocate(interp, rpath)
 }
@@ -71,22 +94,23 @@ func relocated(data []byte, interp, rpath string) ([]byte, error) {
 // An edit is an ELF file that is being changed.
 type edit struct {
 	*ELFFile
-	out     []byte // the file as changed
-	dynamic []byte // the dynamic section in out
+	dynamic   []byte // the dynamic section as changed
+	dynamicAt uint64
 
 	interp, note int    // the segments of their types, -1 for none
 	end          uint64 // the first address behind all segments
 }
 
 // beginEdit reads a file that is to be changed. All its segments lie in it.
-func beginEdit(data []byte) (*edit, error) {
-	if len(data) < 64 {
+func beginEdit(s *Source) (*edit, error) {
+	head := s.Head(64)
+	if len(head) < 64 {
 		return nil, errNotDynamic
 	}
-	if elf.Class(data[elf.EI_CLASS]) != elf.ELFCLASS64 || elf.Data(data[elf.EI_DATA]) != elf.ELFDATA2LSB {
+	if elf.Class(head[elf.EI_CLASS]) != elf.ELFCLASS64 || elf.Data(head[elf.EI_DATA]) != elf.ELFDATA2LSB {
 		return nil, errNotDynamic
 	}
-	file, err := readELFHeader(Memory(data))
+	file, err := readELFHeader(s)
 	if errors.Is(err, ErrFormat) || err == nil && file.Type != elf.ET_EXEC && file.Type != elf.ET_DYN {
 		return nil, errNotDynamic
 	}
@@ -116,9 +140,9 @@ func beginEdit(data []byte) (*edit, error) {
 	if dynamic < 0 {
 		return nil, errNotDynamic
 	}
-	e.out = data // in place: with a copy of its libraries, a compiler would be what xbuild needs the most memory for
-	e.dynamic = e.out[e.Progs[dynamic].Off:][:e.Progs[dynamic].Filesz]
-	return e, nil
+	e.dynamicAt = e.Progs[dynamic].Off
+	e.dynamic, err = e.Bytes(e.dynamicAt, e.Progs[dynamic].Filesz, "the dynamic section")
+	return e, err
 }
 
 // dynamicEntry is the size of an entry of the dynamic section: a tag and a value.
@@ -172,12 +196,13 @@ func (e *edit) names() (table, address, size []byte, err error) {
 	if !ok {
 		return nil, nil, nil, errors.New("dynamic string table lies in no segment")
 	}
-	return e.out[off:][:e.Order.Uint64(size[8:])], address, size, nil
+	table, err = e.Bytes(off, e.Order.Uint64(size[8:]), "the table of dynamic names")
+	return table, address, size, err
 }
 
 // relocate gives the file a segment more at its end, with the loader, the dynamic names and the library path in it, and
 // leads to it.
-func (e *edit) relocate(interp, rpath string) ([]byte, error) {
+func (e *edit) relocate(interp, rpath string) ([]change, error) {
 	names, strtab, strsz, err := e.names()
 	if err != nil {
 		return nil, err
@@ -208,16 +233,15 @@ func (e *edit) relocate(interp, rpath string) ([]byte, error) {
 		p := &e.Progs[e.interp]
 		p.Off, p.Vaddr, p.Paddr, p.Filesz, p.Memsz = off, addr, addr, namesAt, namesAt
 	}
-	e.load(elf.ProgHeader{
+	table := e.load(elf.ProgHeader{
 		Type: elf.PT_LOAD, Flags: elf.PF_R, Off: off, Vaddr: addr, Paddr: addr, Filesz: n, Memsz: n, Align: pageSize,
 	})
-	out := append(e.out, make([]byte, off-uint64(e.Size))...)
-	return append(out, tail.Bytes()...), nil
+	return []change{{e.dynamicAt, e.dynamic}, {e.phoff, table}, {off, tail.Bytes()}}, nil
 }
 
-// load puts a segment in the place of a PT_NOTE. PT_LOAD headers stand in the order of their addresses (gABI): the
-// kernel and the loader rely on it.
-func (e *edit) load(p elf.ProgHeader) {
+// load puts a segment in the place of a PT_NOTE, and returns the table of program headers. PT_LOAD headers stand in the
+// order of their addresses (gABI): the kernel and the loader rely on it.
+func (e *edit) load(p elf.ProgHeader) (table []byte) {
 	progs := slices.Delete(e.Progs, e.note, e.note+1)
 	last := 0
 	for i, p := range progs {
@@ -225,13 +249,12 @@ func (e *edit) load(p elf.ProgHeader) {
 			last = i
 		}
 	}
-	table := e.out[e.phoff:]
 	for _, p := range slices.Insert(progs, last+1, p) {
 		raw := elf.Prog64{
 			Type: uint32(p.Type), Flags: uint32(p.Flags), Off: p.Off, Vaddr: p.Vaddr, Paddr: p.Paddr,
 			Filesz: p.Filesz, Memsz: p.Memsz, Align: p.Align,
 		}
-		n, _ := binary.Encode(table, e.Order, raw) // the table has room for as many as it had
-		table = table[n:]
+		table, _ = binary.Append(table, e.Order, raw) // of a struct of fixed size
 	}
+	return table
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -35,6 +36,22 @@ func sample() []byte {
 	return b.Bytes()
 }
 
+// edited is a file as relocated changes it, nil where it stays as it is.
+func edited(data []byte, interp, rpath string) ([]byte, error) {
+	changes, err := relocated(NewSource(bytes.NewReader(data), int64(len(data))), interp, rpath)
+	if err != nil || changes == nil {
+		return nil, err
+	}
+	out := bytes.Clone(data)
+	for _, c := range changes {
+		if more := int(c.at) + len(c.data) - len(out); more > 0 {
+			out = append(out, make([]byte, more)...)
+		}
+		copy(out[c.at:], c.data)
+	}
+	return out, nil
+}
+
 // TestNoteBeforeLoads: linkers that put PT_NOTE first (Go's) leave the new segment's header behind those of lower
 // addresses all the same.
 func TestNoteBeforeLoads(t *testing.T) {
@@ -42,7 +59,7 @@ func TestNoteBeforeLoads(t *testing.T) {
 	note := bytes.Clone(b[64+3*56 : 64+4*56])
 	copy(b[64+56:], b[64:64+3*56])
 	copy(b[64:], note)
-	out, err := relocated(b, "/tree/ld.so", "/tree/lib")
+	out, err := edited(b, "/tree/ld.so", "/tree/lib")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +82,7 @@ func TestNoteBeforeLoads(t *testing.T) {
 
 // TestRelocated looks at the edited bytes, and at what is refused.
 func TestRelocated(t *testing.T) {
-	out, err := relocated(sample(), "/tree/ld.so", "/tree/lib")
+	out, err := edited(sample(), "/tree/ld.so", "/tree/lib")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +157,7 @@ func TestRelocated(t *testing.T) {
 			}
 		}), "no room for a DT_RPATH"},
 	} {
-		out, err := relocated(c.data, "/tree/ld.so", "/tree/lib")
+		out, err := edited(c.data, "/tree/ld.so", "/tree/lib")
 		switch {
 		case c.want == "" && !errors.Is(err, errNotDynamic), c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
@@ -189,7 +206,7 @@ func FuzzRelocate(f *testing.F) {
 		f.Add(good[:at])
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		out, err := relocated(data, "/tree/ld.so", "/tree/lib")
+		out, err := edited(data, "/tree/ld.so", "/tree/lib")
 		if err != nil || out == nil {
 			return
 		}
@@ -197,4 +214,34 @@ func FuzzRelocate(f *testing.F) {
 			t.Errorf("%d bytes became %d", len(data), len(out))
 		}
 	})
+}
+
+// TestRelocateReadsLittle: of a large file no more is in memory than what changes.
+func TestRelocateReadsLittle(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(file, sample(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const size = 64 << 20
+	if err := os.Truncate(file, size); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := Relocate(file, "/tree/ld.so", "/tree/lib"); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("%d bytes were allocated for a file of %d", n, size)
+	}
+	s, closer, err := Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closer.Close()
+	e, err := OpenELF(s)
+	if err != nil || e.ReadInterp() != nil || e.Interp != "/tree/ld.so" || s.Size <= size {
+		t.Errorf("loader %q in %d bytes, %v", e.Interp, s.Size, err)
+	}
 }

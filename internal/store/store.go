@@ -20,8 +20,9 @@
 // Layout:
 //
 //	version, CACHEDIR.TAG
-//	files/<sha256>
+//	files/<sha256>: what is yet to be unpacked, or is read as it is
 //	trees/<key>/  trees/<key>.manifest
+//	packages/<name>: what packages held that lie unpacked in trees
 //	locks/<name>  locks/use
 //	tmp/<anything>/
 //	build/<key>/, cache/, home/: what builds keep for themselves; nothing here
@@ -53,7 +54,7 @@ const (
 )
 
 var (
-	folders = []string{"files", "trees", "locks", "tmp"}
+	folders = []string{"files", "trees", "packages", "locks", "tmp"}
 )
 
 // A Store is an opened store. Its methods may be called from many goroutines.
@@ -62,7 +63,8 @@ type Store struct {
 	kept []*os.File // see Keep
 
 	// OnWait, if set before the first use, is called once for each lock that
-	// was waited for longer than a second: the lock's name and who holds it.
+	// was waited for longer than a second because another process holds it: the
+	// lock's name and who that is.
 	OnWait func(name, holder string)
 }
 
@@ -123,7 +125,7 @@ func (s *Store) create() error {
 		// Creation may have been cut short; anything else is somebody's
 		// folder, which a CACHEDIR.TAG would hide from their backups.
 		switch e.Name() {
-		case "files", "trees", "locks", "tmp", "build", "CACHEDIR.TAG", "version":
+		case "files", "trees", "packages", "locks", "tmp", "build", "CACHEDIR.TAG", "version":
 		default:
 			return fmt.Errorf("%s is no store and is not empty (%s); set XBUILD_STORE to a folder of its own", s.dir, e.Name())
 		}

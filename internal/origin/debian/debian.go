@@ -134,7 +134,7 @@ func (a *Archive) source(ctx context.Context, r origin.Sysroot) (lock.Sysroot, e
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("%s for %s: %w", r.Def.Name, r.Where, err)
 	}
-	ix, err := archive.ReadSources(path)
+	ix, err := archive.ReadSources(ctx, path)
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("%s for %s: %w", r.Def.Name, r.Where, err)
 	}
