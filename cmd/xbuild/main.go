@@ -134,7 +134,7 @@ func run(args []string) int {
 // of a short command does. It is nil where that is not all there is to it, as where help is asked for or something is
 // wrong: then all commands have a say.
 func parseOne(cli *CLI, args []string) *kong.Context {
-	if len(args) == 0 {
+	if len(args) == 0 || slices.ContainsFunc(args, mayAsk) {
 		return nil
 	}
 	v := reflect.ValueOf(cli).Elem()
@@ -152,6 +152,11 @@ func parseOne(cli *CLI, args []string) *kong.Context {
 		return nil
 	}
 	return parsed
+}
+
+// mayAsk says that an argument may ask for help: --help, or -h alone or among other letters.
+func mayAsk(arg string) bool {
+	return arg == "--help" || strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && strings.Contains(arg, "h")
 }
 
 // parse reads the command line by a model of all commands. Where there is nothing to run, parsed is nil, and code what

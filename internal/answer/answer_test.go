@@ -150,8 +150,10 @@ func TestAnswer(t *testing.T) {
 	if err := os.Chtimes(r.path("tag"), old, old); err != nil {
 		t.Fatal(err)
 	}
-	if !r.given("build") || !r.given("build") {
-		t.Fatal("nothing has changed, and there is no answer")
+	for range 2 {
+		if !r.given("build") {
+			t.Fatal("nothing has changed, and there is no answer")
+		}
 	}
 	if info, err := os.Stat(r.path("tag")); err != nil || !info.ModTime().After(old) {
 		t.Errorf("the file that tells of the last use was not touched (%v)", err)
