@@ -72,7 +72,11 @@ func FuzzPackages(f *testing.F) {
 	f.Add([]byte("Package: a\nVersion: 1\nDirectory: pool\nChecksums-Sha256:\n " + zeros + " 1 a.dsc\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if ix, err := ParsePackages(bytes.NewReader(data)); err == nil {
-			for _, name := range ix.Names() {
+			names, err := ix.Names()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range names {
 				found, err := ix.Lookup(name)
 				if err != nil {
 					continue
@@ -86,7 +90,11 @@ func FuzzPackages(f *testing.F) {
 			}
 		}
 		if s, err := ParseSources(bytes.NewReader(data)); err == nil {
-			for _, name := range s.index.Names() {
+			names, err := s.index.Names()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range names {
 				found, _ := s.Lookup(name)
 				for _, p := range found {
 					for _, file := range p.Files {

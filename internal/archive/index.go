@@ -2,10 +2,13 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
+	"math/bits"
 	"os"
 	"slices"
 	"strconv"
@@ -59,28 +62,42 @@ type SourceFile struct {
 
 // An Index is the packages of one suite and architecture. It keeps the fields
 // that are used, as text, and reads them when a package is asked for: of 69,000
-// stanzas some hundred are ever looked at. The text is kept compressed: a
-// project for eleven platforms looks into twenty indexes.
+// stanzas some hundred are ever looked at. The text lies compressed in a file
+// without a name, and in memory is where each stanza begins: a project for eleven
+// platforms looks into twenty indexes.
 type Index struct {
+	file   *os.File
+	blocks []int64 // where each ends in the file; zstd
 	places []place
-	byName map[string]int32 // first stanza of a name; place.next leads on
-	blocks [][]byte         // zstd
-	filled []byte           // the block that is not full yet
-	packed []byte           // the last one, to be used again
+	first  []int32 // of the places whose names have a hash, by its last bits; place.next leads on
 
-	mu    sync.Mutex
-	block int32 // which one text is, where that is not nil
-	text  []byte
+	mu     sync.Mutex
+	packed []byte // a block as it lies in the file, to be used again
+	block  int32  // which one text is, where that is not nil
+	text   []byte
 
 	provided  sync.Once
-	providers map[string][]int32 // virtual name -> stanzas
+	providers []provider // by hash, then in the index's order
+	fault     error      // why they cannot be read
 }
 
 // A place is where a stanza lies.
 type place struct {
 	block, at, size int32
-	next            int32 // stanza of the same name; -1 ends
+	next            int32  // -1 ends
+	hash            uint32 // of the package's name
 }
+
+// A provider is a stanza that provides a name.
+type provider struct {
+	hash uint32 // of the name
+	at   int32
+}
+
+// seed makes hashes that nobody can foresee, so that no index is made to be slow.
+var seed = maphash.MakeSeed()
+
+func hashOf(name string) uint32 { return uint32(maphash.String(seed, name)) }
 
 type stanza struct {
 	text string // wanted fields only, one a line
@@ -183,13 +200,33 @@ func readIndex[T any](ctx context.Context, file string, parse func(io.Reader) (T
 }
 
 func parseIndex(r io.Reader, keep *fields) (*Index, error) {
-	ix := &Index{byName: map[string]int32{}}
+	file, err := os.CreateTemp("", "xbuild-index-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	w := &indexWriter{Index: &Index{file: file}}
+	if err := w.parse(r, keep); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return w.Index, nil
+}
+
+// An indexWriter is an index that is being read.
+type indexWriter struct {
+	*Index
+	filled []byte // the block that is not full yet
+}
+
+func (ix *indexWriter) parse(r io.Reader, keep *fields) error {
 	buf := make([]byte, 0, 1<<20)
 	var kept []byte
 	for eof := false; !eof; {
 		if len(buf) == cap(buf) {
 			if cap(buf) > maxStanza {
-				return nil, fmt.Errorf("index: a stanza is longer than %d bytes", maxStanza)
+				return fmt.Errorf("index: a stanza is longer than %d bytes", maxStanza)
 			}
 			buf = slices.Grow(buf, cap(buf))
 		}
@@ -198,7 +235,7 @@ func parseIndex(r io.Reader, keep *fields) (*Index, error) {
 		if err == io.EOF {
 			eof = true
 		} else if err != nil {
-			return nil, fmt.Errorf("index: %w", err)
+			return fmt.Errorf("index: %w", err)
 		}
 		// Only whole stanzas are taken; the rest waits for the next read.
 		whole := len(buf)
@@ -220,7 +257,7 @@ func parseIndex(r io.Reader, keep *fields) (*Index, error) {
 			switch line[0] {
 			case '\n', '\r':
 				if err := ix.add(kept); err != nil {
-					return nil, err
+					return err
 				}
 				kept, wanted = kept[:0], false
 				continue
@@ -233,42 +270,78 @@ func parseIndex(r io.Reader, keep *fields) (*Index, error) {
 			}
 		}
 		if err := ix.add(kept); err != nil {
-			return nil, err
+			return err
 		}
 		buf = buf[:copy(buf, buf[whole:])]
 	}
-	ix.seal()
-	ix.filled, ix.packed, ix.places = nil, nil, slices.Clip(ix.places)
-	return ix, nil
+	ix.places = slices.Clip(ix.places)
+	ix.first = make([]int32, 1<<bits.Len(uint(len(ix.places))))
+	for i := range ix.first {
+		ix.first[i] = -1
+	}
+	for i := len(ix.places) - 1; i >= 0; i-- { // the first of a name comes first
+		p := &ix.places[i]
+		first := &ix.first[int(p.hash)&(len(ix.first)-1)]
+		p.next, *first = *first, int32(i)
+	}
+	return ix.seal()
+}
+
+// end is where the blocks end in the file.
+func (ix *Index) end() int64 {
+	if len(ix.blocks) == 0 {
+		return 0
+	}
+	return ix.blocks[len(ix.blocks)-1]
 }
 
 // seal compresses the block that was being filled.
-func (ix *Index) seal() {
+func (ix *indexWriter) seal() error {
 	ix.packed = blockWriter().EncodeAll(ix.filled, ix.packed[:0])
-	ix.blocks = append(ix.blocks, bytes.Clone(ix.packed)) // what EncodeAll makes has room for all that it might have been
 	ix.filled = ix.filled[:0]
+	at := ix.end()
+	ix.blocks = append(ix.blocks, at+int64(len(ix.packed)))
+	_, err := ix.file.WriteAt(ix.packed, at)
+	return err
 }
 
 // stanza reads a stanza.
-func (ix *Index) stanza(i int) stanza {
+func (ix *Index) stanza(i int) (stanza, error) {
 	at := ix.places[i]
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	if ix.text == nil || ix.block != at.block {
-		text, err := blockReader().DecodeAll(ix.blocks[at.block], ix.text[:0])
-		if err != nil {
-			panic(err) // this process has written it
+		if err := ix.unpack(at.block); err != nil {
+			ix.text = nil
+			return stanza{}, fmt.Errorf("index: %w", err)
 		}
-		ix.block, ix.text = at.block, text
 	}
-	return stanza{string(ix.text[at.at : at.at+at.size])}
+	return stanza{string(ix.text[at.at : at.at+at.size])}, nil
+}
+
+func (ix *Index) unpack(block int32) error {
+	begin := int64(0)
+	if block > 0 {
+		begin = ix.blocks[block-1]
+	}
+	size := int(ix.blocks[block] - begin)
+	ix.packed = slices.Grow(ix.packed[:0], size)[:size]
+	if err := readAt(ix.file, ix.packed, begin); err != nil {
+		return err
+	}
+	text, err := blockReader().DecodeAll(ix.packed, ix.text[:0])
+	ix.block, ix.text = block, text
+	return err
 }
 
 // Each hands over the stanzas in their order, with an empty line behind each, as ParsePackages reads them in any order:
 // the fields that are used, of Debian's a third of the text.
 func (ix *Index) Each(do func(name, arch, stanza string) error) error {
 	for i := range ix.places {
-		s := ix.stanza(i)
+		s, err := ix.stanza(i)
+		if err != nil {
+			return err
+		}
 		if err := do(s.field("Package"), s.field("Architecture"), strings.TrimRight(s.text, "\n")+"\n\n"); err != nil {
 			return err
 		}
@@ -276,7 +349,7 @@ func (ix *Index) Each(do func(name, arch, stanza string) error) error {
 	return nil
 }
 
-func (ix *Index) add(kept []byte) error {
+func (ix *indexWriter) add(kept []byte) error {
 	if len(kept) == 0 {
 		return nil
 	}
@@ -285,19 +358,33 @@ func (ix *Index) add(kept []byte) error {
 		return fmt.Errorf("index: stanza %d has the package name %q", len(ix.places)+1, name)
 	}
 	if len(ix.filled) > 0 && len(ix.filled)+len(kept) > blockSize {
-		ix.seal()
+		if err := ix.seal(); err != nil {
+			return err
+		}
 	}
-	p := place{block: int32(len(ix.blocks)), at: int32(len(ix.filled)), size: int32(len(kept)), next: -1}
+	ix.places = append(ix.places, place{block: int32(len(ix.blocks)), at: int32(len(ix.filled)), size: int32(len(kept)), hash: hashOf(name)})
 	ix.filled = append(ix.filled, kept...)
-	at := int32(len(ix.places))
-	if first, ok := ix.byName[name]; ok {
-		p.next = ix.places[first].next
-		ix.places = append(ix.places, p)
-		ix.places[first].next = at
-		return nil
+	return nil
+}
+
+// named calls for each stanza of a package, in the index's order.
+func (ix *Index) named(name string, do func(stanza) error) error {
+	hash := hashOf(name)
+	for at := ix.first[int(hash)&(len(ix.first)-1)]; at >= 0; at = ix.places[at].next {
+		if ix.places[at].hash != hash {
+			continue
+		}
+		s, err := ix.stanza(int(at))
+		if err != nil {
+			return err
+		}
+		if s.field("Package") != name {
+			continue
+		}
+		if err := do(s); err != nil {
+			return err
+		}
 	}
-	ix.places = append(ix.places, p)
-	ix.byName[strings.Clone(name)] = at // the name alone, not all of the stanza
 	return nil
 }
 
@@ -328,13 +415,17 @@ func (s stanza) field(name string) string {
 func (ix *Index) Len() int { return len(ix.places) }
 
 // Names returns the names of all packages, sorted.
-func (ix *Index) Names() []string {
-	names := make([]string, 0, len(ix.byName))
-	for n := range ix.byName {
-		names = append(names, n)
+func (ix *Index) Names() ([]string, error) {
+	names := make([]string, 0, len(ix.places))
+	for i := range ix.places {
+		s, err := ix.stanza(i)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, strings.Clone(s.field("Package"))) // not all of the stanza
 	}
 	slices.Sort(names)
-	return names
+	return slices.Compact(names), nil
 }
 
 // Lookup returns the versions of a package that the index holds, newest first.
@@ -349,17 +440,14 @@ func (ix *Index) Lookup(name string) ([]Package, error) {
 }
 
 func (ix *Index) versions(name string) ([]Package, error) {
-	at, ok := ix.byName[name]
-	if !ok {
-		return nil, nil
-	}
 	var found []Package
-	for ; at >= 0; at = ix.places[at].next {
-		p, err := ix.stanza(int(at)).parse()
-		if err != nil {
-			return nil, err
-		}
+	err := ix.named(name, func(s stanza) error {
+		p, err := s.parse()
 		found = append(found, p)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(found, func(a, b Package) int { return CompareVersions(b.Version, a.Version) })
 	return found, nil
@@ -422,44 +510,65 @@ func parseProvides(field string) ([]Dependency, error) {
 
 // providersOf returns the packages that provide a name beside the one that has it.
 func (ix *Index) providersOf(name string) ([]Package, error) {
-	ix.provided.Do(func() {
-		ix.providers = map[string][]int32{}
-		for i := range ix.places {
-			if field := ix.stanza(i).field("Provides"); field != "" {
-				for one := range strings.SplitSeq(field, ",") {
-					one = strings.TrimSpace(one)
-					if end := strings.IndexAny(one, " (:"); end >= 0 {
-						one = one[:end]
-					}
-					ix.providers[strings.Clone(one)] = append(ix.providers[one], int32(i)) // not all of the stanza
-				}
-			}
-		}
-	})
+	ix.provided.Do(func() { ix.fault = ix.readProviders() })
+	if ix.fault != nil {
+		return nil, ix.fault
+	}
+	hash := hashOf(name)
+	i, _ := slices.BinarySearchFunc(ix.providers, hash, func(p provider, hash uint32) int { return cmp.Compare(p.hash, hash) })
 	var found []Package
-	for _, at := range ix.providers[name] {
-		p, err := ix.stanza(int(at)).parse()
+	for ; i < len(ix.providers) && ix.providers[i].hash == hash; i++ {
+		s, err := ix.stanza(int(ix.providers[i].at))
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, p)
+		p, err := s.parse()
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(p.Provides, func(d Dependency) bool { return d.Name == name }) {
+			found = append(found, p)
+		}
 	}
 	return found, nil
+}
+
+func (ix *Index) readProviders() error {
+	for i := range ix.places {
+		s, err := ix.stanza(i)
+		if err != nil {
+			return err
+		}
+		field := s.field("Provides")
+		if field == "" {
+			continue
+		}
+		for one := range strings.SplitSeq(field, ",") {
+			one = strings.TrimSpace(one)
+			if end := strings.IndexAny(one, " (:"); end >= 0 {
+				one = one[:end]
+			}
+			ix.providers = append(ix.providers, provider{hashOf(one), int32(i)})
+		}
+	}
+	slices.SortFunc(ix.providers, func(a, b provider) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
+	ix.providers = slices.Clip(slices.Compact(ix.providers))
+	return nil
 }
 
 // Lookup returns the versions of a source package, newest first.
 func (s *Sources) Lookup(name string) ([]SourcePackage, error) {
 	var found []SourcePackage
-	at, ok := s.index.byName[name]
-	if !ok {
-		return nil, s.index.missing(name, "")
-	}
-	for ; at >= 0; at = s.index.places[at].next {
-		p, err := s.index.stanza(int(at)).parseSource()
-		if err != nil {
-			return nil, err
-		}
+	err := s.index.named(name, func(s stanza) error {
+		p, err := s.parseSource()
 		found = append(found, p)
+		return err
+	})
+	if err == nil && len(found) == 0 {
+		err = s.index.missing(name, "")
+	}
+	if err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(found, func(a, b SourcePackage) int { return CompareVersions(b.Version, a.Version) })
 	return found, nil

@@ -51,8 +51,8 @@ func TestParsePackages(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if got := strings.Join(ix.Names(), " "); got != "last libfoo1" || ix.Len() != 2 {
-			t.Errorf("%s: names %q, %d stanzas", name, got, ix.Len())
+		if names, err := ix.Names(); err != nil || strings.Join(names, " ") != "last libfoo1" || ix.Len() != 2 {
+			t.Errorf("%s: names %q, %v, %d stanzas", name, names, err, ix.Len())
 		}
 		var b strings.Builder
 		of := ""
@@ -68,7 +68,11 @@ func TestParsePackages(t *testing.T) {
 		}
 		texts := func(ix *Index) (all []string) {
 			for i := range ix.Len() {
-				all = append(all, strings.TrimRight(ix.stanza(i).text, "\n"))
+				s, err := ix.stanza(i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, strings.TrimRight(s.text, "\n"))
 			}
 			return all
 		}

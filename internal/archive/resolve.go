@@ -256,7 +256,11 @@ func (r *resolver) unsatisfied(by *chosen, group []Dependency) error {
 	}
 	note := strings.Join(have, "; ")
 	if note == "" {
-		note = "it has no such package" + r.ix.near(group[0].Name)
+		near, err := r.ix.near(group[0].Name)
+		if err != nil {
+			return err
+		}
+		note = "it has no such package" + near
 	}
 	return fmt.Errorf("package %q needs %q%s (wanted by %s): %w: %s", by.Name, strings.Join(alternatives, " | "), r.opt.where(), by.why(), wrong, note)
 }
@@ -280,17 +284,25 @@ func (ix *Index) missing(name, where string) error {
 		}
 		return fmt.Errorf("%w %q%s: it is only a name that others provide: ask for %s%s", ErrNoPackage, name, where, strings.Join(names, ", "), more)
 	}
-	return fmt.Errorf("%w %q%s%s", ErrNoPackage, name, where, ix.near(name))
+	near, err := ix.near(name)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w %q%s%s", ErrNoPackage, name, where, near)
 }
 
 // near proposes names: two letters off, or the same but for a version.
-func (ix *Index) near(name string) string {
+func (ix *Index) near(name string) (string, error) {
+	names, err := ix.Names()
+	if err != nil {
+		return "", err
+	}
 	type scored struct {
 		name string
 		d    int
 	}
 	var best []scored
-	for n := range ix.byName {
+	for _, n := range names {
 		d := 3
 		if a, b := len(n), len(name); a-b <= 2 && b-a <= 2 {
 			d = editDistance(n, name)
@@ -309,13 +321,13 @@ func (ix *Index) near(name string) string {
 		return strings.Compare(a.name, b.name)
 	})
 	if len(best) == 0 {
-		return ""
+		return "", nil
 	}
-	var names []string
+	names = nil
 	for _, s := range best[:min(len(best), 4)] {
 		names = append(names, s.name)
 	}
-	return "; near it are " + strings.Join(names, ", ")
+	return "; near it are " + strings.Join(names, ", "), nil
 }
 
 // editDistance counts letters to add, drop, change, or swap with a neighbour.

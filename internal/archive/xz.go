@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -10,25 +9,24 @@ import (
 	"hash/crc32"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 
-	"github.com/mikelolasagasti/xz"
 	"golang.org/x/sync/semaphore"
 )
 
 // Blocks of an xz file are independent of each other, and its index (at the
-// end) says where they lie. Debian's large packages have one every 24 MiB. Each
-// is decoded as a small xz stream of its own, with a header and an index made up
-// for it, so that any decoder of streams will do and every check is made.
+// end) says where they lie. Debian's large packages have one every 24 MiB.
 
 const (
-	xzChunk   = 256 << 10 // what is decoded in one go
+	xzPart    = 256 << 10 // what is decoded in one go
 	xzDictMax = 128 << 20 // what a hostile header can make us allocate: xz -9 takes 64 MiB, the Rust project 128 (rustc-1.95.0, "xz -lvv")
-	// maxAhead bounds what one block may hold decoded before its turn comes: dpkg-deb makes blocks of 24 MiB, three
-	// times the dictionary.
+	// maxAhead bounds the block that is decoded before its turn comes: dpkg-deb makes blocks of 24 MiB, three times the
+	// dictionary.
 	maxAhead = 24 << 20
-	// atHead is the same for the block that is read now.
-	atHead = 2 << 20
+	// atHead is the window of the block that is read now: a dictionary of 8 MiB, as dpkg-deb has it.
+	atHead = 8<<20 + xzPart
 	// maxXZIndex bounds the index: a record is at most 18 bytes, a block at least 12 kB in practice.
 	maxXZIndex = 16 << 20
 )
@@ -39,75 +37,136 @@ var (
 	// decoding is what all readers together may decode at once: packages are
 	// unpacked in parallel as well as blocks.
 	decoding = semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))
-	// ahead is the memory that all readers together may fill with blocks that
-	// are not read yet: what all processors can decode at once.
+	// started are the blocks that are being decoded. None is decoded ahead where there are as many as processors.
+	started atomic.Int64
+	// ahead and heads are the memory of all readers together: for blocks that are decoded ahead, and for those that are
+	// read now. A reader without memory waits before it reads its first byte, and never later: one that has begun may
+	// have what another one waits for.
 	ahead    = semaphore.NewWeighted(allAhead)
-	allAhead = int64(runtime.GOMAXPROCS(0)) * maxAhead
+	allAhead = int64(min(runtime.GOMAXPROCS(0), 5)-1) * maxAhead
+	heads    = semaphore.NewWeighted(allHeads)
+	allHeads = int64(min(runtime.GOMAXPROCS(0), 7)+1) * atHead
 
-	xzChunks   = sync.Pool{New: func() any { return new([xzChunk]byte) }}
-	xzDecoders = sync.Pool{New: func() any { z, _ := xz.NewReader(nil, xzDictMax); return z }}
+	unused windows
 )
 
 var xzMagic = []byte{0xfd, '7', 'z', 'X', 'Z', 0}
 
+// windows are kept while there are readers, in few sizes: what a window has that nothing is written to takes no memory.
+type windows struct {
+	mu      sync.Mutex
+	readers int
+	free    [][]byte
+}
+
+// windowSize is the size of the window that holds n bytes.
+func windowSize(n int64) int64 {
+	switch n = parts(n); {
+	case n > smallest && n <= atHead:
+		return atHead
+	case n > atHead && n <= maxAhead:
+		return maxAhead
+	}
+	return n
+}
+
+func (w *windows) open() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.readers++
+}
+
+func (w *windows) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.readers--; w.readers > 0 {
+		return
+	}
+	for _, win := range w.free {
+		freeWindow(win)
+	}
+	w.free = nil
+}
+
+func (w *windows) take(size int64) ([]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.free, func(f []byte) bool { return int64(len(f)) == size })
+	if i < 0 {
+		return newWindow(int(size))
+	}
+	win := w.free[i]
+	w.free = slices.Delete(w.free, i, i+1)
+	return win, nil
+}
+
+func (w *windows) put(win []byte) {
+	if win == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(win) > maxAhead { // of a size of its own
+		freeWindow(win)
+		return
+	}
+	w.free = append(w.free, win)
+}
+
 // NewXZReader decodes an xz file, its blocks in parallel. Close ends the
-// decoding and must be called.
+// decoding and must be called. Whoever has begun to read it reads it to its end
+// before it begins with another one, or closes it.
 func NewXZReader(r io.ReaderAt, size int64) (io.ReadCloser, error) {
 	blocks, err := xzBlocks(r, size)
 	if err != nil {
 		return nil, err
 	}
+	unused.open()
 	return &xzReader{blocks: blocks, width: runtime.GOMAXPROCS(0) + 1, done: make(chan struct{})}, nil
-}
-
-// An xzBlock is a stream that holds one block, or a whole file.
-type xzBlock struct {
-	open func() io.Reader
-	size int64 // decoded; an upper bound of what to keep, never trusted more than that
 }
 
 type xzReader struct {
 	blocks []xzBlock // not started
 	queue  []*xzStream
 	width  int
-	chunk  xzPiece
-	rest   []byte
+	head   int64  // memory reserved for the block that is read now
+	window []byte // its window, between two of them
+	rest   []byte // decoded, and not read
 	err    error
 	done   chan struct{}
 	ended  sync.WaitGroup
 }
 
+// An xzStream is a block that is being decoded.
 type xzStream struct {
-	pieces   chan xzPiece
-	reserved int64
+	pieces chan xzPiece
+	window []byte
+	ahead  int64 // memory reserved for it
 }
 
 type xzPiece struct {
-	buf *[xzChunk]byte
-	n   int
-	err error // io.EOF at the block's end
+	data []byte // in the window
+	err  error  // io.EOF at the block's end
 }
 
 func (z *xzReader) Read(p []byte) (int, error) {
 	for len(z.rest) == 0 {
-		if z.chunk.buf != nil {
-			xzChunks.Put(z.chunk.buf)
-			z.chunk.buf = nil
-		}
 		if z.err != nil {
 			return 0, z.err
 		}
-		z.start()
+		if z.err = z.start(); z.err != nil {
+			return 0, z.err
+		}
 		if len(z.queue) == 0 {
 			z.err = io.EOF
+			z.release()
 			return 0, io.EOF
 		}
-		head := z.queue[0]
-		piece := <-head.pieces
-		z.chunk, z.rest = piece, piece.buf[:piece.n]
+		piece := <-z.queue[0].pieces
+		z.rest = piece.data
 		if piece.err == io.EOF {
+			z.finish(z.queue[0])
 			z.queue = z.queue[1:]
-			ahead.Release(head.reserved)
 		} else if piece.err != nil {
 			z.err = fmt.Errorf("%w: %w", errXZ, piece.err)
 		}
@@ -118,54 +177,90 @@ func (z *xzReader) Read(p []byte) (int, error) {
 }
 
 // start sets blocks going: the one that is read next always, those behind it
-// while memory lasts.
-func (z *xzReader) start() {
+// while memory and processors last.
+func (z *xzReader) start() (err error) {
 	for len(z.blocks) > 0 && len(z.queue) < z.width {
-		b := z.blocks[0]
-		most := int64(maxAhead)
+		b := &z.blocks[0]
+		s := &xzStream{}
 		if len(z.queue) == 0 {
-			most = atHead
-		}
-		s := &xzStream{reserved: min(max(b.size, xzChunk), most)}
-		if !ahead.TryAcquire(s.reserved) {
-			if len(z.queue) > 0 {
-				return
+			b.header()
+			size := b.window()
+			if z.head == 0 {
+				z.head = min(size, allHeads)
+				heads.Acquire(context.Background(), z.head) // never fails: no context ends
 			}
-			s.reserved = 0
+			if s.window, z.window = z.window, nil; int64(len(s.window)) < size {
+				unused.put(s.window)
+				if s.window, err = unused.take(size); err != nil {
+					return err
+				}
+			}
+		} else {
+			size := windowSize(b.size)
+			if size > maxAhead || started.Load() >= int64(runtime.GOMAXPROCS(0)) || !ahead.TryAcquire(size) {
+				return nil
+			}
+			if s.window, err = unused.take(size); err != nil {
+				ahead.Release(size)
+				return err
+			}
+			b.header()
+			s.ahead = size
 		}
-		// Room for the whole block, so that its decoder never waits for a reader
-		// that is still busy with the block before.
-		s.pieces = make(chan xzPiece, max(s.reserved/xzChunk+1, 2))
-		z.blocks = z.blocks[1:]
-		z.queue = append(z.queue, s)
+		// A piece is written over when the window comes round to it. Then it has been read: so many wait, one is being read
+		// and one decoded. A block that is in its window whole never waits for a reader.
+		room := len(s.window)/xzPart - 2
+		if b.size <= int64(len(s.window)) {
+			room = int(b.size/xzPart) + 2
+		}
+		s.pieces = make(chan xzPiece, room)
+		z.queue, z.blocks = append(z.queue, s), z.blocks[1:]
 		z.ended.Add(1)
+		started.Add(1)
 		go func() {
 			defer z.ended.Done()
-			s.decode(b.open(), z.done)
+			defer started.Add(-1)
+			s.decode(b, z.done)
 		}()
 	}
+	return nil
 }
 
-func (s *xzStream) decode(r io.Reader, done <-chan struct{}) {
-	d := xzDecoders.Get().(*xz.Reader)
-	defer xzDecoders.Put(d)
-	var reset bool
+// finish takes back what a block had, all of which is read. The window of one that was not ahead is the next one's.
+func (z *xzReader) finish(s *xzStream) {
+	if s.ahead == 0 {
+		z.window = s.window
+		return
+	}
+	unused.put(s.window)
+	ahead.Release(s.ahead)
+}
+
+// release gives back the memory of what is read now.
+func (z *xzReader) release() {
+	unused.put(z.window)
+	heads.Release(z.head)
+	z.window, z.head = nil, 0
+}
+
+func (s *xzStream) decode(b *xzBlock, done <-chan struct{}) {
+	var d xzDecoder
+	defer func() {
+		if d != nil {
+			d.close()
+		}
+	}()
 	for {
-		piece := xzPiece{buf: xzChunks.Get().(*[xzChunk]byte)}
 		// Held while computing only, never while waiting: so readers cannot block each other.
-		piece.err = acquire(done)
+		piece := xzPiece{err: acquire(done)}
 		if piece.err == nil {
-			if !reset {
-				piece.err = d.Reset(r)
-				reset = true
+			if d == nil {
+				d, piece.err = b.decoder(s.window)
 			}
 			if piece.err == nil {
-				piece.n, piece.err = io.ReadFull(d, piece.buf[:])
+				piece.data, piece.err = d.next()
 			}
 			decoding.Release(1)
-		}
-		if piece.err == io.ErrUnexpectedEOF { // ReadFull's word for the last, short piece
-			piece.err = io.EOF
 		}
 		select {
 		case s.pieces <- piece:
@@ -186,7 +281,7 @@ func acquire(done <-chan struct{}) error {
 		return errClosed
 	default:
 	}
-	// Decoding a chunk takes milliseconds: waiting needs no way out.
+	// Decoding a part takes milliseconds: waiting needs no way out.
 	return decoding.Acquire(context.Background(), 1)
 }
 
@@ -197,11 +292,16 @@ func (z *xzReader) Close() error {
 	close(z.done)
 	z.ended.Wait()
 	for _, s := range z.queue {
-		ahead.Release(s.reserved)
+		z.finish(s)
 	}
+	z.release()
+	unused.close()
 	z.queue, z.blocks, z.rest, z.err = nil, nil, nil, errClosed
 	return nil
 }
+
+// parts is a size in whole parts.
+func parts(n int64) int64 { return (n + xzPart - 1) / xzPart * xzPart }
 
 // xzBlocks finds the blocks of a file. A file of several streams, or with
 // padding, is one "block" that the decoder reads from end to end.
@@ -219,7 +319,7 @@ func xzBlocks(r io.ReaderAt, size int64) ([]xzBlock, error) {
 	if err := readAt(r, footer[:], size-12); err != nil {
 		return nil, err
 	}
-	whole := []xzBlock{{func() io.Reader { return bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 64<<10) }, maxAhead}}
+	whole := []xzBlock{{file: r, end: size, size: 1 << 62}}
 	if footer[10] != 'Y' || footer[11] != 'Z' || crc32.ChecksumIEEE(footer[4:10]) != le32(footer[:]) || !bytes.Equal(footer[8:10], header[6:8]) {
 		return whole, nil
 	}
@@ -261,34 +361,13 @@ func xzBlocks(r io.ReaderAt, size int64) ([]xzBlock, error) {
 		if unpadded < 5 || decoded < 0 || padded > indexAt-at {
 			return whole, nil // damage, or a stream before this one: the decoder finds out
 		}
-		from := at
-		blocks = append(blocks, xzBlock{func() io.Reader {
-			return io.MultiReader(bytes.NewReader(header[:]),
-				bufio.NewReaderSize(io.NewSectionReader(r, from, padded), 64<<10),
-				bytes.NewReader(xzTail(header[6:8], unpadded, decoded)))
-		}, decoded})
+		blocks = append(blocks, xzBlock{file: r, at: at, end: at + padded, unpadded: unpadded, size: decoded, flags: [2]byte(header[6:8])})
 		at += padded
 	}
 	if at != indexAt {
 		return whole, nil
 	}
 	return blocks, nil
-}
-
-// xzTail is the index and footer of a stream of one block.
-func xzTail(flags []byte, unpadded, decoded int64) []byte {
-	index := []byte{0, 1}
-	index = binary.AppendUvarint(index, uint64(unpadded))
-	index = binary.AppendUvarint(index, uint64(decoded))
-	for len(index)%4 != 0 {
-		index = append(index, 0)
-	}
-	index = binary.LittleEndian.AppendUint32(index, crc32.ChecksumIEEE(index))
-	end := binary.LittleEndian.AppendUint32(nil, uint32(len(index)/4-1))
-	end = append(end, flags...)
-	index = binary.LittleEndian.AppendUint32(index, crc32.ChecksumIEEE(end))
-	index = append(index, end...)
-	return append(index, 'Y', 'Z')
 }
 
 func le32(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }

@@ -153,6 +153,14 @@ func TestXZReadersTogether(t *testing.T) {
 	} else {
 		ahead.Release(allAhead)
 	}
+	if !heads.TryAcquire(allHeads) {
+		t.Error("closed readers keep memory reserved for what is read now")
+	} else {
+		heads.Release(allHeads)
+	}
+	if unused.readers != 0 || unused.free != nil {
+		t.Errorf("%d windows are kept for %d readers, when all are closed", len(unused.free), unused.readers)
+	}
 }
 
 // Without memory to work ahead, a reader still gets on, one block at a time.

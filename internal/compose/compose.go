@@ -437,11 +437,16 @@ func (s Sysroot) unpacking() archive.UnpackOptions {
 }
 
 func (c *Composer) sysroot(ctx context.Context, s Sysroot, p *packages) error {
-	_, err := c.Store.Tree(ctx, s.Key, func(tmp, _ string) error {
+	m, done, err := p.merge(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = c.Store.TreeOf(ctx, s.Key, &m.sums, func(tmp, _ string) error {
 		var alternatives []archive.Alternative
 		var err error
 		if opt := s.unpacking(); s.Libc {
-			alternatives, err = p.merge(ctx, tmp, s.files, opt)
+			alternatives, err = m.into(ctx, tmp, s.files, opt)
 		} else {
 			err = p.unpack(ctx, tmp, s.files, opt)
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // A MismatchError says that a file is not the one that was asked for.
@@ -111,9 +112,14 @@ func seal(path string) (sum string, size int64, err error) {
 	return sum, size, f.Sync()
 }
 
+// buffers are for reading: a tree has thousands of files.
+var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
+
 func hash(r io.Reader) (sum string, size int64, err error) {
 	h := sha256.New()
-	size, err = io.CopyBuffer(h, struct{ io.Reader }{r}, make([]byte, 256<<10))
+	b := buffers.Get().(*[256 << 10]byte)
+	defer buffers.Put(b)
+	size, err = io.CopyBuffer(h, struct{ io.Reader }{r}, b[:])
 	return hex.EncodeToString(h.Sum(nil)), size, err
 }
 

@@ -41,10 +41,18 @@ func TestIndexParts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.Equal(back.Names(), ix.Names()) || back.Len() != ix.Len() {
-			t.Errorf("read again it has %v, want %v", back.Names(), ix.Names())
+		is, err := back.Names()
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, name := range ix.Names() {
+		names, err := ix.Names()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(is, names) || back.Len() != ix.Len() {
+			t.Errorf("read again it has %v, want %v", is, names)
+		}
+		for _, name := range names {
 			was, err := ix.Lookup(name)
 			if err != nil {
 				t.Fatal(err)
