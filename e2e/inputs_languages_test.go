@@ -161,6 +161,7 @@ func main() {
 // TestInputsGo: modules beside, embedded files, C headers that go itself does not know of.
 func TestInputsGo(t *testing.T) {
 	needNetwork(t)
+	t.Parallel()
 	platform := "linux/" + runtime.GOARCH
 	checkInputs(t, goInputs(t, platform), platform, "p", append([]input{
 		{"a source", replace("src/main.go", `src = "1"`, `src = "2"`), "src=2"},

@@ -214,6 +214,7 @@ func nodeTable(measured map[string]map[string]string) string {
 // version through node-gyp-build.
 func TestNodePrebuilds(t *testing.T) {
 	needNetwork(t)
+	t.Parallel()
 	versions := []string{"20", "22", "24"}
 	platforms := []string{"linux/amd64", "linux/arm64"}
 	sources := map[string]string{

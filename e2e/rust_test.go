@@ -462,6 +462,7 @@ func TestRustIncremental(t *testing.T) {
 // and a change in it is seen by all.
 func TestRustHostPart(t *testing.T) {
 	needNetwork(t)
+	t.Parallel()
 	const platforms = "[project]\nplatforms = [\"linux/arm64\", \"linux/riscv64\"]\n"
 	files := map[string]string{
 		"xbuild.toml":    platforms + "[target.program]\nrecipe = \"rust\"\n",

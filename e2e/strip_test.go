@@ -47,6 +47,7 @@ var ways = []struct {
 // of stripping and on every platform, and gets the files that its tools make.
 func TestStrippedByItsBuild(t *testing.T) {
 	needNetwork(t)
+	t.Parallel()
 	files := map[string]string{}
 	for _, name := range []string{"Makefile", "main.c", "beyond.S"} {
 		data, err := os.ReadFile(filepath.Join("testdata/strip", name))
@@ -233,6 +234,7 @@ fn main() {
 // TestStrippedByBuildSystems: the same for what build systems strip with.
 func TestStrippedByBuildSystems(t *testing.T) {
 	needNetwork(t)
+	t.Parallel()
 	platforms := []string{"linux/arm/v7"}
 	if full() {
 		platforms = []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "windows/amd64"}

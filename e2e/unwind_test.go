@@ -46,6 +46,7 @@ int main(int, char **argv) {
 // platforms where Debian's GCC makes it so, and on no other.
 func TestUnwindThroughC(t *testing.T) {
 	needNetwork(t)
+	t.Parallel()
 	dir := write(t, map[string]string{
 		"xbuild.toml": "[project]\nname = \"unwind\"\nplatforms = " + quoted(eleven) + "\n",
 		"clang.c":     strings.Replace(unwindEach, "NAME", "clang_each", 1),

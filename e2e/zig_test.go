@@ -13,6 +13,7 @@ import (
 // was asked for.
 func TestZig(t *testing.T) {
 	needNetwork(t)
+	t.Parallel()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("testdata/zig")); err != nil {
 		t.Fatal(err)
