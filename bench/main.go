@@ -82,7 +82,8 @@ func run(ctx context.Context, only []string, rounds int, work string) error {
 	if err := os.MkdirAll(work, 0o755); err != nil {
 		return err
 	}
-	if _, err := b.time(root, nil, "go", "build", "-buildvcs=false", "-o", b.xbuild, "./cmd/xbuild"); err != nil {
+	// As xbuild.toml builds it: static, and without symbols.
+	if _, err := b.time(root, []string{"CGO_ENABLED=0"}, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", b.xbuild, "./cmd/xbuild"); err != nil {
 		return err
 	}
 	type measurement struct {
@@ -98,21 +99,20 @@ func run(ctx context.Context, only []string, rounds int, work string) error {
 			return fmt.Errorf("-only: unknown measurement %q (want one of %s)", name, names)
 		}
 	}
-	var rows []row
+	fmt.Printf("%s, commit %s, %s/%s, %d cores\n\n",
+		time.Now().UTC().Format(time.DateOnly), b.commit(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	fmt.Println("| what | xbuild | by hand | ratio | goal |\n|-|-|-|-|-|")
 	for _, m := range all {
 		if !slices.Contains(only, m.name) {
 			continue
 		}
-		r, err := m.rows()
+		rows, err := m.rows()
+		for _, r := range rows { // what was measured before an error too
+			fmt.Printf("| %s | %s | %s | %s | %s |\n", r.what, r.ours, r.byHand, r.ratio, r.goal)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
-		rows = append(rows, r...)
-	}
-	fmt.Printf("%s, commit %s, %s/%s, %d cores\n\n", time.Now().UTC().Format(time.DateOnly), b.commit(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
-	fmt.Println("| what | xbuild | by hand | ratio | goal |\n|-|-|-|-|-|")
-	for _, r := range rows {
-		fmt.Printf("| %s | %s | %s | %s | %s |\n", r.what, r.ours, r.byHand, r.ratio, r.goal)
 	}
 	return nil
 }
@@ -394,6 +394,30 @@ func mirror() string {
 	return append(debian.HostMirrors("/"), debian.Public...)[0]
 }
 
+// composed are the files of the toolchains and sysroots of a lock that a store has.
+func composed(store string, l *lock.Lock) []lock.File {
+	var files []lock.File
+	add := func(tree string, more []lock.File) {
+		if found, _ := filepath.Glob(filepath.Join(store, "trees", tree+"-*.manifest")); len(found) == 0 {
+			return
+		}
+		for _, f := range more {
+			if !slices.ContainsFunc(files, func(g lock.File) bool { return g.SHA256 == f.SHA256 }) {
+				files = append(files, f)
+			}
+		}
+	}
+	for _, t := range l.Toolchains {
+		if t.Host == "linux/"+runtime.GOARCH {
+			add("toolchain-"+t.Name+"-"+t.Version, t.Files)
+		}
+	}
+	for _, r := range l.Sysroots {
+		add("sysroot-"+r.Arch+"-"+r.Suite, r.Files)
+	}
+	return files
+}
+
 // fetch is all that one C target needs, from the mirror into an empty store, beside curl and tar for the same files.
 func (b *bench) fetch() ([]row, error) {
 	mirror := mirror()
@@ -429,21 +453,7 @@ func (b *bench) fetch() ([]row, error) {
 	if _, err := b.time(dir, []string{"XBUILD_STORE=" + store, "XBUILD_DEBIAN_MIRROR=" + mirror}, b.xbuild, "fetch", "--locked", "--quiet"); err != nil {
 		return nil, err
 	}
-	var files []lock.File
-	add := func(more []lock.File) {
-		for _, f := range more {
-			_, err := os.Stat(filepath.Join(store, "files", f.SHA256))
-			if err == nil && !slices.ContainsFunc(files, func(g lock.File) bool { return g.SHA256 == f.SHA256 }) {
-				files = append(files, f)
-			}
-		}
-	}
-	for _, t := range l.Toolchains {
-		add(t.Files)
-	}
-	for _, r := range l.Sysroots {
-		add(r.Files)
-	}
+	files := composed(store, l)
 	var size int64
 	var config strings.Builder
 	for _, f := range files {
@@ -464,8 +474,7 @@ func (b *bench) fetch() ([]row, error) {
 			return c, err
 		}
 		// Both have to have fetched the same, or the ratio says nothing.
-		have, err := os.ReadDir(filepath.Join(store, "files"))
-		if err == nil && len(have) != len(files) {
+		if have := composed(store, l); len(have) != len(files) {
 			err = fmt.Errorf("xbuild fetched %d files and curl is to fetch %d", len(have), len(files))
 		}
 		return c, err

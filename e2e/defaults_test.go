@@ -106,7 +106,10 @@ func TestDefaults(t *testing.T) {
 			platforms = slices.DeleteFunc(append(slices.Clone(eleven), above...), func(p string) bool { return !r.tried(p) })
 		}
 		if len(platforms) > 0 {
-			t.Run(r.name, func(t *testing.T) { r.run(t, platforms) })
+			t.Run(r.name, func(t *testing.T) {
+				t.Parallel()
+				r.run(t, platforms)
+			})
 		}
 	}
 }

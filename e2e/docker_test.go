@@ -56,16 +56,24 @@ func TestDocker(t *testing.T) {
 		}
 	}
 
+	t.Run("stage", func(t *testing.T) {
+		t.Parallel()
+		testStages(t, e, check)
+	})
 	for _, p := range platforms {
 		t.Run("dist/"+p.Name, func(t *testing.T) {
+			t.Parallel()
 			tag := "dist:" + strings.ReplaceAll(p.Name, "/", "-")
 			e.build(t, context, "Dockerfile", p.Docker, tag)
 			check(t, p, tag, "")
 		})
 	}
+}
 
+// testStages builds examples/all in a stage of a Docker build, and has the programs of its image checked.
+func testStages(t *testing.T, e *engine, check func(t *testing.T, p platform.Platform, tag, without string)) {
 	// The stage's own xbuild; it has to run in any base image.
-	context = example(t, "all")
+	context := example(t, "all")
 	without := ""
 	if !full() { // Rust's toolchain is the largest to fetch and unpack, and all is fetched anew in a stage
 		without = "hello-rust"
@@ -105,7 +113,7 @@ func TestDocker(t *testing.T) {
 		stages = append(stages, "linux/amd64", "linux/s390x")
 	}
 	for _, name := range stages {
-		t.Run("stage/"+name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			p, err := platform.Parse(name)
 			if err != nil {
 				t.Fatal(err)
@@ -116,8 +124,8 @@ func TestDocker(t *testing.T) {
 		})
 	}
 	if full() {
-		t.Run("stage/unprivileged", func(t *testing.T) { everyStage(t, e, data, args) })
-		t.Run("stage/byhand", func(t *testing.T) { byHandStage(t, e, data, args) })
+		t.Run("unprivileged", func(t *testing.T) { everyStage(t, e, data, args) })
+		t.Run("byhand", func(t *testing.T) { byHandStage(t, e, data, args) })
 	}
 }
 

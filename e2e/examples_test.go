@@ -21,15 +21,16 @@ func TestExamples(t *testing.T) {
 		slices []string          // the platforms that are built where not all are
 		files  map[string]string // program below dist/<platform> -> its place among the README's outputs
 	}{
+		{"cgo", []string{"linux/arm/v7"}, map[string]string{"moons": "moons"}}, // the longest first
 		{"cc", []string{"linux/386", "linux/s390x"}, map[string]string{"wordcount": "wordcount", "linecount": "linecount"}},
 		{"make", []string{"linux/arm/v5", "linux/mips64le"}, map[string]string{"bin/zsum": "zsum"}},
 		{"cmake", []string{"linux/ppc64le", "linux/riscv64"}, map[string]string{"usr/bin/chunksum": "chunksum"}},
 		{"go", []string{"linux/arm/v6", "linux/loong64", "windows/arm64", "darwin/amd64"}, map[string]string{"sortwords": "sortwords"}},
-		{"cgo", []string{"linux/arm/v7"}, map[string]string{"moons": "moons"}},
 		{"rust", []string{"linux/s390x"}, map[string]string{"sumtool": "sumtool"}},
 		{"zig", []string{"linux/s390x"}, map[string]string{"usr/bin/primes": "primes"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			dir := example(t, c.name)
 			args := []string{}
 			if !full() {

@@ -213,6 +213,7 @@ var hintsElsewhere = []struct {
 	test string // its name
 	why  string // where the advice is not done: the reason
 }{
+	{row: "recipe make: GLIBC_", test: "TestGeneratorOfANewerLibrary"},
 	{row: "clang: initializer element", test: "TestGCCOnly"},
 	{row: "clang: function definition", test: "TestGCCOnly"},
 	{row: "clang: fields must have", test: "TestGCCOnly"},

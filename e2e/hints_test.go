@@ -166,6 +166,9 @@ func TestHints(t *testing.T) {
 }
 
 func (c hintCase) run(t *testing.T, rows map[string]catalog.Explain) {
+	if c.installed == "" && c.onHost == nil && !c.store && !c.home { // else it has variables of its own
+		t.Parallel()
+	}
 	bin := t.TempDir()
 	if c.installed != "" || c.onHost != nil {
 		t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))

@@ -400,6 +400,7 @@ func TestInputs(t *testing.T) {
 	platform := "linux/" + runtime.GOARCH
 	for _, p := range inputProjects(platform) {
 		t.Run(p.recipe, func(t *testing.T) {
+			t.Parallel()
 			dir := cProject(t, p.files)
 			if full() { // files that name their place
 				replace("xbuild.toml", "env = { ", fmt.Sprintf("env = { PKG_CONFIG_PATH = %q, ", filepath.Join(dir, "pc")))(t, dir)

@@ -29,9 +29,8 @@ var keptPairs = []struct{ platform, source, target string }{
 // TestKept: what is taken from kept results, in a directory elsewhere, is byte for byte what is built without them.
 func TestKept(t *testing.T) {
 	needNetwork(t)
-	type project struct{ built, kept, taken string }
-	projects := map[string]project{}
-	for _, source := range []string{"needs", "node"} {
+	check := func(t *testing.T, source string, args ...string) {
+		t.Parallel()
 		copied := func(dir string) string {
 			if source == "node" {
 				return exampleIn(t, source, dir)
@@ -42,22 +41,18 @@ func TestKept(t *testing.T) {
 			return dir
 		}
 		top := t.TempDir()
-		p := project{copied(filepath.Join(top, "built")), copied(filepath.Join(top, "kept")), copied(filepath.Join(top, "some/where/else"))}
-		projects[source] = p
-	}
-	check := func(t *testing.T, source string, args ...string) {
-		p := projects[source]
-		build(t, p.built, args...)
-		for _, dir := range []string{p.kept, p.taken} { // as they are in a checkout
-			copyLocks(t, p.built, dir)
+		first, kept, taken := copied(filepath.Join(top, "built")), copied(filepath.Join(top, "kept")), copied(filepath.Join(top, "some/where/else"))
+		build(t, first, args...)
+		for _, dir := range []string{kept, taken} { // as they are in a checkout
+			copyLocks(t, first, dir)
 		}
-		build(t, p.kept, append(args, "--no-cache=false")...)
-		r := xbuild(t, p.taken, append([]string{"build", "--no-cache=false"}, args...)...)
+		build(t, kept, append(args, "--no-cache=false")...)
+		r := xbuild(t, taken, append([]string{"build", "--no-cache=false"}, args...)...)
 		if r.code != 0 || !strings.Contains(r.stderr, "xbuild: 0 built, ") || !strings.Contains(r.stderr, " from kept results") {
 			t.Errorf("in another directory: %v\nwant all from kept results", r)
 		}
-		want := treeOf(t, filepath.Join(p.built, "dist"))
-		for _, dir := range []string{p.kept, p.taken} {
+		want := treeOf(t, filepath.Join(first, "dist"))
+		for _, dir := range []string{kept, taken} {
 			got := treeOf(t, filepath.Join(dir, "dist"))
 			for name, is := range want {
 				if got[name] != is {
@@ -68,13 +63,13 @@ func TestKept(t *testing.T) {
 				t.Errorf("%d files in %s, and built without the cache %d", len(got), filepath.Base(dir), len(want))
 			}
 		}
-		r = xbuild(t, p.taken, append([]string{"build", "--no-cache=false"}, args...)...)
+		r = xbuild(t, taken, append([]string{"build", "--no-cache=false"}, args...)...)
 		if r.code != 0 || !strings.Contains(r.stderr, "xbuild: 0 built, ") || strings.Contains(r.stderr, "from kept results") {
 			t.Errorf("once more: %v\nwant nothing to be done", r)
 		}
 	}
 	if full() {
-		for source := range projects {
+		for _, source := range []string{"needs", "node"} {
 			t.Run(source, func(t *testing.T) { check(t, source) })
 		}
 		return

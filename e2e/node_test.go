@@ -141,8 +141,14 @@ func TestNodeModules(t *testing.T) {
 	needNetwork(t)
 	measured := map[string]map[string]string{}
 	var mu sync.Mutex
+	t.Cleanup(func() { // when all of them have ended
+		if full() && !t.Failed() {
+			compareTables(t, "../docs/recipes/node-gyp.md", map[string]string{"modules": nodeTable(measured)})
+		}
+	})
 	for _, name := range nodePlatforms {
 		t.Run(strings.ReplaceAll(name, "/", "-"), func(t *testing.T) {
+			t.Parallel()
 			var modules []nodeModule
 			for _, m := range nodeModules {
 				if full() && !slices.Contains(m.refuses, name) || m.platform == name {
@@ -183,9 +189,6 @@ func TestNodeModules(t *testing.T) {
 				measured[name][m.name] = "yes"
 			}
 		})
-	}
-	if full() && !t.Failed() {
-		compareTables(t, "../docs/recipes/node-gyp.md", map[string]string{"modules": nodeTable(measured)})
 	}
 }
 
@@ -428,6 +431,7 @@ func TestNodeExample(t *testing.T) {
 func TestNodeTest(t *testing.T) {
 	needNetwork(t)
 	t.Run("small", func(t *testing.T) {
+		t.Parallel()
 		dir := write(t, map[string]string{
 			"xbuild.toml":  "[project]\nplatforms = [\"linux/s390x\"]\n[sysroot]\nglibc = \"2.36\"\n[target.sum]\nrecipe = \"node-gyp\"\nnode = [\"20\", \"22\"]\n",
 			"package.json": `{ "name": "sum", "version": "1.0.0", "scripts": { "pretest": "npm run --silent say", "say": "echo said", "test": "node --test" } }`,
@@ -495,6 +499,7 @@ test('a worker', (t, done) => { new Worker("require('worker_threads').parentPort
 			if m.full && !full() {
 				t.Skip("XBUILD_E2E=full runs this suite")
 			}
+			t.Parallel()
 			dir := write(t, map[string]string{
 				"xbuild.toml": "[project]\nplatforms = " + quoted(m.platforms) + "\n[sysroot]\nglibc = \"2.36\"\n[target.module]\nrecipe = \"node-gyp\"\nsource = \"package\"\nnode = " + quoted(m.versions) + "\n" +
 					m.test + "\n",
@@ -753,6 +758,7 @@ func TestNodeWorkspaces(t *testing.T) {
 			if !full() && slices.Contains([]string{"pnpm 9", "pnpm 11", "yarn 1"}, c.name) {
 				t.Skip("with XBUILD_E2E=full alone")
 			}
+			t.Parallel()
 			dir := write(t, map[string]string{
 				"xbuild.toml": `
 [project]

@@ -205,7 +205,7 @@ func largePages(t *testing.T) func(dir, name, file string, page int, runs bool) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	packages, err := archive.ReadPackages(index)
+	packages, err := archive.ReadPackages(t.Context(), index)
 	if err != nil {
 		t.Fatal(err)
 	}

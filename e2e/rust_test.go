@@ -18,7 +18,6 @@ import (
 
 	"xbuild/internal/catalog"
 	"xbuild/internal/platform"
-	"xbuild/internal/store"
 )
 
 // A rustProgram is a package over a crate of the registry, and what it prints on every platform.
@@ -238,6 +237,7 @@ func TestRust(t *testing.T) {
 	if !full() {
 		for _, c := range rustSlice {
 			t.Run(c.platform+"/"+c.program, func(t *testing.T) {
+				t.Parallel()
 				if c.program == "ripgrep" {
 					ripgrep(t, []string{c.platform}, func(string, string) {})
 					return
@@ -320,10 +320,9 @@ func rustRuns(t *testing.T, p rustProgram, rust string, platforms []string, cell
 // crateSource copies the published source of a crate, which cargo itself fetches, into a new directory.
 func crateSource(t *testing.T, name, version string) string {
 	t.Helper()
-	home := t.TempDir()
-	t.Setenv("CARGO_HOME", cargoHome(t, home))
+	home := cargoHome(t, t.TempDir())
 	dir := write(t, map[string]string{"src/lib.rs": "", "Cargo.toml": fmt.Sprintf("[package]\nname = \"fetcher\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\n%s = \"=%s\"\n", name, version)})
-	if r := xbuild(t, dir, "exec", "-q", "--", "cargo", "fetch"); r.code != 0 {
+	if r := xbuild(t, dir, "exec", "-q", "--", "env", "CARGO_HOME="+home, "cargo", "fetch"); r.code != 0 {
 		t.Fatalf("cargo fetch: %v", r)
 	}
 	found, err := filepath.Glob(filepath.Join(home, "registry/src/*", name+"-"+version))
@@ -555,35 +554,14 @@ func TestRustBytes(t *testing.T) {
 	}
 }
 
-// secondStore is a store at another place with the files that the first has fetched; its trees are made anew.
+// secondStore is an empty store at another place of the disk that has the first.
 func secondStore(t *testing.T) string {
 	t.Helper()
-	first := os.Getenv("XBUILD_E2E_STORE")
-	if first == "" {
-		var err error
-		if first, err = store.DefaultDir(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	dir, err := os.MkdirTemp(filepath.Dir(first), "xbuild-second-store-") // the same file system, for hard links
+	dir, err := os.MkdirTemp(filepath.Dir(storeDir(t)), "xbuild-second-store-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { exec.Command("chmod", "-R", "u+w", dir).Run(); os.RemoveAll(dir) })
-	entries, err := os.ReadDir(filepath.Join(first, "files"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(filepath.Join(dir, "files"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		if e.Type().IsRegular() {
-			if err := os.Link(filepath.Join(first, "files", e.Name()), filepath.Join(dir, "files", e.Name())); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	return dir
 }
 
@@ -648,6 +626,7 @@ func TestRustErrors(t *testing.T) {
 			want:  []string{`hint: a crate wants Rust 1.95 or later: write rust = "^1.95" into [toolchains] in xbuild.toml`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			files := map[string]string{"xbuild.toml": c.toml}
 			for name, text := range main {
 				files[name] = text

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"xbuild/internal/archive"
-	"xbuild/internal/compose"
+	"xbuild/internal/fetch"
 	"xbuild/internal/lock"
 	"xbuild/internal/origin/debian"
 	"xbuild/internal/origin/rust/rustdisttest"
@@ -201,16 +201,17 @@ func packages(t *testing.T, files []lock.File) *store.Store {
 	if m := os.Getenv("XBUILD_DEBIAN_MIRROR"); m != "" {
 		mirrors = strings.Split(m, ",")
 	}
-	c := compose.Composer{Store: st, URLs: func(_ context.Context, f lock.File) ([]string, error) {
-		var urls []string
+	var items []fetch.Item
+	for _, f := range files {
+		it := fetch.Item{Name: f.Name, SHA256: f.SHA256, Size: f.Size}
 		for _, m := range mirrors {
-			urls = append(urls, strings.TrimRight(m, "/")+"/"+f.Path)
+			it.URLs = append(it.URLs, strings.TrimRight(m, "/")+"/"+f.Path)
 		}
-		return urls, nil
-	}}
+		items = append(items, it)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
-	if err := c.Download(ctx, files); err != nil {
+	if err := fetch.Files(ctx, st, items, fetch.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return st

@@ -263,6 +263,7 @@ func TestTestRecipes(t *testing.T) {
 		{"go", []string{"linux/arm/v6", "windows/amd64"}, "example.com/sortwords"},
 	} {
 		t.Run(c.example, func(t *testing.T) {
+			t.Parallel()
 			dir := example(t, c.example)
 			args := []string{"--junit", "results.xml"}
 			for _, p := range c.names {

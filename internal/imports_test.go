@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the picture of the packages into 
 // platforms, nothing of building: it stands high, so that execute can hold what it made against the platform, and
 // emulate need not read headers a second way.
 var order = []string{
-	"lazyregexp", "spelling", "hint", "tomlfile", "object", "platform", "guard", "disk", "trace", "probe", "isa", "inspect", "unstripped", "crash", "archive", "crates", "node", "scan", "catalog", "project", "lock", "store", "fetch", "origin", "resolve", "compose", "toolset", "env", "hosttools", "action", "explain", "lang", "plan", "cache", "jobs", "execute", "emulate", "bench", "image", "engine",
+	"lazyregexp", "spelling", "hint", "tomlfile", "object", "platform", "guard", "disk", "trace", "answer", "probe", "isa", "inspect", "unstripped", "crash", "archive", "crates", "node", "scan", "catalog", "project", "lock", "store", "fetch", "origin", "resolve", "compose", "toolset", "env", "hosttools", "action", "explain", "lang", "plan", "cache", "jobs", "execute", "emulate", "bench", "image", "engine",
 }
 
 // alone are import paths, by prefix, that one package has to itself.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"xbuild/internal/action"
+	"xbuild/internal/answer"
 	"xbuild/internal/engine"
 	"xbuild/internal/execute"
 )
@@ -41,6 +43,10 @@ func (*BuildCmd) Help() string {
 // Run builds.
 func (c *BuildCmd) Run(g *Globals) error {
 	o := g.options()
+	noted := false
+	if g.watched {
+		o.Progress.Note = func(string) { noted = true }
+	}
 	if c.Explain {
 		o.Progress.Action = func(r execute.Result) {
 			g.action(r)
@@ -51,8 +57,20 @@ func (c *BuildCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.Build(g.ctx, engine.BuildRequest{Selection: c.selection(), Jobs: c.Jobs, Dist: c.Out})
-	return err
+	b, err := e.Build(g.ctx, engine.BuildRequest{Selection: c.selection(), Jobs: c.Jobs, Dist: c.Out, Look: g.watched})
+	if err != nil || g.question == nil {
+		return cmp.Or(err, g.onlyNow(noted))
+	}
+	e.Keep(g.ctx, g.question, b)
+	return nil
+}
+
+// onlyNow is an error where a build that is watched said something beside what became of it, which may not be so again.
+func (g *Globals) onlyNow(noted bool) error {
+	if noted {
+		return errors.New("there was something to say")
+	}
+	return nil
 }
 
 // action says what became of an action.
@@ -108,12 +126,12 @@ func (g *Globals) built(b engine.Built) {
 		fmt.Fprintln(os.Stderr) // before the error
 	}
 	if b.Err == nil {
-		g.note("%s", tally(b))
+		g.note("%s", g.tally(b))
 	}
 }
 
 // tally counts what became of a build's actions.
-func tally(b engine.Built) string {
+func (g *Globals) tally(b engine.Built) string {
 	built, kept, upToDate := 0, 0, 0
 	for _, r := range b.Results {
 		switch {
@@ -129,7 +147,11 @@ func tally(b engine.Built) string {
 	if kept > 0 {
 		from = fmt.Sprintf("%d from kept results, ", kept)
 	}
-	return fmt.Sprintf("%d built, %s%d up to date in %.1f s, in %s", built, from, upToDate, b.Took.Seconds(), engine.Relative(b.Dist))
+	took := fmt.Sprintf("%.1f", b.Took.Seconds())
+	if g.watched {
+		took = answer.Elapsed
+	}
+	return fmt.Sprintf("%d built, %s%d up to date in %s s, in %s", built, from, upToDate, took, engine.Relative(b.Dist))
 }
 
 // ended ends a text by a newline.

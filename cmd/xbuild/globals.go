@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"xbuild/internal/answer"
 	"xbuild/internal/archive"
 	"xbuild/internal/engine"
 	"xbuild/internal/fetch"
@@ -36,6 +37,9 @@ type Globals struct {
 	Offline      bool     `help:"Use no network: what is not in the store is an error." env:"XBUILD_OFFLINE"`
 	NoCache      bool     `name:"no-cache" help:"Build without kept results, and keep none." env:"XBUILD_NO_CACHE"`
 	Quiet        bool     `short:"q" help:"No progress on stderr." env:"XBUILD_QUIET"`
+
+	question *answer.Question // what this process is asked, where the answer may be kept
+	watched  bool             // this process finds out what an answer is made from, and builds nothing
 
 	ctx      context.Context
 	handOver func() // from here on signals are another's: a program that this one waits for, or a debugger

@@ -15,6 +15,7 @@ import (
 // TestKeptKilled kills builds that keep and take results at random moments, in two checkouts that share a store: what the
 // next build puts into dist is of the sources as they are, and nothing in the store is damaged.
 func TestKeptKilled(t *testing.T) {
+	t.Parallel()
 	heeded(t)
 	rounds := 80
 	if testing.Short() {

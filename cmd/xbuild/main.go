@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -17,7 +18,9 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/term"
 
+	"xbuild/internal/answer"
 	"xbuild/internal/engine"
 	"xbuild/internal/execute"
 	"xbuild/internal/guard"
@@ -69,6 +72,12 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	collectLater()
 	alone := guard.Worker()
+	question, watched := answer.Handed()
+	if alone == nil && !watched && len(args) > 0 && args[0] == "build" {
+		if answered(args) {
+			return 0
+		}
+	}
 	if dir := os.Getenv(unstripped.Variable); dir != "" && len(args) > 1 && args[0] == "unstripped" {
 		return stripped(dir, args[1], args[2:]) // no command of a user's: the tools of a build call it
 	}
@@ -79,12 +88,13 @@ func run(args []string) int {
 			os.Unsetenv(name)
 		}
 	}
-	dir, err := enter(args, alone != nil)
+	below := alone != nil || watched // who started this process has begun already
+	dir, err := enter(args, below)
 	if err != nil {
 		report(err)
 		return exitFailed
 	}
-	if alone == nil && len(args) > 0 && slices.Contains(working, args[0]) {
+	if !below && len(args) > 0 && slices.Contains(working, args[0]) {
 		// The worker reads the command line, and says what is wrong with it.
 		if code, ok := guard.Work(); ok {
 			execute.SweepTemporary(os.TempDir())
@@ -92,8 +102,63 @@ func run(args []string) int {
 		}
 	}
 	var cli CLI
-	code := -1
-	parser, err := newParser(&cli,
+	parsed := parseOne(&cli, args)
+	if parsed == nil {
+		cli = CLI{}
+		var code int
+		if parsed, code = parse(&cli, args); parsed == nil {
+			return code
+		}
+	}
+	cli.Dir, cli.watched = dir, watched
+	if alone != nil {
+		cli.question = question
+	}
+	if !below && slices.Contains(working, strings.Fields(parsed.Command())[0]) {
+		if code, ok := guard.Work(); ok {
+			execute.SweepTemporary(os.TempDir())
+			return code
+		}
+	}
+	ctx, stop := interruptible(alone)
+	cli.ctx, cli.handOver = ctx, stop
+	err = parsed.Run(&cli.Globals)
+	stop()
+	if alone != nil {
+		guard.EndBelow() // what a build leaves running would write into the next one
+	}
+	return exitCode(ctx, err)
+}
+
+// parseOne reads the command line by a model of the one command that it begins with: that of all of them costs what most
+// of a short command does. It is nil where that is not all there is to it, as where help is asked for or something is
+// wrong: then all commands have a say.
+func parseOne(cli *CLI, args []string) *kong.Context {
+	if len(args) == 0 {
+		return nil
+	}
+	v := reflect.ValueOf(cli).Elem()
+	f, ok := v.Type().FieldByNameFunc(func(name string) bool { return strings.ToLower(name) == args[0] })
+	if _, command := f.Tag.Lookup("cmd"); !ok || !command {
+		return nil
+	}
+	command := v.FieldByIndex(f.Index).Addr().Interface()
+	parser, err := kong.New(&cli.Globals, vars, kong.Name("xbuild"), kong.NoDefaultHelp(), kong.DynamicCommand(args[0], "", "", command))
+	if err != nil {
+		return nil
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return nil
+	}
+	return parsed
+}
+
+// parse reads the command line by a model of all commands. Where there is nothing to run, parsed is nil, and code what
+// this process ends with.
+func parse(cli *CLI, args []string) (parsed *kong.Context, code int) {
+	code = -1
+	parser, err := newParser(cli,
 		kong.Name("xbuild"),
 		kong.Description("Builds C, C++, Go, Rust and native Node.js modules for every platform on one machine, without emulation.\n\nxbuild.toml says what to build; docs/xbuild-toml.md is its reference."),
 		kong.UsageOnError(),
@@ -101,32 +166,38 @@ func run(args []string) int {
 	)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "xbuild:", err)
-		return exitFailed
+		return nil, exitFailed
 	}
-	parsed, err := parser.Parse(args)
+	parsed, err = parser.Parse(args)
 	if code >= 0 {
-		return code // --help was answered
+		return nil, code // --help was answered
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "xbuild:", err)
 		fmt.Fprintln(os.Stderr, "xbuild: hint: run \"xbuild --help\"")
-		return exitUsage
+		return nil, exitUsage
 	}
-	cli.Dir = dir
-	if alone == nil && slices.Contains(working, strings.Fields(parsed.Command())[0]) {
-		if code, ok := guard.Work(); ok {
-			execute.SweepTemporary(os.TempDir())
-			return code
-		}
+	return parsed, 0
+}
+
+// answered answers a command that finds nothing to do, where it did so the last time and nothing has changed since. If it
+// cannot, it hands the question on to the worker.
+func answered(args []string) bool {
+	dir, err := engine.AnswersDir()
+	if err != nil {
+		return false
 	}
-	ctx, stop := interruptible(alone)
-	defer stop()
-	cli.ctx, cli.handOver = ctx, stop
-	err = parsed.Run(&cli.Globals)
-	if alone != nil {
-		guard.EndBelow() // what a build leaves running would write into the next one
+	q, err := answer.Ask(dir, args)
+	if err != nil {
+		return false
 	}
-	return exitCode(ctx, err)
+	text, ok := q.Given()
+	if ok {
+		os.Stderr.WriteString(text)
+		return true
+	}
+	q.HandOn()
+	return false
 }
 
 // exitCode says what a command's error is, and returns the code that this process ends with.
@@ -172,9 +243,13 @@ func (interrupted) Unwrap() error { return context.Canceled }
 // code is the exit code that a shell has for what a signal ends.
 func (i interrupted) code() int { return 128 + int(i.Signal) }
 
-// interruptible returns a context that ends by the first signal that asks this process to end. By the second, and when
-// the process that waits for this one is gone, it ends at once, with all that it has started. stop gives the signals
-// back.
+// grace is how long this process goes on by itself after a signal: it tidies up mostly in less. What it may compute or
+// write for longer, an index that it reads or an archive that it unpacks, is as harmless to end as by kill -9.
+const grace = 40 * time.Millisecond
+
+// interruptible returns a context that ends by the first signal that asks this process to end. The process itself ends
+// soon after the last of those that it has started: these may take their time. By the second signal, and when the process
+// that waits for this one is gone, it ends at once, with all that it has started. stop gives the signals back.
 func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -193,16 +268,30 @@ func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 			os.Exit(by.code())
 		}
 		again := false
+		var alive time.Time // when something that was started was last seen to run
+		var look <-chan time.Time
+		var by interrupted
 		for {
 			select {
 			case s := <-signals:
-				by := interrupted{s.(syscall.Signal)}
+				by = interrupted{s.(syscall.Signal)}
 				if again {
 					end(by)
 				}
 				cancel(by)
 				if again = true; alone != nil {
 					guard.AskBelow()
+				}
+				alive, look = time.Now(), time.Tick(grace/4)
+			case <-look:
+				switch {
+				case guard.Busy():
+					alive = time.Now()
+				case time.Since(alive) > grace:
+					if term.IsTerminal(int(os.Stderr.Fd())) {
+						fmt.Fprint(os.Stderr, "\r\x1b[K") // the line of progress
+					}
+					os.Exit(exitCode(ctx, by))
 				}
 			case <-alone:
 				end(interrupted{syscall.SIGKILL})
@@ -218,8 +307,10 @@ func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 }
 
 func newParser(cli *CLI, options ...kong.Option) (*kong.Kong, error) {
-	return kong.New(cli, append(options, kong.Vars{"formats": "sh,fish,json,dotenv,make"})...)
+	return kong.New(cli, append(options, vars)...)
 }
+
+var vars = kong.Vars{"formats": "sh,fish,json,dotenv,make"}
 
 // enter goes to the directory that -C names, before anything else is read: every path is then one as seen from there.
 // It returns the directory, "" where none is named. A worker is there already: who waits for it went there.

@@ -42,6 +42,10 @@ const noRaceSleep = "atexit_sleep_ms=0"
 func TestMain(m *testing.M) {
 	// A program with the race detector sleeps a second at its end unless it is told not to; hundreds are run here.
 	os.Setenv("GORACE", noRaceSleep)
+	// Most of them wait: for a rule to end, for a process to be gone. -parallel still says another number.
+	if err := flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"xbuild": func() {
 		for name, keys := range map[string]*func() (openpgp.EntityList, error){"XBUILD_TEST_KEYRING": &archiveKeys, "XBUILD_TEST_RUST_KEYRING": &rustKeys} {
 			if file := os.Getenv(name); file != "" {
@@ -57,7 +61,44 @@ func TestMain(m *testing.M) {
 		// Never the real one: these tests use no network.
 		snapshot = os.Getenv("XBUILD_TEST_SNAPSHOT")
 		main()
-	}, "readonly": readonly})
+	}, "readonly": readonly, "computes": computes})
+}
+
+// computes SCRIPT runs a shell script, and then goes on for a minute, as a command would that does not look whether it
+// was interrupted.
+func computes() {
+	ctx, stop := interruptible(nil)
+	cmd := exec.Command("sh", "-c", os.Args[1])
+	cmd.Stdout = os.Stdout
+	err := cmd.Run()
+	time.Sleep(time.Minute)
+	stop()
+	os.Exit(exitCode(ctx, err))
+}
+
+// TestInterrupt: an interrupted xbuild waits for what it has started, and not for what it does itself.
+func TestInterrupt(t *testing.T) {
+	for name, script := range map[string]string{
+		"alone":   `kill -INT $PPID`,
+		"program": `kill -INT $PPID; sleep 1; echo tidy`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out, errs bytes.Buffer
+			cmd := exec.Command("computes", script)
+			cmd.Stdout, cmd.Stderr = &out, &errs
+			start := time.Now()
+			cmd.Run()
+			if took := time.Since(start); took > 20*time.Second {
+				t.Errorf("it went on for %v", took)
+			}
+			if code := cmd.ProcessState.ExitCode(); code != 130 || errs.String() != "xbuild: interrupted\n" {
+				t.Errorf("exit code %d, %q; want 130, and that it was interrupted", code, errs.String())
+			}
+			if want := name == "program"; strings.Contains(out.String(), "tidy") != want {
+				t.Errorf("the program wrote %q", out.String())
+			}
+		})
+	}
 }
 
 // readonly COMMAND… runs a command as a user without privileges in the working directory, which is mounted read-only

@@ -13,6 +13,7 @@ import (
 // TestBuildsAtOnce: two builds with two stores run no more jobs than there are cores, by themselves and below make, and
 // what a killed one had is the other's.
 func TestBuildsAtOnce(t *testing.T) {
+	t.Parallel()
 	heeded(t)
 	tmp, runs := t.TempDir(), t.TempDir()
 	project := func() func(more ...string) *exec.Cmd {

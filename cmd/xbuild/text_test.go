@@ -19,7 +19,7 @@ func TestTally(t *testing.T) {
 		{[]execute.Result{made, there, made}, "2 built, 1 up to date in 1.5 s, in /nowhere/dist"},
 		{[]execute.Result{kept, there, kept}, "0 built, 2 from kept results, 1 up to date in 1.5 s, in /nowhere/dist"},
 	} {
-		got := tally(engine.Built{Results: c.results, Dist: "/nowhere/dist", Took: 1500 * time.Millisecond})
+		got := (&Globals{}).tally(engine.Built{Results: c.results, Dist: "/nowhere/dist", Took: 1500 * time.Millisecond})
 		if got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}

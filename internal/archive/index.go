@@ -167,17 +167,17 @@ func ParseSources(r io.Reader) (*Sources, error) {
 	return &Sources{ix}, nil
 }
 
-// ReadPackages is ParsePackages of a file in any compression.
-func ReadPackages(file string) (*Index, error) {
-	return readIndex(file, ParsePackages)
+// ReadPackages is ParsePackages of a file in any compression. It stops when ctx ends.
+func ReadPackages(ctx context.Context, file string) (*Index, error) {
+	return readIndex(ctx, file, ParsePackages)
 }
 
-// ReadSources is ParseSources of a file in any compression.
-func ReadSources(file string) (*Sources, error) {
-	return readIndex(file, ParseSources)
+// ReadSources is ParseSources of a file in any compression. It stops when ctx ends.
+func ReadSources(ctx context.Context, file string) (*Sources, error) {
+	return readIndex(ctx, file, ParseSources)
 }
 
-func readIndex[T any](file string, parse func(io.Reader) (T, error)) (ix T, err error) {
+func readIndex[T any](ctx context.Context, file string, parse func(io.Reader) (T, error)) (ix T, err error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return ix, err
@@ -193,7 +193,7 @@ func readIndex[T any](file string, parse func(io.Reader) (T, error)) (ix T, err 
 	}
 	defer r.Close()
 	limit := maxUnpacked + min(st.Size(), maxIndex)*indexRatio
-	if ix, err = parse(&bounded{ctx: context.Background(), from: r, left: limit, limit: limit}); err != nil {
+	if ix, err = parse(&bounded{ctx: ctx, from: r, left: limit, limit: limit}); err != nil {
 		return ix, fmt.Errorf("%s: %w", file, err)
 	}
 	return ix, nil
@@ -334,17 +334,15 @@ func (ix *Index) unpack(block int32) error {
 	return err
 }
 
-// Write writes the index as ParsePackages reads it: the fields that are used, of Debian's a third of the text.
-func (ix *Index) Write(w io.Writer) error {
+// Each hands over the stanzas in their order, with an empty line behind each, as ParsePackages reads them in any order:
+// the fields that are used, of Debian's a third of the text.
+func (ix *Index) Each(do func(name, arch, stanza string) error) error {
 	for i := range ix.places {
 		s, err := ix.stanza(i)
 		if err != nil {
 			return err
 		}
-		if _, err := io.WriteString(w, s.text); err != nil {
-			return err
-		}
-		if _, err := io.WriteString(w, "\n"); err != nil {
+		if err := do(s.field("Package"), s.field("Architecture"), strings.TrimRight(s.text, "\n")+"\n\n"); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -53,9 +54,17 @@ func TestParsePackages(t *testing.T) {
 		if names, err := ix.Names(); err != nil || strings.Join(names, " ") != "last libfoo1" || ix.Len() != 2 {
 			t.Errorf("%s: names %q, %v, %d stanzas", name, names, err, ix.Len())
 		}
-		var b bytes.Buffer
-		if err := ix.Write(&b); err != nil {
+		var b strings.Builder
+		of := ""
+		if err := ix.Each(func(name, arch, stanza string) error {
+			b.WriteString(stanza)
+			of += name + "/" + arch + " "
+			return nil
+		}); err != nil {
 			t.Fatal(err)
+		}
+		if of != "libfoo1/arm64 last/amd64 " {
+			t.Errorf("%s: the stanzas are of %s", name, of)
 		}
 		texts := func(ix *Index) (all []string) {
 			for i := range ix.Len() {
@@ -67,7 +76,7 @@ func TestParsePackages(t *testing.T) {
 			}
 			return all
 		}
-		if again, err := ParsePackages(&b); err != nil || !slices.Equal(texts(again), texts(ix)) {
+		if again, err := ParsePackages(strings.NewReader(b.String())); err != nil || !slices.Equal(texts(again), texts(ix)) {
 			t.Errorf("%s: written and read again: %v, %v", name, again, err)
 		}
 		found, err := ix.Lookup("libfoo1")
@@ -111,11 +120,30 @@ func TestHugeIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	if _, err := ReadPackages(file); err == nil || !strings.Contains(err.Error(), "which its own size does not warrant") {
+	if _, err := ReadPackages(t.Context(), file); err == nil || !strings.Contains(err.Error(), "which its own size does not warrant") {
 		t.Errorf("error %v", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// TestInterruptedIndex: reading an index stops where its caller does.
+func TestInterruptedIndex(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "Packages")
+	if err := os.WriteFile(file, []byte("Package: a\nVersion: 1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := ReadPackages(ctx, file); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := ReadPackages(ctx, file); !errors.Is(err, context.Canceled) {
+		t.Errorf("packages: error %v", err)
+	}
+	if _, err := ReadSources(ctx, file); !errors.Is(err, context.Canceled) {
+		t.Errorf("sources: error %v", err)
 	}
 }
 

@@ -171,7 +171,7 @@ func TestArchiveBuilds(t *testing.T) {
 	if err := CheckFile(index, hash); err != nil {
 		t.Fatal(err)
 	}
-	ix, err := ReadPackages(index)
+	ix, err := ReadPackages(t.Context(), index)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestArchiveBuilds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources, err := ReadSources(filepath.Join(a.Dir, "dists/trixie", byHash))
+	sources, err := ReadSources(t.Context(), filepath.Join(a.Dir, "dists/trixie", byHash))
 	if err != nil {
 		t.Fatal(err)
 	}

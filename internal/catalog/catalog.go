@@ -6,6 +6,7 @@ package catalog
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -14,7 +15,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/BurntSushi/toml"
+	burntsushi "github.com/BurntSushi/toml"
+	"github.com/pelletier/go-toml/v2"
 	"golang.org/x/sync/errgroup"
 
 	"xbuild/internal/platform"
@@ -421,15 +423,15 @@ var Load = sync.OnceValues(func() (*Catalog, error) {
 	c := &Catalog{}
 	var g errgroup.Group // it is a third of what a short command does
 	g.Go(func() (err error) {
-		c.Toolchains, err = read(toolchains.Files, "toolchains", func(t *Toolchain) string { return t.Name })
+		c.Toolchains, err = read(toolchains.Files, "toolchains", decode, func(t *Toolchain) string { return t.Name })
 		return err
 	})
 	g.Go(func() (err error) {
-		c.Sysroots, err = read(sysroots.Files, "sysroots", func(s *Sysroot) string { return s.Name })
+		c.Sysroots, err = read(sysroots.Files, "sysroots", decode, func(s *Sysroot) string { return s.Name })
 		return err
 	})
 	g.Go(func() (err error) {
-		c.Recipes, err = read(recipes.Files, "recipes", func(r *Recipe) string { return r.Name })
+		c.Recipes, err = read(recipes.Files, "recipes", decodeRecipe, func(r *Recipe) string { return r.Name })
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -500,7 +502,34 @@ var Load = sync.OnceValues(func() (*Catalog, error) {
 	return c, nil
 })
 
-func read[T any](files fs.FS, dir string, name func(*T) string) ([]*T, error) {
+// A decoder reads a definition. A key that it does not know is an error.
+type decoder func(data []byte, v any) error
+
+// decode is go-toml, which takes a quarter of the time that the decoder takes which says more of what a user wrote:
+// each start reads these.
+func decode(data []byte, v any) error {
+	err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(v)
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) {
+		return fmt.Errorf("unknown key %q", strings.Join(unknown.Errors[0].Key(), "."))
+	}
+	return err
+}
+
+// decodeRecipe is the other one: an argument of a recipe is a string or a table, and go-toml hands a type that reads
+// itself a table that lacks its end.
+func decodeRecipe(data []byte, v any) error {
+	meta, err := burntsushi.NewDecoder(bytes.NewReader(data)).Decode(v)
+	if err != nil {
+		return err
+	}
+	if keys := meta.Undecoded(); len(keys) > 0 {
+		return fmt.Errorf("unknown key %q", keys[0].String())
+	}
+	return nil
+}
+
+func read[T any](files fs.FS, dir string, decode decoder, name func(*T) string) ([]*T, error) {
 	paths, err := fs.Glob(files, "*.toml")
 	if err != nil {
 		return nil, err
@@ -512,12 +541,8 @@ func read[T any](files fs.FS, dir string, name func(*T) string) ([]*T, error) {
 			return nil, err
 		}
 		v := new(T)
-		meta, err := toml.NewDecoder(bytes.NewReader(data)).Decode(v)
-		if err != nil {
+		if err := decode(data, v); err != nil {
 			return nil, fmt.Errorf("%s/%s: %w", dir, p, err)
-		}
-		if keys := meta.Undecoded(); len(keys) > 0 {
-			return nil, fmt.Errorf("%s/%s: unknown key %q", dir, p, keys[0].String())
 		}
 		if want := strings.TrimSuffix(path.Base(p), ".toml"); name(v) != want {
 			return nil, fmt.Errorf("%s/%s: name is %q, want %q as the file's", dir, p, name(v), want)

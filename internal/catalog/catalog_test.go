@@ -693,7 +693,18 @@ func TestFaultyDefinitions(t *testing.T) {
 		"name = 'x'\n[[option]]\nname = 'a'\ntype = 'bool'\nhlp = ''": `unknown key "option.hlp"`,
 		"name = ": `recipes/x.toml: `,
 	} {
-		_, err := read(fstest.MapFS{"x.toml": {Data: []byte(text)}}, "recipes", func(r *Recipe) string { return r.Name })
+		_, err := read(fstest.MapFS{"x.toml": {Data: []byte(text)}}, "recipes", decodeRecipe, func(r *Recipe) string { return r.Name })
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want one with %q", text, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"name = 'x'\ncolour = 'red'\n":               `toolchains/x.toml: unknown key "colour"`,
+		"name = 'x'\n[[source]]\ncolour = 'red'\n":   `unknown key "source.colour"`,
+		"name = 'x'\n[programs]\ncc = ['a', 'list']": `toolchains/x.toml: `,
+		"name = ": `toolchains/x.toml: `,
+	} {
+		_, err := read(fstest.MapFS{"x.toml": {Data: []byte(text)}}, "toolchains", decode, func(t *Toolchain) string { return t.Name })
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want one with %q", text, err, want)
 		}

@@ -5,15 +5,16 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // calledScript stands in a sysroot for a program that its files of CMake's name.
 const calledScript = "#!/bin/sh\n# The program of the host by this name, which the build has to see.\nexec %s \"$@\"\n"
 
 // importedProgram is how CMake writes the place of a program into the files of a package (install(EXPORT)).
-var importedProgram = regexp.MustCompile(`"\$\{_IMPORT_PREFIX\}/(s?bin)/([A-Za-z0-9._+-]+)"`)
+var importedProgram = lazyregexp.New(`"\$\{_IMPORT_PREFIX\}/(s?bin)/([A-Za-z0-9._+-]+)"`)
 
 // calledPrograms puts a script into the place of each program that the tree lacks and that files of CMake's in it name:
 // flatbuffers' flatc, libzip's zipcmp. CMake refuses a package that lacks one, used or not; a build that uses it runs

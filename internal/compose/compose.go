@@ -18,11 +18,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -33,11 +33,11 @@ import (
 	"xbuild/internal/archive"
 	"xbuild/internal/catalog"
 	"xbuild/internal/fetch"
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/lock"
 	"xbuild/internal/object"
 	"xbuild/internal/origin"
 	"xbuild/internal/platform"
-	"xbuild/internal/resolve"
 	"xbuild/internal/store"
 )
 
@@ -339,33 +339,42 @@ func (s Set) Without(other Set) Set {
 	return out
 }
 
-// All fetches and composes what is not in the store yet: every download first and side by side, then the trees.
-func (c *Composer) All(ctx context.Context, set Set) error {
-	var missing Set
+// missing are the toolchains and sysroots of a set that the store does not have.
+func (c *Composer) missing(set Set) Set {
+	var out Set
 	for _, t := range set.Toolchains {
 		if _, ok := c.Store.HasTree(t.Key); !ok {
-			missing.Toolchain(t)
+			out.Toolchain(t)
 		}
 	}
 	for _, s := range set.Sysroots {
 		if _, ok := c.Store.HasTree(s.Key); !ok {
-			missing.Sysroot(s)
+			out.Sysroot(s)
 		}
 	}
-	if err := c.DownloadAll(ctx, missing); err != nil {
+	return out
+}
+
+// All fetches and composes what is not in the store yet: every download first and side by side, then the trees.
+func (c *Composer) All(ctx context.Context, set Set) error {
+	missing := c.missing(set)
+	p, err := c.packages(ctx, missing)
+	if err != nil {
 		return err
 	}
+	defer p.release()
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(2, runtime.NumCPU()))
 	for _, t := range missing.Toolchains {
-		g.Go(func() error { return c.toolchain(gctx, t) })
+		g.Go(func() error { return c.toolchain(gctx, t, p) })
 	}
 	for _, s := range missing.Sysroots {
-		g.Go(func() error { return c.sysroot(gctx, s) })
+		g.Go(func() error { return c.sysroot(gctx, s, p) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	p.drop()
 	for _, v := range set.Views {
 		if err := c.view(ctx, v); err != nil {
 			return err
@@ -379,42 +388,19 @@ func (c *Composer) All(ctx context.Context, set Set) error {
 	return nil
 }
 
-// DownloadAll fetches the packages of toolchains and sysroots without composing them.
+// DownloadAll fetches the packages of toolchains and sysroots without composing them, but for those that stand.
 func (c *Composer) DownloadAll(ctx context.Context, set Set) error {
-	var files []lock.File
-	for _, t := range set.Toolchains {
-		files = append(files, t.files...)
+	p, err := c.packages(ctx, c.missing(set))
+	if err != nil {
+		return err
 	}
-	for _, s := range set.Sysroots {
-		files = append(files, s.files...)
-	}
-	return c.Download(ctx, files)
+	p.release()
+	return nil
 }
 
-// Download fetches files of the lock into the store.
-func (c *Composer) Download(ctx context.Context, files []lock.File) error {
-	seen := map[string]bool{}
-	var items []fetch.Item
-	for _, f := range files {
-		if seen[f.SHA256] {
-			continue
-		}
-		seen[f.SHA256] = true
-		if _, ok := c.Store.File(f.SHA256); ok {
-			continue
-		}
-		urls, err := c.URLs(ctx, f)
-		if err != nil {
-			return err
-		}
-		items = append(items, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: urls, SHA256: f.SHA256, Size: f.Size, Archive: f.Archive})
-	}
-	return fetch.Files(ctx, c.Store, items, c.Fetch)
-}
-
-func (c *Composer) toolchain(ctx context.Context, t Toolchain) error {
+func (c *Composer) toolchain(ctx context.Context, t Toolchain, p *packages) error {
 	_, err := c.Store.Tree(ctx, t.Key, func(tmp, final string) error {
-		if err := c.unpack(ctx, tmp, t.files, archive.UnpackOptions{Keep: t.def.Keep, Drop: append(slices.Clone(t.def.Drop), "usr/share/doc/**", "usr/lib/*/gconv/**"), UsrMerge: true}); err != nil {
+		if err := p.unpack(ctx, tmp, t.files, archive.UnpackOptions{Keep: t.def.Keep, Drop: append(slices.Clone(t.def.Drop), "usr/share/doc/**", "usr/lib/*/gconv/**"), UsrMerge: true}); err != nil {
 			return err
 		}
 		if err := relocateTree(ctx, tmp, final, t.host.Multiarch, t.def.RPath, t.def.Loaded); err != nil {
@@ -442,14 +428,25 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain) error {
 	return err
 }
 
-func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
+// unpacking says what of its packages a sysroot has, and where.
+func (s Sysroot) unpacking() archive.UnpackOptions {
+	opt := archive.UnpackOptions{Keep: s.keep, Drop: s.drop, UsrMerge: true, Strip: s.strip}
+	if s.noCrates {
+		opt.Strip = strings.Count(rustlib+"/src/rust", "/") // lib/rustlib/src/rust/library/…
+	}
+	return opt
+}
+
+func (c *Composer) sysroot(ctx context.Context, s Sysroot, p *packages) error {
 	_, err := c.Store.Tree(ctx, s.Key, func(tmp, _ string) error {
-		opt := archive.UnpackOptions{Keep: s.keep, Drop: s.drop, UsrMerge: true}
-		opt.Strip = s.strip
-		if s.noCrates {
-			opt.Strip = strings.Count(rustlib+"/src/rust", "/") // lib/rustlib/src/rust/library/…
+		var alternatives []archive.Alternative
+		var err error
+		if opt := s.unpacking(); s.Libc {
+			alternatives, err = p.merge(ctx, tmp, s.files, opt)
+		} else {
+			err = p.unpack(ctx, tmp, s.files, opt)
 		}
-		if err := c.unpack(ctx, tmp, s.files, opt); err != nil {
+		if err != nil {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
 		}
 		if s.noCrates {
@@ -472,7 +469,7 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 		if !s.Libc {
 			return nil
 		}
-		if err := c.alternatives(tmp, s.files); err != nil {
+		if err := archive.LinkAlternatives(tmp, alternatives); err != nil {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
 		}
 		if err := expose(tmp, s.expose); err != nil {
@@ -486,26 +483,13 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot) error {
 		if err := os.MkdirAll(filepath.Join(tmp, "etc"), 0o755); err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(tmp, "etc/ld.so.cache"), nil, 0o644)
+		cache := filepath.Join(tmp, "etc/ld.so.cache")
+		if err := os.Remove(cache); err != nil && !errors.Is(err, fs.ErrNotExist) { // or it would be written through a link
+			return err
+		}
+		return os.WriteFile(cache, nil, 0o644)
 	})
 	return err
-}
-
-// alternatives makes the links that packages make when they are installed: libblas.so, hdf5.pc.
-func (c *Composer) alternatives(dir string, files []lock.File) error {
-	var all []archive.Alternative
-	for _, f := range files {
-		path, ok := c.Store.File(f.SHA256)
-		if !ok {
-			return fmt.Errorf("%s %s: vanished from the store", f.Name, f.Version)
-		}
-		list, err := archive.AlternativesFile(path)
-		if err != nil {
-			return fmt.Errorf("%s %s %s: %w", f.Name, f.Version, f.Arch, err)
-		}
-		all = append(all, list...)
-	}
-	return archive.LinkAlternatives(dir, all)
 }
 
 // expose makes links to files of the tree in directories where compilers look for them. Of several by one name the last
@@ -525,39 +509,8 @@ func expose(tree string, links map[string]string) error {
 	return archive.LinkAlternatives(tree, all)
 }
 
-func (c *Composer) unpack(ctx context.Context, dir string, files []lock.File, opt archive.UnpackOptions) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(max(2, runtime.NumCPU()))
-	// The largest first: they decide when the last one ends.
-	files = slices.SortedFunc(slices.Values(files), func(a, b lock.File) int { return int(b.Size - a.Size) })
-	for _, f := range files {
-		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			path, ok := c.Store.File(f.SHA256)
-			if !ok {
-				return fmt.Errorf("%s %s: vanished from the store", f.Name, f.Version)
-			}
-			kind := resolve.Kind(f.Archive)
-			if kind == nil {
-				return fmt.Errorf("%s %s: xbuild knows no archive %q", f.Name, f.Version, f.Archive)
-			}
-			err := kind.Unpack(ctx, path, f, dir, opt)
-			if err != nil {
-				return fmt.Errorf("%s %s %s: %w", f.Name, f.Version, f.Arch, err)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return archive.UsrMergeLinks(dir)
-}
-
 // absolute is a path below a directory of /usr, as programs that were configured for that prefix have it in their text.
-var absolute = regexp.MustCompile(`/usr/(?:bin|lib|share)/[A-Za-z0-9._+/-]*[A-Za-z0-9]`)
+var absolute = lazyregexp.New(`/usr/(?:bin|lib|share)/[A-Za-z0-9._+/-]*[A-Za-z0-9]`)
 
 // rewrite makes the paths in text files of a tree, which lies at tmp and will lie at final, the tree's own, where it
 // has them.

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/Masterminds/semver/v3"
 	"github.com/bmatcuk/doublestar/v4"
 
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/tomlfile"
 )
 
@@ -30,7 +30,7 @@ type Want struct {
 }
 
 // release is what rust-version may be: a release without a pre-release (The Cargo Book, "rust-version").
-var release = regexp.MustCompile(`^[0-9]+\.[0-9]+(?:\.[0-9]+)?$`)
+var release = lazyregexp.New(`^[0-9]+\.[0-9]+(?:\.[0-9]+)?$`)
 
 // Later is the one of two wants that asks for more, w where they ask for the same.
 func (w Want) Later(o Want) Want {

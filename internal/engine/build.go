@@ -23,6 +23,7 @@ type BuildRequest struct {
 	Selection
 	Jobs int    // processes at once; 0 is one a core
 	Dist string // directory for the artifacts, absolute; "" is the project's
+	Look bool   // an error where there is something to do, which is not done
 }
 
 // A Built is what became of a build.
@@ -50,7 +51,9 @@ func (e *Engine) Build(ctx context.Context, r BuildRequest) (Built, error) {
 	if err != nil {
 		return Built{}, err
 	}
-	return e.build(ctx, got, e.executeOptions(r.Jobs))
+	opt := e.executeOptions(r.Jobs)
+	opt.Look = r.Look
+	return e.build(ctx, got, opt)
 }
 
 // toBuild prepares a selection for a build, which the languages' own tools may want to lock first.

@@ -72,6 +72,7 @@ func (e *Engine) Exec(ctx context.Context, r ExecRequest) (env.Environment, erro
 	for _, v := range vars { // after that: a project may set one of them
 		out.Set(v.Name, v.Value)
 	}
+	out.Set("XBUILD_STORE", e.store.Dir()) // the command may call xbuild, by a tool of its own or as cargo's runner
 	return out, nil
 }
 

@@ -6,13 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
 	"time"
 
 	"xbuild/internal/crash"
+	"xbuild/internal/lazyregexp"
 )
 
 // coreLimit bounds the core files that are only written to be explained.
@@ -124,7 +124,7 @@ func cores(start time.Time) []string {
 	return out
 }
 
-var percent = regexp.MustCompile(`%.`)
+var percent = lazyregexp.New(`%.`)
 
 func corePattern() string {
 	data, err := os.ReadFile("/proc/sys/kernel/core_pattern")

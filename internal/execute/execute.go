@@ -60,6 +60,7 @@ type Options struct {
 	Blind    bool            // what commands read is not looked at: all is built anew every time
 	Offline  bool            // for Go's modules: GOPROXY=off
 	Registry string          // of npm's packages, where one is configured: yarn 4 is told
+	Look     bool            // nothing is done: where something is to do, that is an error
 	Tests    bool            // tests follow: what they need is fetched, and their build directories are wanted
 	Cache    *cache.Cache    // where results are kept; nil where none are
 	Version  string          // of xbuild: another one makes, and refuses, other things
@@ -97,16 +98,18 @@ func Run(ctx context.Context, p *action.Graph, opt Options) ([]Result, error) {
 	}
 	defer done()
 	blind := ""
-	if err := trace.Supported(); err != nil && !opt.Blind {
-		blind = fmt.Sprintf("what a build reads cannot be seen on this machine (%v): all is built anew every time", err)
-		opt.Blind = true
+	if !opt.Blind && !opt.Look { // who only looks is watched, and that cannot be done twice
+		if err := trace.Supported(); err != nil {
+			blind = fmt.Sprintf("what a build reads cannot be seen on this machine (%v): all is built anew every time", err)
+			opt.Blind = true
+		}
 	}
 	r, end := newRunner(opt, opt.Build)
 	defer end()
 	r.fetches, r.actions = fetches(p.Actions), p.Actions
 	r.recall(p.Actions)
 	results := make([]Result, len(p.Actions))
-	order := newSchedule(p.Actions, remembered)
+	order := newSchedule(p.Actions, r.pool.Size(), remembered)
 	r.first = order.first()
 	var g errgroup.Group
 	var mu sync.Mutex
@@ -209,7 +212,7 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return Result{Err: err}
 	}
-	lock := flock.New(filepath.Join(dir, "lock"))
+	lock := flock.New(lockOf(a))
 	if ok, err := lock.TryLockContext(ctx, 50*time.Millisecond); err != nil || !ok {
 		return Result{Err: fmt.Errorf("%s: %w", lock.Path(), err)}
 	}
@@ -256,6 +259,9 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 			return Result{Artifacts: arts, Cached: true}
 		}
 	}
+	if r.opt.Look {
+		return Result{Err: errDue}
+	}
 	if explain.Unlinkable(a) == "" {
 		if res, done := r.kept(a, st, declared, needs); done {
 			return res
@@ -274,7 +280,7 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 
 	next := &state{ID: a.ID, Inputs: declared, Needs: needs, At: at(a)}
 	if st != nil {
-		next.Dist = st.Dist
+		next.Dist, next.Grown = st.Dist, st.Grown
 	}
 	// Of a directory whose files nobody saw come into being it is not known what they were made from.
 	if st != nil && st.ID == a.ID && st.Needs == needs && st.Seen && !r.opt.Blind {
@@ -282,7 +288,7 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 	} else if err := wipe(a); err != nil {
 		return Result{Err: err}
 	} else {
-		next.fresh = true
+		next.fresh, next.Grown = true, rand.Text()
 		if kept {
 			next.Reads, next.Readers = st.Reads, st.Readers
 		}
@@ -373,6 +379,9 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 	return res
 }
 
+// errDue is the error of an action where nothing is to be done.
+var errDue = errors.New("there is something to do")
+
 // handOn puts the action's outputs where they are wanted: into dist, and into the prefix for those that need them.
 func (r *runner) handOn(a *action.Action, st *state) (arts []Artifact, moved bool, err error) {
 	if !a.Host {
@@ -398,6 +407,9 @@ func (r *runner) fullDisks(a *action.Action) []string {
 	}
 	return out
 }
+
+// lockOf is a file that is locked by who works in an action's directory.
+func lockOf(a *action.Action) string { return filepath.Join(filepath.Dir(a.State), "lock") }
 
 // begun is a file that lies in an action's directory while its commands run. It holds a word that is in the environment
 // of each of their processes.
@@ -519,7 +531,7 @@ func (r *runner) anew(ctx context.Context, a *action.Action, st *state, log *byt
 	if err := wipe(a); err != nil {
 		return err
 	}
-	st.Steps, st.Copied, st.fresh = nil, nil, true
+	st.Steps, st.Copied, st.fresh, st.Grown = nil, nil, true, rand.Text()
 	if !run.forgot {
 		st.Reads, st.Readers = nil, nil
 	}
@@ -904,6 +916,31 @@ func temporaryIn(base string) (dir string, done func(), err error) {
 		lock.Close() // a sweep came between the two
 	}
 	return "", nil, fmt.Errorf("no temporary directory can be kept in %s: something removes them", base)
+}
+
+// Fleeting tells paths of which no result depends on what they are: what a run makes and removes beside its actions, what
+// it keeps to order them, and directories and files below which nothing is an input. A slash behind a path makes it the
+// names in a directory.
+func (opt *Options) Fleeting(results []Result) func(path string) bool {
+	own := map[string]bool{}
+	for _, path := range newInputs(*opt).ignore {
+		own[path] = true
+	}
+	for _, r := range results {
+		own[lockOf(r.Action)], own[placing(r.Action)], own[took(r.Action)], own[peaksOf(r.Action)] = true, true, true, true
+	}
+	return func(path string) bool {
+		if jobs.Fleeting(opt.Build, opt.Slots.Runtime, path) || own[path] {
+			return true
+		}
+		for _, base := range []string{opt.Environ.Lookup("TMPDIR"), os.TempDir()} {
+			name, ok := strings.CutPrefix(path, base+"/")
+			if base != "" && ok && (name == "" || strings.HasPrefix(name, temporaryPrefix)) {
+				return true
+			}
+		}
+		return false
+	}
 }
 
 // SweepTemporary removes the directories for temporary files that nobody has locked: those of runs that were killed.

@@ -355,6 +355,7 @@ func TestHalfDone(t *testing.T) {
 // TestCancel: a cancelled run ends its commands with all of their children, soon, and leaves neither artifact nor
 // state.
 func TestCancel(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	// The shell ignores SIGTERM, and so does its child: what does not go on request is killed.
 	a := b.action("slow", "linux/arm64", "slow", `trap '' TERM; echo half >slow; sh -c 'echo $$ >child; sleep 60; sleep 60' & echo $$ >parent; wait; wait`)

@@ -31,7 +31,7 @@ func (r *runner) hostPart(a *action.Action, run *actionRun) error {
 		return nil
 	}
 	for _, b := range r.actions {
-		if b == a || b.Target != a.Target || b.HostPart == "" || !table.Of(a.Language).SameHost(a, b) {
+		if b == a || b.Target != a.Target || !sameHostPart(a, b) {
 			continue
 		}
 		done, err := r.takeHostPart(a, b, run)
@@ -45,9 +45,14 @@ func (r *runner) hostPart(a *action.Action, run *actionRun) error {
 	return nil
 }
 
+// sameHostPart tells whether two actions compile the same for the host.
+func sameHostPart(a, b *action.Action) bool {
+	return a.HostPart != "" && b.HostPart != "" && table.Of(a.Language).SameHost(a, b)
+}
+
 // takeHostPart is hostPart of one other action; done is false where it is not built, or is being built.
 func (r *runner) takeHostPart(a, b *action.Action, run *actionRun) (done bool, err error) {
-	lock := flock.New(filepath.Join(filepath.Dir(b.State), "lock"))
+	lock := flock.New(lockOf(b))
 	if _, err := os.Stat(lock.Path()); err != nil {
 		return false, nil
 	}

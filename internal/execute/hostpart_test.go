@@ -3,9 +3,11 @@ package execute
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	"xbuild/internal/action"
 	"xbuild/internal/lang/rust"
 )
 
@@ -48,5 +50,46 @@ func TestTakeUnits(t *testing.T) {
 	}
 	if err := takeUnits(filepath.Join(from, "none"), to, nil, rust.Language.HostUnit); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestScheduleHostPart: with few slots one platform compiles what is for the host, and the others begin when it is there.
+func TestScheduleHostPart(t *testing.T) {
+	cargo := func(target, dir, linker string) *action.Action {
+		a := &action.Action{Target: target, Language: "rust", HostPart: filepath.Join(dir, "target")}
+		a.Env.Set("CARGO_TARGET_HOST_LINKER", linker)
+		return a
+	}
+	built := t.TempDir()
+	if err := os.Mkdir(filepath.Join(built, "target"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	actions := []*action.Action{
+		cargo("app", t.TempDir(), "cc"), cargo("app", t.TempDir(), "cc"), cargo("app", t.TempDir(), "cc"),
+		cargo("app", built, "cc"),                // has its own
+		cargo("app", t.TempDir(), "platform-cc"), // can take nothing from the others
+		cargo("other", t.TempDir(), "cc"),
+	}
+	for _, c := range []struct {
+		slots int
+		want  []int
+	}{{2, []int{0, 3, 4, 5}}, {7, []int{0, 3, 4, 5}}, {8, []int{0, 1, 3, 4, 5}}, {64, []int{0, 1, 2, 3, 4, 5}}} {
+		s := newSchedule(actions, c.slots, remembered)
+		var began []int
+		for {
+			i, _ := s.ready()
+			if i < 0 {
+				break
+			}
+			s.begun[i] = true
+			began = append(began, i)
+		}
+		if !slices.Equal(began, c.want) {
+			t.Errorf("%d slots: %v began, want %v", c.slots, began, c.want)
+		}
+		s.end(0)
+		if i, _ := s.ready(); c.slots == 2 && i != 1 {
+			t.Errorf("when the first has ended %d can begin, want 1", i)
+		}
 	}
 }

@@ -66,6 +66,11 @@ func (r *runner) keyOf(a *action.Action) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// grownKey is what is asked for in one build directory alone: what an earlier run left there may be in the results.
+func grownKey(key, grown string) string {
+	return fmt.Sprintf("%x", sha256.Sum256([]byte("grown "+grown+" "+key)))
+}
+
 // keeps tells whether results of an action are kept, takes whether they are taken.
 func (r *runner) keeps(a *action.Action) bool {
 	return r.opt.Cache != nil && !r.opt.Blind && !a.Apart && len(a.Roots) > 0
@@ -308,12 +313,21 @@ type keptData struct {
 	Bound  []string `json:"bound,omitempty"`  // the result has these roots in it, and lies under another id
 }
 
-// take looks for a kept result of an action as it is now.
-func (r *runner) take(a *action.Action, declared, needs string) *taken {
+// take looks for a kept result of an action as it is now: one that was built from nothing, else one of this build
+// directory.
+func (r *runner) take(a *action.Action, grown, declared, needs string) *taken {
 	if !r.takes(a) {
 		return nil
 	}
 	key := r.keyOf(a)
+	t := r.takeOf(a, key, declared, needs)
+	if t == nil && grown != "" && !precise(a) {
+		t = r.takeOf(a, grownKey(key, grown), declared, needs)
+	}
+	return t
+}
+
+func (r *runner) takeOf(a *action.Action, key, declared, needs string) *taken {
 	for _, set := range r.opt.Cache.Sets(key) {
 		now := func(path string) read { return r.now(a, path) }
 		id, reads, programs, ok := r.idOf(a, set, declared, needs, now)
@@ -378,8 +392,15 @@ func precise(a *action.Action) bool {
 
 // keep puts what an action made into the cache. What was read is what the state says.
 func (r *runner) keep(a *action.Action, st *state) error {
-	if !r.keeps(a) || !st.Seen || st.ID != a.ID || !st.fresh && !precise(a) {
+	if !r.keeps(a) || !st.Seen || st.ID != a.ID {
 		return nil
+	}
+	key := r.keyOf(a)
+	if !st.fresh && !precise(a) {
+		if st.Grown == "" {
+			return nil
+		}
+		key = grownKey(key, st.Grown)
 	}
 	set, ok := r.setOf(a, st.Reads, st.Programs)
 	if !ok {
@@ -451,7 +472,7 @@ func (r *runner) keep(a *action.Action, st *state) error {
 			}
 		}
 	}
-	return r.put(a, r.keyOf(a), set, id, res, data)
+	return r.put(a, key, set, id, res, data)
 }
 
 // put keeps a result, under another id where it names the place where it was made.
@@ -619,13 +640,13 @@ func (r *runner) kept(a *action.Action, st *state, declared, needs string) (res 
 	}
 	t, before := st.Taken, true
 	if !r.current(a, st, declared, needs) {
-		if t, before = r.take(a, declared, needs), false; t == nil {
+		if t, before = r.take(a, st.Grown, declared, needs), false; t == nil {
 			return Result{}, false
 		}
 	}
 	arts, moved, err := r.give(a, st, t)
 	if vanished(err) && before { // of what was taken earlier something is gone by now: another result may be there
-		if t, before = r.take(a, declared, needs), false; t == nil {
+		if t, before = r.take(a, st.Grown, declared, needs), false; t == nil {
 			return Result{}, false
 		}
 		arts, moved, err = r.give(a, st, t)

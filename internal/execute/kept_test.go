@@ -456,6 +456,48 @@ func TestKeptLeftover(t *testing.T) {
 	}
 }
 
+// TestKeptGrown: what a build system made in the directory of an earlier build is taken in that directory alone, until
+// it is built from nothing.
+func TestKeptGrown(t *testing.T) {
+	store := t.TempDir()
+	b := checkout(t, store, 0)
+	action := func(b *bench) *action.Action {
+		a := b.keeping("out", "cat SRC/input >> all; cp all out")
+		a.Precise = false
+		return a
+	}
+	for i, c := range []struct{ text, want, out string }{
+		{"one ", "built", "one "},
+		{"two ", "built", "one two "}, // as a build system does that keeps what it should not
+		{"one ", "kept", "one "},
+		{"two ", "up to date", "one two "},
+		{"three ", "built", "one two three "},
+		{"two ", "kept", "one two "},
+		{"one ", "kept", "one "},
+		{"three ", "up to date", "one two three "},
+	} {
+		b.write("src/input", c.text)
+		if got := b.got(action(b)); got != c.want {
+			t.Errorf("%d: %s is %s, want %s", i, c.text, got, c.want)
+		}
+		b.is("out", c.out)
+	}
+	other := checkout(t, store, 1)
+	other.write("src/input", "two ")
+	if got := other.got(action(other)); got != "built" {
+		t.Errorf("in another checkout it is %s", got)
+	}
+	other.is("out", "two ")
+	if err := os.RemoveAll(b.opt.Build); err != nil { // git clean -dx
+		t.Fatal(err)
+	}
+	b.write("src/input", "three ")
+	if got := b.got(action(b)); got != "built" {
+		t.Errorf("after git clean it is %s", got)
+	}
+	b.is("out", "three ")
+}
+
 // TestKeptMoved: what a build moves out of its source is read by that.
 func TestKeptMoved(t *testing.T) {
 	store := t.TempDir()

@@ -135,7 +135,7 @@ Libs: -L/p/lib -lgreet
 func TestSchedule(t *testing.T) {
 	lib, gen := &action.Action{Target: "lib"}, &action.Action{Target: "gen"}
 	app := &action.Action{Target: "app", Needs: []action.Need{{Target: "lib", Action: lib}, {Target: "gen", Action: gen, Run: true}}}
-	s := newSchedule([]*action.Action{app, lib, gen}, remembered)
+	s := newSchedule([]*action.Action{app, lib, gen}, 1, remembered)
 	for _, want := range []int{1, 2} {
 		if i, ok := s.next(); !ok || i != want {
 			t.Fatalf("next is %d, %v, want %d", i, ok, want)

@@ -1,6 +1,8 @@
 package execute
 
 import (
+	"errors"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -22,16 +24,20 @@ type schedule struct {
 	left    []float64 // seconds from an action's beginning to the end of the last that needs it, if nothing waits
 	begun   []bool
 	ended   []bool
+	takes   []bool // whether an action can begin with what another platform's compiled for the host
+	slots   int
 }
 
 // newSchedule is a schedule of a plan's actions, each of which stands behind what it needs. took is how many seconds an
 // action took the last time, 0 where that is not known.
-func newSchedule(actions []*action.Action, took func(*action.Action) float64) *schedule {
-	s := &schedule{actions: actions, number: map[*action.Action]int{}}
+func newSchedule(actions []*action.Action, slots int, took func(*action.Action) float64) *schedule {
+	s := &schedule{actions: actions, number: map[*action.Action]int{}, slots: slots, takes: make([]bool, len(actions))}
 	s.begun, s.ended = make([]bool, len(actions)), make([]bool, len(actions))
 	s.changed.L = &s.mu
 	for i, a := range actions {
 		s.number[a] = i
+		_, err := os.Lstat(a.HostPart)
+		s.takes[i] = a.HostPart != "" && errors.Is(err, fs.ErrNotExist)
 	}
 	s.left = guessed(actions, took)
 	behind := make([]float64, len(actions))
@@ -138,7 +144,27 @@ func (s *schedule) can(i int) bool {
 			return false
 		}
 	}
-	return true
+	return !s.takes[i] || !s.compilesForHost(s.actions[i])
+}
+
+// atOnce are the slots for each of the platforms that compile the same for the host side by side. They do so where slots
+// would be idle otherwise: one cargo keeps few busy as long as all waits for what proc macros stand on.
+const atOnce = 4
+
+// compilesForHost tells whether an action's target is being built for others, none of which is built yet, that compile
+// for the host what the action can take from them then (hostpart.go). Beside them it would compile all of it once more.
+func (s *schedule) compilesForHost(a *action.Action) bool {
+	working := 0
+	for j, b := range s.actions {
+		if b == a || !s.begun[j] || b.Target != a.Target || !sameHostPart(a, b) {
+			continue
+		}
+		if s.ended[j] {
+			return false
+		}
+		working++
+	}
+	return working >= max(1, s.slots/atOnce)
 }
 
 func (s *schedule) end(i int) {

@@ -57,7 +57,7 @@ func simulate(
 	actions []*action.Action, of func(*action.Action) recorded, fixed func(*action.Action) bool, took func(*action.Action) float64, cores int, random *rand.Rand,
 	memory *jobs.Memory, takes int64,
 ) (end float64, most int64) {
-	s := newSchedule(actions, took)
+	s := newSchedule(actions, cores, took)
 	free, now := cores, 0.0
 	workers := min(cores, len(actions))
 	var queue []*simulated // those that were begun and wait for a slot to configure, the first in the schedule first

@@ -33,6 +33,7 @@ type state struct {
 	Programs map[string]string `json:"programs,omitempty"`
 	// At is where it was: what is in a build directory names the places of the project and of the store.
 	At     string            `json:"at,omitempty"`
+	Grown  string            `json:"grown,omitempty"`  // names the build directory, anew each time that it is built from nothing
 	Taken  *taken            `json:"taken,omitempty"`  // the kept result that lies in dist, where that is not of the last run
 	Steps  map[string]string `json:"steps,omitempty"`  // by output: the command that made it
 	Copied map[string]string `json:"copied,omitempty"` // by name: the size and time of each file of the source as it was copied

@@ -20,6 +20,7 @@ import (
 	"xbuild/internal/action"
 	"xbuild/internal/env"
 	"xbuild/internal/lang/table"
+	"xbuild/internal/lazyregexp"
 )
 
 // A Test is one target's test for one platform, and how it is to be run.
@@ -210,11 +211,11 @@ func (r *runner) test(ctx context.Context, t Test, opt TestOptions, start *time.
 
 // testHints are what to do where a test's command line did not start a program, by what shells say of it.
 var testHints = []struct {
-	match *regexp.Regexp
+	match *lazyregexp.Regexp
 	hint  string
 }{
-	{regexp.MustCompile(`Exec format error|cannot execute binary file`), `the host starts no programs of other platforms by itself: "$XBUILD" run FILE does, and after "sudo xbuild binfmt install" the kernel does`},
-	{regexp.MustCompile(`(?m)^(?:/bin/)?sh: .*(?:not found|No such file or directory)$`), `a command line runs in the source directory: the target's files are in "$XBUILD_DIST", and "$XBUILD" run "$XBUILD_DIST/FILE" starts one of the platform; a list, test = ["FILE"], does that by itself`},
+	{lazyregexp.New(`Exec format error|cannot execute binary file`), `the host starts no programs of other platforms by itself: "$XBUILD" run FILE does, and after "sudo xbuild binfmt install" the kernel does`},
+	{lazyregexp.New(`(?m)^(?:/bin/)?sh: .*(?:not found|No such file or directory)$`), `a command line runs in the source directory: the target's files are in "$XBUILD_DIST", and "$XBUILD" run "$XBUILD_DIST/FILE" starts one of the platform; a list, test = ["FILE"], does that by itself`},
 }
 
 // overflow is what strerror says of EOVERFLOW.

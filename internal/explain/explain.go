@@ -10,11 +10,12 @@ import (
 	"sync"
 
 	"xbuild/internal/action"
+	"xbuild/internal/lazyregexp"
 )
 
 var (
 	compiled    sync.Map // of expressions, which are the catalog's
-	placeholder = regexp.MustCompile(`\{[a-z0-9]+\}`)
+	placeholder = lazyregexp.New(`\{[a-z0-9]+\}`)
 )
 
 func expression(text string) *regexp.Regexp {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"xbuild/internal/action"
+	"xbuild/internal/lazyregexp"
 )
 
 // A privateNeed is a static library, or a .pc file, that others ask for when they are linked statically (pkg-config(1),
@@ -28,8 +29,8 @@ type pcFile struct {
 }
 
 var (
-	pcVariable = regexp.MustCompile(`\$\{[A-Za-z0-9_.]+\}`)
-	pcWord     = regexp.MustCompile(`[,\s]+`)
+	pcVariable = lazyregexp.New(`\$\{[A-Za-z0-9_.]+\}`)
+	pcWord     = lazyregexp.New(`[,\s]+`)
 )
 
 // privateNeeds are what the .pc files of a sysroot ask for privately and it lacks, in their order.

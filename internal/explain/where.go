@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // buildFiles are names of files that say how a project is built.
@@ -69,7 +71,7 @@ func placesOf(re *regexp.Regexp, dir string) []string {
 }
 
 // speaks begins a line that does nothing: a comment, or a message.
-var speaks = regexp.MustCompile(`^\s*(#|//|[@-]*(echo|printf)\b|\$[({](warning|info|error)\b|message\(|AC_MSG_)`)
+var speaks = lazyregexp.New(`^\s*(#|//|[@-]*(echo|printf)\b|\$[({](warning|info|error)\b|message\(|AC_MSG_)`)
 
 // logicalLine is the line that a position is in, with the lines before it that go on in it (they end in a backslash),
 // up to the position.

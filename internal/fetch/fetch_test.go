@@ -406,6 +406,7 @@ func TestMirrors(t *testing.T) {
 
 // TestGone: gone is what a server that answers says it has not, and no other has.
 func TestGone(t *testing.T) {
+	t.Parallel()
 	data := random(100)
 	s := serve(t, map[string][]byte{"/there": data})
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
@@ -499,7 +500,8 @@ func TestRetry(t *testing.T) {
 
 // TestSlowMirror: a mirror that sends too little is left for the next one, and kept where there is none.
 func TestSlowMirror(t *testing.T) {
-	data := random(40_000)
+	t.Parallel()
+	data := random(12_000)
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 		for part := range slices.Chunk(data, 500) { // 5 kB/s
@@ -538,6 +540,7 @@ func TestSlowMirror(t *testing.T) {
 
 // TestRetryAfter: a server that asks for patience gets some, and it is said.
 func TestRetryAfter(t *testing.T) {
+	t.Parallel()
 	data := random(1000)
 	for value, want := range map[string]string{
 		"120":        "it asks to wait 2m0s, trying again in 300ms",

@@ -30,6 +30,12 @@ func AskBelow() {
 	}
 }
 
+// Busy tells whether a process below this one is alive, and says so too where nobody knows.
+func Busy() bool {
+	all := processes()
+	return all == nil || slices.ContainsFunc(below(all, os.Getpid()), func(pid int) bool { return !all[pid].dead })
+}
+
 // EndMarked kills this user's processes that have an entry NAME=VALUE in the environment that they were started with,
 // and all below them. They are those of an earlier run: this process must not have started any with it. It returns how
 // many it found.

@@ -71,35 +71,67 @@ func group(name string) *Group {
 
 // A Host is the programs of a PATH.
 type Host struct {
-	Path     string                   // the PATH itself
-	programs func() map[string]string // name -> file, the first on PATH
-	listed   func() map[string]string // those of them that are on the list
+	Path   string                   // the PATH itself
+	files  *files                   // nil where there is none
+	listed func() map[string]string // the programs that are on the list, by name: the first file on PATH
 }
 
-// On returns the host with a PATH, whose directories are read once, when somebody asks.
+// On returns the host with a PATH, whose directories are read once, when somebody asks. A file in them is looked at when
+// somebody asks for its name: there are thousands, and a build sees few.
 func On(path string) Host {
-	programs := sync.OnceValue(func() map[string]string { return read(path) })
-	return Host{Path: path, programs: programs, listed: sync.OnceValue(func() map[string]string {
+	f := &files{named: sync.OnceValue(func() map[string][]string { return read(path) }), known: map[string]string{}}
+	return Host{Path: path, files: f, listed: sync.OnceValue(func() map[string]string {
 		listed := map[string]string{}
 		for _, g := range Groups() {
 			for _, p := range g.Programs {
-				pick(programs(), p, listed)
+				f.pick(p, listed)
 			}
 		}
 		return listed
 	})}
 }
 
+// files are those in the directories of a PATH.
+type files struct {
+	named func() map[string][]string // by name, in the order of the directories
+
+	mu    sync.Mutex
+	known map[string]string // by name: the program, "" where there is none
+}
+
+// program is the first file of a name that can be run.
+func (f *files) program(name string) (file string, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	file, known := f.known[name]
+	if !known {
+		files := f.named()[name]
+		if i := slices.IndexFunc(files, runs); i >= 0 {
+			file = files[i]
+		}
+		f.known[name] = file
+	}
+	return file, file != ""
+}
+
+func runs(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
 // pick adds the programs that a name or a glob is for, and says whether there is one.
-func pick(programs map[string]string, pattern string, to map[string]string) (found bool) {
+func (f *files) pick(pattern string, to map[string]string) (found bool) {
 	if !strings.ContainsAny(pattern, `*?[`) || pattern == "[" {
-		if file, ok := programs[pattern]; ok {
+		if file, ok := f.program(pattern); ok {
 			to[pattern], found = file, true
 		}
 		return found
 	}
-	for name, file := range programs {
-		if ok, err := path.Match(pattern, name); err == nil && ok {
+	for name := range f.named() {
+		if ok, err := path.Match(pattern, name); err != nil || !ok {
+			continue
+		}
+		if file, ok := f.program(name); ok {
 			to[name], found = file, true
 		}
 	}
@@ -108,8 +140,8 @@ func pick(programs map[string]string, pattern string, to map[string]string) (fou
 
 // read reads the directories of a PATH. Relative ones are none of a build's: it runs in other directories than the
 // caller.
-func read(path string) map[string]string {
-	programs := map[string]string{}
+func read(path string) map[string][]string {
+	files := map[string][]string{}
 	for _, dir := range filepath.SplitList(path) {
 		if !filepath.IsAbs(dir) {
 			continue
@@ -119,28 +151,22 @@ func read(path string) map[string]string {
 			continue // PATH may name what is not there
 		}
 		for _, e := range entries {
-			file := filepath.Join(dir, e.Name())
-			if _, earlier := programs[e.Name()]; earlier {
-				continue
-			}
-			if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-				programs[e.Name()] = file
-			}
+			files[e.Name()] = append(files[e.Name()], filepath.Join(dir, e.Name()))
 		}
 	}
-	return programs
+	return files
 }
 
 // Visible returns the programs that a build sees, by name: those of the list, and those that are asked for by name or
 // glob. missing are the names among these that the host does not have.
 func (h Host) Visible(asked []string) (seen map[string]string, missing []string) {
 	seen = map[string]string{}
-	var programs map[string]string
-	if h.programs != nil {
-		programs, seen = h.programs(), maps.Clone(h.listed())
+	if h.files == nil {
+		return seen, slices.Clone(asked)
 	}
+	seen = maps.Clone(h.listed())
 	for _, name := range asked {
-		if !pick(programs, name, seen) {
+		if !h.files.pick(name, seen) {
 			missing = append(missing, name)
 		}
 	}

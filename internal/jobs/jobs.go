@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -147,6 +148,18 @@ func sweep(dir string) {
 			syscall.Close(fd)
 		}
 	}
+}
+
+// Fleeting tells paths that pools make and remove: the pipes of those in a directory, and, below directories of this
+// machine, what tells the slots of builds. A slash behind the path makes it the names in a directory.
+func Fleeting(dir string, runtime []string, path string) bool {
+	if name, ok := strings.CutPrefix(path, dir+"/"); ok && !strings.Contains(name, "/") {
+		return name == "" || strings.HasPrefix(name, prefix)
+	}
+	return slices.ContainsFunc(runtime, func(r string) bool {
+		d := machineDir(r)
+		return path == d || strings.HasPrefix(path, d+"/")
+	})
 }
 
 // Path is the pipe's; "" where there is none.

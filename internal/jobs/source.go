@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/gofrs/flock"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // A source is where the slots of a pool come from that are not its own.
@@ -45,7 +46,7 @@ type Machine struct {
 
 // NewMachine is the slots below a directory of this machine, as many as there are cores. Nothing is taken yet.
 func NewMachine(runtime string, cores int) (*Machine, error) {
-	dir := filepath.Join(runtime, fmt.Sprintf("xbuild-jobs-%d", os.Getuid()))
+	dir := machineDir(runtime)
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}
@@ -61,6 +62,10 @@ func NewMachine(runtime string, cores int) (*Machine, error) {
 		return nil, err
 	}
 	return &Machine{dir: dir, n: cores}, nil
+}
+
+func machineDir(runtime string) string {
+	return filepath.Join(runtime, fmt.Sprintf("xbuild-jobs-%d", os.Getuid()))
 }
 
 func (m *Machine) take() bool {
@@ -158,8 +163,8 @@ type Caller struct {
 }
 
 var (
-	auth        = regexp.MustCompile(`--jobserver-(?:auth|fds)=(\S+)`)
-	descriptors = regexp.MustCompile(`^([0-9]+),([0-9]+)$`)
+	auth        = lazyregexp.New(`--jobserver-(?:auth|fds)=(\S+)`)
+	descriptors = lazyregexp.New(`^([0-9]+),([0-9]+)$`)
 )
 
 // CallerOf is the jobserver that a value of MAKEFLAGS names; nil where it names none, or one that make does not let

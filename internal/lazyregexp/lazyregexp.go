@@ -39,6 +39,10 @@ func (r *Regexp) FindStringSubmatchIndex(s string) []int {
 
 func (r *Regexp) FindAll(b []byte, n int) [][]byte { return r.compiled().FindAll(b, n) }
 
+func (r *Regexp) FindAllSubmatch(b []byte, n int) [][][]byte {
+	return r.compiled().FindAllSubmatch(b, n)
+}
+
 func (r *Regexp) FindAllString(s string, n int) []string { return r.compiled().FindAllString(s, n) }
 
 func (r *Regexp) FindAllStringSubmatch(s string, n int) [][]string {
@@ -49,6 +53,10 @@ func (r *Regexp) ReplaceAll(b, with []byte) []byte { return r.compiled().Replace
 
 func (r *Regexp) ReplaceAllFunc(b []byte, f func([]byte) []byte) []byte {
 	return r.compiled().ReplaceAllFunc(b, f)
+}
+
+func (r *Regexp) ReplaceAllString(s, with string) string {
+	return r.compiled().ReplaceAllString(s, with)
 }
 
 func (r *Regexp) ReplaceAllStringFunc(s string, f func(string) string) string {

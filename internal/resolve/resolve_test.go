@@ -132,6 +132,43 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// TestIndexOnce: an index is kept in the form that is read, and alone in that; what was read is not fetched again, and
+// what is damaged is.
+func TestIndexOnce(t *testing.T) {
+	test := archivetest.New(t)
+	a, _ := open(t, test)
+	req := Requests{Sysroots: []SysrootRequest{{Def: headers, Arch: "arm64", Suite: "trixie", Where: "linux/arm64"}}}
+	first, err := a.Update(t.Context(), &lock.Lock{Version: 1}, req, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files, err := os.ReadDir(filepath.Join(a.Store.Dir(), "files")); err != nil || len(files) > 0 {
+		t.Errorf("the store has %v, %v beside what was read of the indexes", files, err)
+	}
+	if err := test.RemoveIndex("trixie", "arm64"); err != nil {
+		t.Fatal(err)
+	}
+	second, err := again(a).Update(t.Context(), &lock.Lock{Version: 1}, req, false, false)
+	if err != nil || !second.Equal(first) {
+		t.Errorf("of what was read: %v, %v, want %v", err, second, first)
+	}
+	trees, err := filepath.Glob(filepath.Join(a.Store.Dir(), "trees/index-*/own"))
+	if err != nil || len(trees) == 0 {
+		t.Fatalf("the indexes that were read are %v, %v", trees, err)
+	}
+	for _, file := range trees {
+		if err := os.Truncate(file, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := a.Store.Verify(t.Context(), true, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again(a).Update(t.Context(), &lock.Lock{Version: 1}, req, false, false); !errors.Is(err, fetch.ErrNotFound) {
+		t.Errorf("damaged, and not on the mirror: %v", err)
+	}
+}
+
 // TestPlatformOfItsOwn: a platform that wants other versions than the rest gets them beside, and shares an entry that
 // serves both.
 func TestPlatformOfItsOwn(t *testing.T) {

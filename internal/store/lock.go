@@ -14,8 +14,8 @@ import (
 )
 
 // Lock takes the named lock for this goroutine alone, among all processes. It
-// waits until the lock is free or ctx ends; OnWait hears of a longer wait. The
-// kernel frees the lock of a killed process.
+// waits until the lock is free or ctx ends; OnWait hears of a longer wait for
+// another process. The kernel frees the lock of a killed process.
 func (s *Store) Lock(ctx context.Context, name string) (unlock func(), err error) {
 	if err := checkKey(name); err != nil || name == "use" {
 		return nil, fmt.Errorf("%q cannot be a lock's name", name)
@@ -103,12 +103,14 @@ func (s *Store) wait(ctx context.Context, name, path string, try func() (bool, e
 			return err
 		}
 		if !said && s.OnWait != nil && time.Since(start) >= time.Second {
-			said = true
 			holder, _ := os.ReadFile(path)
 			if len(holder) == 0 {
 				holder = []byte("another process")
 			}
-			s.OnWait(name, string(holder))
+			// Trees that are made side by side wait for each other.
+			if said = string(holder) != whoami(); said {
+				s.OnWait(name, string(holder))
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -94,7 +94,7 @@ func (s *Store) equal(list manifest) (map[content]string, error) {
 	return equal, nil
 }
 
-// sameBytes says whether two paths are regular files of the same permissions
+// sameBytes says whether two paths are two regular files of the same permissions
 // and the same bytes.
 func sameBytes(a, b string) (bool, error) {
 	sa, err := os.Lstat(a)
@@ -102,7 +102,7 @@ func sameBytes(a, b string) (bool, error) {
 		return false, err
 	}
 	sb, err := os.Lstat(b)
-	if err != nil || !sa.Mode().IsRegular() || sa.Mode() != sb.Mode() || sa.Size() != sb.Size() {
+	if err != nil || !sa.Mode().IsRegular() || sa.Mode() != sb.Mode() || sa.Size() != sb.Size() || os.SameFile(sa, sb) {
 		return false, err
 	}
 	fa, err := os.Open(a)

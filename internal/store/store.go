@@ -20,13 +20,15 @@
 // Layout:
 //
 //	version, CACHEDIR.TAG
-//	files/<sha256>
+//	files/<sha256>: what is yet to be unpacked, or is read as it is
 //	trees/<key>/  trees/<key>.manifest
+//	packages/<name>: what packages held that lie unpacked in trees
 //	locks/<name>  locks/use
 //	tmp/<anything>/
 //	build/<key>/, cache/, home/: what builds keep for themselves; nothing here
 //	  relies on it
 //	results/: package cache's
+//	answers/: package answer's
 package store
 
 import (
@@ -52,7 +54,7 @@ const (
 )
 
 var (
-	folders = []string{"files", "trees", "locks", "tmp"}
+	folders = []string{"files", "trees", "packages", "locks", "tmp"}
 )
 
 // A Store is an opened store. Its methods may be called from many goroutines.
@@ -61,7 +63,8 @@ type Store struct {
 	kept []*os.File // see Keep
 
 	// OnWait, if set before the first use, is called once for each lock that
-	// was waited for longer than a second: the lock's name and who holds it.
+	// was waited for longer than a second because another process holds it: the
+	// lock's name and who that is.
 	OnWait func(name, holder string)
 }
 
@@ -122,7 +125,7 @@ func (s *Store) create() error {
 		// Creation may have been cut short; anything else is somebody's
 		// folder, which a CACHEDIR.TAG would hide from their backups.
 		switch e.Name() {
-		case "files", "trees", "locks", "tmp", "build", "CACHEDIR.TAG", "version":
+		case "files", "trees", "packages", "locks", "tmp", "build", "CACHEDIR.TAG", "version":
 		default:
 			return fmt.Errorf("%s is no store and is not empty (%s); set XBUILD_STORE to a folder of its own", s.dir, e.Name())
 		}
@@ -210,6 +213,23 @@ func used(path string, st fs.FileInfo) {
 	if now := time.Now(); now.Sub(st.ModTime()) > 24*time.Hour {
 		_ = os.Chtimes(path, time.Time{}, now)
 	}
+}
+
+// Marks tells whether a path is one whose modification time says when a thing was last used.
+func (s *Store) Marks(path string) bool {
+	switch dir, name := filepath.Split(path); filepath.Clean(dir) {
+	case s.path("files"):
+		return true
+	case s.path("trees"):
+		return strings.HasSuffix(name, manifestSuffix)
+	}
+	return false
+}
+
+// Fleeting tells whether a path is among what processes make and remove while they use the store: temporary things and
+// locks. A slash behind the path makes it the names in a directory.
+func (s *Store) Fleeting(path string) bool {
+	return strings.HasPrefix(path, s.path("tmp")+"/") || strings.HasPrefix(path, s.path("locks")+"/")
 }
 
 // isKey tells names that are one safe path element: letters and digits, and after the first character also "._+~-", 200

@@ -473,13 +473,26 @@ func TestLock(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 1500*time.Millisecond, errors.New("enough"))
 	defer cancel()
+	ctx2, cancel2 := context.WithTimeoutCause(t.Context(), 3*time.Second, errors.New("enough"))
+	defer cancel2()
 	if _, err := s.Lock(ctx, "one"); err == nil || err.Error() != "enough" {
 		t.Errorf("a second lock while the first is held: %v, want it to wait until its context ends", err)
 	}
 	select {
 	case w := <-waits:
-		if want := fmt.Sprintf("one: process %d (", os.Getpid()); !strings.HasPrefix(w, want) {
-			t.Errorf("the wait was told as %q, want %q…", w, want)
+		t.Errorf("the wait for this process itself was told as %q", w)
+	default:
+	}
+	if err := os.WriteFile(s.path("locks", "one"), []byte("process 1 (init)"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Lock(ctx2, "one"); err == nil || err.Error() != "enough" {
+		t.Errorf("a second lock while another process holds it: %v", err)
+	}
+	select {
+	case w := <-waits:
+		if want := "one: process 1 (init)"; w != want {
+			t.Errorf("the wait was told as %q, want %q", w, want)
 		}
 	default:
 		t.Error("nobody was told of the wait")

@@ -16,14 +16,15 @@ import (
 
 // The kinds of things in a store.
 const (
-	KindFile = "file"
-	KindTree = "tree"
+	KindFile   = "file"
+	KindTree   = "tree"
+	KindRecord = "record"
 )
 
 // A Problem is one thing in the store that is not what its name or manifest
 // says.
 type Problem struct {
-	Kind    string   `json:"kind"` // KindFile or KindTree
+	Kind    string   `json:"kind"` // KindFile, KindTree or KindRecord
 	Key     string   `json:"key"`
 	Path    string   `json:"path"`
 	Details []string `json:"details"`
@@ -107,6 +108,27 @@ func (s *Store) Verify(ctx context.Context, remove bool, report func(Problem)) (
 		if details != nil {
 			err := found(Problem{Kind: KindTree, Key: key, Path: s.TreePath(key), Details: details}, "tree-"+key,
 				func() error { return s.removeTree(key) })
+			if err != nil {
+				return sum, err
+			}
+		}
+	}
+	names, err := s.records()
+	if err != nil {
+		return sum, err
+	}
+	for _, name := range names {
+		path := s.path("packages", name)
+		text, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) { // removed meanwhile
+			continue
+		}
+		if err == nil {
+			_, _, err = decodeRecord(text)
+		}
+		if err != nil {
+			err := found(Problem{Kind: KindRecord, Key: name, Path: path, Details: []string{err.Error()}}, "record-"+name,
+				func() error { return s.explain(removeAll(path), 0) })
 			if err != nil {
 				return sum, err
 			}
@@ -278,6 +300,9 @@ func (s *Store) GC(ctx context.Context, keep func(kind, key string) bool, olderT
 			c.Trees.Count++
 			c.Trees.Bytes += n
 		}
+	}
+	if err := s.gcRecords(limit); err != nil {
+		return c, err
 	}
 	return c, s.gcBuilds(ctx, &c, limit)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
 )
 
 // A File is one entry of a tar: a file unless it is a link or a directory.
@@ -149,7 +150,8 @@ func TarXZ(files []File) ([]byte, error) {
 // XZ compresses, in blocks of so many bytes; 0 is one block.
 func XZ(data []byte, blockSize int64) ([]byte, error) {
 	return compress(data, func(w io.Writer) (io.WriteCloser, error) {
-		return xz.WriterConfig{BlockSize: blockSize, DictCap: 1 << 20}.NewWriter(w)
+		// A dictionary no larger than the data: the writer clears tables of nine times its size, for each small file.
+		return xz.WriterConfig{BlockSize: blockSize, DictCap: min(max(len(data), lzma.MinDictCap), 1<<20)}.NewWriter(w)
 	})
 }
 

@@ -5,16 +5,16 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"xbuild/internal/action"
 	"xbuild/internal/disk"
+	"xbuild/internal/lazyregexp"
 )
 
 // unitHash is how cargo tells units apart in the names of their files.
-var unitHash = regexp.MustCompile(`-([0-9a-f]{16})(?:\.|$)`)
+var unitHash = lazyregexp.New(`-([0-9a-f]{16})(?:\.|$)`)
 
 // hostUnits are the hashes of what cargo compiled for the host out of crates that lie outside of the project, by the
 // profile's directory. file has cargo's messages, target is cargo's directory. Where a crate lies in the project, its

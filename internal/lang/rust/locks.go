@@ -7,11 +7,12 @@ import (
 	"regexp"
 	"slices"
 
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/toolset"
 )
 
 // crateName is the line of Cargo.lock that names a package.
-var crateName = regexp.MustCompile(`(?m)^name = "([^"]+)"$`)
+var crateName = lazyregexp.New(`(?m)^name = "([^"]+)"$`)
 
 // depends tells whether the Cargo.lock in a directory names one of some packages. Before there is one, what
 // Cargo.toml itself names is all that is known.

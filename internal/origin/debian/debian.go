@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"xbuild/internal/archive"
 	"xbuild/internal/fetch"
 	"xbuild/internal/hint"
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/lock"
 	"xbuild/internal/origin"
 )
@@ -86,7 +86,7 @@ func (a *Archive) urls(f lock.File, date string) []string {
 
 // upstream is the version that a semver constraint is held against: Debian's without epoch, revision and what the
 // packager added (deb-version(7)).
-var upstream = regexp.MustCompile(`^(?:[0-9]+:)?([0-9]+(?:\.[0-9]+){0,2})`)
+var upstream = lazyregexp.New(`^(?:[0-9]+:)?([0-9]+(?:\.[0-9]+){0,2})`)
 
 // Upstream returns the upstream version of a Debian version, at most three numbers.
 func Upstream(debian string) string {
@@ -123,7 +123,7 @@ func (a *Archive) Toolchain(ctx context.Context, t origin.Toolchain) (e lock.Too
 }
 
 // orig matches the name of a source package's upstream source (deb-src-control(5)).
-var orig = regexp.MustCompile(`\.orig\.tar\.(gz|xz|bz2|zst)$`)
+var orig = lazyregexp.New(`\.orig\.tar\.(gz|xz|bz2|zst)$`)
 
 // source locks the upstream source of a source package, in the version that the request names.
 func (a *Archive) source(ctx context.Context, r origin.Sysroot) (lock.Sysroot, error) {
@@ -134,7 +134,7 @@ func (a *Archive) source(ctx context.Context, r origin.Sysroot) (lock.Sysroot, e
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("%s for %s: %w", r.Def.Name, r.Where, err)
 	}
-	ix, err := archive.ReadSources(path)
+	ix, err := archive.ReadSources(ctx, path)
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("%s for %s: %w", r.Def.Name, r.Where, err)
 	}

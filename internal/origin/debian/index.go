@@ -1,21 +1,17 @@
 package debian
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
-	"github.com/klauspost/compress/zstd"
 
 	"xbuild/internal/archive"
 	"xbuild/internal/fetch"
+	"xbuild/internal/lazyregexp"
 )
 
 // aliases are the names by which an archive serves a suite beside its codename. They move at each Debian release: the
@@ -31,43 +27,15 @@ func (a *Archive) Index(ctx context.Context, suite, arch string) (*archive.Index
 	return a.index(ctx, suite, arch, time.Time{})
 }
 
-// packages reads a package index. What is used of it is kept in the store in a form that takes a tenth of the time to
-// read: every new project locks out of the same indexes.
-func (a *Archive) packages(ctx context.Context, file, sum string) (*archive.Index, error) {
-	const name = "Packages.zst"
-	var ix *archive.Index
-	dir, err := a.Store.Tree(ctx, "packages-"+sum[:16], func(tmp, _ string) (err error) {
-		if ix, err = archive.ReadPackages(file); err != nil {
-			return err
-		}
-		out, err := os.Create(filepath.Join(tmp, name))
-		if err != nil {
-			return err
-		}
-		defer out.Close()
-		z, err := zstd.NewWriter(out, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-			zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
-		if err != nil {
-			return err
-		}
-		w := bufio.NewWriterSize(z, 1<<20)
-		if err := errors.Join(ix.Write(w), w.Flush(), z.Close()); err != nil {
-			return err
-		}
-		return out.Close()
-	})
-	if err != nil || ix != nil {
-		return ix, err
-	}
-	return archive.ReadPackages(filepath.Join(dir, name))
-}
-
 // index is Index, of Releases before a time where one is given.
 func (a *Archive) index(ctx context.Context, suite, arch string, before time.Time) (*archive.Index, time.Time, error) {
 	o, err := a.indexes.Of(fmt.Sprintf("%s/%s/%d", suite, arch, before.Unix()), func() (*dated, error) {
 		var o dated
 		var err error
-		o.path, o.date, err = a.file(ctx, suite, before, func(r *archive.Release) (string, archive.FileHash, error) {
+		o.path, o.date, err = a.file(ctx, suite, before, func(sum string) bool {
+			_, ok := a.Store.HasTree(read(sum))
+			return ok
+		}, func(r *archive.Release) (string, archive.FileHash, error) {
 			_, byHash, hash, err := r.Index("main", arch)
 			o.sum = hash.SHA256
 			return byHash, hash, err
@@ -107,11 +75,12 @@ func (a *Archive) holds(o *dated) {
 // Release of that name cannot be used: a mirror in the midst of an update serves a Release whose indexes it does not
 // have yet.
 func (a *Archive) File(ctx context.Context, suite string, pick func(*archive.Release) (path string, hash archive.FileHash, err error)) (string, time.Time, error) {
-	return a.file(ctx, suite, time.Time{}, pick)
+	return a.file(ctx, suite, time.Time{}, func(string) bool { return false }, pick)
 }
 
-// file is File, of Releases before a time where one is given.
-func (a *Archive) file(ctx context.Context, suite string, before time.Time, pick func(*archive.Release) (path string, hash archive.FileHash, err error)) (string, time.Time, error) {
+// file is File, of Releases before a time where one is given. What the store has in another form, as has says of a
+// SHA-256, has no path and is not fetched.
+func (a *Archive) file(ctx context.Context, suite string, before time.Time, has func(sum string) bool, pick func(*archive.Release) (path string, hash archive.FileHash, err error)) (string, time.Time, error) {
 	keyring := a.Keyring
 	if keyring == nil {
 		var err error
@@ -131,6 +100,10 @@ func (a *Archive) file(ctx context.Context, suite string, before time.Time, pick
 		if err != nil {
 			return "", fmt.Errorf("%s/dists/%s: Release of %s: %w", base, name, r.Date.UTC().Format(time.RFC3339), err)
 		}
+		if has(hash.SHA256) {
+			a.Remember(suite, r.Date)
+			return "", nil
+		}
 		path = "dists/" + name + "/" + path
 		if err := fetch.Files(ctx, a.Store, []fetch.Item{{Name: suite + " index", URLs: []string{base + "/" + path}, SHA256: hash.SHA256, Size: hash.Size}}, a.Fetch); err != nil {
 			if fetch.Local(err) {
@@ -140,7 +113,7 @@ func (a *Archive) file(ctx context.Context, suite string, before time.Time, pick
 				base, name, r.Date.UTC().Format(time.RFC3339), path, err)
 		}
 		file, ok := a.Store.File(hash.SHA256)
-		if !ok {
+		if !ok && !has(hash.SHA256) { // another process may have read and dropped it
 			return "", fmt.Errorf("index %s vanished from the store", hash.SHA256)
 		}
 		a.Remember(suite, r.Date)
@@ -239,7 +212,7 @@ func release(keyring openpgp.EntityList, data []byte) (*archive.Release, error) 
 }
 
 // day is the date in the address of a mirror that has the archive as it was (…/archive/debian/20260102T030405Z/…).
-var day = regexp.MustCompile(`/(\d{8}T\d{6}Z)(?:/|$)`)
+var day = lazyregexp.New(`/(\d{8}T\d{6}Z)(?:/|$)`)
 
 // current refuses a Release whose time is over (Valid-Until), which hides what came after it, and one whose time has
 // not come, beside which all honest ones would look old. On a mirror of a certain day it is that day.

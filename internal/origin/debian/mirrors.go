@@ -5,9 +5,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // Public are the mirrors of the Debian archive that are used where neither the caller, the project nor the host's own
@@ -62,7 +63,7 @@ func HostMirrors(root string) []string {
 }
 
 // aptToken is a word, a quoted string, a comment, or one of the signs of apt.conf(5).
-var aptToken = regexp.MustCompile(`(?s)//[^\n]*|/\*.*?\*/|(?m:^\s*#[^\n]*)|"[^"]*"|[{};]|[^\s"{};]+`)
+var aptToken = lazyregexp.New(`(?s)//[^\n]*|/\*.*?\*/|(?m:^\s*#[^\n]*)|"[^"]*"|[{};]|[^\s"{};]+`)
 
 // HostTakesExpired tells whether the host's apt is told not to look at Valid-Until (apt.conf(5),
 // Acquire::Check-Valid-Until), as it is where its mirrors are copies of a certain day. Root is "/".

@@ -78,8 +78,8 @@ func (a *Archive) urls(path string) []string {
 	return out
 }
 
-// Tarball locks one release of an npm package. Its document names no SHA-256: the tarball is fetched, unless the store
-// has it, and verified by SHA-512.
+// Tarball locks one release of an npm package. Its document names no SHA-256: the tarball is fetched and verified by
+// SHA-512, unless that was done before.
 func (a *Archive) Tarball(ctx context.Context, name string, r Release) (lock.File, error) {
 	sum := hex.EncodeToString(r.SHA512)
 	unlock, err := a.Store.Lock(ctx, "npm-"+sum[:32])
@@ -88,11 +88,9 @@ func (a *Archive) Tarball(ctx context.Context, name string, r Release) (lock.Fil
 	}
 	defer unlock()
 	f := lock.File{Name: name, Version: r.Version.String(), Arch: "all", Path: r.Path}
-	if known, ok := a.Store.File(a.readSums()[sum]); ok {
-		if size, err := held(known, r); err == nil {
-			f.SHA256, f.Size = filepath.Base(known), size
-			return f, nil
-		}
+	if known, ok := a.readSums()[sum]; ok {
+		f.SHA256, f.Size = known.SHA256, known.Size
+		return f, nil
 	}
 	f.SHA256, f.Size, err = fetch.Checked(ctx, a.Store, name+" "+f.Version, a.urls(r.Path), maxTarball, func(file string) error {
 		_, err := held(file, r)
@@ -104,7 +102,7 @@ func (a *Archive) Tarball(ctx context.Context, name string, r Release) (lock.Fil
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	sums := a.readSums()
-	sums[sum] = f.SHA256
+	sums[sum] = tarball{f.SHA256, f.Size}
 	data, err := json.Marshal(sums)
 	if err != nil {
 		return f, err
@@ -129,15 +127,21 @@ func held(file string, r Release) (size int64, err error) {
 	return size, h.Check()
 }
 
-// Which SHA-256 belongs to the SHA-512 of a tarball is kept in the store, so that one that is there is not fetched to
-// be locked again. It is a hint: the file is verified each time.
+// A tarball is what was found by a SHA-512.
+type tarball struct {
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"`
+}
+
+// Which tarball belongs to a SHA-512 is kept in the store, so that one that was verified is not fetched to be locked
+// again. The tarball itself is not kept once it is unpacked.
 func (a *Archive) sumsFile() string { return filepath.Join(a.Store.Dir(), "npm.json") }
 
-func (a *Archive) readSums() map[string]string {
-	m := map[string]string{}
+func (a *Archive) readSums() map[string]tarball {
+	m := map[string]tarball{}
 	data, err := os.ReadFile(a.sumsFile())
 	if err == nil && json.Unmarshal(data, &m) != nil {
-		return map[string]string{}
+		return map[string]tarball{} // of an xbuild that wrote other things
 	}
 	return m
 }

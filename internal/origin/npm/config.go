@@ -6,8 +6,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // A Config is what is read of npm's configuration: the registry, and the credentials for it.
@@ -118,7 +119,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-var variable = regexp.MustCompile(`\$\{([^{}?]+)(\?)?\}`)
+var variable = lazyregexp.New(`\$\{([^{}?]+)(\?)?\}`)
 
 // ParseRC reads an .npmrc: lines of key = value (npm's ini), with ${NAME} for variables of the environment. A variable
 // that is not set stays as it is written, with ${NAME?} it is empty. Of lists and sections nothing is needed here, and

@@ -13,11 +13,12 @@ import (
 	"io"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // Public is the registry that is used where neither the caller, the project nor npm's own configuration names one: the
@@ -35,7 +36,7 @@ type Release struct {
 func Path(name string) string { return strings.ReplaceAll(name, "/", "%2f") }
 
 // packageName is what the registry admits (npm's validate-npm-package-name), scoped or not.
-var packageName = regexp.MustCompile(`^(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*$`)
+var packageName = lazyregexp.New(`^(@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*$`)
 
 // ValidName tells whether a text can be the name of a package.
 func ValidName(name string) bool { return len(name) <= 214 && packageName.MatchString(name) }

@@ -9,8 +9,9 @@ import (
 	"io"
 	"net/url"
 	"path"
-	"regexp"
 	"strings"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // Accept are the forms in which an index is asked for a page: JSON (PEP 691), and HTML from one that has no other
@@ -30,7 +31,7 @@ type File struct {
 // ErrPage is what a page that is none of a project fails with.
 var ErrPage = errors.New("not a project's page of a Python package index")
 
-var sha256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var sha256 = lazyregexp.New(`^[0-9a-f]{64}$`)
 
 // ParsePage returns the wheels that the page of a project lists. at is where it was read. What is no wheel of the
 // project, and what the page names no SHA-256 of, is left out: nothing here would ever take it.

@@ -2,11 +2,11 @@ package pypi
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/platform"
 )
 
@@ -21,9 +21,9 @@ type Wheel struct {
 }
 
 var (
-	wheelName   = regexp.MustCompile(`^([A-Za-z0-9._]+)-([A-Za-z0-9._!+]+)(?:-([0-9]+)([A-Za-z0-9_.]*))?-([A-Za-z0-9_.]+)-([A-Za-z0-9_.]+)-([A-Za-z0-9_.]+)\.whl$`)
-	projectName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
-	separators  = regexp.MustCompile(`[-_.]+`)
+	wheelName   = lazyregexp.New(`^([A-Za-z0-9._]+)-([A-Za-z0-9._!+]+)(?:-([0-9]+)([A-Za-z0-9_.]*))?-([A-Za-z0-9_.]+)-([A-Za-z0-9_.]+)-([A-Za-z0-9_.]+)\.whl$`)
+	projectName = lazyregexp.New(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	separators  = lazyregexp.New(`[-_.]+`)
 )
 
 // maxName bounds the name of a file.
@@ -64,8 +64,8 @@ const (
 )
 
 var (
-	manylinux = regexp.MustCompile(`^manylinux_([0-9]{1,2})_([0-9]{1,3})_(.+)$`)
-	musllinux = regexp.MustCompile(`^musllinux_([0-9]{1,2})_([0-9]{1,3})_(.+)$`)
+	manylinux = lazyregexp.New(`^manylinux_([0-9]{1,2})_([0-9]{1,3})_(.+)$`)
+	musllinux = lazyregexp.New(`^musllinux_([0-9]{1,2})_([0-9]{1,3})_(.+)$`)
 )
 
 // legacy are the names of manylinux from before PEP 600, which says what glibc each stands for.

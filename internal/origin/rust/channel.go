@@ -2,11 +2,12 @@ package rust
 
 import (
 	"path"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/Masterminds/semver/v3"
+
+	"xbuild/internal/lazyregexp"
 )
 
 // The channels; a release by its number is one too.
@@ -59,8 +60,8 @@ func (c Channel) Has(version string) bool {
 }
 
 var (
-	number = regexp.MustCompile(`[0-9]+\.[0-9]+(\.[0-9]+)?`)
-	series = regexp.MustCompile(`^[0-9]+\.[0-9]+$`)
+	number = lazyregexp.New(`[0-9]+\.[0-9]+(\.[0-9]+)?`)
+	series = lazyregexp.New(`^[0-9]+\.[0-9]+$`)
 )
 
 // Channels are where releases may be found that a version constraint admits, in the order of choice: the version or
@@ -84,7 +85,7 @@ func Channels(constraint string) []Channel {
 	return out
 }
 
-var released = regexp.MustCompile(`^dist/([0-9]{4}-[0-9]{2}-[0-9]{2})/`)
+var released = lazyregexp.New(`^dist/([0-9]{4}-[0-9]{2}-[0-9]{2})/`)
 
 // Released returns the date of the release that a file of a server belongs to, by its path.
 func Released(file string) string {

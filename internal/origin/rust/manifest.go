@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp"
 
 	"xbuild/internal/archive"
+	"xbuild/internal/lazyregexp"
 )
 
 // Server is where the distribution is served (rustup's RUSTUP_DIST_SERVER names another). Manifests name their files by
@@ -95,9 +95,9 @@ type target struct {
 const MaxManifest = 32 << 20
 
 var (
-	day    = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
-	sha256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	word   = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._+-]*$`)
+	day    = lazyregexp.New(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+	sha256 = lazyregexp.New(`^[0-9a-f]{64}$`)
+	word   = lazyregexp.New(`^[0-9A-Za-z][0-9A-Za-z._+-]*$`)
 )
 
 // Parse reads a manifest whose signature is known to be good. What this package does not use may be anything.

@@ -24,6 +24,7 @@ import (
 	"github.com/ProtonMail/go-crypto/openpgp"
 	"github.com/klauspost/compress/gzip"
 	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
 
 	"xbuild/internal/archive/archivetest"
 	"xbuild/internal/origin/rust"
@@ -261,7 +262,7 @@ func (s *Server) pack(r Release, c Component) (at, sum string, err error) {
 // made to say so (.xz file format, 3.1 and 5.3.1).
 func compress(plain []byte) ([]byte, error) {
 	var b bytes.Buffer
-	w, err := xz.WriterConfig{DictCap: 1 << 20, NoCheckSum: true}.NewWriter(&b)
+	w, err := xz.WriterConfig{DictCap: min(max(len(plain), lzma.MinDictCap), 1<<20), NoCheckSum: true}.NewWriter(&b)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package answer
+
+import "syscall"
+
+func diesWithParent(*syscall.SysProcAttr) {}
