@@ -238,7 +238,7 @@ func forbidden(dir, imported string, test bool) string {
 // named are words by which a language, or the C compiler's files, would be told in code, and the files that may: its
 // own, and those whose data has a column or a kind of that name.
 var named = map[string][]string{
-	`"rust"`:        {"lang/rust/", "origin/rust/", "platform/", "catalog/catalog.go", "compose/compose.go"},
+	`"rust"`:        {"lang/rust/", "origin/rust/", "platform/", "catalog/catalog.go"},
 	`"golang"`:      {"lang/golang/"},
 	`"node-gyp"`:    {"lang/node/", "node/"},
 	`usr/lib/llvm-`: {"lang/cc/"},

@@ -116,7 +116,8 @@ func (c *DebugCmd) serve(g *Globals, d engine.Debuggee, emulated []string, dir s
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(os.Stderr, "xbuild: %s waits for a debugger at %s\n", d.Program.Path, l.Addr()) // even with -q: editors wait for it
+	// even with -q: editors wait for it
+	fmt.Fprintf(os.Stderr, "xbuild: %s waits for a debugger at %s\n", d.Program.Path, l.Addr())
 	socket := filepath.Join(dir, "socket")
 	return exited(emulate.Serve(g.ctx, emulate.Waiting(emulated, socket), socket, l))
 }
@@ -185,7 +186,8 @@ type setupCommand struct {
 // launch prints a launch.json. The editor starts the program by "xbuild debug --serve" and connects to it.
 func (c *DebugCmd) launch(xbuild string, d engine.Debuggee, gdb string, args []string) error {
 	l := launchConfiguration{
-		Name: filepath.Base(d.Program.Path) + " (" + d.Platform.Name + ")", Type: "cppdbg", Request: "launch", Program: d.Program.Path, Args: append([]string{}, args...),
+		Name: filepath.Base(d.Program.Path) + " (" + d.Platform.Name + ")", Type: "cppdbg", Request: "launch",
+		Program: d.Program.Path, Args: append([]string{}, args...),
 		Cwd: d.Dir, Environment: []env.Var{}, MIMode: "gdb", Debugger: gdb, ServerAddress: c.Remote,
 	}
 	if !d.Native && c.Remote == "" {
@@ -200,7 +202,8 @@ func (c *DebugCmd) launch(xbuild string, d engine.Debuggee, gdb string, args []s
 			return err
 		}
 		l.ServerPath, l.ServerStarted, l.FilterStderr = xbuild, "waits for a debugger", true
-		l.ServerArgs = quoted(append([]string{"debug", "--serve=" + port, "--platform=" + d.Platform.Name, "--", d.Program.Path}, args...))
+		l.ServerArgs = quoted(append([]string{"debug", "--serve=" + port, "--platform=" + d.Platform.Name, "--",
+			d.Program.Path}, args...))
 	}
 	commands, err := d.Commands()
 	if err != nil {

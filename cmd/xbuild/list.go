@@ -44,7 +44,8 @@ func (c *PlatformsCmd) Run(g *Globals) error {
 				}
 			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s/%s\t%s\t%s\n", p.Name, dash(p.Triplet), dash(p.Rust), p.GOOS, p.GOARCH, dash(strings.Join(glibc, " ")), dash(p.QEMUCPU))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s/%s\t%s\t%s\n", p.Name, dash(p.Triplet), dash(p.Rust), p.GOOS, p.GOARCH,
+			dash(strings.Join(glibc, " ")), dash(p.QEMUCPU))
 	}
 	return w.Flush()
 }
@@ -106,7 +107,8 @@ func (c *SysrootsCmd) Run(g *Globals) error {
 	fmt.Fprintln(w, "SYSROOT\tSUITE\tGLIBC\tARCHITECTURES")
 	for _, r := range cat.Sysroots {
 		for _, s := range r.Suites {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Name, s.Name, dash(s.Glibc), strings.Join(append(slices.Clone(s.Architectures), slices.Sorted(maps.Values(s.Targets))...), " "))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Name, s.Name, dash(s.Glibc),
+				strings.Join(append(slices.Clone(s.Architectures), slices.Sorted(maps.Values(s.Targets))...), " "))
 		}
 	}
 	return w.Flush()

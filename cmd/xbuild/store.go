@@ -84,7 +84,8 @@ func (c *StoreGCCmd) Run(g *Globals) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("removed %d files, %.1f MB, and %d trees, %.1f MB", got.Files.Count, mb(got.Files.Bytes), got.Trees.Count, mb(got.Trees.Bytes))
+	fmt.Printf("removed %d files, %.1f MB, and %d trees, %.1f MB", got.Files.Count, mb(got.Files.Bytes), got.Trees.Count,
+		mb(got.Trees.Bytes))
 	if results.Results > 0 {
 		fmt.Printf(", and %d kept results, %.1f MB", results.Results, mb(results.Bytes))
 	}

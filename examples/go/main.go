@@ -26,7 +26,8 @@ func main() {
 	for _, tag := range []language.Tag{language.German, language.Swedish} {
 		fmt.Printf("%s: %s\n", display.English.Tags().Name(tag), strings.Join(sorted(words, tag), " "))
 	}
-	message.NewPrinter(language.German).Printf("%d letters, %.2f a word\n", letters(words), float64(letters(words))/float64(len(words)))
+	message.NewPrinter(language.German).Printf("%d letters, %.2f a word\n", letters(words),
+		float64(letters(words))/float64(len(words)))
 }
 
 // sorted returns a copy of words in the order of the language.

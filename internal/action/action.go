@@ -1,6 +1,6 @@
 // Package action has what is to be done as values: an action builds one target for one platform, and a graph of them is
-// what was planned. It says by which hash an action is the same in every checkout on every machine. It reads no file and
-// runs nothing.
+// what was planned. It says by which hash an action is the same in every checkout on every machine. It reads no file
+// and runs nothing.
 package action
 
 import (
@@ -33,31 +33,32 @@ type Action struct {
 	Recipe   string            `json:"recipe"`
 	Language string            `json:"-"` // the recipe's (package lang)
 	// ID is the hash of all that the action is made of but the content of its inputs: commands, environment, tools.
-	ID      ID              `json:"id"`
-	Env     env.Environment `json:"env"`
-	Path    []string        `json:"path"`             // directories in front of PATH
-	Source  string          `json:"source"`           // the target's directory
-	Watch   string          `json:"watch"`            // the directory whose files are the action's inputs
-	Inputs  []string        `json:"inputs,omitempty"` // globs of further inputs, absolute
-	Skip    []string        `json:"skip,omitempty"`   // globs of files below the source that are no inputs and are not copied
-	Copy    bool            `json:"copy_source,omitempty"`
-	Root    string          `json:"root"`  // where the source is copied: what is copied, the source or a directory above it
-	Top     string          `json:"-"`     // the copy of Root; else Build
-	DistDir string          `json:"-"`     // the artifacts of all platforms
-	Rooted  bool            `json:"-"`     // the target says what is copied
-	Apart   bool            `json:"-"`     // its commands are xbuild's own questions: what they read is no input
-	Build   string          `json:"build"` // commands write here
-	Stage   string          `json:"stage"` // what was installed
-	State   string          `json:"-"`
-	Dist    string          `json:"dist"` // <DistDir>/<platform>/<dest>
-	Fetch   []Step          `json:"fetch,omitempty"`
-	Steps   []Step          `json:"steps"`
-	Output  []Output        `json:"outputs"`
-	Static  bool            `json:"static,omitempty"`
-	Bench   []string        `json:"bench,omitempty"` // what measures it; no part of the ID
-	Strip   string          `json:"strip,omitempty"` // the program that strips, where the target asks for it
-	Test    []Step          `json:"test,omitempty"`  // what tests it; no part of the ID
-	Equal   bool            `json:"equal,omitempty"` // the test prints the same on all platforms
+	ID     ID              `json:"id"`
+	Env    env.Environment `json:"env"`
+	Path   []string        `json:"path"`             // directories in front of PATH
+	Source string          `json:"source"`           // the target's directory
+	Watch  string          `json:"watch"`            // the directory whose files are the action's inputs
+	Inputs []string        `json:"inputs,omitempty"` // globs of further inputs, absolute
+	// globs of files below the source that are no inputs and are not copied
+	Skip    []string `json:"skip,omitempty"`
+	Copy    bool     `json:"copy_source,omitempty"`
+	Root    string   `json:"root"`  // where the source is copied: what is copied, the source or a directory above it
+	Top     string   `json:"-"`     // the copy of Root; else Build
+	DistDir string   `json:"-"`     // the artifacts of all platforms
+	Rooted  bool     `json:"-"`     // the target says what is copied
+	Apart   bool     `json:"-"`     // its commands are xbuild's own questions: what they read is no input
+	Build   string   `json:"build"` // commands write here
+	Stage   string   `json:"stage"` // what was installed
+	State   string   `json:"-"`
+	Dist    string   `json:"dist"` // <DistDir>/<platform>/<dest>
+	Fetch   []Step   `json:"fetch,omitempty"`
+	Steps   []Step   `json:"steps"`
+	Output  []Output `json:"outputs"`
+	Static  bool     `json:"static,omitempty"`
+	Bench   []string `json:"bench,omitempty"` // what measures it; no part of the ID
+	Strip   string   `json:"strip,omitempty"` // the program that strips, where the target asks for it
+	Test    []Step   `json:"test,omitempty"`  // what tests it; no part of the ID
+	Equal   bool     `json:"equal,omitempty"` // the test prints the same on all platforms
 	// What the artifacts are held against: the platform's libraries, where the recipe compiles for them, and the newest
 	// glibc that may be needed.
 	Sysroot string `json:"sysroot,omitempty"`
@@ -137,10 +138,11 @@ type Step struct {
 	Node        *node.Build     `json:"node,omitempty"` // in the place of a command
 	Ran         string          `json:"ran,omitempty"`
 	Configures  bool            `json:"-"`
-	Ahead       bool            `json:"-"`              // of a fetch: once, before the first build
-	Jobserver   string          `json:"-"`              // catalog.Jobserver's form, where its command takes jobs from one
-	Each        []string        `json:"each,omitempty"` // of a fetch: what the platform adds to a command that is one for all
-	In          *NodeTest       `json:"in,omitempty"`   // the Node that a test of Node runs in; the command then is one of npm's host
+	Ahead       bool            `json:"-"` // of a fetch: once, before the first build
+	Jobserver   string          `json:"-"` // catalog.Jobserver's form, where its command takes jobs from one
+	// of a fetch: what the platform adds to a command that is one for all
+	Each []string  `json:"each,omitempty"`
+	In   *NodeTest `json:"in,omitempty"` // the Node that a test of Node runs in; the command then is one of npm's host
 }
 
 // An Output is files that become artifacts.

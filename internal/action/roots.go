@@ -129,5 +129,6 @@ func endsAt(rest string) bool {
 		return true
 	}
 	c := rest[0]
-	return c == '/' || !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80 || strings.IndexByte("._-+~%@&#!$^()[]", c) >= 0)
+	return c == '/' || !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80 ||
+		strings.IndexByte("._-+~%@&#!$^()[]", c) >= 0)
 }

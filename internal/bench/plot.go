@@ -66,7 +66,8 @@ func Plot(out io.Writer, figures []Figure) error {
 			fmt.Fprintf(&b, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>\n", left-8, y+bar-3, escape(f.Name()+", "+f.How), left, y, end, bar, colour)
 			if f.Wall != nil {
 				end = max(end, scale(f.Wall.Median))
-				fmt.Fprintf(&b, "<line x1=\"%.1f\" y1=\"%d\" x2=\"%[1]f\" y2=\"%[3]d\" stroke=\"#222\"/>\n", left+scale(f.Wall.Median), y-2, y+bar+2)
+				fmt.Fprintf(&b, "<line x1=\"%.1f\" y1=\"%d\" x2=\"%[1]f\" y2=\"%[3]d\" stroke=\"#222\"/>\n",
+					left+scale(f.Wall.Median), y-2, y+bar+2)
 			}
 			fmt.Fprintf(&b, "<text x=\"%.1f\" y=\"%d\">%s</text>\n", left+end+6, y+bar-3, escape(label))
 			y += row

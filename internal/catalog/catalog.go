@@ -214,6 +214,12 @@ const (
 	PyPI   = "pypi" // an index of Python packages, of which wheels are taken
 )
 
+// Where the crates are that a library's source stands on.
+const (
+	Vendored = "vendored" // in the source
+	Fetched  = "fetched"  // with their registry: cargo fetches them
+)
+
 // Archives are the kinds, as [mirrors] of a project names them.
 var Archives = []string{Debian, NPM, Rust, PyPI}
 
@@ -302,6 +308,7 @@ type Sysroot struct {
 	Expose    map[string]string `toml:"expose" json:"-"`    // a directory -> glob of files that packages keep elsewhere, if they are there: they get links in it
 	Flags     []string          `toml:"flags" json:"-"`     // the C compiler's, beside --target and --sysroot
 	RustFlags []string          `toml:"rustflags" json:"-"` // rustc's
+	Crates    string            `toml:"crates" json:"-"`    // of a library's source that cargo builds: its crates are "vendored" in it, or "fetched"
 	CargoEnv  map[string]string `toml:"cargo_env" json:"-"` // variables for cargo and what it starts
 	// What rustc puts around each program beside the standard library: library/rtstartup/NAME.rs of its source, which
 	// becomes NAME.o.
@@ -473,6 +480,9 @@ var Load = sync.OnceValues(func() (*Catalog, error) {
 		}
 	}
 	for _, s := range c.Sysroots {
+		if s.Crates != "" && s.Crates != Vendored && s.Crates != Fetched {
+			return nil, fmt.Errorf("sysroots/%s.toml: crates is %q, want %s or %s", s.Name, s.Crates, Vendored, Fetched)
+		}
 		if lib := c.Part(s.CXX); s.CXX != "" && (lib == nil || lib.Library == nil) {
 			return nil, fmt.Errorf("sysroots/%s.toml: cxx names no library's source: %q", s.Name, s.CXX)
 		}

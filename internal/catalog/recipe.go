@@ -10,20 +10,25 @@ import (
 // A Recipe defines how one kind of project is built: what it needs, the options that a target may set, and the
 // commands. Words in braces are placeholders that package plan fills in.
 type Recipe struct {
-	Name       string `toml:"name" json:"name"`
-	Summary    string `toml:"summary" json:"summary"`
-	Language   string `toml:"language" json:"-"`    // of what it builds, where that needs more than stands here (package lang)
+	Name    string `toml:"name" json:"name"`
+	Summary string `toml:"summary" json:"summary"`
+	// of what it builds, where that needs more than stands here (package lang)
+	Language   string `toml:"language" json:"-"`
 	CopySource bool   `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
 	Refuses    string `toml:"refuses" json:"-"`     // characters that its tools do not take in the path of the source
-	OwnOpt     bool   `toml:"own_opt" json:"-"`     // the build system optimises by itself, and opt is passed on only where a target sets it
+	// the build system optimises by itself, and opt is passed on only where a target sets it
+	OwnOpt bool `toml:"own_opt" json:"-"`
 	// Optimise are keys of options, by the option's name, which say how much is optimised: where a target sets one and
 	// not opt, opt has no say.
 	Optimise map[string][]string `toml:"optimise" json:"-"`
-	Skip     []Arg               `toml:"skip" json:"-"`   // globs below the source that are neither copied nor watched: what a build there left behind
-	Uname    string              `toml:"uname" json:"-"`  // for whom uname answers (compose.View.Answers): "makefile", or the host where it does not say
-	CXX      bool                `toml:"cxx" json:"-"`    // it wants a C++ compiler that works, whatever the sources are
-	Refuse   map[string]string   `toml:"refuse" json:"-"` // platforms that it cannot build for, and why
-	Root     []string            `toml:"root" json:"-"`   // the nearest directory upwards that holds one of these files is the source that is watched for changes
+	// globs below the source that are neither copied nor watched: what a build there left behind
+	Skip []Arg `toml:"skip" json:"-"`
+	// for whom uname answers (compose.View.Answers): "makefile", or the host where it does not say
+	Uname  string            `toml:"uname" json:"-"`
+	CXX    bool              `toml:"cxx" json:"-"`    // it wants a C++ compiler that works, whatever the sources are
+	Refuse map[string]string `toml:"refuse" json:"-"` // platforms that it cannot build for, and why
+	// the nearest directory upwards that holds one of these files is the source that is watched for changes
+	Root []string `toml:"root" json:"-"`
 	// Readers are programs of the build system, each with the options whose values tell one run of it from another:
 	// with none where it is one program that does it all, and the compilers by what they make. Where "" is among the
 	// options, runs without any of them are one too; where "!-E" is, those with -E are told by all arguments. All other
@@ -51,12 +56,14 @@ type Recipe struct {
 	Options []Option         `toml:"option" json:"options"`
 	Lists   []List           `toml:"list" json:"-"`
 	Env     map[string]Value `toml:"env" json:"-"`
-	Fetch   []Step           `toml:"fetch" json:"-"` // what brings in the project's own dependencies before an offline build
-	Steps   []Step           `toml:"step" json:"-"`
-	Tests   []Step           `toml:"test" json:"-"` // what tests the target after it was built; programs of the platform are started through "xbuild run"
-	Outputs []Output         `toml:"output" json:"-"`
-	Logs    []Log            `toml:"log" json:"-"`     // where tests are told that it compiles while it configures
-	Explain []Explain        `toml:"explain" json:"-"` // what messages of its commands mean beside those of its toolchains
+	// what brings in the project's own dependencies before an offline build
+	Fetch []Step `toml:"fetch" json:"-"`
+	Steps []Step `toml:"step" json:"-"`
+	// what tests the target after it was built; programs of the platform are started through "xbuild run"
+	Tests   []Step    `toml:"test" json:"-"`
+	Outputs []Output  `toml:"output" json:"-"`
+	Logs    []Log     `toml:"log" json:"-"`     // where tests are told that it compiles while it configures
+	Explain []Explain `toml:"explain" json:"-"` // what messages of its commands mean beside those of its toolchains
 }
 
 // A Need names what has to be there before the commands run.
@@ -66,10 +73,12 @@ type Need struct {
 	Mentions   []string `toml:"mentions"` // globs: only where such a file, or the target, has one of Words in it
 	Words      []string `toml:"words"`
 	Toolchains []string `toml:"toolchains"`
-	Sysroot    bool     `toml:"sysroot"`  // the platform's sysroot and compiler view
-	Host       bool     `toml:"host"`     // a compiler view of the host too, for programs that run while the project is built
-	Parts      []string `toml:"parts"`    // sysroots of toolchains: rust-std; or of a program that loads modules: node-headers
-	Versions   string   `toml:"versions"` // the option that names the versions of the parts
+	Sysroot    bool     `toml:"sysroot"` // the platform's sysroot and compiler view
+	// a compiler view of the host too, for programs that run while the project is built
+	Host bool `toml:"host"`
+	// sysroots of toolchains: rust-std; or of a program that loads modules: node-headers
+	Parts    []string `toml:"parts"`
+	Versions string   `toml:"versions"` // the option that names the versions of the parts
 }
 
 // An Option is one key that a target of the recipe may set.
@@ -97,20 +106,26 @@ type Step struct {
 	Dir         string            `toml:"dir"`
 	Env         map[string]string `toml:"env"`
 	Command     []Arg             `toml:"command"`
-	Yields      []string          `toml:"yields"` // options of the command, --NAME, of which the recipe's own goes where option "options" gives it: twice is an error of the program
-	Stdout      string            `toml:"stdout"` // the file that takes standard output
-	Output      string            `toml:"output"` // the file that the command makes: it runs only where what it read has changed
-	Anew        map[string]string `toml:"anew"`   // variables with which it makes everything again
+	// options of the command, --NAME, of which the recipe's own goes where option "options" gives it: twice is an error of
+	// the program
+	Yields []string `toml:"yields"`
+	Stdout string   `toml:"stdout"` // the file that takes standard output
+	// the file that the command makes: it runs only where what it read has changed
+	Output string            `toml:"output"`
+	Anew   map[string]string `toml:"anew"` // variables with which it makes everything again
 	// Results is a command by which go lists the packages whose results it keeps (execute, results.go).
 	Results []Arg    `toml:"results"`
 	Remove  []string `toml:"remove"` // files deleted first
 	// Forget is what its program remembers of an earlier run, which wins over what its files say: deleted first, where
 	// one of those has changed.
-	Forget     []string `toml:"forget"`
-	Node       bool     `toml:"node"`       // no command: native modules of Node are found and each is compiled by its own tool (package node)
-	Configures bool     `toml:"configures"` // it tests what the platform has, and what it leaves behind tells what it found: run again, it can be compared
-	Ahead      bool     `toml:"ahead"`      // of a fetch: made once before the first build, because builds side by side would wait for each other's
-	Each       []Arg    `toml:"each"`       // of a fetch: arguments that each platform adds to a command that is one for all
+	Forget []string `toml:"forget"`
+	// no command: native modules of Node are found and each is compiled by its own tool (package node)
+	Node bool `toml:"node"`
+	// it tests what the platform has, and what it leaves behind tells what it found: run again, it can be compared
+	Configures bool `toml:"configures"`
+	// of a fetch: made once before the first build, because builds side by side would wait for each other's
+	Ahead bool  `toml:"ahead"`
+	Each  []Arg `toml:"each"` // of a fetch: arguments that each platform adds to a command that is one for all
 	// Jobserver names the toolchain that takes jobs from GNU make's jobserver, where its release does: arguments with
 	// {jobs} are left out then.
 	Jobserver string `toml:"jobserver"`
@@ -120,10 +135,11 @@ type Step struct {
 // An Output is a file that the recipe promises where the target names none: a path in the build directory, or all that
 // was installed into the stage.
 type Output struct {
-	When   string `toml:"when"`
-	Path   string `toml:"path"`
-	Stage  bool   `toml:"stage"`
-	Listed string `toml:"listed"` // the file in which the language finds what was built: cargo's messages (--message-format=json)
+	When  string `toml:"when"`
+	Path  string `toml:"path"`
+	Stage bool   `toml:"stage"`
+	// the file in which the language finds what was built: cargo's messages (--message-format=json)
+	Listed string `toml:"listed"`
 }
 
 // A Log is where build systems of one kind write of the tests that they compile while they configure.
@@ -132,8 +148,8 @@ type Log struct {
 	Format string `toml:"format"` // autoconf, cmake or meson
 }
 
-// An Arg is one argument or, under a condition, several. With Each there are as many of them for each item of that list:
-// {each}.
+// An Arg is one argument or, under a condition, several. With Each there are as many of them for each item of that
+// list: {each}.
 type Arg struct {
 	When string
 	Each string

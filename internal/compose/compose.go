@@ -121,8 +121,7 @@ type Sysroot struct {
 	keep, drop           []string
 	links, expose        map[string]string
 	supplement           string // C code of what the sysroot's libraries ask for and its C library lacks
-	rustSource           bool   // the source of Rust's library, which is completed
-	noCrates             bool   // that source has not the crates that it stands on
+	crates               string // of a source that cargo builds, which is completed: vendored or fetched
 	strip                int    // how many directories the source lies below in its package
 	id                   string // a name that is the same in every store, where Key is not
 	files                []lock.File
@@ -130,7 +129,7 @@ type Sysroot struct {
 
 // NewSysroot says what the tree of a locked sysroot will be in the store at root.
 func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot {
-	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "" && def.Archive == "" && def.Source == "", keep: def.Keep, drop: def.Drop, files: from(locked.Archive, locked.Files), rustSource: def.Of == "rust" && def.Source != "", noCrates: def.Of == "rust" && def.Source != "" && locked.Archive == catalog.Rust}
+	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "" && def.Archive == "" && def.Source == "", keep: def.Keep, drop: def.Drop, files: from(locked.Archive, locked.Files), crates: def.Crates}
 	if suite, ok := def.Suite(locked.Suite); ok {
 		s.strip = suite.Strip
 	}
@@ -431,28 +430,33 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain, p *packages) erro
 // unpacking says what of its packages a sysroot has, and where.
 func (s Sysroot) unpacking() archive.UnpackOptions {
 	opt := archive.UnpackOptions{Keep: s.keep, Drop: s.drop, UsrMerge: true, Strip: s.strip}
-	if s.noCrates {
+	if s.crates == catalog.Fetched {
 		opt.Strip = strings.Count(rustlib+"/src/rust", "/") // lib/rustlib/src/rust/library/…
 	}
 	return opt
 }
 
 func (c *Composer) sysroot(ctx context.Context, s Sysroot, p *packages) error {
-	_, err := c.Store.Tree(ctx, s.Key, func(tmp, _ string) error {
+	m, done, err := p.merge(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = c.Store.TreeOf(ctx, s.Key, &m.sums, func(tmp, _ string) error {
 		var alternatives []archive.Alternative
 		var err error
 		if opt := s.unpacking(); s.Libc {
-			alternatives, err = p.merge(ctx, tmp, s.files, opt)
+			alternatives, err = m.into(ctx, tmp, s.files, opt)
 		} else {
 			err = p.unpack(ctx, tmp, s.files, opt)
 		}
 		if err != nil {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
 		}
-		if s.noCrates {
+		switch s.crates {
+		case catalog.Fetched:
 			return writeFiles(tmp, stdCrate)
-		}
-		if s.rustSource {
+		case catalog.Vendored:
 			return completeSource(tmp)
 		}
 		for path, to := range s.links {

@@ -172,21 +172,30 @@ func (p *packages) one(ctx context.Context, dir string, f lock.File, opt archive
 	return kind.Unpack(ctx, p.path(f), f, dir, opt)
 }
 
-// merge is unpack by packages of Debian that are had, and noted for the next sysroot that is made of them. It returns
-// the links that they make when they are installed.
-func (p *packages) merge(ctx context.Context, dir string, files []lock.File, opt archive.UnpackOptions) ([]archive.Alternative, error) {
-	apart, done, err := p.c.Store.TempDir(ctx, "packages")
-	if err != nil {
-		return nil, err
-	}
-	defer done()
+// A merge is a tree that is made of packages of Debian each of which is unpacked by itself, or had, and noted for the
+// next tree that is made of it.
+type merge struct {
+	*packages
+	apart string // where the packages lie, each in a directory of its own; it stays until the tree stands
+	sums  store.Sums
+}
+
+// merge begins one. done removes what is only needed until the tree stands.
+func (p *packages) merge(ctx context.Context) (m *merge, done func(), err error) {
+	m = &merge{packages: p}
+	m.apart, done, err = p.c.Store.TempDir(ctx, "packages")
+	return m, done, err
+}
+
+// into puts what files hold into a tree. It returns the links that packages make when they are installed.
+func (m *merge) into(ctx context.Context, dir string, files []lock.File, opt archive.UnpackOptions) ([]archive.Alternative, error) {
 	links := make(map[string][]archive.Alternative, len(files))
 	var mu sync.Mutex // for links
-	err = each(ctx, files, func(ctx context.Context, f lock.File) error {
-		own := filepath.Join(apart, f.SHA256)
-		list, err := p.again(ctx, own, f, opt)
+	err := each(ctx, files, func(ctx context.Context, f lock.File) error {
+		own := filepath.Join(m.apart, f.SHA256)
+		list, err := m.again(ctx, own, f, opt)
 		if errors.Is(err, store.ErrGone) {
-			list, err = p.first(ctx, own, f, opt)
+			list, err = m.first(ctx, own, f, opt)
 		}
 		if err != nil {
 			return err
@@ -207,15 +216,15 @@ func (p *packages) merge(ctx context.Context, dir string, files []lock.File, opt
 }
 
 // again puts a package into a directory of its own out of the store's trees.
-func (p *packages) again(ctx context.Context, dir string, f lock.File, opt archive.UnpackOptions) ([]archive.Alternative, error) {
-	had := p.had[packageName(f, opt)]
+func (m *merge) again(ctx context.Context, dir string, f lock.File, opt archive.UnpackOptions) ([]archive.Alternative, error) {
+	had := m.had[packageName(f, opt)]
 	if had == nil {
 		return nil, store.ErrGone
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
-	if err := had.Put(ctx, dir); err != nil {
+	if err := had.Put(ctx, dir, &m.sums); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	var list []archive.Alternative
@@ -224,17 +233,17 @@ func (p *packages) again(ctx context.Context, dir string, f lock.File, opt archi
 }
 
 // first unpacks a package into a directory of its own, and notes what it held.
-func (p *packages) first(ctx context.Context, dir string, f lock.File, opt archive.UnpackOptions) ([]archive.Alternative, error) {
-	if err := p.fetch(ctx, []lock.File{f}); err != nil { // where a tree was damaged
+func (m *merge) first(ctx context.Context, dir string, f lock.File, opt archive.UnpackOptions) ([]archive.Alternative, error) {
+	if err := m.fetch(ctx, []lock.File{f}); err != nil { // where a tree was damaged
 		return nil, err
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
-	if err := p.one(ctx, dir, f, opt); err != nil {
+	if err := m.one(ctx, dir, f, opt); err != nil {
 		return nil, err
 	}
-	list, err := archive.AlternativesFile(p.path(f))
+	list, err := archive.AlternativesFile(m.path(f))
 	if err != nil {
 		return nil, err
 	}
@@ -242,5 +251,5 @@ func (p *packages) first(ctx context.Context, dir string, f lock.File, opt archi
 	if err != nil {
 		return nil, err
 	}
-	return list, p.c.Store.Record(ctx, packageName(f, opt), dir, string(note))
+	return list, m.c.Store.Record(ctx, packageName(f, opt), dir, string(note), &m.sums)
 }

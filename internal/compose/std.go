@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"xbuild/internal/catalog"
 )
 
 // A BuiltStd is Rust's standard library for a target that nobody has prebuilt: built from its source by the very
@@ -48,7 +50,7 @@ func NewBuiltStd(root string, rust Toolchain, source Sysroot, host, view View, t
 	b.Key, b.ID = of(b.Builder.Key, view.Clang.Key), of(b.Builder.ID, view.Clang.ID)
 	b.Dir = treeDir(root, b.Key)
 	b.Crates = filepath.Join(b.SourceDir(), "vendor")
-	if source.noCrates {
+	if source.crates == catalog.Fetched {
 		b.CratesKey = key("rust-crates-"+source.Version, []string{source.Key})
 		b.Crates = treeDir(root, b.CratesKey)
 	}

@@ -30,18 +30,19 @@ type Subject struct {
 
 // A Crash is what was found out. A field that is empty is not known.
 type Crash struct {
-	Signal      string   `json:"signal"`
-	Program     string   `json:"program"`
-	Platform    string   `json:"platform"`
-	At          *Frame   `json:"at,omitempty"`
-	Instruction string   `json:"instruction,omitempty"` // its bytes, in hexadecimal digits
-	Mnemonic    string   `json:"mnemonic,omitempty"`    // of an instruction beyond the platform's baseline
-	Feature     string   `json:"feature,omitempty"`     // that it needs and the baseline lacks
-	Trap        bool     `json:"trap,omitempty"`        // a compiler's own stop, __builtin_trap
-	Stack       []Frame  `json:"stack,omitempty"`       // return addresses of the program found on its stack, the innermost first; old ones may be among them
-	Null        []string `json:"null,omitempty"`        // after SIGSEGV: variables of a pointer's size that hold 0
-	Unknown     string   `json:"unknown,omitempty"`     // why no more is known
-	Advice      string   `json:"advice,omitempty"`
+	Signal      string `json:"signal"`
+	Program     string `json:"program"`
+	Platform    string `json:"platform"`
+	At          *Frame `json:"at,omitempty"`
+	Instruction string `json:"instruction,omitempty"` // its bytes, in hexadecimal digits
+	Mnemonic    string `json:"mnemonic,omitempty"`    // of an instruction beyond the platform's baseline
+	Feature     string `json:"feature,omitempty"`     // that it needs and the baseline lacks
+	Trap        bool   `json:"trap,omitempty"`        // a compiler's own stop, __builtin_trap
+	// return addresses of the program found on its stack, the innermost first; old ones may be among them
+	Stack   []Frame  `json:"stack,omitempty"`
+	Null    []string `json:"null,omitempty"`    // after SIGSEGV: variables of a pointer's size that hold 0
+	Unknown string   `json:"unknown,omitempty"` // why no more is known
+	Advice  string   `json:"advice,omitempty"`
 }
 
 // A Frame is a place in a program.
@@ -170,7 +171,8 @@ func frame(modules []*module, addr uint64) Frame {
 
 // starters are the functions of C libraries that call main or a thread's function: what lies deeper in the stack is of
 // no interest.
-var starters = []string{"__libc_start_call_main", "__libc_start_main_impl", "__libc_start_main", "_start", "start_thread", "libc_start_main_stage2"}
+var starters = []string{"__libc_start_call_main", "__libc_start_main_impl", "__libc_start_main", "_start",
+	"start_thread", "libc_start_main_stage2"}
 
 // stack lists what looks like return addresses into the program itself: the link register, and words of the stack that
 // point into its code but not to the start of a function. Without an unwinder that is what can be said; old addresses
@@ -193,7 +195,9 @@ func stack(c *core, modules []*module, at Frame) []Frame {
 			done = true
 			return
 		}
-		if f.Function == "" || f.Offset == 0 || f.Function == at.Function || slices.ContainsFunc(out, func(o Frame) bool { return o.Function == f.Function && o.Line == f.Line }) {
+		if f.Function == "" || f.Offset == 0 || f.Function == at.Function || slices.ContainsFunc(out, func(o Frame) bool {
+			return o.Function == f.Function && o.Line == f.Line
+		}) {
 			return
 		}
 		f.Offset++
@@ -265,13 +269,15 @@ func advice(s Subject, c Crash, modules []*module) string {
 	case c.Trap:
 		return ""
 	case s.Signal == syscall.SIGILL && s.Emulated:
-		text := fmt.Sprintf("The emulated CPU (-cpu %s) has what %s promises and no more (xbuild flags -p %s: %s).", s.Baseline.QEMUCPU(), p, p, strings.Join(s.Baseline.CFlags(), " "))
+		text := fmt.Sprintf("The emulated CPU (-cpu %s) has what %s promises and no more (xbuild flags -p %s: %s).",
+			s.Baseline.QEMUCPU(), p, p, strings.Join(s.Baseline.CFlags(), " "))
 		if own {
 			return text + fmt.Sprintf("\nIf every machine that the program is for has the instruction, %s;\nif not, %s was compiled or written beyond it: build it without an -march, -mcpu, -m… or target attribute of its own.", promise(s, c), where)
 		}
 		return text + fmt.Sprintf("\n%s is a library's: it needs another build of %s, or the platform's cpu or features in xbuild.toml where every machine has the instruction.", where, filepath.Base(c.At.Module))
 	case s.Signal == syscall.SIGILL:
-		text := fmt.Sprintf("The CPU that it ran on has not the instruction. %s promises %s.", p, strings.Join(s.Baseline.CFlags(), " "))
+		text := fmt.Sprintf("The CPU that it ran on has not the instruction. %s promises %s.", p,
+			strings.Join(s.Baseline.CFlags(), " "))
 		if c.Feature != "" {
 			text += fmt.Sprintf("\nFor machines like that one %s has to be built without an -march, -mcpu, -m… or target attribute of its own.", where)
 		}
@@ -303,7 +309,9 @@ func promise(s Subject, c Crash) string {
 				continue
 			}
 			has := b.Features()
-			if slices.Contains(has, c.Feature) && !slices.ContainsFunc(s.Baseline.Features(), func(f string) bool { return !slices.Contains(has, f) }) {
+			if slices.Contains(has, c.Feature) && !slices.ContainsFunc(s.Baseline.Features(), func(f string) bool {
+				return !slices.Contains(has, f)
+			}) {
 				variant = ", or build for " + q.Name
 				break
 			}

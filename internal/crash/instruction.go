@@ -89,15 +89,17 @@ type pattern struct{ mask, value uint32 }
 // traps are what compilers write for __builtin_trap and unreachable code, and a machine's breakpoint: seen in what
 // clang 19 makes.
 var traps = map[elf.Machine][]pattern{
-	elf.EM_AARCH64:   {{0xffe0001f, 0xd4200000}, {0xffff0000, 0}},                              // brk, udf
-	elf.EM_ARM:       {{0xfff000f0, 0xe7f000f0}, {0xffffffff, 0xe7ffdefe}},                     // udf, Linux' breakpoint
-	elf.EM_PPC64:     {{0xffffffff, 0x7fe00008}},                                               // trap
-	elf.EM_RISCV:     {{0xffffffff, 0xc0001073}, {0xffffffff, 0x00100073}},                     // unimp, ebreak
-	elf.EM_MIPS:      {{0xfc00003f, 0x0000000d}, {0xffff003f, 0x00000034}},                     // break, teq $zero,$zero
-	elf.EM_LOONGARCH: {{0xffff8000, 0x002a0000}, {0xffffffff, 0x38600400}},                     // break, amswap.w $zero,$ra,$zero
-	elf.EM_S390:      {{0xffffffff, 0xa7f40001}},                                               // j .+2
-	elf.EM_386:       {{0xffff, 0x0b0f}, {0xff, 0xcc}, {0xffff, 0xb90f}, {0xffffff, 0xb90f67}}, // ud2, int3, ud1 of a sanitizer
-	elf.EM_X86_64:    {{0xffff, 0x0b0f}, {0xff, 0xcc}, {0xffff, 0xb90f}, {0xffffff, 0xb90f67}},
+	elf.EM_AARCH64: {{0xffe0001f, 0xd4200000}, {0xffff0000, 0}},          // brk, udf
+	elf.EM_ARM:     {{0xfff000f0, 0xe7f000f0}, {0xffffffff, 0xe7ffdefe}}, // udf, Linux' breakpoint
+	elf.EM_PPC64:   {{0xffffffff, 0x7fe00008}},                           // trap
+	elf.EM_RISCV:   {{0xffffffff, 0xc0001073}, {0xffffffff, 0x00100073}}, // unimp, ebreak
+	elf.EM_MIPS:    {{0xfc00003f, 0x0000000d}, {0xffff003f, 0x00000034}}, // break, teq $zero,$zero
+	// break, amswap.w $zero,$ra,$zero
+	elf.EM_LOONGARCH: {{0xffff8000, 0x002a0000}, {0xffffffff, 0x38600400}},
+	elf.EM_S390:      {{0xffffffff, 0xa7f40001}}, // j .+2
+	// ud2, int3, ud1 of a sanitizer
+	elf.EM_386:    {{0xffff, 0x0b0f}, {0xff, 0xcc}, {0xffff, 0xb90f}, {0xffffff, 0xb90f67}},
+	elf.EM_X86_64: {{0xffff, 0x0b0f}, {0xff, 0xcc}, {0xffff, 0xb90f}, {0xffffff, 0xb90f67}},
 }
 
 // trap2 are those of two bytes: Thumb's udf, RISC-V's c.unimp and c.ebreak.

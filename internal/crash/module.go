@@ -85,7 +85,8 @@ func (c *core) linkMap() []mapped {
 		switch tag {
 		case uint64(elf.DT_DEBUG):
 			debug = value
-		case dtMIPSRldMapRel: // MIPS has its dynamic section in memory that is not written: a word at this distance points to r_debug
+		case dtMIPSRldMapRel:
+			// MIPS has its dynamic section in memory that is not written: a word at this distance points to r_debug
 			debug, _ = c.readWord(dyn + value)
 		}
 		dyn += 2 * w
@@ -299,7 +300,8 @@ func debugInfo(e *object.ELFFile) *dwarf.Data {
 			str = append(str, make([]byte, behind-len(str))...)
 		}
 	}
-	d, err := dwarf.New(section(".debug_abbrev"), nil, nil, section(".debug_info"), section(".debug_line"), nil, section(".debug_ranges"), str)
+	d, err := dwarf.New(section(".debug_abbrev"), nil, nil, section(".debug_info"), section(".debug_line"), nil,
+		section(".debug_ranges"), str)
 	if err != nil {
 		return nil
 	}

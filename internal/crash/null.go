@@ -26,7 +26,8 @@ func nullVariables(c *core, m *module, libraries []*module) []string {
 	}
 	var out []string
 	for _, s := range m.symbols(elf.SHT_SYMTAB) {
-		pointer := elf.ST_TYPE(s.Info) == elf.STT_OBJECT && elf.ST_BIND(s.Info) == elf.STB_GLOBAL && s.Size == uint64(c.word())
+		pointer := elf.ST_TYPE(s.Info) == elf.STT_OBJECT && elf.ST_BIND(s.Info) == elf.STB_GLOBAL &&
+			s.Size == uint64(c.word())
 		if !pointer || strings.HasPrefix(s.Name, "_") || theirs[s.Name] || !m.writable(s.Value) {
 			continue
 		}
@@ -58,6 +59,7 @@ func constAdvice(names []string) string {
 			text += fmt.Sprintf(" and %d more", more)
 		}
 	}
-	return "If it went through a null pointer: " + text + " " + is + ".\nOne that is declared T *const, and set through a cast, stays so: clang drops a store to what is declared const, and GCC keeps it." +
+	return "If it went through a null pointer: " + text + " " + is +
+		".\nOne that is declared T *const, and set through a cast, stays so: clang drops a store to what is declared const, and GCC keeps it." +
 		"\nTake the const from its declaration, or compile the file that sets it with -O0 (docs/trouble.md, \"A pointer that is declared const is null\")."
 }

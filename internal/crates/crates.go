@@ -170,7 +170,9 @@ func Root(dir string) (string, error) {
 			return "", err
 		}
 		rel = filepath.ToSlash(rel)
-		if slices.ContainsFunc(w.Workspace.Exclude, func(e string) bool { return rel == e || strings.HasPrefix(rel, e+"/") }) {
+		if slices.ContainsFunc(w.Workspace.Exclude, func(e string) bool {
+			return rel == e || strings.HasPrefix(rel, e+"/")
+		}) {
 			return dir, nil
 		}
 		return up, nil

@@ -149,7 +149,8 @@ func indexPath(name string) string {
 // Least returns the latest rust-version of crates, and those of which it is not known with the reason. What cargo has
 // unpacked, or a vendored directory has, is read there; else get is asked for the crate's file of the registry's index.
 // get is called several times at once.
-func (s Sources) Least(ctx context.Context, crates []Crate, get func(ctx context.Context, url string) ([]byte, error)) (least Want, unknown map[Crate]error, err error) {
+func (s Sources) Least(ctx context.Context, crates []Crate,
+	get func(ctx context.Context, url string) ([]byte, error)) (least Want, unknown map[Crate]error, err error) {
 	var mu sync.Mutex
 	unknown = map[Crate]error{}
 	g, gctx := errgroup.WithContext(ctx)
@@ -178,7 +179,8 @@ func (s Sources) Least(ctx context.Context, crates []Crate, get func(ctx context
 }
 
 // rustVersion is what one crate says, empty where it says nothing.
-func (s Sources) rustVersion(ctx context.Context, c Crate, get func(ctx context.Context, url string) ([]byte, error)) (string, error) {
+func (s Sources) rustVersion(ctx context.Context, c Crate,
+	get func(ctx context.Context, url string) ([]byte, error)) (string, error) {
 	directory, index := s.of(c)
 	var places []string
 	switch {

@@ -82,5 +82,6 @@ func LookPath(name, path string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("program %q is neither in xbuild's toolchains for this target nor among the host's that it sees", name)
+	return "", fmt.Errorf("program %q is neither in xbuild's toolchains for this target nor among the host's that it sees",
+		name)
 }

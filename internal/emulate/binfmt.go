@@ -154,7 +154,8 @@ func parseRegistration(name string, data []byte) (Registration, error) {
 // handles reports whether an entry takes the platform's programs.
 func (r Registration) handles(p platform.Platform) bool {
 	head, _ := magic(p)
-	if r.magic == nil || r.offset < 0 || r.offset+len(r.magic) > len(head) { // by file name extension, or by more than machine and kind
+	if r.magic == nil || r.offset < 0 || r.offset+len(r.magic) > len(head) {
+		// by file name extension, or by more than machine and kind
 		return false
 	}
 	for i, b := range r.magic {
@@ -267,7 +268,8 @@ func (b Binfmt) Enabled() (bool, error) {
 // one.
 func (b Binfmt) Install(e Emulator, dir string) (changed bool, err error) {
 	if e.Native {
-		return false, fmt.Errorf("the kernel runs programs of %s itself: an emulator would take them away from it", e.Platforms[0])
+		return false, fmt.Errorf("the kernel runs programs of %s itself: an emulator would take them away from it",
+			e.Platforms[0])
 	}
 	file, err := filepath.EvalSymlinks(filepath.Join(dir, e.QEMU))
 	if err != nil {
@@ -312,7 +314,8 @@ func (b Binfmt) Install(e Emulator, dir string) (changed bool, err error) {
 }
 
 func (r Registration) same(o Registration) bool {
-	return r.Enabled == o.Enabled && r.Interpreter == o.Interpreter && r.Flags == o.Flags && r.offset == o.offset && bytes.Equal(r.magic, o.magic) && bytes.Equal(r.mask, o.mask)
+	return r.Enabled == o.Enabled && r.Interpreter == o.Interpreter && r.Flags == o.Flags && r.offset == o.offset &&
+		bytes.Equal(r.magic, o.magic) && bytes.Equal(r.mask, o.mask)
 }
 
 // roots sees that nobody but root can change a program that every user's programs, root's among them, will be started

@@ -43,7 +43,9 @@ func Open(path string) (Program, error) {
 // (dist/linux/arm/v6/hello), where its header allows that. Otherwise it is the one that the header names, without
 // variants: 32-bit ARM counts as v7 unless its loader or its flags are of the soft-float ABI.
 func (p Program) Platform() (platform.Platform, error) {
-	folder, ok := Folder(p.Path, func(c platform.Platform) bool { return p.For(c) && (p.Interp == "" || p.Interp == c.Interp) })
+	folder, ok := Folder(p.Path, func(c platform.Platform) bool {
+		return p.For(c) && (p.Interp == "" || p.Interp == c.Interp)
+	})
 	if ok {
 		return folder, nil
 	}
@@ -81,7 +83,8 @@ func Native(host, p platform.Platform) bool {
 	case "linux/amd64/v3":
 		return v3()
 	case "linux/amd64/v4":
-		return v3() && cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512CD && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL
+		return v3() && cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512CD && cpu.X86.HasAVX512DQ &&
+			cpu.X86.HasAVX512VL
 	}
 	return p.Name == p.Base().Name
 }
@@ -105,9 +108,11 @@ func (p Program) libraries(pl platform.Platform) []string {
 	if err != nil || at < 0 {
 		return out
 	}
-	for _, dir := range []string{filepath.Join("lib", pl.Multiarch), filepath.Join("usr/lib", pl.Multiarch), "lib", "usr/lib", "usr/local/lib"} {
+	for _, dir := range []string{filepath.Join("lib", pl.Multiarch), filepath.Join("usr/lib", pl.Multiarch), "lib",
+		"usr/lib", "usr/local/lib"} {
 		dir = filepath.Join(path[:at], pl.Name, dir)
-		if found, _ := filepath.Glob(filepath.Join(dir, "*.so*")); len(found) > 0 && !strings.ContainsAny(dir, ":,") { // what the loader and QEMU split at
+		if found, _ := filepath.Glob(filepath.Join(dir, "*.so*")); len(found) > 0 && !strings.ContainsAny(dir, ":,") {
+			// what the loader and QEMU split at
 			out = append(out, dir)
 		}
 	}
@@ -121,7 +126,8 @@ func Direct(p Program, sysroot string, pl platform.Platform, args []string) []st
 	if p.Interp == "" || sysroot == "" {
 		return append([]string{p.Path}, args...)
 	}
-	libraries := strings.Join(append(p.libraries(pl), filepath.Join(sysroot, "usr/lib", pl.Multiarch), filepath.Join(sysroot, "usr/lib")), ":")
+	libraries := strings.Join(append(p.libraries(pl), filepath.Join(sysroot, "usr/lib", pl.Multiarch),
+		filepath.Join(sysroot, "usr/lib")), ":")
 	if own := os.Getenv("LD_LIBRARY_PATH"); own != "" {
 		libraries = own + ":" + libraries
 	}
@@ -154,7 +160,8 @@ func emulable(p platform.Platform, b platform.Baseline) error {
 
 // Emulated is the command of a program under QEMU. qemu is the directory of the emulators, sysroot may be empty for a
 // static program.
-func Emulated(p Program, qemu, sysroot string, pl platform.Platform, b platform.Baseline, args []string) ([]string, error) {
+func Emulated(p Program, qemu, sysroot string, pl platform.Platform, b platform.Baseline,
+	args []string) ([]string, error) {
 	if err := emulable(pl, b); err != nil {
 		return nil, err
 	}

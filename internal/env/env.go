@@ -143,7 +143,9 @@ func ForPages(p platform.Platform) Environment {
 // which the library does not read.
 func Bindgen(v compose.View, more ...string) string {
 	args := append([]string{"--target=" + v.Platform.LLVM, "--sysroot=" + v.Sysroot.Dir}, more...)
-	driver := slices.DeleteFunc(slices.Clone(v.Platform.Driver), func(f string) bool { return strings.HasPrefix(f, "-Wl,") })
+	driver := slices.DeleteFunc(slices.Clone(v.Platform.Driver), func(f string) bool {
+		return strings.HasPrefix(f, "-Wl,")
+	})
 	return strings.Join(slices.Concat(args, v.Sysroot.In(v.Sysroot.Dir), v.Flags, driver), " ")
 }
 
@@ -154,7 +156,8 @@ func ForBuild(host compose.View) Environment {
 	var e Environment
 	e.Set("CC_FOR_BUILD", host.CC())
 	e.Set("CXX_FOR_BUILD", host.CXX())
-	for _, tool := range []struct{ name, tool string }{{"CPP", "cpp"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"LD", "ld"}} {
+	for _, tool := range []struct{ name, tool string }{{"CPP", "cpp"}, {"AR", "ar"}, {"RANLIB", "ranlib"},
+		{"NM", "nm"}, {"LD", "ld"}} {
 		e.Set(tool.name+"_FOR_BUILD", host.Tool(tool.tool))
 	}
 	e.Set("BUILD_CC", host.CC())
@@ -265,7 +268,8 @@ func (e Environment) Format(format, prependPath string) (string, error) {
 
 func plain(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./:,+=@%", r))
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("_-./:,+=@%", r))
 	})
 }
 

@@ -10,7 +10,8 @@ func Plain(path string) bool { return Odd(path, "+~") == "" }
 func Odd(path, more string) string {
 	for _, r := range path {
 		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r >= 0x80, strings.ContainsRune("_.-/", r), strings.ContainsRune(more, r):
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r >= 0x80, strings.ContainsRune("_.-/", r),
+			strings.ContainsRune(more, r):
 		default:
 			return string(r)
 		}

@@ -93,7 +93,8 @@ func required(list string) []string {
 	var out []string
 	words := pcWord.Split(list, -1)
 	for i, w := range words {
-		if w == "" || strings.ContainsAny(w[:1], "<>=!") || i > 0 && words[i-1] != "" && strings.ContainsAny(words[i-1][:1], "<>=!") {
+		if w == "" || strings.ContainsAny(w[:1], "<>=!") ||
+			i > 0 && words[i-1] != "" && strings.ContainsAny(words[i-1][:1], "<>=!") {
 			continue
 		}
 		out = append(out, w)
@@ -162,7 +163,8 @@ func Privates(a *action.Action, log string) string {
 	all, _ := privateNeeds(a.Sysroot)
 	if log != "" {
 		missed := func(n privateNeed) bool {
-			return regexp.MustCompile(`unable to find library -l` + regexp.QuoteMeta(n.Name) + `\b|Package '?` + regexp.QuoteMeta(n.Name) + `'?,[^\n]*not found`).MatchString(log)
+			return regexp.MustCompile(`unable to find library -l` + regexp.QuoteMeta(n.Name) + `\b|Package '?` +
+				regexp.QuoteMeta(n.Name) + `'?,[^\n]*not found`).MatchString(log)
 		}
 		var by []string
 		for _, n := range all {

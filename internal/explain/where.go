@@ -15,8 +15,10 @@ import (
 
 // buildFiles are names of files that say how a project is built.
 var buildFiles = []string{
-	"*akefile*", "*.mk", "*.mak", "*.make", "*.am", "*.ac", "*.m4", "configure*", "Configure*", "config*.toml", "CMakeLists.txt", "*.cmake", "CMakePresets.json", "meson.build", "meson_options.txt", "meson.options",
-	"build.rs", "Cargo.toml", "*.gyp", "*.gypi", "package.json", "SConstruct", "SConscript", "*.pro", "*.pri", "*.in", "*.sh", "*.py", "*.pl", "*.go", "BUILD*", "*.bzl", "wscript", "auto*", "xbuild.toml",
+	"*akefile*", "*.mk", "*.mak", "*.make", "*.am", "*.ac", "*.m4", "configure*", "Configure*", "config*.toml",
+	"CMakeLists.txt", "*.cmake", "CMakePresets.json", "meson.build", "meson_options.txt", "meson.options",
+	"build.rs", "Cargo.toml", "*.gyp", "*.gypi", "package.json", "SConstruct", "SConscript", "*.pro", "*.pri", "*.in",
+	"*.sh", "*.py", "*.pl", "*.go", "BUILD*", "*.bzl", "wscript", "auto*", "xbuild.toml",
 }
 
 // Bounds of a search for a few words in a project: a hint may take a moment, and no more.
@@ -38,16 +40,18 @@ func placesOf(re *regexp.Regexp, dir string) []string {
 			return nil // what cannot be read has no place
 		}
 		if d.IsDir() {
-			if _, err := os.Stat(filepath.Join(file, "CACHEDIR.TAG")); err == nil || slices.Contains([]string{".git", ".hg", ".svn", "node_modules"}, d.Name()) {
+			if _, err := os.Stat(filepath.Join(file, "CACHEDIR.TAG")); err == nil ||
+				slices.Contains([]string{".git", ".hg", ".svn", "node_modules"}, d.Name()) {
 				return fs.SkipDir
 			}
 			return nil
 		}
 		info, err := d.Info()
-		if err != nil || !info.Mode().IsRegular() || info.Size() > maxBuildFile || !slices.ContainsFunc(buildFiles, func(glob string) bool {
-			ok, _ := path.Match(glob, d.Name())
-			return ok
-		}) {
+		if err != nil || !info.Mode().IsRegular() || info.Size() > maxBuildFile ||
+			!slices.ContainsFunc(buildFiles, func(glob string) bool {
+				ok, _ := path.Match(glob, d.Name())
+				return ok
+			}) {
 			return nil
 		}
 		text, err := os.ReadFile(file)

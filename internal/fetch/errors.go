@@ -94,13 +94,16 @@ func (e *Error) Hint() string {
 	}
 	switch {
 	case wrong > 0:
-		return "a mirror serves another file than the one that is locked; nothing of it was kept. Name another mirror (" + e.mirror() + ")"
+		return "a mirror serves another file than the one that is locked; nothing of it was kept. Name another mirror (" +
+			e.mirror() + ")"
 	case gone == len(e.Attempts):
-		return `the mirrors do not have this file, perhaps no longer: run "xbuild lock --update", or name another mirror (` + e.mirror() + `)`
+		return `the mirrors do not have this file, perhaps no longer: run "xbuild lock --update", or name another mirror (` +
+			e.mirror() + `)`
 	case gone > 0:
 		return `a mirror does not have this file, perhaps no longer, and others do not answer: run "xbuild lock --update", name another mirror (` + e.mirror() + `), or check the network`
 	default:
-		return "check the network and HTTPS_PROXY, or name another mirror (" + e.mirror() + "); what was fetched is kept, so run the same command again"
+		return "check the network and HTTPS_PROXY, or name another mirror (" + e.mirror() +
+			"); what was fetched is kept, so run the same command again"
 	}
 }
 

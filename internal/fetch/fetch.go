@@ -57,7 +57,8 @@ type Options struct {
 	Retries  int           // further attempts after passing faults, for each URL; 0 is 4, negative none
 	Backoff  time.Duration // pause before the first of them, doubled each time; 0 is half a second
 	Stall    time.Duration // time without a byte after which a connection is given up; 0 is 30 seconds
-	Slow     time.Duration // time of less than 10 kB/s after which the next mirror is asked, where there is one; 0 is a minute
+	// time of less than 10 kB/s after which the next mirror is asked, where there is one; 0 is a minute
+	Slow     time.Duration
 	Patience time.Duration // the longest that a server can make one wait (Retry-After); 0 is a minute
 	Notice   func(string)  // hears of slow and busy servers; nil: nobody
 	// Authorization, where it is set, says what header of that name a URL is asked with; "" for none.
@@ -159,7 +160,8 @@ func missing(st *store.Store, items []Item) ([]Item, error) {
 // InRelease, from the first URL that has it. More than max bytes are an error.
 // errors.Is(err, ErrNotFound) says that some mirror answered that it does not
 // exist.
-func (o Options) Bytes(ctx context.Context, st *store.Store, urls []string, max int64) (data []byte, usedURL string, err error) {
+func (o Options) Bytes(ctx context.Context, st *store.Store, urls []string,
+	max int64) (data []byte, usedURL string, err error) {
 	if len(urls) == 0 {
 		return nil, "", errors.New("there is no URL to fetch from")
 	}
@@ -170,7 +172,8 @@ func (o Options) Bytes(ctx context.Context, st *store.Store, urls []string, max 
 
 // Checked fetches a file of which no SHA-256 is known: check says whether it is the right one, by another checksum.
 // What passes comes into the store; its SHA-256 and size come back.
-func Checked(ctx context.Context, st *store.Store, name string, urls []string, max int64, check func(file string) error, opt Options) (sum string, bytes int64, err error) {
+func Checked(ctx context.Context, st *store.Store, name string, urls []string, max int64, check func(file string) error,
+	opt Options) (sum string, bytes int64, err error) {
 	if opt.Offline {
 		return "", 0, &OfflineError{[]Item{{Name: name}}, opt.Command}
 	}
@@ -264,8 +267,9 @@ func newFetcher(opt Options) *fetcher {
 	return &fetcher{
 		opt: opt,
 		base: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: min(opt.Stall, 15*time.Second), KeepAlive: 30 * time.Second}).DialContext,
+			Proxy: http.ProxyFromEnvironment,
+			DialContext: (&net.Dialer{Timeout: min(opt.Stall, 15*time.Second),
+				KeepAlive: 30 * time.Second}).DialContext,
 			TLSHandshakeTimeout:   opt.Stall,
 			ForceAttemptHTTP2:     true,
 			MaxIdleConnsPerHost:   opt.Jobs,
@@ -358,7 +362,8 @@ func (f *fetcher) download(ctx context.Context, u, dst string, t *transfer) erro
 		switch {
 		case Local(err):
 			return err
-		case had > 0 && (errors.Is(err, errNoRange) || errors.As(err, &status) && status.Code == http.StatusRequestedRangeNotSatisfiable):
+		case had > 0 && (errors.Is(err, errNoRange) ||
+			errors.As(err, &status) && status.Code == http.StatusRequestedRangeNotSatisfiable):
 			// The server cannot resume: from the start, at once.
 			if err := os.Remove(dst); err != nil {
 				return err
@@ -403,7 +408,8 @@ func (f *fetcher) download(ctx context.Context, u, dst string, t *transfer) erro
 // Local faults are those of this machine: no mirror helps.
 func Local(err error) bool {
 	var full *store.FullError
-	return errors.As(err, &full) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
+	return errors.As(err, &full) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) ||
+		errors.Is(err, syscall.EROFS)
 }
 
 // unreachable hosts are not worth many attempts.
@@ -420,7 +426,8 @@ func passing(err error) bool {
 		return status.Code >= 500 || status.Code == http.StatusRequestTimeout || status.Code == http.StatusTooManyRequests
 	}
 	var timeout net.Error
-	return errors.Is(err, errStalled) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrShortWrite) ||
+	return errors.Is(err, errStalled) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrShortWrite) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, errBody) ||
 		errors.As(err, &timeout) && timeout.Timeout()
 }

@@ -125,7 +125,8 @@ func (b *batch) end(err error) {
 	}
 	took := time.Since(b.start)
 	n := b.got.Load()
-	fmt.Fprintf(b.p.w, "fetched %s, %s in %.1f s (%.1f MB/s)\n", count(b.files), megabytes(n), took.Seconds(), float64(n)/1e6/max(took.Seconds(), 0.001))
+	fmt.Fprintf(b.p.w, "fetched %s, %s in %.1f s (%.1f MB/s)\n", count(b.files), megabytes(n), took.Seconds(),
+		float64(n)/1e6/max(took.Seconds(), 0.001))
 }
 
 // A track is the progress of one item; nil is silent. One goroutine uses it.

@@ -78,7 +78,8 @@ func Work() (code int, ok bool) {
 		return 0, false
 	}
 	signals := make(chan os.Signal, 16)
-	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGCONT} {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT,
+		syscall.SIGTSTP, syscall.SIGCONT} {
 		if !signal.Ignored(s) { // nohup(1)
 			signal.Notify(signals, s)
 		}

@@ -76,8 +76,8 @@ type Host struct {
 	listed func() map[string]string // the programs that are on the list, by name: the first file on PATH
 }
 
-// On returns the host with a PATH, whose directories are read once, when somebody asks. A file in them is looked at when
-// somebody asks for its name: there are thousands, and a build sees few.
+// On returns the host with a PATH, whose directories are read once, when somebody asks. A file in them is looked at
+// when somebody asks for its name: there are thousands, and a build sees few.
 func On(path string) Host {
 	f := &files{named: sync.OnceValue(func() map[string][]string { return read(path) }), known: map[string]string{}}
 	return Host{Path: path, files: f, listed: sync.OnceValue(func() map[string]string {

@@ -53,7 +53,8 @@ func (e elfFile) attributes(r *Report) error {
 			}
 			// MIPS ABI flags (binutils, elf/mips.h): fp_abi is the eighth byte.
 			if len(data) >= 8 {
-				r.FloatABI = map[byte]string{1: "double", 2: "single", 3: "soft", 4: "64 (old)", 5: "xx", 6: "64", 7: "64a"}[data[7]]
+				r.FloatABI = map[byte]string{1: "double", 2: "single", 3: "soft", 4: "64 (old)", 5: "xx",
+					6: "64", 7: "64a"}[data[7]]
 			}
 		}
 	}
@@ -69,7 +70,8 @@ type attribute struct {
 
 // parseAttributes reads the attributes of the whole file (tag 1) of one vendor (Addenda to the Arm ABI, "Build
 // Attributes"; RISC-V uses the same form).
-func parseAttributes(data []byte, vendor string, order binary.ByteOrder, isText func(tag uint64) bool) (map[uint64]attribute, error) {
+func parseAttributes(data []byte, vendor string, order binary.ByteOrder,
+	isText func(tag uint64) bool) (map[uint64]attribute, error) {
 	out := map[uint64]attribute{}
 	if len(data) == 0 {
 		return out, nil
@@ -150,8 +152,11 @@ func armText(tag uint64) bool { return tag == 4 || tag == 5 || tag > 32 && tag%2
 
 // Values of Arm's attributes by number (Addenda to the Arm ABI, "Build Attributes").
 var (
-	armArch    = map[uint64]string{0: "pre-v4", 1: "v4", 2: "v4T", 3: "v5T", 4: "v5TE", 5: "v5TEJ", 6: "v6", 7: "v6KZ", 8: "v6T2", 9: "v6K", 10: "v7", 11: "v6-M", 12: "v6S-M", 13: "v7E-M", 14: "v8-A", 15: "v8-R", 16: "v8-M.base", 17: "v8-M.main", 21: "v8.1-M.main", 22: "v9-A"}
-	armFP      = map[uint64]string{1: "VFPv1", 2: "VFPv2", 3: "VFPv3", 4: "VFPv3-D16", 5: "VFPv4", 6: "VFPv4-D16", 7: "FP-ARMv8", 8: "FP-ARMv8-D16"}
+	armArch = map[uint64]string{0: "pre-v4", 1: "v4", 2: "v4T", 3: "v5T", 4: "v5TE", 5: "v5TEJ", 6: "v6", 7: "v6KZ",
+		8: "v6T2", 9: "v6K", 10: "v7", 11: "v6-M", 12: "v6S-M", 13: "v7E-M", 14: "v8-A", 15: "v8-R", 16: "v8-M.base",
+		17: "v8-M.main", 21: "v8.1-M.main", 22: "v9-A"}
+	armFP = map[uint64]string{1: "VFPv1", 2: "VFPv2", 3: "VFPv3", 4: "VFPv3-D16", 5: "VFPv4", 6: "VFPv4-D16",
+		7: "FP-ARMv8", 8: "FP-ARMv8-D16"}
 	armSIMD    = map[uint64]string{1: "NEON", 2: "NEON-FMA", 3: "NEON-ARMv8", 4: "NEON-ARMv8.1"}
 	armThumb   = map[uint64]string{1: "Thumb", 2: "Thumb-2", 3: "Thumb"}
 	armVFPArgs = map[uint64]string{1: "hard"} // 0 is soft, and what assembly says that passes no such argument

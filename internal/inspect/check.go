@@ -29,7 +29,8 @@ type Limits struct {
 	Glibc   string   // the newest glibc that may be needed; "" for any
 	Sysroot string   // directory of the platform's libraries; "" where none is known
 	Beside  []string // names of files that are shipped with it
-	Data    bool     // programs of Windows and macOS may be there, as data: no compiler on a Linux host makes them by mistake
+	// programs of Windows and macOS may be there, as data: no compiler on a Linux host makes them by mistake
+	Data bool
 }
 
 // Check holds a report against a platform. The checks are independent of each other, but a file for another machine
@@ -93,14 +94,18 @@ func machine(r *Report, p platform.Platform, l Limits) []Fault {
 	}
 	class, data := classes[r.Bits], datas[r.Endian]
 	if r.Machine != p.Machine.String() || class != p.Class || data != p.Data {
-		return r.fault("is for %s %v %v, not for %s (%v %v %v): %s", r.Machine, class, data, p.Name, p.Machine, p.Class, p.Data, otherCompiler)
+		return r.fault("is for %s %v %v, not for %s (%v %v %v): %s", r.Machine, class, data, p.Name, p.Machine, p.Class,
+			p.Data, otherCompiler)
 	}
 	// An object that depends on no variant of the ABI may say none.
-	if got := r.Flags & p.ELFMask; got != p.ELFFlags && !(r.Kind == Relocatable && got == 0 && r.ABI == "" && r.FloatABI == "") {
-		return r.fault("is of another ABI than %s: its e_flags are %#x (%s), and of those %#x have to be %#x: %s", p.Name, r.Flags, abi(r), p.ELFMask, p.ELFFlags, otherCompiler)
+	if got := r.Flags & p.ELFMask; got != p.ELFFlags &&
+		!(r.Kind == Relocatable && got == 0 && r.ABI == "" && r.FloatABI == "") {
+		return r.fault("is of another ABI than %s: its e_flags are %#x (%s), and of those %#x have to be %#x: %s", p.Name,
+			r.Flags, abi(r), p.ELFMask, p.ELFFlags, otherCompiler)
 	}
 	// Code of both kinds runs, but the two cannot call each other, and the loader loads no library of the other kind.
-	if p.Float != "" && (r.FloatABI == "hard" || r.FloatABI == "soft") && r.FloatABI != p.Float && r.Link != Static && r.Link != StaticPIE {
+	if p.Float != "" && (r.FloatABI == "hard" || r.FloatABI == "soft") && r.FloatABI != p.Float && r.Link != Static &&
+		r.Link != StaticPIE {
 		return r.fault("passes floating-point arguments by the %s-float ABI, and the libraries of %s by the %s-float one: remove -mfloat-abi from the flags, or %s", r.FloatABI, p.Name, p.Float, otherCompiler)
 	}
 	return systems(r, p)
@@ -153,7 +158,9 @@ func loader(r *Report, p platform.Platform, l Limits) []Fault {
 		return nil
 	}
 	// A library asks for no loader, but for a libc: one that was linked against musl crashes in a process of glibc.
-	if r.Interp == "" && r.Libc == "musl" && p.Interp != "" && !slices.ContainsFunc(r.Needed, func(name string) bool { return strings.HasPrefix(name, "libc.") && l.find(name, p, nil) != "" }) {
+	if r.Interp == "" && r.Libc == "musl" && p.Interp != "" && !slices.ContainsFunc(r.Needed, func(name string) bool {
+		return strings.HasPrefix(name, "libc.") && l.find(name, p, nil) != ""
+	}) {
 		return r.fault("is linked against musl, and the C library of %s is glibc: link it with $CC", p.Name)
 	}
 	if r.Interp == "" {
@@ -199,7 +206,8 @@ func pageSize(r *Report, p platform.Platform, l Limits) []Fault {
 	smaller := ""
 	for _, size := range p.Pages {
 		if uint64(size) <= r.Pages {
-			smaller = fmt.Sprintf("; where it is to run on kernels with pages of %d KB alone, write page = %d in [platform.%q]", size>>10, size>>10, p.Name)
+			smaller = fmt.Sprintf("; where it is to run on kernels with pages of %d KB alone, write page = %d in [platform.%q]",
+				size>>10, size>>10, p.Name)
 		}
 	}
 	return r.fault("has segments aligned to %d bytes, and kernels for %s have pages of up to %d, on which it does not start: the build tells the linker so (-z max-page-size, -n, -N), or took another linker; $CC does right by itself, and -Wl,-z,max-page-size=%d says it again%s",
@@ -231,7 +239,8 @@ func scratch(r *Report, p platform.Platform, l Limits) []Fault {
 	if n := len(r.Needed); n > 0 {
 		libs = " and " + strings.Join(r.Needed, ", ")
 	}
-	return []Fault{{File: r.Path, Remark: !l.Scratch, Text: fmt.Sprintf("needs %s%s, which an image FROM scratch lacks: set static = true, or take a base image that has them", r.Interp, libs)}}
+	return []Fault{{File: r.Path, Remark: !l.Scratch,
+		Text: fmt.Sprintf("needs %s%s, which an image FROM scratch lacks: set static = true, or take a base image that has them", r.Interp, libs)}}
 }
 
 // Errors are the faults that are no remarks.

@@ -16,7 +16,8 @@ import (
 // panic messages when everything else was stripped.
 func (e elfFile) compilers(r *Report) error {
 	add := func(name string) {
-		if name = strings.TrimSpace(name); name != "" && len(name) < 256 && len(r.Compilers) < 64 && !slices.Contains(r.Compilers, name) {
+		if name = strings.TrimSpace(name); name != "" && len(name) < 256 && len(r.Compilers) < 64 &&
+			!slices.Contains(r.Compilers, name) {
 			r.Compilers = append(r.Compilers, name)
 		}
 	}

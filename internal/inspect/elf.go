@@ -23,7 +23,8 @@ func readELF(s *object.Source, r *Report) error {
 	if err := e.ReadSections(); err != nil {
 		return err
 	}
-	r.Format, r.Machine, r.Flags, r.OSABI = ELF, e.Machine.String(), e.Flags, strings.TrimPrefix(e.OSABI.String(), "ELFOSABI_")
+	r.Format, r.Machine, r.Flags, r.OSABI = ELF, e.Machine.String(), e.Flags,
+		strings.TrimPrefix(e.OSABI.String(), "ELFOSABI_")
 	r.Bits, r.Endian = 32, "little"
 	if e.Wide() {
 		r.Bits = 64
@@ -50,7 +51,8 @@ func readELF(s *object.Source, r *Report) error {
 			loads++
 		}
 		if p := &e.Progs[i]; p.Type == elf.PT_LOAD && (p.Off > uint64(e.Size) || p.Filesz > uint64(e.Size)-p.Off) {
-			return object.Damaged("segment %d lies outside of the file (%d bytes at %d of %d): it is cut short", i, p.Filesz, p.Off, e.Size)
+			return object.Damaged("segment %d lies outside of the file (%d bytes at %d of %d): it is cut short", i,
+				p.Filesz, p.Off, e.Size)
 		}
 	}
 	if loads > mostLoads && e.Type != elf.ET_CORE {
@@ -86,7 +88,10 @@ func readELF(s *object.Source, r *Report) error {
 			r.Debug = true
 		}
 	}
-	r.Stripped = r.Kind != Relocatable && r.Kind != DebugOnly && !slices.ContainsFunc(e.Sections, func(s elf.SectionHeader) bool { return s.Type == elf.SHT_SYMTAB })
+	r.Stripped = r.Kind != Relocatable && r.Kind != DebugOnly &&
+		!slices.ContainsFunc(e.Sections, func(s elf.SectionHeader) bool {
+			return s.Type == elf.SHT_SYMTAB
+		})
 	n, err := e.readNotes()
 	if err != nil {
 		return err
@@ -161,7 +166,8 @@ func (e elfFile) pages() uint64 {
 
 // identify says which system and platform it is for.
 func (e elfFile) identify(r *Report, n notes) {
-	osabi := map[elf.OSABI]string{elf.ELFOSABI_LINUX: "linux", elf.ELFOSABI_FREEBSD: "freebsd", elf.ELFOSABI_NETBSD: "netbsd", elf.ELFOSABI_OPENBSD: "openbsd", elf.ELFOSABI_SOLARIS: "solaris"}
+	osabi := map[elf.OSABI]string{elf.ELFOSABI_LINUX: "linux", elf.ELFOSABI_FREEBSD: "freebsd",
+		elf.ELFOSABI_NETBSD: "netbsd", elf.ELFOSABI_OPENBSD: "openbsd", elf.ELFOSABI_SOLARIS: "solaris"}
 	switch {
 	case osabi[e.OSABI] != "":
 		r.OS = osabi[e.OSABI]
@@ -192,7 +198,8 @@ func (e elfFile) identify(r *Report, n notes) {
 
 // loaders are the beginnings of a loader's path, by system.
 var loaders = []struct{ prefix, os string }{
-	{"/lib/ld", "linux"}, {"/lib32/ld", "linux"}, {"/lib64/ld", "linux"}, {"/libx32/ld", "linux"}, {"/libexec/ld-elf", "freebsd"}, {"/usr/libexec/ld.elf_so", "netbsd"}, {"/usr/libexec/ld.so", "openbsd"},
+	{"/lib/ld", "linux"}, {"/lib32/ld", "linux"}, {"/lib64/ld", "linux"}, {"/libx32/ld", "linux"},
+	{"/libexec/ld-elf", "freebsd"}, {"/usr/libexec/ld.elf_so", "netbsd"}, {"/usr/libexec/ld.so", "openbsd"},
 	{"/system/bin/linker", "android"}, {"/usr/lib/ld.so.1", "solaris"}, {"/usr/lib/amd64/ld.so.1", "solaris"},
 }
 

@@ -31,7 +31,8 @@ type Hardening struct {
 func (h *Hardening) rows() [][2]string {
 	var out [][2]string
 	for _, r := range [][2]string{
-		{"RELRO", h.RELRO}, {"BIND_NOW", h.BindNow}, {"NX", h.NX}, {"stack protector", h.StackProtector}, {"FORTIFY", h.Fortify}, {"IBT", h.IBT}, {"SHSTK", h.SHSTK}, {"BTI", h.BTI}, {"PAC", h.PAC},
+		{"RELRO", h.RELRO}, {"BIND_NOW", h.BindNow}, {"NX", h.NX}, {"stack protector", h.StackProtector},
+		{"FORTIFY", h.Fortify}, {"IBT", h.IBT}, {"SHSTK", h.SHSTK}, {"BTI", h.BTI}, {"PAC", h.PAC},
 		{"ASLR", h.ASLR}, {"high-entropy ASLR", h.HighEntropy}, {"control flow guard", h.CFG}, {"signature", h.Signature},
 	} {
 		if r[1] != "" {
@@ -55,7 +56,8 @@ func (h *Hardening) bySymbols(names func(func(string)) error) error {
 	err := names(func(name string) {
 		name = strings.TrimPrefix(name, "_") // Mach-O's
 		switch {
-		case name == "_stack_chk_fail", name == "__stack_chk_fail", name == "__stack_chk_fail_local", name == "_stack_chk_fail_local", name == "__stack_chk_guard", name == "_stack_chk_guard":
+		case name == "_stack_chk_fail", name == "__stack_chk_fail", name == "__stack_chk_fail_local",
+			name == "_stack_chk_fail_local", name == "__stack_chk_guard", name == "_stack_chk_guard":
 			protector = true
 		case strings.HasPrefix(name, "_") && strings.HasSuffix(name, "_chk") && !strings.Contains(name, "stack_chk"):
 			name = "_" + name

@@ -52,7 +52,9 @@ func (h Header) Platform() (platform.Platform, bool) {
 	if len(found) == 0 {
 		return platform.Platform{}, false
 	}
-	if i := slices.IndexFunc(found, func(c platform.Platform) bool { return h.Interp != "" && c.Interp == h.Interp }); i >= 0 {
+	if i := slices.IndexFunc(found, func(c platform.Platform) bool {
+		return h.Interp != "" && c.Interp == h.Interp
+	}); i >= 0 {
 		return found[i], true
 	}
 	if float := h.meaning().float; float != "" {

@@ -67,9 +67,10 @@ type Report struct {
 	ISA      string `json:"isa,omitempty"`      // what the build attributes say; nothing was disassembled
 	Platform string `json:"platform,omitempty"` // the platform that the header names, without variants
 
-	Link     string        `json:"link,omitempty"`
-	PIE      bool          `json:"pie"`
-	Pages    uint64        `json:"pages,omitempty"` // the largest page of memory, in bytes, that its segments are laid out for
+	Link string `json:"link,omitempty"`
+	PIE  bool   `json:"pie"`
+	// the largest page of memory, in bytes, that its segments are laid out for
+	Pages    uint64        `json:"pages,omitempty"`
 	Interp   string        `json:"interpreter,omitempty"`
 	Needed   []string      `json:"needed,omitempty"`
 	SOName   string        `json:"soname,omitempty"`
@@ -182,7 +183,8 @@ func readObject(s *object.Source, r *Report) error {
 		return readMachO(s, r)
 	case object.IsPE(s):
 		return readPE(s, r)
-	case len(head) == 4 && (string(head) == "BC\xc0\xde" || string(head) == "\xde\xc0\x17\x0b"): // LLVM's bitcode, and its wrapper
+	case len(head) == 4 && (string(head) == "BC\xc0\xde" || string(head) == "\xde\xc0\x17\x0b"):
+		// LLVM's bitcode, and its wrapper
 		r.Format, r.Kind = Bitcode, Relocatable
 		return nil
 	}
@@ -197,12 +199,14 @@ func (r *Report) summarize() {
 			continue
 		}
 		if first {
-			r.Machine, r.Arch, r.Bits, r.Endian, r.OS, r.ABI, r.FloatABI, r.Platform = m.Machine, m.Arch, m.Bits, m.Endian, m.OS, m.ABI, m.FloatABI, m.Platform
+			r.Machine, r.Arch, r.Bits, r.Endian, r.OS, r.ABI, r.FloatABI, r.Platform = m.Machine, m.Arch, m.Bits, m.Endian, m.OS,
+				m.ABI, m.FloatABI, m.Platform
 			first = false
 			continue
 		}
 		for _, f := range []struct{ all, own *string }{
-			{&r.Machine, &m.Machine}, {&r.Arch, &m.Arch}, {&r.Endian, &m.Endian}, {&r.OS, &m.OS}, {&r.ABI, &m.ABI}, {&r.FloatABI, &m.FloatABI}, {&r.Platform, &m.Platform},
+			{&r.Machine, &m.Machine}, {&r.Arch, &m.Arch}, {&r.Endian, &m.Endian}, {&r.OS, &m.OS}, {&r.ABI, &m.ABI},
+			{&r.FloatABI, &m.FloatABI}, {&r.Platform, &m.Platform},
 		} {
 			if *f.all != *f.own {
 				*f.all = ""

@@ -17,14 +17,16 @@ import (
 // AuditOptions are what a project says of the instructions of its binaries.
 type AuditOptions struct {
 	Dispatched []string // globs of functions that ask the processor themselves
-	Sysroot    string   // directory of the platform's libraries, whose archives tell where a function came from; "" where none is known
+	// directory of the platform's libraries, whose archives tell where a function came from; "" where none is known
+	Sysroot string
 }
 
 // Audit reads the machine code of the file of a report, and holds it against a baseline: r.Instructions says what it
 // found. Files that package isa does not read, of other formats and machines, have no Instructions afterwards.
 func (r *Report) Audit(path string, b platform.Baseline, o AuditOptions) error {
 	p := b.Platform()
-	if r.Kind == DebugOnly || r.Kind == Core || !slices.Contains([]string{ELF, PE, COFF, MachO, Fat, Ar}, r.Format) || r.Arch != "" && r.Arch != p.Arch {
+	if r.Kind == DebugOnly || r.Kind == Core || !slices.Contains([]string{ELF, PE, COFF, MachO, Fat, Ar}, r.Format) ||
+		r.Arch != "" && r.Arch != p.Arch {
 		return nil
 	}
 	// What another system's programs are made of does not run on the platform, whatever the instructions: a package for
@@ -81,7 +83,8 @@ func archiveMembers(sysroot string) map[string]string {
 
 // Defines is the path of a library of a sysroot that defines a function, or "" where none does.
 func Defines(sysroot, function string) string {
-	for _, glob := range []string{"usr/lib/*/lib*.so*", "usr/lib/lib*.so*", "lib/*/lib*.so*", "usr/lib/*/lib*.a", "usr/lib/lib*.a"} {
+	for _, glob := range []string{"usr/lib/*/lib*.so*", "usr/lib/lib*.so*", "lib/*/lib*.so*", "usr/lib/*/lib*.a",
+		"usr/lib/lib*.a"} {
 		files, _ := filepath.Glob(filepath.Join(sysroot, glob)) // the pattern is well-formed
 		for _, file := range files {
 			if defines(file, function) {
@@ -150,10 +153,12 @@ func (r *Report) instructions() []string {
 		out = append(out, count(functions(i.Unconditional), "beyond the baseline run unasked")+": "+features(i.Unconditional))
 	}
 	if len(i.Dispatched) > 0 {
-		out = append(out, count(functions(i.Dispatched), "where the program asks the machine first")+": "+features(i.Dispatched))
+		out = append(out, count(functions(i.Dispatched), "where the program asks the machine first")+": "+
+			features(i.Dispatched))
 	}
 	if len(i.Untold) > 0 {
-		out = append(out, count(functions(i.Untold), "of which the file does not tell whether the program asks first")+": "+features(i.Untold))
+		out = append(out, count(functions(i.Untold), "of which the file does not tell whether the program asks first")+": "+
+			features(i.Untold))
 	}
 	if len(i.Unused) > 0 {
 		out = append(out, count(functions(i.Unused), "that nothing in the file leads to")+": "+features(i.Unused))
@@ -183,7 +188,9 @@ func InstructionFaults(r *Report, p platform.Platform) []Fault {
 		out = append(out, f)
 	}
 	if i := r.Instructions; 10*i.Unread > i.Code+i.Unread {
-		out = append(out, Fault{File: r.Path, Remark: true, Stripped: true, Text: fmt.Sprintf("has no symbols, and %d %% of its code could not be told from data and was not read", 100*i.Unread/(i.Code+i.Unread))})
+		out = append(out, Fault{File: r.Path, Remark: true, Stripped: true,
+			Text: fmt.Sprintf("has no symbols, and %d %% of its code could not be told from data and was not read",
+				100*i.Unread/(i.Code+i.Unread))})
 	}
 	list := r.Instructions.Unconditional
 	if len(list) == 0 {
@@ -191,13 +198,16 @@ func InstructionFaults(r *Report, p platform.Platform) []Fault {
 	}
 	for i, f := range list {
 		if i == shownFindings && len(list) > shownFindings+1 {
-			out = append(out, Fault{File: r.Path, Text: fmt.Sprintf("has %d findings more like that: xbuild inspect -p %s %s prints all", len(list)-i, p.Name, r.held())})
+			out = append(out, Fault{File: r.Path,
+				Text: fmt.Sprintf("has %d findings more like that: xbuild inspect -p %s %s prints all", len(list)-i,
+					p.Name, r.held())})
 			break
 		}
 		out = append(out, Fault{File: r.Path, Text: describe(f, p)})
 	}
-	return append(out, Fault{File: r.Path, Text: fmt.Sprintf("would end with an illegal instruction on a machine that has just what %s promises: compile that code without the flag that allows it (-march, -mcpu, a target attribute), "+
-		"promise more (features = [%q] under [platform.%q], or a variant of the platform), or, where it, or who calls what it exports, asks the processor first in a way that the audit does not see, write dispatched = [%s] in the target", p.Name, list[0].Feature, p.Name, functions(list))})
+	return append(out, Fault{File: r.Path,
+		Text: fmt.Sprintf("would end with an illegal instruction on a machine that has just what %s promises: compile that code without the flag that allows it (-march, -mcpu, a target attribute), "+
+			"promise more (features = [%q] under [platform.%q], or a variant of the platform), or, where it, or who calls what it exports, asks the processor first in a way that the audit does not see, write dispatched = [%s] in the target", p.Name, list[0].Feature, p.Name, functions(list))})
 }
 
 // untoldRemark is the remark on findings of which a file does not tell whether the program asks first.
@@ -206,8 +216,9 @@ func untoldRemark(r *Report, p platform.Platform, list []isa.Finding) Fault {
 	if len(list) > 1 {
 		more = fmt.Sprintf(", and %d findings more like that", len(list)-1)
 	}
-	return Fault{File: r.Path, Remark: true, Text: fmt.Sprintf("has %s (%s) at %#x%s, which needs %s and %s has not%s, and it cannot be told whether the program asks the machine first: %s",
-		f.Instruction, f.Bytes, f.Address, prefixed(" in ", f.Function), f.Feature, p.Name, more, f.Why)}
+	return Fault{File: r.Path, Remark: true,
+		Text: fmt.Sprintf("has %s (%s) at %#x%s, which needs %s and %s has not%s, and it cannot be told whether the program asks the machine first: %s",
+			f.Instruction, f.Bytes, f.Address, prefixed(" in ", f.Function), f.Feature, p.Name, more, f.Why)}
 }
 
 // functions are the quoted names of findings' functions, each once, as far as the findings are shown: all at once, so

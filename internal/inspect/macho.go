@@ -18,8 +18,9 @@ const (
 
 // applePlatforms are the values of PLATFORM_*, and applePrograms of TOOL_*, in LC_BUILD_VERSION.
 var (
-	applePlatforms = map[uint32]string{1: "darwin", 2: "ios", 3: "tvos", 4: "watchos", 6: "maccatalyst", 7: "ios", 10: "driverkit", 11: "visionos"}
-	appleTools     = map[uint32]string{1: "clang", 2: "swift", 3: "ld", 4: "lld"}
+	applePlatforms = map[uint32]string{1: "darwin", 2: "ios", 3: "tvos", 4: "watchos", 6: "maccatalyst", 7: "ios",
+		10: "driverkit", 11: "visionos"}
+	appleTools = map[uint32]string{1: "clang", 2: "swift", 3: "ld", 4: "lld"}
 )
 
 // readFat reads each architecture of a fat file as a member.
@@ -73,7 +74,8 @@ func readMachO(s *object.Source, r *Report) error {
 		r.ABI = "arm64e"
 	}
 	f.kind(r)
-	h := &Hardening{ASLR: yes(f.Flags&machoPIE != 0 || r.Kind == Shared), NX: yes(f.Flags&machoAllowStackExecution == 0), Signature: "no"}
+	h := &Hardening{ASLR: yes(f.Flags&machoPIE != 0 || r.Kind == Shared),
+		NX: yes(f.Flags&machoAllowStackExecution == 0), Signature: "no"}
 	var symtab object.MachOCommand
 	for _, c := range f.Commands {
 		switch c.Cmd {

@@ -67,7 +67,8 @@ func (e elfFile) note(n *notes, name string, kind uint32, desc []byte) {
 	switch {
 	case name == "GNU" && kind == noteABITag && len(desc) >= 16:
 		n.os = map[uint32]string{0: "linux", 1: "hurd", 2: "solaris", 3: "freebsd"}[e.Order.Uint32(desc)]
-		n.minOS = fmt.Sprintf("%s %d.%d.%d", n.os, e.Order.Uint32(desc[4:]), e.Order.Uint32(desc[8:]), e.Order.Uint32(desc[12:]))
+		n.minOS = fmt.Sprintf("%s %d.%d.%d", n.os, e.Order.Uint32(desc[4:]), e.Order.Uint32(desc[8:]),
+			e.Order.Uint32(desc[12:]))
 	case name == "GNU" && kind == noteBuildID:
 		n.buildID = hex.EncodeToString(desc)
 	case name == "Go" && kind == 4 && n.buildID == "": // cmd/link's own, a text

@@ -15,7 +15,9 @@ func (e elfFile) symbols(r *Report, d *object.Dynamic) error {
 	if r.Kind == Relocatable {
 		return e.SymbolTable(elf.SHT_SYMTAB, func(s elf.Symbol) { r.addSymbol(s, Symbol{Name: s.Name}) })
 	}
-	return e.DynamicSymbols(d, func(s elf.Symbol) { r.addSymbol(s, Symbol{Name: s.Name, Version: s.Version, Library: s.Library}) })
+	return e.DynamicSymbols(d, func(s elf.Symbol) {
+		r.addSymbol(s, Symbol{Name: s.Name, Version: s.Version, Library: s.Library})
+	})
 }
 
 // indirect looks for a function that a resolver is to choose. Of a linked file its symbol is that of the place through

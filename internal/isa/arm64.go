@@ -67,7 +67,8 @@ func arm64Decode(m *machine, pc uint64, code []byte, in *inst) {
 			in.ref, in.kind, in.refSize = pc+uint64(signed(w>>5, 19)*4), literal, 4<<(w>>30)
 		}
 		m.kill(rd)
-		if s := m.img.section(in.ref); in.ref != 0 && s != nil && !s.exec() { // a variable that linkers for macOS found to be near
+		if s := m.img.section(in.ref); in.ref != 0 && s != nil && !s.exec() {
+			// a variable that linkers for macOS found to be near
 			in.kind, in.refSize = load, 0
 			if w>>30 == 1 && w>>26&1 == 0 {
 				m.pointer(rd, in.ref)

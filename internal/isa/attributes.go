@@ -12,9 +12,11 @@ import (
 // Arm's build attributes (IHI 0045, "Addenda to, and Errata in, the ABI for the Arm Architecture"): what values of
 // Tag_CPU_arch, Tag_FP_arch and Tag_Advanced_SIMD_arch stand for.
 var (
-	armCPUArch = map[uint64]string{3: "v5t", 4: "v5te", 5: "v5te", 6: "v6", 7: "v6k", 8: "v6t2", 9: "v6k", 10: "v7", 13: "v7", 14: "v8"}
-	armFPArch  = map[uint64]string{1: "vfp", 2: "vfp", 3: "vfpv3", 4: "vfpv3-d16", 5: "vfpv4+vfpv3", 6: "vfpv4", 7: "fp-armv8", 8: "fp-armv8"}
-	armSIMD    = map[uint64]string{1: "neon", 2: "neon+vfpv4", 3: "neon+v8", 4: "neon+v8"}
+	armCPUArch = map[uint64]string{3: "v5t", 4: "v5te", 5: "v5te", 6: "v6", 7: "v6k", 8: "v6t2", 9: "v6k", 10: "v7",
+		13: "v7", 14: "v8"}
+	armFPArch = map[uint64]string{1: "vfp", 2: "vfp", 3: "vfpv3", 4: "vfpv3-d16", 5: "vfpv4+vfpv3", 6: "vfpv4",
+		7: "fp-armv8", 8: "fp-armv8"}
+	armSIMD = map[uint64]string{1: "neon", 2: "neon+vfpv4", 3: "neon+v8", 4: "neon+v8"}
 )
 
 // attributes reads a section of build attributes: Arm's, or RISC-V's (its psABI, "Attributes"), which has the same

@@ -38,11 +38,13 @@ type Finding struct {
 	Address     uint64 `json:"address"`          // of an object's member: within its section
 	Instruction string `json:"instruction"`
 	Bytes       string `json:"bytes"`
-	Feature     string `json:"feature"`       // that the baseline lacks
-	Count       int    `json:"count"`         // instructions of the function that lack it
-	Why         string `json:"why,omitempty"` // of dispatched code: what stands before it; of untold and unused code: why it is that
+	Feature     string `json:"feature"` // that the baseline lacks
+	Count       int    `json:"count"`   // instructions of the function that lack it
+	// of dispatched code: what stands before it; of untold and unused code: why it is that
+	Why string `json:"why,omitempty"`
 
-	Exported bool `json:"exported,omitempty"` // unconditional: nothing in the file leads to it, but who loads the file may call it
+	// unconditional: nothing in the file leads to it, but who loads the file may call it
+	Exported bool `json:"exported,omitempty"`
 }
 
 // A Declaration is what a file says of itself: build attributes and property notes.
@@ -55,9 +57,10 @@ type Declaration struct {
 
 // A Report is what an audit found.
 type Report struct {
-	Arch          string        `json:"arch,omitempty"`   // "" where the architecture is none that is read
-	Code          int64         `json:"code"`             // bytes of machine code read
-	Unread        int64         `json:"unread,omitempty"` // bytes in sections of code that are code or data: nothing was seen to lead there
+	Arch string `json:"arch,omitempty"` // "" where the architecture is none that is read
+	Code int64  `json:"code"`           // bytes of machine code read
+	// bytes in sections of code that are code or data: nothing was seen to lead there
+	Unread        int64         `json:"unread,omitempty"`
 	Unconditional []Finding     `json:"unconditional,omitempty"`
 	Dispatched    []Finding     `json:"dispatched,omitempty"`
 	Untold        []Finding     `json:"untold,omitempty"` // the file does not tell whether the program asks first
@@ -71,11 +74,13 @@ type Report struct {
 var also = map[string]map[string][]string{
 	"arm": {"v5te": {"v5t"}, "v7": {"v6t2"}, "idiv": {"v7mp"}, "v8": {"v7mp", "sb"}, "v8.2": {"v8.1"}},
 	"arm64": {
-		"v8.1": {"lor"}, "v8.3": {}, "v8.4": {"rcpc2"}, "v8.5": {"frint", "flagm2", "sb"}, "v8.7": {"wfxt", "xs"}, "v8.8": {"hbc"}, "v8.9": {"cssc"},
+		"v8.1": {"lor"}, "v8.3": {}, "v8.4": {"rcpc2"}, "v8.5": {"frint", "flagm2", "sb"}, "v8.7": {"wfxt", "xs"},
+		"v8.8": {"hbc"}, "v8.9": {"cssc"},
 		"sha3": {"sha3"}, "sve2": {"sve2"},
 	},
-	"riscv64": {"v": {"zve32x", "zve64d"}, "zkt": {}, "zvkng": {"zvkned", "zvkg", "zvknhb"}, "zvksg": {"zvksed", "zvksh", "zvkg"}},
-	"x86":     {"x86-64": {"cx8", "cmov"}},
+	"riscv64": {"v": {"zve32x", "zve64d"}, "zkt": {}, "zvkng": {"zvkned", "zvkg", "zvknhb"},
+		"zvksg": {"zvksed", "zvksh", "zvkg"}},
+	"x86": {"x86-64": {"cx8", "cmov"}},
 }
 
 // Audit reads a file, a program, a library, an object or an ar archive of objects, and holds its code against a
@@ -178,7 +183,8 @@ func audit(img *image, set map[string]bool, o Options) Report {
 				k.state = allowed
 			}
 			if index[k] == nil {
-				index[k] = &Finding{Function: name, Object: object, Address: h.pc - base, Instruction: h.entry.mnemonic, Bytes: fmt.Sprintf("% x", img.code(h.pc, h.length)), Feature: h.feature, Why: why,
+				index[k] = &Finding{Function: name, Object: object, Address: h.pc - base, Instruction: h.entry.mnemonic,
+					Bytes: fmt.Sprintf("% x", img.code(h.pc, h.length)), Feature: h.feature, Why: why,
 					Exported: state == unconditional && img.linked && p.uncalled[f] && !p.surely(f)}
 				order = append(order, k)
 			}
@@ -237,7 +243,9 @@ func (p *program) describe(f int, pc uint64, o Options) (name, object string, ba
 		name = y.name
 		object = cmp.Or(object, y.file)
 	}
-	if i, found := slices.BinarySearchFunc(img.goNames, pc, func(s symbol, a uint64) int { return cmp.Compare(s.addr, a) }); len(img.goNames) > 0 {
+	if i, found := slices.BinarySearchFunc(img.goNames, pc, func(s symbol, a uint64) int {
+		return cmp.Compare(s.addr, a)
+	}); len(img.goNames) > 0 {
 		if !found {
 			i--
 		}

@@ -121,7 +121,8 @@ func (p *program) matched(f int, trail map[int]bool) bool {
 	in := p.leadingTo(f)
 	start := p.funcs[f].start
 	fallenInto := f > 0 && p.funcs[f-1].end == start && p.fallsInto(start)
-	if len(in) == 0 || len(trail) > 16 || fallenInto || p.surely(f) || p.img.exported[start] || slices.Contains(p.dataRoots, f) {
+	if len(in) == 0 || len(trail) > 16 || fallenInto || p.surely(f) || p.img.exported[start] ||
+		slices.Contains(p.dataRoots, f) {
 		return false
 	}
 	for _, e := range in {

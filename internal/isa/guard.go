@@ -455,7 +455,8 @@ func (g *guard) plainWays() {
 		if g.decides[i] && g.succ[i][0] != g.succ[i][1] {
 			continue
 		}
-		if _, jumps := slices.BinarySearch(g.jumps, i); jumps && !led { // any of them may go to any place that a table leads to
+		if _, jumps := slices.BinarySearch(g.jumps, i); jumps && !led {
+			// any of them may go to any place that a table leads to
 			led = true
 			work = append(work, g.tables...)
 		}
@@ -580,7 +581,8 @@ func (p *program) findWords() {
 				}
 			}
 			if asked >= 0 && handedAt > 0 && count-handedAt <= 8 && p.fills(asked) {
-				if y, ok := covering(p.img.objects, handed); ok && y.size > 0 && y.size <= 256 && !p.isWord(y.addr) { // it hands on a structure to be filled in
+				if y, ok := covering(p.img.objects, handed); ok && y.size > 0 && y.size <= 256 && !p.isWord(y.addr) {
+					// it hands on a structure to be filled in
 					free := true
 					for a := y.addr; a < y.addr+y.size; a++ {
 						free = free && len(writes[a]) == 0
@@ -812,7 +814,8 @@ func (p *program) reach() {
 	for i := range p.funcs {
 		start := p.funcs[i].start
 		falls := i > 0 && p.funcs[i-1].end == start && p.fallsInto(start)
-		p.uncalled[i] = p.img.exported[start] && !p.img.resolver[start] && start != p.img.entry && !incoming[i] && !falls && !used[i] && !p.isGo(i)
+		p.uncalled[i] = p.img.exported[start] && !p.img.resolver[start] && start != p.img.entry && !incoming[i] && !falls &&
+			!used[i] && !p.isGo(i)
 		switch {
 		case start == p.img.entry, p.img.exported[start] && !incoming[i], p.img.resolver[start]:
 			mark(i, always)
@@ -842,7 +845,8 @@ func (p *program) reach() {
 					case chain[f], startup[f] && e.kind != stop && !p.isGo(f): // Go asks the processor before main
 					case dead[f] && e.kind != call && e.kind != stop: // variants of one function share their code
 						continue
-					case p.looking[f] != nil && e.kind == stop && p.guard(f).chosen(e.pc): // one of the variants that it chooses from without a branch
+					case p.looking[f] != nil && e.kind == stop && p.guard(f).chosen(e.pc):
+						// one of the variants that it chooses from without a branch
 						s = guarded
 					case p.looking[f] != nil && p.guard(f).at(e.pc) == decided && !p.everyWay(f, t, e):
 						s = guarded
@@ -1017,7 +1021,8 @@ func (p *program) viaData() {
 		if s := p.img.section(slot); s == nil || s.exec() {
 			continue
 		}
-		if name := p.img.section(slot).name; name == ".init_array" || name == ".preinit_array" || name == ".fini_array" || name == ".ctors" || name == ".dtors" {
+		if name := p.img.section(slot).name; name == ".init_array" || name == ".preinit_array" || name == ".fini_array" ||
+			name == ".ctors" || name == ".dtors" {
 			p.dataRoots = append(p.dataRoots, f) // run by whoever starts the program
 			p.started = append(p.started, f)
 			continue
@@ -1029,20 +1034,24 @@ func (p *program) viaData() {
 			}
 		}
 		_, named := covering(p.img.objects, slot)
-		nameless := !p.img.linked || len(p.img.objects) == 0 && len(p.img.goNames) > 0 || p.img.named && strings.HasPrefix(p.img.section(slot).name, ".data.rel.ro")
-		if len(found) == 0 && !named && nameless { // no symbol, as of the tables that compilers make of a switch: what is used next before it is what it is part of
+		nameless := !p.img.linked || len(p.img.objects) == 0 && len(p.img.goNames) > 0 ||
+			p.img.named && strings.HasPrefix(p.img.section(slot).name, ".data.rel.ro")
+		if len(found) == 0 && !named && nameless {
+			// no symbol, as of the tables that compilers make of a switch: what is used next before it is what it is part of
 			i := sort.Search(len(byAddr), func(i int) bool { return byAddr[i].addr > slot })
 			if i > 0 && slot-byAddr[i-1].addr <= 1024 && p.img.section(byAddr[i-1].addr) == p.img.section(slot) {
 				found = users(byAddr[i-1].addr, byAddr[i-1].addr)
 			}
 		}
-		if len(found) == 0 && named && len(p.hits) > 0 { // a table that a structure points to, as those of classes: whoever uses the structure
+		if len(found) == 0 && named && len(p.hits) > 0 {
+			// a table that a structure points to, as those of classes: whoever uses the structure
 			if holders == nil {
 				holders = p.img.holders()
 			}
 			found = p.throughData(holders, slot, users, 2)
 		}
-		if len(found) == 0 && linkerTable(p.img.section(slot).name) && (direct[p.img.arch.name] || p.img.machine == elf.EM_MIPS && p.img.exported[to]) {
+		if len(found) == 0 && linkerTable(p.img.section(slot).name) &&
+			(direct[p.img.arch.name] || p.img.machine == elf.EM_MIPS && p.img.exported[to]) {
 			continue // the linker left a slot that nothing loads; on MIPS every name that is exported has one
 		}
 		if len(found) == 0 || len(found) > 256 {
@@ -1191,9 +1200,10 @@ func (p *program) everyHit(f int) bool {
 // where nothing else is done with vectors.
 func (p *program) onlyAsks(f int, h hit) bool {
 	q := questions[p.img.arch.name]
-	return q[h.entry.mnemonic] && !slices.ContainsFunc(within(p.hits, p.funcs[f], func(h hit) uint64 { return h.pc }), func(other hit) bool {
-		return other.feature == h.feature && !q[other.entry.mnemonic]
-	})
+	return q[h.entry.mnemonic] && !slices.ContainsFunc(within(p.hits, p.funcs[f], func(h hit) uint64 { return h.pc }),
+		func(other hit) bool {
+			return other.feature == h.feature && !q[other.entry.mnemonic]
+		})
 }
 
 // unused says why a function is none that anybody runs, where the symbols tell: nothing in the file leads to it, and
@@ -1246,7 +1256,8 @@ func (p *program) onlyGuarded(f int, trail map[int]bool) bool {
 	}
 	for _, e := range p.incoming[f] {
 		from := p.function(e.pc)
-		if from >= 0 && p.looking[from] != nil && (p.guard(from).at(e.pc) == decided || e.kind == stop && p.guard(from).chosen(e.pc)) {
+		if from >= 0 && p.looking[from] != nil &&
+			(p.guard(from).at(e.pc) == decided || e.kind == stop && p.guard(from).chosen(e.pc)) {
 			continue
 		}
 		if from < 0 || p.reached[from] == always || p.reached[from] == unreached && !p.onlyGuarded(from, trail) {

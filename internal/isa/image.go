@@ -118,7 +118,8 @@ type rawSection struct {
 }
 
 func newImage() *image {
-	return &image{globals: map[string]uint64{}, imports: map[uint64]string{}, pointers: map[uint64]uint64{}, exported: map[uint64]bool{}, resolver: map[uint64]bool{}}
+	return &image{globals: map[string]uint64{}, imports: map[uint64]string{}, pointers: map[uint64]uint64{},
+		exported: map[uint64]bool{}, resolver: map[uint64]bool{}}
 }
 
 // objectBase is where the first object's sections are laid.
@@ -137,7 +138,8 @@ func (img *image) add(b []byte, member string) error {
 }
 
 // begin says what the next file is.
-func (img *image) begin(a *arch, m elf.Machine, class elf.Class, order binary.ByteOrder, linked bool, member string) error {
+func (img *image) begin(a *arch, m elf.Machine, class elf.Class, order binary.ByteOrder, linked bool,
+	member string) error {
 	if img.arch != nil && (img.machine != m || img.linked) {
 		return object.Damaged("%s is for %v, what came before it for %v", member, m, img.machine)
 	}
@@ -190,7 +192,8 @@ func (img *image) addELF(s *object.Source, member string) error {
 		return nil // another architecture: package inspect says so
 	}
 	img.placed = e.Type == elf.ET_EXEC
-	if err := img.begin(a, e.Machine, e.Class, e.Order, e.Type == elf.ET_EXEC || e.Type == elf.ET_DYN, member); err != nil {
+	if err := img.begin(a, e.Machine, e.Class, e.Order, e.Type == elf.ET_EXEC || e.Type == elf.ET_DYN,
+		member); err != nil {
 		return err
 	}
 	img.floats = e.Type == elf.ET_DYN
@@ -289,7 +292,8 @@ func (f *elfFile) readTables() error {
 			img.exidx(s.data, s.base)
 		case s.Name == ".gopclntab", s.Name == ".data.rel.ro.gopclntab":
 			img.goTable(s.data, s.base)
-		case s.Type == 0x70000003 && (f.Machine == elf.EM_ARM || f.Machine == elf.EM_RISCV): // SHT_ARM_ATTRIBUTES, SHT_RISCV_ATTRIBUTES
+		case s.Type == 0x70000003 && (f.Machine == elf.EM_ARM || f.Machine == elf.EM_RISCV):
+			// SHT_ARM_ATTRIBUTES, SHT_RISCV_ATTRIBUTES
 			img.attributes(s.data, f.member)
 		case s.Type == elf.SHT_NOTE:
 			img.notes(s.data, s.Addralign, f.member)
@@ -362,14 +366,16 @@ func (f *elfFile) readSymbols() error {
 // define takes a symbol of a table into the image.
 func (f *elfFile) define(s elf.Symbol, table elf.SectionType, file string) {
 	img, typ, bind := f.img, elf.ST_TYPE(s.Info), elf.ST_BIND(s.Info)
-	if s.Section == elf.SHN_UNDEF || int(s.Section) >= len(f.raw) || typ == elf.STT_SECTION || typ == elf.STT_TLS || f.raw[s.Section].Flags&elf.SHF_ALLOC == 0 {
+	if s.Section == elf.SHN_UNDEF || int(s.Section) >= len(f.raw) || typ == elf.STT_SECTION || typ == elf.STT_TLS ||
+		f.raw[s.Section].Flags&elf.SHF_ALLOC == 0 {
 		return
 	}
 	if !img.linked {
 		s.Value += f.raw[s.Section].base
 	}
 	code := f.raw[s.Section].Flags&elf.SHF_EXECINSTR != 0
-	if typ == elf.STT_NOTYPE && len(s.Name) >= 2 && s.Name[0] == '$' && strings.IndexByte("atdx", s.Name[1]) >= 0 && table == elf.SHT_SYMTAB {
+	if typ == elf.STT_NOTYPE && len(s.Name) >= 2 && s.Name[0] == '$' && strings.IndexByte("atdx", s.Name[1]) >= 0 &&
+		table == elf.SHT_SYMTAB {
 		img.marks = append(img.marks, mark{s.Value, s.Name[1]})
 		img.mapped = true
 		return
@@ -509,11 +515,13 @@ func (img *image) wordSize() int {
 // like addresses.
 func (img *image) tables(s *section) bool {
 	switch s.typ {
-	case elf.SHT_NOBITS, elf.SHT_DYNSYM, elf.SHT_STRTAB, elf.SHT_REL, elf.SHT_RELA, elf.SHT_HASH, elf.SHT_GNU_HASH, elf.SHT_GNU_VERSYM, elf.SHT_GNU_VERNEED, elf.SHT_GNU_VERDEF, elf.SHT_NOTE:
+	case elf.SHT_NOBITS, elf.SHT_DYNSYM, elf.SHT_STRTAB, elf.SHT_REL, elf.SHT_RELA, elf.SHT_HASH, elf.SHT_GNU_HASH,
+		elf.SHT_GNU_VERSYM, elf.SHT_GNU_VERNEED, elf.SHT_GNU_VERDEF, elf.SHT_NOTE:
 		return true
 	}
 	switch s.name {
-	case ".eh_frame", ".eh_frame_hdr", ".gopclntab", ".gcc_except_table", ".ARM.exidx", ".ARM.extab", ".pdata", ".xdata", ".reloc", "__eh_frame", "__unwind_info", "__gcc_except_tab", "__gopclntab":
+	case ".eh_frame", ".eh_frame_hdr", ".gopclntab", ".gcc_except_table", ".ARM.exidx", ".ARM.extab", ".pdata", ".xdata",
+		".reloc", "__eh_frame", "__unwind_info", "__gcc_except_tab", "__gopclntab":
 		return true
 	}
 	return false

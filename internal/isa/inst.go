@@ -105,7 +105,8 @@ func (m *machine) resume(pc uint64) {
 func (m *machine) reset(start uint64) {
 	m.known, m.start, m.tables, m.clobber = 0, start, 0, 0
 	m.spills = [4]int64{}
-	if m.img.machine == elf.EM_386 && m.img.got != 0 && m.img.inPLT(start) { // EBX is the caller's (the i386 supplement of the ABI, "Procedure Linkage Table")
+	if m.img.machine == elf.EM_386 && m.img.got != 0 && m.img.inPLT(start) {
+		// EBX is the caller's (the i386 supplement of the ABI, "Procedure Linkage Table")
 		m.set(3, m.img.got)
 	}
 }

@@ -15,7 +15,8 @@ import (
 
 // parts are what compilers add to a function's name for what is a function of its own: the cold half, clones by
 // constants, by a link, by a machine.
-var parts = []string{"cold", "part", "constprop", "isra", "llvm", "lto_priv", "resolver", "default", "ifunc", "arch_", "specialized", "__uniq", "_M", "warm", "unlikely", "localalias", "clone"}
+var parts = []string{"cold", "part", "constprop", "isra", "llvm", "lto_priv", "resolver", "default", "ifunc", "arch_",
+	"specialized", "__uniq", "_M", "warm", "unlikely", "localalias", "clone"}
 
 // isLabel says that a name without a type is that of a place in a function that begins before it.
 func isLabel(arch, name, owner string) bool {

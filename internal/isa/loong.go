@@ -118,7 +118,8 @@ func (m *machine) loongFar(pc uint64, r uint32) (uint64, bool) {
 		return 0, false
 	}
 	low, mid, high := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
-	if low&^0x3ffc00 != 0x02c00000|r || mid&^0x1ffffe0 != 0x16000000|r || high&^0x3ffc00 != 0x03000000|r<<5|r { // ADDI.D r, r0; LU32I.D r; LU52I.D r, r
+	if low&^0x3ffc00 != 0x02c00000|r || mid&^0x1ffffe0 != 0x16000000|r || high&^0x3ffc00 != 0x03000000|r<<5|r {
+		// ADDI.D r, r0; LU32I.D r; LU52I.D r, r
 		return 0, false
 	}
 	return uint64(high>>10)<<52 | uint64(mid>>5&0xfffff)<<32 | uint64(uint32(signed(low>>10, 12))), true

@@ -134,7 +134,8 @@ func (f *machoFile) readTables(all map[uint32]object.MachOCommand) error {
 	}
 	f.dataInCode(data)
 	if c := all[object.LCDysymtab]; len(c.Data) >= 64 {
-		if f.slots, err = f.Bytes(uint64(f.Word(c, 14)), 4*uint64(f.Word(c, 15)), "the table of indirect symbols"); err != nil {
+		if f.slots, err = f.Bytes(uint64(f.Word(c, 14)), 4*uint64(f.Word(c, 15)),
+			"the table of indirect symbols"); err != nil {
 			return err
 		}
 	}
@@ -181,7 +182,8 @@ func (f *machoFile) segment(c object.MachOCommand, member string) error {
 		}
 		if h.Flags&attrInstructions != 0 {
 			s.flags |= elf.SHF_EXECINSTR
-		} else if segment.Protection&protWrite != 0 && segment.Flags&segmentReadOnly == 0 || !f.img.linked && strings.HasPrefix(h.Segment, "__DATA") {
+		} else if segment.Protection&protWrite != 0 && segment.Flags&segmentReadOnly == 0 ||
+			!f.img.linked && strings.HasPrefix(h.Segment, "__DATA") {
 			s.flags |= elf.SHF_WRITE
 		}
 		switch s.kind {
@@ -217,7 +219,8 @@ func (f *machoFile) readSymbols(c object.MachOCommand, member string) error {
 	}
 	return f.Symbols(c, func(s object.MachOSymbol) {
 		y := machoSymbol{name: strings.TrimPrefix(s.Name, "_")} // the compiler's, before every name in C
-		if i := int(s.Section); s.Type&object.MachOStab == 0 && s.Type&object.MachOType == object.MachOSection && i >= 1 && i <= len(f.sections) {
+		if i := int(s.Section); s.Type&object.MachOStab == 0 && s.Type&object.MachOType == object.MachOSection && i >= 1 &&
+			i <= len(f.sections) {
 			section := &f.sections[i-1]
 			y.addr = s.Value
 			if !f.img.linked {
@@ -235,7 +238,8 @@ func (f *machoFile) original(i int) uint64 {
 }
 
 func (f *machoFile) define(m machoSymbol, s *machoSection, typ byte, member string) {
-	if s.flags&elf.SHF_ALLOC == 0 || m.name == "" || strings.HasPrefix(m.name, "ltmp") || m.name == "_mh_execute_header" || m.addr-s.addr > s.size {
+	if s.flags&elf.SHF_ALLOC == 0 || m.name == "" || strings.HasPrefix(m.name, "ltmp") || m.name == "_mh_execute_header" ||
+		m.addr-s.addr > s.size {
 		return
 	}
 	y := symbol{name: m.name, addr: m.addr, member: member, typ: elf.STT_OBJECT, bind: elf.STB_LOCAL}
@@ -250,7 +254,8 @@ func (f *machoFile) define(m machoSymbol, s *machoSection, typ byte, member stri
 	} else if s.exec() {
 		y.typ = elf.STT_FUNC
 		f.img.byAddr = append(f.img.byAddr, y)
-		if typ&(object.MachOExternal|object.MachOPrivate) == object.MachOExternal && f.img.linked && f.Type != object.MachOExecute {
+		if typ&(object.MachOExternal|object.MachOPrivate) == object.MachOExternal && f.img.linked &&
+			f.Type != object.MachOExecute {
 			f.img.exported[y.addr] = true
 		} else {
 			f.img.named = true
@@ -396,7 +401,8 @@ func (f *machoFile) chained(b []byte) {
 	if len(b) < 28 {
 		return
 	}
-	starts, imports, names, count, format := uint64(le.Uint32(b[4:])), uint64(le.Uint32(b[8:])), uint64(le.Uint32(b[12:])), le.Uint32(b[16:]), le.Uint32(b[20:])
+	starts, imports, names, count, format := uint64(le.Uint32(b[4:])), uint64(le.Uint32(b[8:])), uint64(le.Uint32(b[12:])),
+		le.Uint32(b[16:]), le.Uint32(b[20:])
 	size := map[uint32]uint64{1: 4, 2: 8, 3: 16}[format]
 	table := part(b, imports, size*uint64(count))
 	var strs []byte

@@ -14,13 +14,15 @@ import (
 // PE programs and libraries, and COFF objects, are read into the same image as ELF files (Microsoft's "PE Format").
 // What ELF says and PE does not:
 //   - symbols have no sizes: an object of data ends where the next one begins;
-//   - nothing but the table of unwind information tells where the functions of a stripped file begin, on x86-64 and Arm64, and not all have an entry there;
+//   - nothing but the table of unwind information tells where the functions of a stripped file begin, on x86-64 and
+//     Arm64, and not all have an entry there;
 //   - a call of another library's function goes through a stub in .text, or right through the slot of the import table.
 
 var le = binary.LittleEndian
 
 // peMachines are the machines whose code is read.
-var peMachines = map[uint16]elf.Machine{object.PEMachineAMD64: elf.EM_X86_64, object.PEMachineI386: elf.EM_386, object.PEMachineARM64: elf.EM_AARCH64}
+var peMachines = map[uint16]elf.Machine{object.PEMachineAMD64: elf.EM_X86_64, object.PEMachineI386: elf.EM_386,
+	object.PEMachineARM64: elf.EM_AARCH64}
 
 // part is n bytes at an offset of b, nil where they are not all there.
 func part(b []byte, off, n uint64) []byte {
@@ -105,7 +107,8 @@ func (f *peFile) readSections(member string) error {
 	for i := range f.Sections {
 		h := &f.Sections[i]
 		name, _, _ := strings.Cut(h.Name, "$") // .text$name is sorted into .text
-		s := peSection{section: section{name: name, addr: f.base + uint64(h.Address), size: uint64(h.VirtualSize), member: member, typ: elf.SHT_PROGBITS}}
+		s := peSection{section: section{name: name, addr: f.base + uint64(h.Address), size: uint64(h.VirtualSize),
+			member: member, typ: elf.SHT_PROGBITS}}
 		if h.VirtualSize == 0 || !f.img.linked {
 			s.size = uint64(h.Size)
 		}
@@ -183,7 +186,8 @@ func (f *peFile) readSymbols(member string) ([]peTarget, error) {
 // define takes a symbol of a section into the image.
 func (f *peFile) define(c object.COFFSymbol, addr uint64, file, member string) {
 	s := &f.sections[c.Section-1]
-	if s.flags&elf.SHF_ALLOC == 0 || c.Name == "" || c.Class == object.COFFStatic && c.Name[0] == '.' && !strings.HasPrefix(c.Name, "..@") || uint64(c.Value) > s.size {
+	if s.flags&elf.SHF_ALLOC == 0 || c.Name == "" ||
+		c.Class == object.COFFStatic && c.Name[0] == '.' && !strings.HasPrefix(c.Name, "..@") || uint64(c.Value) > s.size {
 		return // of a section
 	}
 	y := symbol{name: c.Name, addr: addr, file: file, member: member, typ: elf.STT_OBJECT, bind: elf.STB_LOCAL}

@@ -97,7 +97,8 @@ func ppcDecode(m *machine, pc uint64, code []byte, in *inst) {
 		}
 	case 32, 34, 40, 42: // LWZ, LBZ, LHZ, LHA
 		base(imm, load)
-		in.detects = ra != 1 && ra != 2 && int16(w) >= -28776 && int16(w) <= -28772 // glibc's copy of AT_HWCAP in the thread's control block
+		// glibc's copy of AT_HWCAP in the thread's control block
+		in.detects = ra != 1 && ra != 2 && int16(w) >= -28776 && int16(w) <= -28772
 		kill(rt)
 	case 48, 50: // LFS, LFD
 		base(imm, load)

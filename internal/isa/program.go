@@ -90,8 +90,10 @@ type stub struct {
 
 func newProgram(img *image, set map[string]bool) *program {
 	lo, hi, used := img.span((*section).exec)
-	return &program{img: img, set: set, lacking: map[*entry]string{}, literals: map[uint64]int{}, literalAt: newAddrSet(lo, hi, used), calls: newAddrSet(lo, hi, used), guards: map[int]*guard{}, words: map[uint64]bool{},
-		asking: map[int]bool{}, telling: map[int]bool{}, ends: newAddrSet(lo, hi, used), comesBack: map[int]bool{}, startup: map[int]bool{}, first: -1, doomed: map[int]bool{}, every: map[int]bool{}, free: map[int]*guard{}}
+	return &program{img: img, set: set, lacking: map[*entry]string{}, literals: map[uint64]int{}, literalAt: newAddrSet(lo,
+		hi, used), calls: newAddrSet(lo, hi, used), guards: map[int]*guard{}, words: map[uint64]bool{},
+		asking: map[int]bool{}, telling: map[int]bool{}, ends: newAddrSet(lo, hi, used), comesBack: map[int]bool{},
+		startup: map[int]bool{}, first: -1, doomed: map[int]bool{}, every: map[int]bool{}, free: map[int]*guard{}}
 }
 
 func (p *program) lacks(e *entry) string {
@@ -237,7 +239,8 @@ func (p *program) walk(start, end uint64, f func(m *machine, pc uint64, in *inst
 			}
 		}
 		code := s.data[pc-s.addr:]
-		if code[0] == 0 && p.img.format != elfFormat && end-pc < 64 && allZero(code[:end-pc]) { // what fills a gap: on x86 it would go on to the next function
+		if code[0] == 0 && p.img.format != elfFormat && end-pc < 64 && allZero(code[:end-pc]) {
+			// what fills a gap: on x86 it would go on to the next function
 			in = inst{length: int(end - pc), nop: true}
 			if !f(m, pc, &in) {
 				return
@@ -400,9 +403,12 @@ func (p *program) use(pc, addr uint64, kind refKind, zero bool) {
 		}
 		return
 	}
-	linkage := p.img.inPLT(pc) || kind == load && s.name == ".plt" // of PowerPC the slots lie there, and the code lies between the program's
+	// of PowerPC the slots lie there, and the code lies between the program's
+	linkage := p.img.inPLT(pc) || kind == load && s.name == ".plt"
 	if name, ok := p.img.imports[addr]; ok {
-		p.stubs = append(p.stubs, stub{pc: pc, linkage: linkage, detector: isDetector(name), word: isWordName(name), thread: name == "__tls_get_addr" || name == "___tls_get_addr" || name == "__tls_get_offset" || name == "__aeabi_read_tp"})
+		p.stubs = append(p.stubs, stub{pc: pc, linkage: linkage, detector: isDetector(name), word: isWordName(name),
+			thread: name == "__tls_get_addr" || name == "___tls_get_addr" || name == "__tls_get_offset" ||
+				name == "__aeabi_read_tp"})
 		if linkerTable(s.name) {
 			return
 		}
@@ -431,12 +437,15 @@ func (p *program) use(pc, addr uint64, kind refKind, zero bool) {
 func (p *program) split() {
 	var cuts []uint64
 	for _, slot := range slices.Sorted(maps.Keys(p.img.pointers)) { // what the loader runs
-		if s := p.img.section(slot); s != nil && (s.typ == elf.SHT_INIT_ARRAY || s.typ == elf.SHT_FINI_ARRAY || s.typ == elf.SHT_PREINIT_ARRAY) && p.img.holds(p.img.pointers[slot]) {
+		if s := p.img.section(slot); s != nil && (s.typ == elf.SHT_INIT_ARRAY || s.typ == elf.SHT_FINI_ARRAY ||
+			s.typ == elf.SHT_PREINIT_ARRAY) && p.img.holds(p.img.pointers[slot]) {
 			p.calls.add(p.img.pointers[slot])
 		}
 	}
-	if first := p.function(p.img.entry); p.img.linked && first >= 0 && p.img.machine != elf.EM_ARM { // whose constants lie in between
-		for _, e := range p.edges { // main, and the linkage that the C library is called by, which on ppc64le lies right behind
+	if first := p.function(p.img.entry); p.img.linked && first >= 0 && p.img.machine != elf.EM_ARM {
+		// whose constants lie in between
+		for _, e := range p.edges {
+			// main, and the linkage that the C library is called by, which on ppc64le lies right behind
 			if (e.kind == stop || e.kind == jump) && p.function(e.pc) == first {
 				p.calls.add(e.to)
 			}
@@ -486,7 +495,8 @@ func (p *program) split() {
 				p.ends.add(cuts[i])
 			}
 			if in.target >= f.start && in.target < f.end && (in.flow == jump || in.flow == cond) {
-				if next, _ := slices.BinarySearch(cuts, min(pc, in.target)+1); next < len(cuts) && cuts[next] <= max(pc, in.target) {
+				if next, _ := slices.BinarySearch(cuts, min(pc, in.target)+1); next < len(cuts) &&
+					cuts[next] <= max(pc, in.target) {
 					crossing = append(crossing, edge{pc, in.target, in.flow})
 				}
 			}
@@ -515,7 +525,8 @@ func (p *program) split() {
 			p.linkage = [2]uint64{min(p.linkage[0], s.pc), max(p.linkage[1], s.pc)}
 		}
 	}
-	for i := range p.edges { // a shared library calls its own functions by the linkage table, where another file may take their place
+	for i := range p.edges {
+		// a shared library calls its own functions by the linkage table, where another file may take their place
 		if s, ok := p.entryOf(p.edges[i].to); ok && s.to != 0 {
 			p.edges[i].to = s.to
 		}
@@ -624,7 +635,8 @@ func (p *program) threadAt(addr uint64) bool {
 	if f >= 0 && p.img.machine == elf.EM_ARM && slices.Contains(p.names(f), "__aeabi_read_tp") {
 		return true
 	}
-	return f >= 0 && p.funcs[f].end-p.funcs[f].start <= 32 && slices.ContainsFunc(p.stubsOf(f), func(s stub) bool { return s.thread })
+	return f >= 0 && p.funcs[f].end-p.funcs[f].start <= 32 &&
+		slices.ContainsFunc(p.stubsOf(f), func(s stub) bool { return s.thread })
 }
 
 // entryOf is what an entry of the linkage table reads, which is the first that is read at its address or behind.
@@ -681,7 +693,8 @@ func (p *program) symbolAt(pc uint64) (symbol, bool) {
 		last = p.img.byAddr[i]
 	}
 	if y, ok := p.img.labelAt(pc); ok && y.addr >= last.addr {
-		if f := p.function(pc); y.name != "" && (f < 0 || p.funcs[f].start != last.addr || last.name == "") { // else it is a place in that function
+		if f := p.function(pc); y.name != "" && (f < 0 || p.funcs[f].start != last.addr || last.name == "") {
+			// else it is a place in that function
 			last = y
 		} else if last.file == "" {
 			last.file = y.file

@@ -120,14 +120,16 @@ func (f *elfFile) relocate(s *rawSection) error {
 			continue
 		}
 		switch {
-		case f.Machine == elf.EM_X86_64 && (typ == 2 || typ == 4 || typ == 9 || typ == 41 || typ == 42): // relative to the end of the field
+		case f.Machine == elf.EM_X86_64 && (typ == 2 || typ == 4 || typ == 9 || typ == 41 || typ == 42):
+			// relative to the end of the field
 			addend += 4
 		case f.Machine == elf.EM_386 && section && off+4 <= uint64(len(target.data)):
 			addend = int64(int32(f.Order.Uint32(target.data[off:])))
 			if typ == 2 || typ == 4 { // R_386_PC32, R_386_PLT32
 				addend += 4
 			}
-		case f.Machine == elf.EM_RISCV && (typ == 24 || typ == 25 || typ == 43 || typ >= 46), // low parts that name their high part, relaxation, differences
+		// low parts that name their high part, relaxation, differences
+		case f.Machine == elf.EM_RISCV && (typ == 24 || typ == 25 || typ == 43 || typ >= 46),
 			f.Machine == elf.EM_LOONGARCH && (typ >= 47 && typ <= 63 || typ >= 99 && typ <= 108):
 			continue
 		}

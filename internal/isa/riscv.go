@@ -105,7 +105,8 @@ func riscvCompressed(m *machine, in *inst, pc uint64, w uint32) {
 	switch w>>13<<2 | w&3 {
 	case 5<<2 | 1: // C.J
 		in.flow = jump
-		in.target = pc + uint64(signed(w>>12&1<<11|w>>11&1<<4|w>>9&3<<8|w>>8&1<<10|w>>7&1<<6|w>>6&1<<7|w>>3&7<<1|w>>2&1<<5, 12))
+		in.target = pc + uint64(signed(w>>12&1<<11|w>>11&1<<4|w>>9&3<<8|w>>8&1<<10|w>>7&1<<6|w>>6&1<<7|w>>3&7<<1|w>>2&1<<5,
+			12))
 	case 6<<2 | 1, 7<<2 | 1: // C.BEQZ, C.BNEZ
 		in.flow = cond
 		in.target = pc + uint64(signed(w>>12&1<<8|w>>10&3<<3|w>>5&3<<6|w>>3&3<<1|w>>2&1<<5, 9))

@@ -33,7 +33,8 @@ func (p *program) stackWord(pc uint64, length int) (word int64, use stackUse) {
 	switch p.img.machine {
 	case elf.EM_X86_64, elf.EM_386:
 		c, ok := decodeX86(b, p.img.machine == elf.EM_X86_64)
-		if !ok || !c.hasMem || c.base != 4 && c.base != 5 || c.rex&1 != 0 || c.index >= 0 || c.space != legacy || c.opcode == 0x8d && c.m == 0 {
+		if !ok || !c.hasMem || c.base != 4 && c.base != 5 || c.rex&1 != 0 || c.index >= 0 || c.space != legacy ||
+			c.opcode == 0x8d && c.m == 0 {
 			return 0, noUse
 		}
 		word = key(uint32(c.base), c.disp)

@@ -126,7 +126,9 @@ func (p *program) ofVariants(f int, trail map[int]bool) bool {
 		if from < 0 || p.sure[from] {
 			return false
 		}
-		named := slices.ContainsFunc(p.namesAt(from, e.pc), func(n string) bool { return variantOf(p.img.arch.name, n) != "" })
+		named := slices.ContainsFunc(p.namesAt(from, e.pc), func(n string) bool {
+			return variantOf(p.img.arch.name, n) != ""
+		})
 		if !named && (len(trail) > 16 || !p.ofVariants(from, trail)) {
 			return false
 		}
@@ -142,7 +144,8 @@ func (p *program) knownCode(f int, h hit) string {
 	}
 	switch p.img.machine {
 	case elf.EM_AARCH64: // LDRB W16, [X16, #…]; CBZ W16, …
-		if b := p.img.code(h.pc-8, 8); len(b) == 8 && binary.LittleEndian.Uint32(b)&0xffc003ff == 0x39400210 && binary.LittleEndian.Uint32(b[4:])&0xff00001f == 0x34000010 {
+		if b := p.img.code(h.pc-8, 8); len(b) == 8 && binary.LittleEndian.Uint32(b)&0xffc003ff == 0x39400210 &&
+			binary.LittleEndian.Uint32(b[4:])&0xff00001f == 0x34000010 {
 			return "libgcc's atomic operations look at __aarch64_have_lse_atomics first (config/aarch64/lse.S)"
 		}
 	case elf.EM_ARM: // one instruction that loads or stores registers at R0, and BX LR
@@ -297,8 +300,10 @@ func variantOf(arch, name string) string {
 			if end := at + len(v); end < len(name) {
 				after = name[end]
 			}
-			begins := !isLetter(before) && !isDigit(before) || isLower(before) && !isLower(name[at]) || mangled && isDigit(before) && strings.HasSuffix(name[:at], strconv.Itoa(len(v)))
-			ends := !isLetter(after) && (!isDigit(after) || mangled) || (isLower(name[at]) || isLower(name[at+len(v)-1])) != isLower(after) && isLetter(after) ||
+			begins := !isLetter(before) && !isDigit(before) || isLower(before) && !isLower(name[at]) ||
+				mangled && isDigit(before) && strings.HasSuffix(name[:at], strconv.Itoa(len(v)))
+			ends := !isLetter(after) && (!isDigit(after) || mangled) ||
+				(isLower(name[at]) || isLower(name[at+len(v)-1])) != isLower(after) && isLetter(after) ||
 				isDigit(name[at+len(v)-1]) && isLetter(after) && !isLower(after)
 			if begins && ends {
 				return v

@@ -58,7 +58,8 @@ type row struct {
 type table struct {
 	runs  []run // the index bits, as runs of neighbours
 	index [][]row
-	some  []bool // whether there is a row for the bits: most words have none, and this is small enough to stay near the processor
+	// whether there is a row for the bits: most words have none, and this is small enough to stay near the processor
+	some []bool
 }
 
 type run struct{ shift, width uint }

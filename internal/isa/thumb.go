@@ -305,9 +305,11 @@ func thumbEntry(w uint32) *entry {
 	switch {
 	case w&0xef000000 == 0xef000000: // 111U1111: NEON data processing
 		return cmpEntry(armEntry(0xf2000000 | w>>28&1<<24 | w&0x00ffffff))
-	case w&0xff100000 == 0xf9000000, w&0xff100000 == 0xf9200000, w&0xff000000 == 0xf9000000 && w&0x00100000 == 0: // NEON loads and stores
+	case w&0xff100000 == 0xf9000000, w&0xff100000 == 0xf9200000, w&0xff000000 == 0xf9000000 && w&0x00100000 == 0:
+		// NEON loads and stores
 		return cmpEntry(armEntry(0xf4000000 | w&0x00ffffff))
-	case w&0xec000000 == 0xec000000 && (w>>8&0xe == 0xa || w>>28 == 15 || w>>8&15 == 8 || w>>8&15 == 9 || w>>8&15 == 13): // coprocessors 10, 11
+	case w&0xec000000 == 0xec000000 && (w>>8&0xe == 0xa || w>>28 == 15 || w>>8&15 == 8 || w>>8&15 == 9 || w>>8&15 == 13):
+		// coprocessors 10, 11
 		return cmpEntry(armEntry(w))
 	case w&0xf800c000 == 0xf000c000: // BL, BLX
 		return nil

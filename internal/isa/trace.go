@@ -46,7 +46,8 @@ type root struct {
 // addresses.
 func (img *image) trace(relocated []uint64) {
 	lo, hi, used := img.span((*section).exec)
-	t := &tracer{img: img, kinds: map[*section][]byte{}, starts: newAddrSet(lo, hi, used), asked: newAddrSet(lo, hi, used), back: newAddrSet(lo, hi, used), state: machine{img: img, bare: true}}
+	t := &tracer{img: img, kinds: map[*section][]byte{}, starts: newAddrSet(lo, hi, used), asked: newAddrSet(lo, hi, used),
+		back: newAddrSet(lo, hi, used), state: machine{img: img, bare: true}}
 	budget := int64(maxTraced)
 	for i := range img.sections {
 		s := &img.sections[i]
@@ -84,13 +85,16 @@ func (img *image) trace(relocated []uint64) {
 		v := img.pointers[slot]
 		switch s := img.section(slot); {
 		case s == nil:
-		case s.typ == elf.SHT_INIT_ARRAY || s.typ == elf.SHT_FINI_ARRAY || s.typ == elf.SHT_PREINIT_ARRAY || strings.HasPrefix(s.name, ".got"):
+		case s.typ == elf.SHT_INIT_ARRAY || s.typ == elf.SHT_FINI_ARRAY || s.typ == elf.SHT_PREINIT_ARRAY ||
+			strings.HasPrefix(s.name, ".got"):
 			t.address(v)
 		case s.writable():
 			t.pointer(v)
 		}
 	}
-	slices.SortFunc(t.later, func(a, b root) int { return cmp.Or(cmp.Compare(a.addr, b.addr), cmp.Compare(a.mode, b.mode)) })
+	slices.SortFunc(t.later, func(a, b root) int {
+		return cmp.Or(cmp.Compare(a.addr, b.addr), cmp.Compare(a.mode, b.mode))
+	})
 	for more := true; more; {
 		t.drain()
 		more = false
@@ -151,10 +155,13 @@ func (t *tracer) begins(r root) bool {
 		return true
 	}
 	if r.mode == 'a' {
-		return w == 0xe12fff1e || w == 0xe320f000 || w == 0xe1a00000 || w>>24 == 0xea || w&0xffff8000 == 0xe8bd8000 // BX LR, NOP, MOV R0, R0, B, POP with PC
+		// BX LR, NOP, MOV R0, R0, B, POP with PC
+		return w == 0xe12fff1e || w == 0xe320f000 || w == 0xe1a00000 || w>>24 == 0xea || w&0xffff8000 == 0xe8bd8000
 	}
 	h := w >> 16
-	return h == 0x4770 || h == 0xbf00 || h == 0x46c0 || h>>8 == 0xbd || h>>11 == 0x1c || w&0x8000ffff == 0x8000e8bd || w&0xd000f800 == 0x9000f000 // BX LR, NOP, MOV R8, R8, POP with PC, B, POP.W with PC, B.W
+	// BX LR, NOP, MOV R8, R8, POP with PC, B, POP.W with PC, B.W
+	return h == 0x4770 || h == 0xbf00 || h == 0x46c0 || h>>8 == 0xbd || h>>11 == 0x1c || w&0x8000ffff == 0x8000e8bd ||
+		w&0xd000f800 == 0x9000f000
 }
 
 // returns says that a function comes back, as far as a look at its code tells: abort and its like do not, and constants
@@ -371,7 +378,8 @@ func (t *tracer) follow(r root) {
 			}
 		case r.mode == 'a' && (in.flow == maybe || in.flow == indirect):
 			t.armTable(pc, w, table, branch)
-		case r.mode == 't' && in.flow == indirect && table != 0 && table-pc < 64: // LDR.W Rn, [Rm, Rn, LSL #2]; ADD Rm, Rn; BX Rm: distances from the table that adr named
+		case r.mode == 't' && in.flow == indirect && table != 0 && table-pc < 64:
+			// LDR.W Rn, [Rm, Rn, LSL #2]; ADD Rm, Rn; BX Rm: distances from the table that adr named
 			for at, end := table, table+tableLimit; at < end; at += 4 {
 				b := t.img.code(at, 4)
 				if len(b) < 4 {
@@ -418,7 +426,8 @@ func (t *tracer) armTable(pc uint64, w uint32, table uint64, branch func(uint64)
 			}
 			end = t.entryOf(at, uint64(v), end, branch)
 		}
-	case w&0x0ff00ff0 == 0x00800000 && w>>12&15 == 15 && table != 0 && near(table): // ADD PC, Rn, Rm: distances from the table that adr named
+	case w&0x0ff00ff0 == 0x00800000 && w>>12&15 == 15 && table != 0 && near(table):
+		// ADD PC, Rn, Rm: distances from the table that adr named
 		for at, end := table, table+tableLimit; at < end; at += 4 {
 			v, ok := word(at)
 			to := (table + uint64(int64(int32(v)))) & 0xffffffff

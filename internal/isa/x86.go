@@ -41,7 +41,8 @@ var x86Spaces = map[string]int{"leg": legacy, "vex": vex, "evex": evex, "xop": x
 
 // An x86Row is one encoding; a field of -1 is open.
 type x86Row struct {
-	prefix, reg, mod, w, l int8 // prefix: 0 none, 0x66, 3 for F3, 2 for F2. mod: 3 register, 0 memory, 4: reg is the whole ModRM byte
+	// prefix: 0 none, 0x66, 3 for F3, 2 for F2. mod: 3 register, 0 memory, 4: reg is the whole ModRM byte
+	prefix, reg, mod, w, l int8
 	modrm                  byte
 	entry                  *entry
 }

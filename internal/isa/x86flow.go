@@ -134,7 +134,8 @@ func (c *x86Code) reference(m *machine, in *inst, after uint64, long bool) {
 			if op >= 0xa2 {
 				in.kind = store
 			}
-		case !long && (op == 0x81 && c.modrm>>3 == 0x18 && m.has(uint32(c.modrm&7)) || op == 0x05 && m.has(0)): // the distance to the table
+		case !long && (op == 0x81 && c.modrm>>3 == 0x18 && m.has(uint32(c.modrm&7)) || op == 0x05 && m.has(0)):
+			// the distance to the table
 		case m.img.holds(imm) && c.mayPoint(m, after):
 			in.ref, in.kind = imm, address
 		}
@@ -170,7 +171,8 @@ func (c *x86Code) follow(m *machine, in *inst, after uint64) {
 		return
 	case op == 0xe8:
 		m.known &^= 1<<0 | 1<<1 | 1<<2
-		if t := m.img.code(in.target, 4); len(t) == 4 && t[0] == 0x8b && t[2] == 0x24 && t[3] == 0xc3 { // mov (%esp),%reg; ret
+		if t := m.img.code(in.target, 4); len(t) == 4 && t[0] == 0x8b && t[2] == 0x24 && t[3] == 0xc3 {
+			// mov (%esp),%reg; ret
 			m.set(uint32(t[1]>>3&7), after)
 		}
 		return
@@ -203,15 +205,20 @@ func (c *x86Code) follow(m *machine, in *inst, after uint64) {
 		return
 	case op == 0x8d && in.kind == address:
 		m.set(reg, in.ref)
-	case op == 0x39, op == 0x3b, op == 0x85, op == 0x84, op == 0x38, op == 0x3a, op == 0xff && reg == 6, op >= 0x50 && op < 0x58, op == 0x3d, op == 0xa9, op == 0x3c, op == 0xa8, op == 0x68, op == 0x6a,
-		(op == 0x83 || op == 0x81 || op == 0x80) && reg == 7, op&0xf0 == 0x70, op >= 0xd8 && op <= 0xdf, op == 0xc7 && c.hasMem, op == 0xc6 && c.hasMem, op == 0xeb, op == 0xe9, op == 0x90: // write no register
-	case op == 0x88 || op == 0x89 || op < 0x40 && op&7 < 2 || op >= 0x80 && op <= 0x83 || op == 0xc0 || op == 0xc1 || op >= 0xd0 && op <= 0xd3 || op == 0xfe || op == 0xff:
+	case op == 0x39, op == 0x3b, op == 0x85, op == 0x84, op == 0x38, op == 0x3a, op == 0xff && reg == 6,
+		op >= 0x50 && op < 0x58, op == 0x3d, op == 0xa9, op == 0x3c, op == 0xa8, op == 0x68, op == 0x6a,
+		// write no register
+		(op == 0x83 || op == 0x81 || op == 0x80) && reg == 7, op&0xf0 == 0x70, op >= 0xd8 && op <= 0xdf,
+		op == 0xc7 && c.hasMem, op == 0xc6 && c.hasMem, op == 0xeb, op == 0xe9, op == 0x90:
+	case op == 0x88 || op == 0x89 || op < 0x40 && op&7 < 2 || op >= 0x80 && op <= 0x83 || op == 0xc0 || op == 0xc1 ||
+		op >= 0xd0 && op <= 0xd3 || op == 0xfe || op == 0xff:
 		if !c.hasMem {
 			m.kill(rm)
 		}
 	case op >= 0xb8 && op <= 0xbf, op >= 0x40 && op < 0x50:
 		m.kill(uint32(op & 7))
-	case op == 0xa1, op == 0xa0, op == 0x05, op == 0x0d, op == 0x15, op == 0x1d, op == 0x25, op == 0x2d, op == 0x35, op == 0x98:
+	case op == 0xa1, op == 0xa0, op == 0x05, op == 0x0d, op == 0x15, op == 0x1d, op == 0x25, op == 0x2d,
+		op == 0x35, op == 0x98:
 		m.kill(0)
 	case op == 0xf6 || op == 0xf7:
 		if reg >= 4 { // multiply, divide
@@ -243,7 +250,8 @@ func (c *x86Code) keepsFlags() bool {
 	case c.space != legacy && c.m == 1:
 		return op != 0x2e && op != 0x2f && op&0xf0 != 0x90 // (V)UCOMIS, (V)COMIS; KTEST, KORTEST
 	case c.m == 1:
-		return op >= 0x10 && op <= 0x17 || op >= 0x28 && op <= 0x2d || op >= 0x40 && op <= 0x9f || op == 0x1f || op == 0xb6 || op == 0xb7 || op == 0xbe || op == 0xbf || op >= 0xc2 && op <= 0xc6 || op >= 0xc8
+		return op >= 0x10 && op <= 0x17 || op >= 0x28 && op <= 0x2d || op >= 0x40 && op <= 0x9f || op == 0x1f || op == 0xb6 ||
+			op == 0xb7 || op == 0xbe || op == 0xbf || op >= 0xc2 && op <= 0xc6 || op >= 0xc8
 	case c.m == 2:
 		return op != 0x17 && op != 0x0e && op != 0x0f && op < 0xf0 // PTEST, VTEST; CRC32, BMI
 	case c.m == 3:
@@ -251,15 +259,18 @@ func (c *x86Code) keepsFlags() bool {
 	case c.space != legacy || c.m != 0:
 		return false
 	}
-	return op >= 0x50 && op <= 0x5f || op == 0x63 || op == 0x68 || op == 0x6a || op&0xf0 == 0x70 || op >= 0x88 && op <= 0x8b || op == 0x8d || op == 0x90 || op == 0x98 || op == 0x99 ||
-		op >= 0xa0 && op <= 0xa3 || op >= 0xb0 && op <= 0xbf || op == 0xc6 || op == 0xc7 && c.modrm != 0xf8 || op == 0xe9 || op == 0xeb || op == 0xff && reg == 6
+	return op >= 0x50 && op <= 0x5f || op == 0x63 || op == 0x68 || op == 0x6a || op&0xf0 == 0x70 ||
+		op >= 0x88 && op <= 0x8b || op == 0x8d || op == 0x90 || op == 0x98 || op == 0x99 ||
+		op >= 0xa0 && op <= 0xa3 || op >= 0xb0 && op <= 0xbf || op == 0xc6 || op == 0xc7 && c.modrm != 0xf8 || op == 0xe9 ||
+		op == 0xeb || op == 0xff && reg == 6
 }
 
 // stores says that the instruction writes its memory operand.
 func (c *x86Code) stores() bool {
 	op, reg := c.opcode, c.modrm>>3&7
 	if c.space != legacy {
-		return c.m == 1 && (op == 0x11 || op == 0x13 || op == 0x17 || op == 0x29 || op == 0x2b || op == 0x7f || op == 0xd6 || op == 0xe7)
+		return c.m == 1 && (op == 0x11 || op == 0x13 || op == 0x17 || op == 0x29 || op == 0x2b || op == 0x7f ||
+			op == 0xd6 || op == 0xe7)
 	}
 	switch c.m {
 	case 0:
@@ -279,7 +290,8 @@ func (c *x86Code) stores() bool {
 		switch {
 		case op&0xf0 == 0x90:
 			return true
-		case op == 0x11, op == 0x13, op == 0x17, op == 0x29, op == 0x2b, op == 0x7f, op == 0xd6, op == 0xe7, op == 0xb0, op == 0xb1, op == 0xc0, op == 0xc1, op == 0xc3, op == 0xc7, op == 0xab, op == 0xb3, op == 0xbb:
+		case op == 0x11, op == 0x13, op == 0x17, op == 0x29, op == 0x2b, op == 0x7f, op == 0xd6, op == 0xe7, op == 0xb0,
+			op == 0xb1, op == 0xc0, op == 0xc1, op == 0xc3, op == 0xc7, op == 0xab, op == 0xb3, op == 0xbb:
 			return true
 		case op == 0x7e:
 			return c.mandatory != 3
@@ -302,7 +314,8 @@ func (c *x86Code) comparison(in *inst, reg byte) {
 		if c.hasMem {
 			in.compared = in.compared[:1]
 		}
-	case c.opcode == 0x81 && in.kind == address && c.modrm>>3&7 == 7, c.opcode == 0x3d && in.kind == address: // with the address itself
+	case c.opcode == 0x81 && in.kind == address && c.modrm>>3&7 == 7, c.opcode == 0x3d && in.kind == address:
+		// with the address itself
 		in.kind = noRef
 	}
 }

@@ -1,6 +1,7 @@
-// Package jobs is one pool of job slots, which the commands that are started and all that these start share: a jobserver
-// as GNU make has it (GNU make's manual, "POSIX Jobserver Interaction"). A slot is a byte in a named pipe. Who starts a
-// job takes one, and puts it back after; what a command starts beside itself takes others, if it knows of the pool.
+// Package jobs is one pool of job slots, which the commands that are started and all that these start share: a
+// jobserver as GNU make has it (GNU make's manual, "POSIX Jobserver Interaction"). A slot is a byte in a named pipe.
+// Who starts a job takes one, and puts it back after; what a command starts beside itself takes others, if it knows of
+// the pool.
 //
 // A pool has slots of its own, or takes them from a source that it shares with others: the machine's, which all builds
 // of a user take theirs from, or the jobserver of a make that started this process.
@@ -196,8 +197,8 @@ func (p *Pool) Files(first int) (flags string, files []*os.File, err error) {
 	return fmt.Sprintf("-j%d --jobserver-auth=%d,%d", p.n, first, first+1), files, nil
 }
 
-// Take waits for a slot and takes, where nobody waits for them, more of those that are free: most in all. give puts them
-// back. Of those who wait, the one with the highest priority comes first. The error is the context's.
+// Take waits for a slot and takes, where nobody waits for them, more of those that are free: most in all. give puts
+// them back. Of those who wait, the one with the highest priority comes first. The error is the context's.
 func (p *Pool) Take(ctx context.Context, priority float64, most int) (taken int, give func(), err error) {
 	w := &waiter{priority: priority, got: make(chan struct{}, 1)}
 	p.mu.Lock()

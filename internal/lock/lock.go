@@ -167,7 +167,8 @@ func sortedFiles(files []File) []File {
 func compareFiles(a, b File) int {
 	return cmp.Or(
 		cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Version, b.Version),
-		cmp.Compare(a.Path, b.Path), cmp.Compare(a.SHA256, b.SHA256), cmp.Compare(a.Size, b.Size), cmp.Compare(a.Archive, b.Archive),
+		cmp.Compare(a.Path, b.Path), cmp.Compare(a.SHA256, b.SHA256), cmp.Compare(a.Size, b.Size),
+		cmp.Compare(a.Archive, b.Archive),
 	)
 }
 

@@ -149,7 +149,8 @@ func check(l Lock) (place, error) {
 	}
 	for i, t := range l.Toolchains {
 		if t.Name == "" || t.Host == "" || t.Version == "" {
-			return nil, fmt.Errorf("toolchain %q for host %q, version %q: each of the three is needed", t.Name, t.Host, t.Version)
+			return nil, fmt.Errorf("toolchain %q for host %q, version %q: each of the three is needed",
+				t.Name, t.Host, t.Version)
 		}
 		what := "toolchain " + t.Name
 		if t.Platform != "" {
@@ -207,11 +208,13 @@ func checkFiles(at place, what string, files []File, roots []string, texts ...te
 		case f.Name == "":
 			return here("name"), fmt.Errorf("%s: the file %q has no name", what, f.Path)
 		case !relative(f.Path):
-			return here("path"), fmt.Errorf("%s: the path %q of %s is not a clean path below the archive's root", what, f.Path, f.Name)
+			return here("path"), fmt.Errorf("%s: the path %q of %s is not a clean path below the archive's root",
+				what, f.Path, f.Name)
 		case paths[f.Path]:
 			return nil, fmt.Errorf("%s: the file %s is locked twice", what, f.Path)
 		case len(f.SHA256) != 64 || strings.Trim(f.SHA256, "0123456789abcdef") != "":
-			return here("sha256"), fmt.Errorf("%s: sha256 %q of %s is not 64 lower-case hexadecimal digits", what, f.SHA256, f.Name)
+			return here("sha256"), fmt.Errorf("%s: sha256 %q of %s is not 64 lower-case hexadecimal digits",
+				what, f.SHA256, f.Name)
 		case f.Size <= 0:
 			return here("size"), fmt.Errorf("%s: size %d of %s is not that of a file", what, f.Size, f.Name)
 		}
@@ -234,5 +237,7 @@ func checkText(at place, what string, texts ...text) (place, error) {
 // percent signs would mean something else to a URL or another system.
 func relative(p string) bool {
 	return p != "" && p != "." && p == path.Clean(p) && !path.IsAbs(p) && p != ".." && !strings.HasPrefix(p, "../") &&
-		utf8.ValidString(p) && !strings.ContainsAny(p, "\\?#") && !strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f })
+		utf8.ValidString(p) && !strings.ContainsAny(p, "\\?#") && !strings.ContainsFunc(p, func(r rune) bool {
+		return r < ' ' || r == 0x7f
+	})
 }

@@ -60,7 +60,9 @@ func Calls(file string, parts []string) ([]string, error) {
 	list, err := symbols(file)
 	var out []string
 	for _, s := range list {
-		if s.Section == elf.SHN_UNDEF && slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(s.Name, p) }) {
+		if s.Section == elf.SHN_UNDEF && slices.ContainsFunc(parts, func(p string) bool {
+			return strings.Contains(s.Name, p)
+		}) {
 			out = append(out, s.Name)
 		}
 	}
@@ -76,7 +78,9 @@ func Inspect(file string) (API, error) {
 	}
 	napi := false
 	for _, s := range symbols {
-		if s.Section == elf.SHN_UNDEF && slices.ContainsFunc(v8Symbols, func(p string) bool { return strings.HasPrefix(s.Name, p) }) {
+		if s.Section == elf.SHN_UNDEF && slices.ContainsFunc(v8Symbols, func(p string) bool {
+			return strings.HasPrefix(s.Name, p)
+		}) {
 			return V8API, nil
 		}
 		// A module that registers itself by name (NODE_MODULE_INITIALIZER) exports a function with the version in its

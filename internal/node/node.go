@@ -97,8 +97,10 @@ func Read(dir string) (Package, error) {
 	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &fields); err != nil {
 		return p, fmt.Errorf("%s: %w", file, err)
 	}
-	for name, to := range map[string]any{"name": &p.Name, "version": &p.Version, "main": &p.Main, "scripts": &p.Scripts, "dependencies": &p.Dependencies,
-		"optionalDependencies": &p.Optional, "devDependencies": &p.Dev, "peerDependencies": &p.Peer, "os": &p.OS, "cpu": &p.CPU, "libc": &p.Libc, "gypfile": &p.Gypfile} {
+	for name, to := range map[string]any{"name": &p.Name, "version": &p.Version, "main": &p.Main, "scripts": &p.Scripts,
+		"dependencies":         &p.Dependencies,
+		"optionalDependencies": &p.Optional, "devDependencies": &p.Dev, "peerDependencies": &p.Peer, "os": &p.OS,
+		"cpu": &p.CPU, "libc": &p.Libc, "gypfile": &p.Gypfile} {
 		if raw, ok := fields[name]; ok && json.Unmarshal(raw, to) != nil {
 			switch to := to.(type) {
 			case *map[string]string:
@@ -215,7 +217,8 @@ var commands = lazyregexp.New(`&&|\|\||;`)
 
 // loaders are the packages by which a native module finds its compiled file or fetches one: a package that depends on
 // one is native, whatever it holds.
-var loaders = []string{"prebuild-install", "node-pre-gyp", "@mapbox/node-pre-gyp", "node-gyp-build", "node-gyp-build-optional-packages", "bindings", "require-addon", "pkg-prebuilds"}
+var loaders = []string{"prebuild-install", "node-pre-gyp", "@mapbox/node-pre-gyp", "node-gyp-build",
+	"node-gyp-build-optional-packages", "bindings", "require-addon", "pkg-prebuilds"}
 
 // Native tells whether a package without anything to compile needs a compiled file all the same.
 func (p Package) Native() bool {
@@ -351,16 +354,20 @@ func (b Build) Compose(dir string, h Headers) error {
 	// llvm_version: the common.gypi of Node 18 does not load without it, and asks no more than whether it is 0.0, which
 	// says that no LLVM compiles.
 	variables := map[string]any{
-		"host_arch": b.HostArch, "target_arch": b.Gyp, "want_separate_host_toolset": 1, "node_module_version": abi, "napi_build_version": strconv.Itoa(napi),
-		"node_byteorder": order, "clang": 1, "llvm_version": "19.0", "node_shared": "false", "node_use_openssl": "true", "node_shared_openssl": "false", "openssl_fips": "",
-		"debug_node": "false", "enable_lto": "false", "asan": 0, "coverage": "false", "v8_enable_i18n_support": 1, "icu_gyp_path": "", "node_prefix": "/usr/local",
+		"host_arch": b.HostArch, "target_arch": b.Gyp, "want_separate_host_toolset": 1, "node_module_version": abi,
+		"napi_build_version": strconv.Itoa(napi),
+		"node_byteorder":     order, "clang": 1, "llvm_version": "19.0", "node_shared": "false", "node_use_openssl": "true",
+		"node_shared_openssl": "false", "openssl_fips": "",
+		"debug_node": "false", "enable_lto": "false", "asan": 0, "coverage": "false", "v8_enable_i18n_support": 1,
+		"icu_gyp_path": "", "node_prefix": "/usr/local",
 	}
 	if b.ARM != "" {
 		variables["arm_version"] = b.ARM
 	}
 	config, err := json.MarshalIndent(map[string]any{
-		"target_defaults": map[string]any{"cflags": []string{}, "default_configuration": "Release", "defines": []string{}, "include_dirs": []string{}, "libraries": []string{}},
-		"variables":       variables,
+		"target_defaults": map[string]any{"cflags": []string{}, "default_configuration": "Release", "defines": []string{},
+			"include_dirs": []string{}, "libraries": []string{}},
+		"variables": variables,
 	}, "", "  ")
 	if err != nil {
 		return err

@@ -38,11 +38,15 @@ func (p Package) PreGyp(b Build, h Headers) ([]string, error) {
 	version, _, _ := strings.Cut(p.Version, "+")
 	core, pre, _ := strings.Cut(version, "-")
 	parts := append(strings.SplitN(core, ".", 3), "", "", "")
-	path := strings.NewReplacer("{name}", p.Name, "{module_name}", binary.Name, "{version}", p.Version, "{prerelease}", pre, "{major}", parts[0], "{minor}", parts[1], "{patch}", parts[2],
-		"{configuration}", "Release", "{runtime}", "node", "{node_abi}", nodeABI, "{node_abi_napi}", "napi", "{napi_version}", strconv.Itoa(napi), "{napi_build_version}", strconv.Itoa(best),
-		"{node_napi_label}", label, "{platform}", "linux", "{target_platform}", "linux", "{arch}", b.Arch, "{target_arch}", b.Arch, "{libc}", b.Libc, "{target_libc}", b.Libc,
+	path := strings.NewReplacer("{name}", p.Name, "{module_name}", binary.Name, "{version}", p.Version, "{prerelease}",
+		pre, "{major}", parts[0], "{minor}", parts[1], "{patch}", parts[2],
+		"{configuration}", "Release", "{runtime}", "node", "{node_abi}", nodeABI, "{node_abi_napi}", "napi", "{napi_version}",
+		strconv.Itoa(napi), "{napi_build_version}", strconv.Itoa(best),
+		"{node_napi_label}", label, "{platform}", "linux", "{target_platform}", "linux", "{arch}", b.Arch, "{target_arch}",
+		b.Arch, "{libc}", b.Libc, "{target_libc}", b.Libc,
 		"{toolset}", "", "{target}", "", "{build}", "", "{debug}", "false").Replace(binary.Path)
 	path = filepath.Join(p.Dir, path)
-	return []string{"--module=" + filepath.Join(path, binary.Name+".node"), "--module_name=" + binary.Name, "--module_path=" + path, "--napi_version=" + strconv.Itoa(napi),
+	return []string{"--module=" + filepath.Join(path, binary.Name+".node"), "--module_name=" + binary.Name,
+		"--module_path=" + path, "--napi_version=" + strconv.Itoa(napi),
 		"--node_abi_napi=napi", "--napi_build_version=" + strconv.Itoa(best), "--node_napi_label=" + label}, nil
 }

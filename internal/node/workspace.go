@@ -35,7 +35,8 @@ type Workspace struct {
 type lockFile struct{ name, manager string }
 
 // lockFiles are those of all package managers; npm-shrinkwrap.json wins over package-lock.json (npm help shrinkwrap).
-var lockFiles = []lockFile{{"npm-shrinkwrap.json", "npm"}, {"package-lock.json", "npm"}, {"pnpm-lock.yaml", "pnpm"}, {"yarn.lock", "yarn"}}
+var lockFiles = []lockFile{{"npm-shrinkwrap.json", "npm"}, {"package-lock.json", "npm"}, {"pnpm-lock.yaml", "pnpm"},
+	{"yarn.lock", "yarn"}}
 
 // others are lock files of package managers that xbuild does not call.
 var others = map[string]string{"bun.lock": "Bun", "bun.lockb": "Bun", "deno.lock": "Deno"}
@@ -323,7 +324,8 @@ func Needed(top string, start Package, arch, libc string) (packages []Package, l
 			}
 			rel, err := filepath.Rel(top, real)
 			if err != nil || !filepath.IsLocal(rel) {
-				return nil, nil, fmt.Errorf("%s %s depends on %s, which is outside of the project: %s leads to %s", p.Name, p.Version, name, at, real)
+				return nil, nil, fmt.Errorf("%s %s depends on %s, which is outside of the project: %s leads to %s", p.Name,
+					p.Version, name, at, real)
 			}
 			q, err := Read(real)
 			if err != nil {

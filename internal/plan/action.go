@@ -74,11 +74,14 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	}
 	work := filepath.Join(pl.Project.BuildDir(), filepath.FromSlash(folder), t.Name)
 	a := &action.Action{
-		Target: t.Name, Platform: p, OCI: name, Host: host, Prefix: filepath.Join(work, "prefix"), Recipe: t.Recipe, Language: recipe.Language,
-		Source: source, Watch: pl.Files.Upwards(source, recipe.Root), Copy: recipe.CopySource,
+		Target: t.Name, Platform: p, OCI: name, Host: host, Prefix: filepath.Join(work, "prefix"), Recipe: t.Recipe,
+		Language: recipe.Language,
+		Source:   source, Watch: pl.Files.Upwards(source, recipe.Root), Copy: recipe.CopySource,
 		Build: filepath.Join(work, "build"), Stage: filepath.Join(work, "stage"), State: filepath.Join(work, "state.json"),
-		DistDir: pl.Project.DistDir(), Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name), filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
-		External: t.External, Dispatched: t.Dispatched, Lenient: t.Lenient, Unaudited: t.Unaudited, Readers: recipe.Readers, Forgetful: recipe.Forgetful, Reread: recipe.Reread, Precise: recipe.Precise,
+		DistDir: pl.Project.DistDir(), Dist: filepath.Join(pl.Project.DistDir(), filepath.FromSlash(p.Name),
+			filepath.FromSlash(t.Dest)), Static: vars["static"].(bool),
+		External: t.External, Dispatched: t.Dispatched, Lenient: t.Lenient, Unaudited: t.Unaudited, Readers: recipe.Readers,
+		Forgetful: recipe.Forgetful, Reread: recipe.Reread, Precise: recipe.Precise,
 	}
 	if recipe.HostPart != "" {
 		a.HostPart = filepath.Join(a.Build, recipe.HostPart)
@@ -127,7 +130,8 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	case recipe.CopySource:
 		mapped = []string{"-ffile-prefix-map=" + a.Top + "=."}
 	case a.Build != inPlace:
-		mapped = append(mapped, "-ffile-prefix-map="+a.Build+"="+generated, "-ffile-prefix-map="+relativeTo(a.Build, source)+"="+relativeTo(inPlace, source))
+		mapped = append(mapped, "-ffile-prefix-map="+a.Build+"="+generated,
+			"-ffile-prefix-map="+relativeTo(a.Build, source)+"="+relativeTo(inPlace, source))
 	case !strings.HasPrefix(generated, "./"):
 		mapped = append(mapped, "-ffile-prefix-map="+a.Build+"="+generated)
 	}
@@ -137,10 +141,12 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 			common = common[1:]
 		}
 		return env.Settings{
-			CFlags: append(slices.Clone(common), cfg.CFlags...), CXXFlags: append(slices.Clone(common), cfg.CXXFlags...), LDFlags: cfg.LDFlags, Static: vars["static"].(bool),
+			CFlags: append(slices.Clone(common), cfg.CFlags...), CXXFlags: append(slices.Clone(common), cfg.CXXFlags...),
+			LDFlags: cfg.LDFlags, Static: vars["static"].(bool),
 		}
 	}
-	arguments, variables := settings(mapped), settings(env.Quoted(mapped)) // of commands that are run without a shell, and for all that are lists of words
+	// of commands that are run without a shell, and for all that are lists of words
+	arguments, variables := settings(mapped), settings(env.Quoted(mapped))
 
 	if a.Baseline, err = pl.Baseline(p); err != nil {
 		return nil, err
@@ -320,7 +326,8 @@ func (pl *Planner) outputs(a *action.Action, recipe *catalog.Recipe, t project.T
 		a.Output = append(a.Output, action.Output{Path: o.Path, Dist: o.Dist})
 	}
 	if len(a.Output) == 0 {
-		return fmt.Errorf("recipe %q cannot know what it builds: name the files with outputs = [\"path\"]%s", recipe.Name, installHint(recipe))
+		return fmt.Errorf("recipe %q cannot know what it builds: name the files with outputs = [\"path\"]%s", recipe.Name,
+			installHint(recipe))
 	}
 	return nil
 }
@@ -350,7 +357,8 @@ func relativeTo(dir, path string) string {
 }
 
 // sourceVars expands the globs of the option "sources" and says of each file which driver and flags compile it.
-func (pl *Planner) sourceVars(vars catalog.Vars, source string, s env.Settings, p platform.Platform, globbed map[string][]string) error {
+func (pl *Planner) sourceVars(vars catalog.Vars, source string, s env.Settings, p platform.Platform,
+	globbed map[string][]string) error {
 	globs, ok := vars["sources"].([]string)
 	if !ok {
 		return nil
@@ -399,7 +407,8 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *action.Action) ([]action.S
 			if def.Foreach != "" {
 				vars["item"], vars["item.object"] = item, objectName(item)
 				if slices.Contains(toolset.CXXSuffixes, path.Ext(item)) {
-					vars["item.driver"], vars["item.flags"], vars["item.options"] = vars["compiler.cxx"], vars["item.cxx"], vars["cxxflags"]
+					vars["item.driver"], vars["item.flags"], vars["item.options"] = vars["compiler.cxx"],
+						vars["item.cxx"], vars["cxxflags"]
 				} else {
 					vars["item.driver"], vars["item.flags"], vars["item.options"] = vars["compiler.c"], vars["item.c"], vars["cflags"]
 				}
@@ -416,12 +425,14 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *action.Action) ([]action.S
 }
 
 func step(def catalog.Step, vars catalog.Vars, a *action.Action) (action.Step, error) {
-	s := action.Step{Dir: a.Build, Ran: def.Ran, Configures: def.Configures, Ahead: def.Ahead, Jobserver: a.Jobservers[def.Jobserver]}
+	s := action.Step{Dir: a.Build, Ran: def.Ran, Configures: def.Configures, Ahead: def.Ahead,
+		Jobserver: a.Jobservers[def.Jobserver]}
 	var err error
 	for _, f := range []struct {
 		to   *string
 		from string
-	}{{&s.Name, def.Name}, {&s.Dir, def.Dir}, {&s.Stdout, def.Stdout}, {&s.Output, def.Output}, {&s.WhenMissing, def.WhenMissing}} {
+	}{{&s.Name, def.Name}, {&s.Dir, def.Dir}, {&s.Stdout, def.Stdout}, {&s.Output, def.Output},
+		{&s.WhenMissing, def.WhenMissing}} {
 		if f.from == "" {
 			continue
 		}

@@ -31,7 +31,8 @@ func (m *making) dialects() error {
 
 // spelled is a platform and its baseline in the words of a toolchain. {glibc} in the name of a target stands for the
 // glibc that programs have to run with.
-func (pl *Planner) spelled(def *catalog.Toolchain, t project.Target, p platform.Platform, static bool) (target, cpu string, err error) {
+func (pl *Planner) spelled(def *catalog.Toolchain, t project.Target, p platform.Platform,
+	static bool) (target, cpu string, err error) {
 	libc := pl.Libc(p)
 	if own := def.Dialect.Static[libc]; static && own != "" {
 		if other := pl.linkedWith(t); other != "" {
@@ -54,7 +55,8 @@ func (pl *Planner) spelled(def *catalog.Toolchain, t project.Target, p platform.
 			}
 		}
 		slices.Sort(names)
-		return "", "", fmt.Errorf("toolchain %s does not compile for %s with libc %s; it does for %s", def.Name, p.Name, libc, strings.Join(names, ", "))
+		return "", "", fmt.Errorf("toolchain %s does not compile for %s with libc %s; it does for %s", def.Name, p.Name, libc,
+			strings.Join(names, ", "))
 	}
 	if strings.Contains(target, "{glibc}") {
 		_, suite, err := pl.Suite(p)

@@ -59,7 +59,8 @@ func (m *making) uname() error {
 		if m.Target.Uname == "" {
 			return nil
 		}
-		return fmt.Errorf("uname = %q: recipe %s has no C compiler for %s here, and without one nothing asks; remove the key", answer, m.Recipe.Name, m.Platform.Name)
+		return fmt.Errorf("uname = %q: recipe %s has no C compiler for %s here, and without one nothing asks; remove the key",
+			answer, m.Recipe.Name, m.Platform.Name)
 	}
 	m.Action.Env.Set("XBUILD_UNAME", answer)
 	m.Action.Path = append([]string{m.View.Answers()}, m.Action.Path...)

@@ -1,6 +1,7 @@
-// Package plan makes a graph of actions from a project, the catalog and the lock: which toolchains, sysroots and compiler
-// views are needed, and for every target and platform the commands, their environment and the artifacts that come out.
-// It runs nothing, fetches nothing and writes nothing; what it has to know of the project's files package scan reads.
+// Package plan makes a graph of actions from a project, the catalog and the lock: which toolchains, sysroots and
+// compiler views are needed, and for every target and platform the commands, their environment and the artifacts that
+// come out. It runs nothing, fetches nothing and writes nothing; what it has to know of the project's files package
+// scan reads.
 package plan
 
 import (

@@ -122,7 +122,8 @@ func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.P
 		return err
 	}
 	for _, need := range needs {
-		if err := pl.requireNeed(req, need, p, vars, fmt.Sprintf("%s:%d: target %q", pl.Project.File, t.Line, t.Name)); err != nil {
+		if err := pl.requireNeed(req, need, p, vars,
+			fmt.Sprintf("%s:%d: target %q", pl.Project.File, t.Line, t.Name)); err != nil {
 			return err
 		}
 		for _, name := range need.Toolchains {
@@ -154,7 +155,8 @@ func (pl *Planner) bringsLibc(need catalog.Need, p platform.Platform) bool {
 }
 
 // requireNeed asks for all that a recipe needs for a platform.
-func (pl *Planner) requireNeed(req *resolve.Requests, need catalog.Need, p platform.Platform, vars catalog.Vars, where string) error {
+func (pl *Planner) requireNeed(req *resolve.Requests, need catalog.Need, p platform.Platform, vars catalog.Vars,
+	where string) error {
 	for _, name := range need.Toolchains {
 		if err := pl.AddToolchain(req, name, p); err != nil {
 			return err
@@ -174,9 +176,11 @@ func (pl *Planner) requireNeed(req *resolve.Requests, need catalog.Need, p platf
 		if def := pl.Catalog.Part(name); def != nil && def.Archive == catalog.NPM {
 			for _, version := range vars[need.Versions].([]string) {
 				if _, err := semver.NewConstraint(version); err != nil {
-					return fmt.Errorf("%s names %q, which is no version (such as %q, %q or %q)", need.Versions, version, "24", "22.14.0", ">=20.11, <21")
+					return fmt.Errorf("%s names %q, which is no version (such as %q, %q or %q)", need.Versions, version, "24",
+						"22.14.0", ">=20.11, <21")
 				}
-				toolset.PutSysroot(req, resolve.SysrootRequest{Def: def, Arch: "all", Suite: version, Where: fmt.Sprintf("%s: %s names %q", where, need.Versions, version)})
+				toolset.PutSysroot(req, resolve.SysrootRequest{Def: def, Arch: "all", Suite: version,
+					Where: fmt.Sprintf("%s: %s names %q", where, need.Versions, version)})
 			}
 			continue
 		}

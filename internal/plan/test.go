@@ -14,7 +14,8 @@ import (
 // tests are the steps that test an action's target, once it is built: the target's own command, or the recipe's. A
 // program of the platform is started through "xbuild run", which finds platform, project and store in the environment,
 // wherever the test goes.
-func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.Vars, m *making) ([]action.Step, error) {
+func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.Vars,
+	m *making) ([]action.Step, error) {
 	a := m.Action
 	dir := a.Source
 	if a.Copy {
@@ -27,7 +28,8 @@ func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.
 		return nil, nil
 	case len(test.Command) > 0:
 		program := filepath.Join(a.Dist, filepath.FromSlash(test.Command[0]))
-		list = []action.Step{{Name: strings.Join(test.Command, " "), Dir: dir, Command: append([]string{pl.XBuild, "run", "-p", a.OCI, "--", program}, test.Command[1:]...)}}
+		list = []action.Step{{Name: strings.Join(test.Command, " "), Dir: dir,
+			Command: append([]string{pl.XBuild, "run", "-p", a.OCI, "--", program}, test.Command[1:]...)}}
 	case test.Shell != "":
 		list = []action.Step{{Name: test.Shell, Dir: dir, Command: []string{"sh", "-ec", test.Shell}}}
 	default:
@@ -44,7 +46,8 @@ func (pl *Planner) tests(recipe *catalog.Recipe, t project.Target, vars catalog.
 	}
 	for i, s := range list {
 		list[i].Env = env.Environment{
-			{Name: "XBUILD_PLATFORM", Value: a.OCI}, {Name: "XBUILD_PROJECT", Value: pl.Project.Dir}, {Name: "XBUILD_STORE", Value: pl.Store}, {Name: "XBUILD_DIST", Value: a.Dist},
+			{Name: "XBUILD_PLATFORM", Value: a.OCI}, {Name: "XBUILD_PROJECT", Value: pl.Project.Dir},
+			{Name: "XBUILD_STORE", Value: pl.Store}, {Name: "XBUILD_DIST", Value: a.Dist},
 		}.Merge(s.Env)
 	}
 	return list, nil

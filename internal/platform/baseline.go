@@ -56,7 +56,8 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 		b.set = map[string]bool{}
 		a.close(b.set, c.features...)
 		if lacks := a.lacks(promised, b.set); len(lacks) > 0 {
-			return Baseline{}, fmt.Errorf("cpu %q has no %s, which %s promises%s", cpu, strings.Join(lacks, ", "), p, t.variantFor(p, a, b.set))
+			return Baseline{}, fmt.Errorf("cpu %q has no %s, which %s promises%s", cpu, strings.Join(lacks, ", "), p,
+				t.variantFor(p, a, b.set))
 		}
 	}
 	has := maps.Clone(b.set) // what the -march or -mcpu already means
@@ -67,7 +68,8 @@ func (p Platform) Baseline(cpu string, features []string) (Baseline, error) {
 	a.close(b.set, asked...)
 	for _, f := range a.features {
 		if b.set[f.name] && !f.allows(p) {
-			return Baseline{}, fmt.Errorf("%s, which %s does not promise (%s can have it)", whatNeeds(f, a, asked, cpu), p, strings.Join(f.on, ", "))
+			return Baseline{}, fmt.Errorf("%s, which %s does not promise (%s can have it)", whatNeeds(f, a, asked, cpu), p,
+				strings.Join(f.on, ", "))
 		}
 	}
 	if slices.ContainsFunc(fewer, func(f string) bool { return b.set[f] }) {
@@ -309,7 +311,8 @@ func (t *baselineTable) chosen(p Platform, a *arch, name string) (cpuModel, erro
 		return c, nil
 	}
 	if name == "native" {
-		return cpuModel{}, fmt.Errorf("cpu %q is the machine that builds, and not one that %s promises; name the cpu", name, p)
+		return cpuModel{}, fmt.Errorf("cpu %q is the machine that builds, and not one that %s promises; name the cpu", name,
+			p)
 	}
 	is := t.platformsWhere(func(q Platform, o *arch) bool {
 		c, ok := cpus[o.id][name]

@@ -28,7 +28,9 @@ type MacroRow struct {
 
 // Concerns says whether the row is about p.
 func (r MacroRow) Concerns(p Platform) bool {
-	return p.OS == "linux" && p.HasSysroot() && slices.ContainsFunc(r.On, func(name string) bool { return name == "linux/*" || name == p.Name || name == p.base })
+	return p.OS == "linux" && p.HasSysroot() && slices.ContainsFunc(r.On, func(name string) bool {
+		return name == "linux/*" || name == p.Name || name == p.base
+	})
 }
 
 // args are the arguments for clang that the row stands for. What is defined is undefined first: another release of
@@ -63,7 +65,8 @@ func loadMacros(data string) ([]MacroRow, error) {
 		if !slices.Contains([]string{"undefine", "define", "flags", "leave"}, r.Kind) {
 			return fmt.Errorf("line %d: no table is called [%s]", s.Line, s.name)
 		}
-		err := s.bind(map[string]any{"on": &r.On, "names": &r.Names, "flags": &r.Flags, "only": &r.Only, "lang": &r.Lang, "when": &r.When, "unless": &r.Unless, "why": &r.Why})
+		err := s.bind(map[string]any{"on": &r.On, "names": &r.Names, "flags": &r.Flags, "only": &r.Only, "lang": &r.Lang,
+			"when": &r.When, "unless": &r.Unless, "why": &r.Why})
 		rows = append(rows, r)
 		return err
 	})

@@ -26,15 +26,16 @@ type Platform struct {
 	DockerDetects bool     // BuildKit offers it by itself once binfmt can run it
 	Aliases       []string // further spellings that Parse accepts
 
-	Triplet    string // GNU's, as Debian's cross tools are named
-	Multiarch  string // Debian's library directory
-	GCC        string // the directory of Debian's own GCC, usr/lib/gcc/<GCC>
-	Musl       string // the triplet with musl as its libc
-	LLVM       string // normalised, as clang names its configuration file
-	Rust       string
-	LLVMMusl   string // LLVM with musl as its libc
-	RustMusl   string
-	RustLinker string // the program of LLVM's that rustc links with where its library holds the C library and there is no C compiler
+	Triplet   string // GNU's, as Debian's cross tools are named
+	Multiarch string // Debian's library directory
+	GCC       string // the directory of Debian's own GCC, usr/lib/gcc/<GCC>
+	Musl      string // the triplet with musl as its libc
+	LLVM      string // normalised, as clang names its configuration file
+	Rust      string
+	LLVMMusl  string // LLVM with musl as its libc
+	RustMusl  string
+	// the program of LLVM's that rustc links with where its library holds the C library and there is no C compiler
+	RustLinker string
 	GOOS       string
 	GOARCH     string
 	Node       string // process.arch
@@ -105,11 +106,13 @@ func (r *row) columns() map[string]any {
 	return map[string]any{
 		"name": &r.name, "like": &r.like, "docker": &r.docker, "detected": &r.detected, "aliases": &r.aliases,
 		"triplet": &r.triplet, "multiarch": &r.multiarch, "musl": &r.musl, "llvm": &r.llvm, "rust": &r.rust,
-		"llvm_musl": &r.llvmMusl, "gcc": &r.gcc, "rust_linker": &r.rustLinker, "rust_musl": &r.rustMusl, "go": &r.goName, "node": &r.node, "gyp": &r.gyp, "debian": &r.debian,
+		"llvm_musl": &r.llvmMusl, "gcc": &r.gcc, "rust_linker": &r.rustLinker, "rust_musl": &r.rustMusl, "go": &r.goName,
+		"node": &r.node, "gyp": &r.gyp, "debian": &r.debian,
 		"suites": &r.suites, "qemu": &r.qemu, "qemu_cpu": &r.qemuCPU, "machine": &r.machine, "bits": &r.bits,
 		"big": &r.big, "elf_flags": &r.elfFlags, "elf_mask": &r.elfMask, "interp": &r.interp, "cmake": &r.cmake,
 		"meson": &r.meson, "level": &r.level, "static": &r.static,
-		"driver": &r.driver, "sysroot": &r.sysroot, "libc": &r.libc, "cmake_system": &r.cmakeSystem, "canonical": &r.canonical, "float": &r.float, "pe": &r.pe, "macho": &r.macho, "also": &r.also,
+		"driver": &r.driver, "sysroot": &r.sysroot, "libc": &r.libc, "cmake_system": &r.cmakeSystem,
+		"canonical": &r.canonical, "float": &r.float, "pe": &r.pe, "macho": &r.macho, "also": &r.also,
 		"pages": &r.pages, "uname": &r.uname, "system": &r.system,
 	}
 }
@@ -396,7 +399,8 @@ func (p Platform) BigEndian() bool { return p.Data == elf.ELFDATA2MSB }
 
 // KernelRuns says whether a kernel for p starts programs of q itself, whatever instructions these then use.
 func (p Platform) KernelRuns(q Platform) bool {
-	return p.OS == q.OS && (p.Machine == q.Machine && p.Class == q.Class && p.Data == q.Data || slices.Contains(p.Also, q.Base().Name))
+	return p.OS == q.OS && (p.Machine == q.Machine && p.Class == q.Class && p.Data == q.Data ||
+		slices.Contains(p.Also, q.Base().Name))
 }
 
 // Base is the platform whose sysroot p shares: linux/amd64 for linux/amd64/v3, linux/arm/v5 for linux/arm/v6 (both are

@@ -35,7 +35,8 @@ type feature struct {
 	name    string
 	implies []string
 	c, rust []string // nil: the feature's own name; empty: none
-	rustOff []string // what rustc has to be told where the feature is not in the set: "NAME RELEASE", from which release on
+	// what rustc has to be told where the feature is not in the set: "NAME RELEASE", from which release on
+	rustOff []string
 	base    string   // the -march or -mcpu value that has it
 	rustCPU string   // and rustc's target-cpu
 	on      []string // the only platforms that can have it
@@ -44,7 +45,8 @@ type feature struct {
 type level struct {
 	arch     string
 	features []string
-	floor    string   // the level that features can be taken away down to; empty for that of the platform without its variant
+	// the level that features can be taken away down to; empty for that of the platform without its variant
+	floor    string
 	machines []string // what all of the platform's machines have beside; no flag of clang and rustc asks for it
 	c        []string
 	float    string // -mfloat-abi
@@ -113,7 +115,8 @@ func choices(lines []string) []choice {
 func loadBaselines(data string) (*baselineTable, error) {
 	t := &baselineTable{arches: map[string]*arch{}, levels: map[string]level{}, qemu: map[string]models{}}
 	var f feature // one for all, because making the map of its fields is most of the work
-	fields := map[string]any{"implies": &f.implies, "c": &f.c, "rust": &f.rust, "base": &f.base, "rust_cpu": &f.rustCPU, "rust_off": &f.rustOff, "on": &f.on}
+	fields := map[string]any{"implies": &f.implies, "c": &f.c, "rust": &f.rust, "base": &f.base, "rust_cpu": &f.rustCPU,
+		"rust_off": &f.rustOff, "on": &f.on}
 	err := sections(data, func(s section) error {
 		kind, name, _ := strings.Cut(s.name, ".")
 		if kind != "arch" && kind != "level" && kind != "qemu" && t.arches[name] == nil {
@@ -131,7 +134,8 @@ func loadBaselines(data string) (*baselineTable, error) {
 		case "level":
 			var l level
 			var levels []string
-			err := s.bind(map[string]any{"arch": &l.arch, "features": &l.features, "floor": &l.floor, "machines": &l.machines, "c": &l.c, "float": &l.float,
+			err := s.bind(map[string]any{"arch": &l.arch, "features": &l.features, "floor": &l.floor, "machines": &l.machines,
+				"c": &l.c, "float": &l.float,
 				"rust_cpu": &l.rustCPU, "go": &l.goVar, "go_levels": &levels})
 			l.goLevels = choices(levels)
 			t.levels[name] = l
@@ -249,7 +253,8 @@ func loadCPUs(data string, t *baselineTable) (map[string]map[string]cpuModel, er
 		out[id] = make(map[string]cpuModel, len(s.Nodes))
 		for _, e := range s.Nodes {
 			c := cpuModel{name: e.Name, rust: e.Name}
-			err := (section{s.name + "." + e.Name, e}).bind(map[string]any{"features": &c.features, "without": &c.without, "flags": &c.flags, "rust": &c.rust, "march": &c.march, "refused": &c.refused})
+			err := (section{s.name + "." + e.Name, e}).bind(map[string]any{"features": &c.features, "without": &c.without,
+				"flags": &c.flags, "rust": &c.rust, "march": &c.march, "refused": &c.refused})
 			if err != nil {
 				return err
 			}

@@ -100,7 +100,8 @@ func refusal(compilation map[string]any, of Groups) (Refusal, bool) {
 			return Refusal{}, false
 		}
 		if first.Group == "" {
-			first = Refusal{Place: Place{File: path.Base(text("filename"))}, Message: text("message"), Group: text("WarningOption")}
+			first = Refusal{Place: Place{File: path.Base(text("filename"))}, Message: text("message"),
+				Group: text("WarningOption")}
 			first.Line, _ = strconv.Atoi(text("line"))
 			first.Column, _ = strconv.Atoi(text("column"))
 		}

@@ -66,7 +66,8 @@ func parse(file, dir, text string, schema Schema) (*Project, error) {
 		}
 		var syntax toml.ParseError
 		if errors.As(err, &syntax) {
-			return nil, Errors{{File: file, Line: max(1, syntax.Position.Line), Col: syntax.Position.Col, Message: "not TOML: " + sentence(syntax.Message)}}
+			return nil, Errors{{File: file, Line: max(1, syntax.Position.Line), Col: syntax.Position.Col,
+				Message: "not TOML: " + sentence(syntax.Message)}}
 		}
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -181,7 +182,8 @@ func (r *reader) platforms(t *table, key string) []platform.Platform {
 			continue
 		}
 		if before, ok := seen[pl.String()]; ok {
-			r.report.at(e.pos, "platform %q is listed twice%s", e.string, otherSpelling(before.string, e.string, before.pos.Line))
+			r.report.at(e.pos, "platform %q is listed twice%s", e.string,
+				otherSpelling(before.string, e.string, before.pos.Line))
 			continue
 		}
 		seen[pl.String()] = e
@@ -218,7 +220,8 @@ func (r *reader) toolchains(t *table) map[string]ToolchainRequest {
 		}
 		if channels := r.schema.Channels[name]; isChannel(request.Constraint, channels) {
 			if request.Source == "host" || request.Source == "archive" && request.Constraint != channels[0] {
-				r.report.at(at, "toolchain %s: version %q is one of its official distribution, and source is %q", name, request.Constraint, request.Source)
+				r.report.at(at, "toolchain %s: version %q is one of its official distribution, and source is %q", name,
+					request.Constraint, request.Source)
 			}
 		} else if err := checkConstraint(request.Constraint); err != nil {
 			r.report.at(at, "toolchain %s: %v", name, err)
@@ -298,7 +301,8 @@ func (r *reader) platformConfigs(t *table) map[string]PlatformConfig {
 			if cut, ok := pl.WithPage(int(page) << 10); ok {
 				c.Page = cut.Page()
 			} else {
-				r.report.at(sub.pos.Key("page"), "page in %s: no kernel for %s has pages of %d KB%s", sub.name, pl, page, kilobytes(pl.Pages))
+				r.report.at(sub.pos.Key("page"), "page in %s: no kernel for %s has pages of %d KB%s", sub.name, pl, page,
+					kilobytes(pl.Pages))
 			}
 		}
 		out[pl.String()] = c

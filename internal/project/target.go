@@ -21,7 +21,8 @@ import (
 func (r *reader) target(name string, t *table) Target {
 	before := len(r.report.errs)
 	if !targetName.MatchString(name) {
-		r.report.at(t.pos, "target name %q may have only letters, digits and _ . + -, and starts with a letter, a digit or _", name)
+		r.report.at(t.pos, "target name %q may have only letters, digits and _ . + -, and starts with a letter, a digit or _",
+			name)
 	}
 	out := Target{
 		Name:       name,
@@ -206,7 +207,8 @@ func (r *reader) bench(t *table) []string {
 		r.report.at(t.pos.Key("bench"), "bench in %s is empty: it names a program of the target, as it lies in dist/<platform>, and its arguments", t.name)
 		return nil
 	case !insideFile(command[0].string):
-		r.report.at(command[0].pos, "bench in %s: %q must be a program of the target, as it lies in dist/<platform>", t.name, command[0].string)
+		r.report.at(command[0].pos, "bench in %s: %q must be a program of the target, as it lies in dist/<platform>",
+			t.name, command[0].string)
 	}
 	for _, word := range command {
 		if hasNUL(word.string) {
@@ -245,7 +247,8 @@ func (r *reader) tools(t *table, key string) []string {
 	list := t.elements(key)
 	for _, e := range list {
 		if !slices.Contains(r.schema.Toolchains, e.string) {
-			r.report.at(e.pos, "%s in %s: xbuild has no toolchain %q%s", key, t.name, e.string, meant(e.string, r.schema.Toolchains, "there are"))
+			r.report.at(e.pos, "%s in %s: xbuild has no toolchain %q%s", key, t.name, e.string,
+				meant(e.string, r.schema.Toolchains, "there are"))
 		}
 	}
 	return plain(list)
@@ -256,7 +259,8 @@ func (r *reader) programs(t *table, key string) []string {
 	list := t.elements(key)
 	for _, e := range list {
 		if _, err := path.Match(e.string, "x"); e.string == "" || strings.ContainsAny(e.string, "/\x00") || err != nil {
-			r.report.at(e.pos, "%s in %s: %q is no program's name (such as %q, or %q)", key, t.name, e.string, "xsltproc", "glib-*")
+			r.report.at(e.pos, "%s in %s: %q is no program's name (such as %q, or %q)", key, t.name, e.string,
+				"xsltproc", "glib-*")
 		}
 	}
 	return plain(list)
@@ -267,7 +271,8 @@ func (r *reader) functionGlobs(t *table, key string) []string {
 	list := t.elements(key)
 	for _, e := range list {
 		if strings.Trim(e.string, "*") == "" || hasNUL(e.string) {
-			r.report.at(e.pos, "%s in %s: %q names no function (such as %q, where * stands for anything)", key, t.name, e.string, "crc32_*_pclmul")
+			r.report.at(e.pos, "%s in %s: %q names no function (such as %q, where * stands for anything)", key, t.name,
+				e.string, "crc32_*_pclmul")
 		}
 	}
 	return plain(list)
@@ -424,7 +429,9 @@ func (r *reader) sameOutput(targets *table) {
 				at := place{pl.String(), path}
 				if before, ok := first[at]; ok && !reported[path] {
 					reported[path] = true
-					r.report.at(targets.pos.Key(t.Name).Key("outputs"), "target %q and target %q (line %d) both make %s for %s; give one of them another dest", t.Name, before.Name, before.Line, path, pl)
+					r.report.at(targets.pos.Key(t.Name).Key("outputs"),
+						"target %q and target %q (line %d) both make %s for %s; give one of them another dest", t.Name, before.Name,
+						before.Line, path, pl)
 					continue
 				}
 				first[at] = t

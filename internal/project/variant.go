@@ -44,10 +44,13 @@ func (r *reader) variants(target Target, base, tables *table) map[string]Target 
 			continue
 		}
 		if i := slices.IndexFunc(all, func(o own) bool { return o.platform.String() == pl.String() }); i >= 0 {
-			r.report.at(sub.pos, "platform %q has two tables in [target.%s] (line %d is the other)", pl.String(), target.Name, all[i].table.pos.Line)
+			r.report.at(sub.pos, "platform %q has two tables in [target.%s] (line %d is the other)", pl.String(), target.Name,
+				all[i].table.pos.Line)
 			continue
 		}
-		if target.Only && !slices.ContainsFunc(target.Platforms, func(q platform.Platform) bool { return slices.Contains(configNames(q), pl.String()) }) {
+		if target.Only && !slices.ContainsFunc(target.Platforms, func(q platform.Platform) bool {
+			return slices.Contains(configNames(q), pl.String())
+		}) {
 			r.report.at(sub.pos, "[target.%s] is not built for %s, which is not among its platforms", target.Name, pl)
 			continue
 		}

@@ -79,14 +79,16 @@ func (f *Faults) add(key string, err error) {
 }
 
 // unanswerable are the errors that another try, or another mirror, would not mend.
-var unanswerable = []error{origin.ErrNoTarget, origin.ErrNoVersion, origin.ErrNoPackage, archive.ErrNoPackage, archive.ErrConflict, archive.ErrNoIndex, rust.ErrNoTarget}
+var unanswerable = []error{origin.ErrNoTarget, origin.ErrNoVersion, origin.ErrNoPackage, archive.ErrNoPackage,
+	archive.ErrConflict, archive.ErrNoIndex, rust.ErrNoTarget}
 
 func (r ToolchainRequest) key() string {
 	return fmt.Sprintf("toolchain %s %q", r.Def.Name, r.Constraint)
 }
 
 func sysrootKey(r SysrootRequest) string {
-	return fmt.Sprintf("sysroot %s %s %s %q %q %q %q", r.Def.Name, r.Arch, r.Suite, r.Packages, r.Version, r.Constraints, r.Release)
+	return fmt.Sprintf("sysroot %s %s %s %q %q %q %q", r.Def.Name, r.Arch, r.Suite, r.Packages, r.Version,
+		r.Constraints, r.Release)
 }
 
 func (r PartRequest) key() string {

@@ -19,7 +19,8 @@ var origins = map[string]struct {
 	open func(*Archive, *origin.Client) origin.Archive
 }{
 	catalog.Debian: {debian.Kind{}, func(a *Archive, c *origin.Client) origin.Archive {
-		return &debian.Archive{Client: c, Mirrors: a.Mirrors, Snapshot: a.Snapshot, Keyring: a.Keyring, AllowExpired: a.AllowExpired, Standing: a.Standing}
+		return &debian.Archive{Client: c, Mirrors: a.Mirrors, Snapshot: a.Snapshot, Keyring: a.Keyring,
+			AllowExpired: a.AllowExpired, Standing: a.Standing}
 	}},
 	catalog.NPM: {npm.Kind{}, func(a *Archive, c *origin.Client) origin.Archive {
 		return &npm.Archive{Client: c, Registries: a.NPM}

@@ -14,9 +14,11 @@ import (
 func (r PartRequest) inRelease(l *lock.Lock, t lock.Toolchain, k origin.Releases) (SysrootRequest, error) {
 	def := r.Def.For(t.Archive)
 	if def == nil {
-		return SysrootRequest{}, fmt.Errorf("%w %s of %s %s: %s is not in Rust's distribution", origin.ErrNoTarget, r.Target, t.Name, t.Version, r.Def.Name)
+		return SysrootRequest{}, fmt.Errorf("%w %s of %s %s: %s is not in Rust's distribution", origin.ErrNoTarget, r.Target,
+			t.Name, t.Version, r.Def.Name)
 	}
-	library := SysrootRequest{Def: def, Arch: r.Target, Suite: t.Suite, Version: t.Version, Release: k.Release(t.Files), Where: r.Where}
+	library := SysrootRequest{Def: def, Arch: r.Target, Suite: t.Suite, Version: t.Version,
+		Release: k.Release(t.Files), Where: r.Where}
 	source, hasSource := r.source(library)
 	suite, _ := def.Suite(t.Suite)
 	if err := r.beyond(t, suite, def); err != nil {

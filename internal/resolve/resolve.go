@@ -110,8 +110,9 @@ type SysrootRequest = origin.Sysroot
 // A PartRequest asks for the library that a toolchain brings for a platform, in the suite and version that the
 // toolchain is locked to.
 type PartRequest struct {
-	Def    *catalog.Sysroot
-	From   []*catalog.Sysroot // asked in turn where Def's suite has none for the target; the last may be the source that it is built from
+	Def *catalog.Sysroot
+	// asked in turn where Def's suite has none for the target; the last may be the source that it is built from
+	From   []*catalog.Sysroot
 	Of     ToolchainRequest
 	Target string // the compiler's name of the platform
 	// Promised are the features of the platform's baseline: a library that uses others is none for it.
@@ -364,7 +365,8 @@ func SourceOf(def *catalog.Toolchain, e lock.Toolchain) (*catalog.Toolchain, boo
 		return nil, false
 	}
 	for _, s := range def.Sources {
-		if in := def.On(host).In(s); s.Suite == e.Suite && s.Archive == e.Archive && slices.Equal(slices.Sorted(slices.Values(in.Packages)), slices.Sorted(slices.Values(e.Roots))) {
+		if in := def.On(host).In(s); s.Suite == e.Suite && s.Archive == e.Archive &&
+			slices.Equal(slices.Sorted(slices.Values(in.Packages)), slices.Sorted(slices.Values(e.Roots))) {
 			return in, true
 		}
 	}
@@ -379,7 +381,8 @@ func FindSysroot(l *lock.Lock, r SysrootRequest) (lock.Sysroot, bool) {
 	}
 	roots := r.Roots()
 	for _, e := range l.Sysroots {
-		if e.Name == r.Def.Name && e.Arch == r.Arch && e.Suite == r.Suite && (r.Version == "" || e.Version == r.Version) && r.Admits(e.Version) && sameRelease(e, r.Release) && slices.Equal(slices.Sorted(slices.Values(e.Roots)), roots) {
+		if e.Name == r.Def.Name && e.Arch == r.Arch && e.Suite == r.Suite && (r.Version == "" || e.Version == r.Version) &&
+			r.Admits(e.Version) && sameRelease(e, r.Release) && slices.Equal(slices.Sorted(slices.Values(e.Roots)), roots) {
 			return e, true
 		}
 	}
@@ -407,7 +410,8 @@ func (r ToolchainRequest) admits(e lock.Toolchain) (bool, error) {
 // Toolchain chooses the first source that serves the host with a version that the constraint admits, and that has the
 // parts of the toolchain, where one of its own archive has them all. Where none has, it is the first by its version:
 // the part that it lacks is told of by itself.
-func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string, parts ...PartRequest) (lock.Toolchain, error) {
+func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string,
+	parts ...PartRequest) (lock.Toolchain, error) {
 	on, err := platform.Parse(host)
 	if err != nil {
 		return lock.Toolchain{}, err
@@ -431,7 +435,8 @@ func (a *Archive) Toolchain(ctx context.Context, r ToolchainRequest, host string
 			return lock.Toolchain{}, r.fault(fmt.Errorf("%s for host %s%s: %w", r, host, lacks(r, seen), err), r.Hint)
 		}
 		if e.Files != nil {
-			e.Name, e.Platform, e.Host, e.Archive, e.Suite, e.Constraint = r.Def.Name, r.For(), host, s.Archive, s.Suite, r.Constraint
+			e.Name, e.Platform, e.Host, e.Archive, e.Suite, e.Constraint = r.Def.Name, r.For(), host, s.Archive,
+				s.Suite, r.Constraint
 			e.Roots = slices.Sorted(slices.Values(def.Packages))
 			if hasParts(e, parts) {
 				return e, nil

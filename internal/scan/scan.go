@@ -68,7 +68,8 @@ func (f *Files) Named(dir string, globs []string) ([]string, error) {
 	var out []string
 	for _, g := range globs {
 		base, pattern := doublestar.SplitPattern(path.Clean(g))
-		found, err := doublestar.Glob(os.DirFS(filepath.Join(dir, filepath.FromSlash(base))), pattern, doublestar.WithFilesOnly())
+		found, err := doublestar.Glob(os.DirFS(filepath.Join(dir, filepath.FromSlash(base))), pattern,
+			doublestar.WithFilesOnly())
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", g, err)
 		}

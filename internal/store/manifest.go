@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -30,9 +32,52 @@ type entry struct {
 // then quoted path and quoted link target or the bare SHA-256.
 type manifest []entry
 
-// scan walks a tree and hashes its files on all processors.
-func scan(ctx context.Context, dir string) (manifest, error) {
+// Sums are hashes that were computed of files, which are used in the place of computing them again. They hold as long as
+// the files are there: then no other file has their place on the disk.
+type Sums struct {
+	mu sync.Mutex
+	m  map[placed]string
+}
+
+// placed is a file as it lies on the disk. Who writes to it changes its time.
+type placed struct {
+	dev, ino    uint64
+	size, mtime int64
+}
+
+func place(st fs.FileInfo) placed {
+	p := placed{size: st.Size(), mtime: st.ModTime().UnixNano()}
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		p.dev, p.ino = uint64(sys.Dev), sys.Ino
+	}
+	return p
+}
+
+func (s *Sums) of(st fs.FileInfo) string {
+	if s == nil {
+		return ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.m[place(st)]
+}
+
+func (s *Sums) add(at placed, sum string) {
+	if s == nil || at.ino == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m == nil {
+		s.m = map[placed]string{}
+	}
+	s.m[at] = sum
+}
+
+// scan walks a tree and hashes its files on all processors, but for those of which known, if any, has the hash already.
+func scan(ctx context.Context, dir string, known *Sums) (manifest, error) {
 	var list manifest
+	var places []placed
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || p == dir {
 			return err
@@ -44,7 +89,7 @@ func scan(ctx context.Context, dir string) (manifest, error) {
 		e := entry{path: filepath.ToSlash(strings.TrimPrefix(p, dir+string(filepath.Separator))), mode: st.Mode()}
 		switch {
 		case e.mode.IsRegular():
-			e.size = st.Size()
+			e.size, e.sum = st.Size(), known.of(st)
 		case e.mode&fs.ModeSymlink != 0:
 			e.mode = fs.ModeSymlink // a link's permissions differ by system
 			if e.sum, err = os.Readlink(p); err != nil {
@@ -53,7 +98,7 @@ func scan(ctx context.Context, dir string) (manifest, error) {
 		case !e.mode.IsDir():
 			return fmt.Errorf("%s is neither file, folder nor link", p)
 		}
-		list = append(list, e)
+		list, places = append(list, e), append(places, place(st))
 		return nil
 	})
 	if err != nil {
@@ -64,10 +109,10 @@ func scan(ctx context.Context, dir string) (manifest, error) {
 	// Handing out one file at a time would cost more than hashing the small ones.
 	const batch = 64
 	for i := 0; i < len(list); i += batch {
-		part := list[i:min(i+batch, len(list))]
+		part, at := list[i:min(i+batch, len(list))], places[i:min(i+batch, len(list))]
 		g.Go(func() error {
 			for j := range part {
-				if !part[j].mode.IsRegular() {
+				if !part[j].mode.IsRegular() || part[j].sum != "" {
 					continue
 				}
 				if err := ctxErr(ctx); err != nil {
@@ -77,6 +122,7 @@ func scan(ctx context.Context, dir string) (manifest, error) {
 				if part[j].sum, part[j].size, err = hashFile(filepath.Join(dir, filepath.FromSlash(part[j].path))); err != nil {
 					return err
 				}
+				known.add(at[j], part[j].sum)
 			}
 			return nil
 		})

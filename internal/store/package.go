@@ -92,12 +92,13 @@ type Package struct {
 }
 
 // Record notes what a package held that was unpacked into dir, for Packages.
-// name says which package it is and how it was unpacked.
-func (s *Store) Record(ctx context.Context, name, dir, note string) error {
+// name says which package it is and how it was unpacked. The hashes of its
+// files come into sums.
+func (s *Store) Record(ctx context.Context, name, dir, note string, sums *Sums) error {
 	if err := checkKey(name); err != nil {
 		return err
 	}
-	list, err := scan(ctx, dir)
+	list, err := scan(ctx, dir, sums)
 	if err != nil {
 		return err
 	}
@@ -110,7 +111,8 @@ func (s *Store) Record(ctx context.Context, name, dir, note string) error {
 	if err := os.MkdirAll(s.path("packages"), 0o755); err != nil { // a store of before has none
 		return s.explain(err, 0)
 	}
-	if err := writeSynced(record, append(fmt.Appendf(nil, "%s%q\n", recordHead, note), list.encode()...)); err != nil {
+	// It is not synced: one that a crash has cut is none.
+	if err := os.WriteFile(record, append(fmt.Appendf(nil, "%s%q\n", recordHead, note), list.encode()...), 0o644); err != nil {
 		return s.explain(err, 0)
 	}
 	return s.explain(os.Rename(record, s.path("packages", name)), 0)
@@ -180,8 +182,10 @@ func decodeRecord(text []byte) (note string, list manifest, err error) {
 
 // Put puts what the package held into an empty folder dir of the store's file
 // system: files are hard links to those of the trees, verified, and must not be
-// written to. ErrGone says that a tree is no longer what it was.
-func (p *Package) Put(ctx context.Context, dir string) error {
+// written to. ErrGone says that a tree is no longer what it was. The hashes of
+// the files come into sums.
+func (p *Package) Put(ctx context.Context, dir string, sums *Sums) error {
+	found := map[placed]string{} // of nothing that is removed again
 	for _, e := range p.list {
 		if err := ctxErr(ctx); err != nil {
 			return err
@@ -208,18 +212,21 @@ func (p *Package) Put(ctx context.Context, dir string) error {
 				err = fmt.Errorf("%s: %w", e.path, ErrGone)
 			}
 			if err == nil {
-				err = e.check(to)
+				err = e.check(to, found)
 			}
 		}
 		if err != nil {
 			return err
 		}
 	}
+	for at, sum := range found {
+		sums.add(at, sum)
+	}
 	return nil
 }
 
-// check tells whether a file is what the entry says.
-func (e entry) check(path string) error {
+// check tells whether a file is what the entry says, and notes its hash.
+func (e entry) check(path string, found map[placed]string) error {
 	st, err := os.Lstat(path)
 	if err != nil {
 		return err
@@ -231,6 +238,7 @@ func (e entry) check(path string) error {
 	if sum != e.sum || size != e.size || st.Mode() != e.mode {
 		return fmt.Errorf("%s: %w", e.path, ErrGone)
 	}
+	found[place(st)] = sum
 	return nil
 }
 

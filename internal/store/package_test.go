@@ -66,7 +66,7 @@ func record(t *testing.T, s *Store, name, note string) (tree string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Record(t.Context(), name, dir, note); err != nil {
+	if err := s.Record(t.Context(), name, dir, note, nil); err != nil {
 		t.Fatal(err)
 	}
 	tree, err = s.Tree(t.Context(), "of-"+name, func(tmp, _ string) error {
@@ -109,7 +109,7 @@ func TestPackages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer done()
-	if err := found["a"].Put(t.Context(), put); err != nil {
+	if err := found["a"].Put(t.Context(), put, nil); err != nil {
 		t.Fatal(err)
 	}
 	to, _ := os.Readlink(filepath.Join(put, "usr/lib/liba.so"))
@@ -139,7 +139,7 @@ func TestPackages(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer done()
-		if err := found["b"].Put(t.Context(), put); !errors.Is(err, ErrGone) {
+		if err := found["b"].Put(t.Context(), put, nil); !errors.Is(err, ErrGone) {
 			t.Errorf("the content of a damaged tree was put: %v", err)
 		}
 	}
@@ -212,4 +212,40 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%q is read as %d entries, and then as %d, %v", text, len(list), len(again), err)
 		}
 	})
+}
+
+// A hash is computed once for a file, by whatever names, and again for one that was written to.
+func TestSums(t *testing.T) {
+	s := open(t)
+	apart, done, err := s.TempDir(t.Context(), "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	var sums Sums
+	for _, name := range []string{"same", "written"} {
+		if err := os.WriteFile(filepath.Join(apart, name), []byte("1234"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Record(t.Context(), "p", apart, "", &sums); err != nil {
+		t.Fatal(err)
+	}
+	same, err := os.Stat(filepath.Join(apart, "same"))
+	if err != nil || sums.of(same) != sum("1234") {
+		t.Fatalf("the hash is %q, %v", sums.of(same), err)
+	}
+	sums.add(place(same), sum("not computed again"))
+	tree, err := s.TreeOf(t.Context(), "t", &sums, func(tmp, _ string) error {
+		written := filepath.Join(tmp, "written")
+		return errors.Join(os.Link(filepath.Join(apart, "same"), filepath.Join(tmp, "other name")), os.Link(filepath.Join(apart, "written"), written),
+			os.WriteFile(written, []byte("4321"), 0o644), os.Chtimes(written, time.Time{}, time.Now().Add(time.Hour)))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(tree + manifestSuffix)
+	if err != nil || !strings.Contains(string(text), sum("not computed again")) || !strings.Contains(string(text), sum("4321")) {
+		t.Errorf("the manifest is\n%s%v", text, err)
+	}
 }

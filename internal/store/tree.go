@@ -35,6 +35,11 @@ func (s *Store) HasTree(key string) (path string, ok bool) {
 // to final, so what in it names itself must name final. Of all processes one
 // makes it, the others wait. If fill fails, nothing of it stays.
 func (s *Store) Tree(ctx context.Context, key string, fill func(tmp, final string) error) (path string, err error) {
+	return s.TreeOf(ctx, key, nil, fill)
+}
+
+// TreeOf is Tree of files of which some hashes are known.
+func (s *Store) TreeOf(ctx context.Context, key string, known *Sums, fill func(tmp, final string) error) (path string, err error) {
 	if err := checkKey(key); err != nil {
 		return "", err
 	}
@@ -69,7 +74,7 @@ func (s *Store) Tree(ctx context.Context, key string, fill func(tmp, final strin
 	if err := fill(tmp, path); err != nil {
 		return fail(err)
 	}
-	list, err := scan(ctx, tmp)
+	list, err := scan(ctx, tmp, known)
 	if err != nil {
 		return fail(err)
 	}

@@ -150,7 +150,7 @@ func (s *Store) verifyTree(ctx context.Context, key string) (details []string, n
 	if err != nil {
 		return []string{err.Error()}, 0, nil
 	}
-	have, err := scan(ctx, path)
+	have, err := scan(ctx, path, nil)
 	switch {
 	case ctx.Err() != nil:
 		return nil, 0, ctxErr(ctx)

@@ -80,7 +80,8 @@ func (ts *Tools) narrowRequest(host, narrow platform.Platform) (resolve.SysrootR
 	if !ok {
 		return resolve.SysrootRequest{}, fmt.Errorf("sysroots/%s.toml: host names the unknown suite %q", def.Name, def.Host)
 	}
-	return resolve.SysrootRequest{Def: def, Arch: narrow.Debian, Suite: suite.Name, Where: "32-bit programs of host " + host.Name}, nil
+	return resolve.SysrootRequest{Def: def, Arch: narrow.Debian, Suite: suite.Name,
+		Where: "32-bit programs of host " + host.Name}, nil
 }
 
 // RequireHostView says what the lock has to hold for the host's compiler view for building for p.
@@ -117,7 +118,8 @@ func (ts *Tools) HostView(p platform.Platform) (compose.View, error) {
 	if err != nil {
 		return compose.View{}, err
 	}
-	v := compose.NewHostView(ts.Store, ts.Host, append(b.CFlags(), b.Macros()...), compiler, pkgconf, compose.NewSysroot(ts.Store, r.Def, e))
+	v := compose.NewHostView(ts.Store, ts.Host, append(b.CFlags(), b.Macros()...), compiler, pkgconf,
+		compose.NewSysroot(ts.Store, r.Def, e))
 	narrow, ok := ts.narrow(ts.Host, p)
 	if !ok {
 		return v, nil
@@ -131,5 +133,6 @@ func (ts *Tools) HostView(p platform.Platform) (compose.View, error) {
 	if b, err = narrow.Baseline("", nil); err != nil {
 		return v, err
 	}
-	return v.Narrowly(ts.Store, compose.NewView(ts.Store, narrow, append(b.CFlags(), b.Macros()...), compiler, pkgconf, compose.NewSysroot(ts.Store, r.Def, e))), nil
+	return v.Narrowly(ts.Store, compose.NewView(ts.Store, narrow, append(b.CFlags(), b.Macros()...), compiler, pkgconf,
+		compose.NewSysroot(ts.Store, r.Def, e))), nil
 }

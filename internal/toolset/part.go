@@ -24,7 +24,8 @@ func (ts *Tools) PartRequest(name string, p platform.Platform) (resolve.PartRequ
 		return resolve.PartRequest{}, err
 	}
 	of, err := ts.toolchainRequest(def.Of, p)
-	return resolve.PartRequest{Def: def, From: ts.Catalog.Chain(def.From), Of: of, Target: p.Rust, Promised: b.Features(), Where: p.Name}, err
+	return resolve.PartRequest{Def: def, From: ts.Catalog.Chain(def.From), Of: of, Target: p.Rust, Promised: b.Features(),
+		Where: p.Name}, err
 }
 
 // AddPart asks for a toolchain's library for p; nothing, where the toolchain is the host's own.

@@ -54,7 +54,8 @@ func (ts *Tools) toolchainRequest(name string, p platform.Platform) (resolve.Too
 		return resolve.ToolchainRequest{}, fmt.Errorf("toolchain %q is unknown (xbuild toolchains lists them)", name)
 	}
 	asked := ts.Project.Toolchains[name]
-	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint, Only: def.For(p), Open: asked.Constraint == "" || asked.Least != ""}
+	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint, Only: def.For(p),
+		Open: asked.Constraint == "" || asked.Least != ""}
 	if asked.Line > 0 {
 		file := ts.Project.File
 		if asked.File != "" {
@@ -103,7 +104,8 @@ func PutToolchain(req *resolve.Requests, r resolve.ToolchainRequest) {
 
 func PutSysroot(req *resolve.Requests, r resolve.SysrootRequest) {
 	if !slices.ContainsFunc(req.Sysroots, func(x resolve.SysrootRequest) bool {
-		return x.Def == r.Def && x.Arch == r.Arch && x.Suite == r.Suite && slices.Equal(x.Packages, r.Packages) && slices.Equal(x.Constraints, r.Constraints)
+		return x.Def == r.Def && x.Arch == r.Arch && x.Suite == r.Suite && slices.Equal(x.Packages, r.Packages) &&
+			slices.Equal(x.Constraints, r.Constraints)
 	}) {
 		req.Sysroots = append(req.Sysroots, r)
 	}

@@ -27,7 +27,8 @@ func (ts *Tools) Suite(p platform.Platform) (*catalog.Sysroot, catalog.Suite, er
 		return nil, catalog.Suite{}, fmt.Errorf("no sysroot for libc %q", libc)
 	}
 	if !p.HasSysroot() {
-		return nil, catalog.Suite{}, fmt.Errorf("platform %q has no C toolchain or sysroot; it is for Go without cgo alone", p.Name)
+		return nil, catalog.Suite{}, fmt.Errorf("platform %q has no C toolchain or sysroot; it is for Go without cgo alone",
+			p.Name)
 	}
 	has := func(s catalog.Suite) bool { return slices.Contains(s.Architectures, p.Sysroot) }
 	var having []string
@@ -65,7 +66,8 @@ func (ts *Tools) Suite(p platform.Platform) (*catalog.Sysroot, catalog.Suite, er
 	for _, s := range def.Suites {
 		all = append(all, s.Architectures...)
 	}
-	return nil, catalog.Suite{}, fmt.Errorf("sysroot %s has no packages for %s; the archive has them for %s", def.Name, p.Name, strings.Join(all, ", "))
+	return nil, catalog.Suite{}, fmt.Errorf("sysroot %s has no packages for %s; the archive has them for %s", def.Name,
+		p.Name, strings.Join(all, ", "))
 }
 
 func (ts *Tools) sysrootRequest(p platform.Platform) (resolve.SysrootRequest, error) {
@@ -76,5 +78,6 @@ func (ts *Tools) sysrootRequest(p platform.Platform) (resolve.SysrootRequest, er
 	if packages := ts.Project.Config(p).Sysroot.Packages; len(packages) > 0 && def.Libc != "gnu" {
 		return resolve.SysrootRequest{}, fmt.Errorf("packages = %q: the archive's libraries are built for glibc and do not link with %s", packages, def.Libc)
 	}
-	return resolve.SysrootRequest{Def: def, Arch: p.Sysroot, Suite: suite.Name, Packages: ts.Project.Config(p).Sysroot.Packages, Where: p.Name}, nil
+	return resolve.SysrootRequest{Def: def, Arch: p.Sysroot, Suite: suite.Name,
+		Packages: ts.Project.Config(p).Sysroot.Packages, Where: p.Name}, nil
 }

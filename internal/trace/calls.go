@@ -37,9 +37,12 @@ var (
 func at() map[uint32]call {
 	return map[uint32]call{
 		unix.SYS_OPENAT: {open, 0, 1, 2, -1}, unix.SYS_OPENAT2: {open2, 0, 1, 2, -1},
-		fstatat: statAt, unix.SYS_STATX: {look, 0, 1, 2, -1}, unix.SYS_FACCESSAT: lookAt, unix.SYS_FACCESSAT2: lookAt, unix.SYS_READLINKAT: lookAt,
-		unix.SYS_GETDENTS64: {list, 0, -1, -1, -1}, unix.SYS_MKDIRAT: {write, 0, 1, -1, -1}, unix.SYS_MKNODAT: {write, 0, 1, -1, -1}, unix.SYS_UNLINKAT: {write, 0, 1, -1, -1}, unix.SYS_SYMLINKAT: {write, 1, 2, -1, -1},
-		unix.SYS_RENAMEAT: {rename, 0, 1, -1, 3}, unix.SYS_RENAMEAT2: {rename, 0, 1, -1, 3}, unix.SYS_LINKAT: {link, 0, 1, -1, 3}, unix.SYS_TRUNCATE: {write, -1, 0, -1, -1},
+		fstatat: statAt, unix.SYS_STATX: {look, 0, 1, 2, -1}, unix.SYS_FACCESSAT: lookAt, unix.SYS_FACCESSAT2: lookAt,
+		unix.SYS_READLINKAT: lookAt,
+		unix.SYS_GETDENTS64: {list, 0, -1, -1, -1}, unix.SYS_MKDIRAT: {write, 0, 1, -1, -1}, unix.SYS_MKNODAT: {write, 0, 1,
+			-1, -1}, unix.SYS_UNLINKAT: {write, 0, 1, -1, -1}, unix.SYS_SYMLINKAT: {write, 1, 2, -1, -1},
+		unix.SYS_RENAMEAT: {rename, 0, 1, -1, 3}, unix.SYS_RENAMEAT2: {rename, 0, 1, -1, 3},
+		unix.SYS_LINKAT: {link, 0, 1, -1, 3}, unix.SYS_TRUNCATE: {write, -1, 0, -1, -1},
 	}
 }
 

@@ -25,7 +25,9 @@ func supported() error {
 	if err != nil {
 		return err
 	}
-	r := &Record{Ignore: func(path string) bool { return path != os.DevNull }, Reader: func([]string, string) string { return "" }}
+	r := &Record{Ignore: func(path string) bool {
+		return path != os.DevNull
+	}, Reader: func([]string, string) string { return "" }}
 	if err := r.Run(exec.Command(file, "-c", ": <"+os.DevNull), ""); err != nil {
 		return err
 	}

@@ -27,7 +27,8 @@ func View(t *testing.T, p platform.Platform) compose.View {
 	toolchain := func(name, version, slot string) compose.Toolchain {
 		source := catalog.Source{Archive: "debian", Suite: "trixie", Slot: slot}
 		def := (&catalog.Toolchain{Name: name, Compiler: all.Toolchain(name).Compiler}).In(source)
-		tc, err := compose.NewToolchain("/store", def, lock.Toolchain{Name: name, Version: version, Host: "linux/amd64", Files: []lock.File{{Name: name, SHA256: strings.Repeat("1", 64)}}})
+		tc, err := compose.NewToolchain("/store", def, lock.Toolchain{Name: name, Version: version, Host: "linux/amd64",
+			Files: []lock.File{{Name: name, SHA256: strings.Repeat("1", 64)}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,8 +38,10 @@ func View(t *testing.T, p platform.Platform) compose.View {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := compose.NewSysroot("/store", &catalog.Sysroot{Name: "glibc"}, lock.Sysroot{Name: "glibc", Arch: p.Debian, Suite: "trixie", Files: []lock.File{{Name: "libc6", SHA256: strings.Repeat("2", 64)}}})
-	return compose.NewView("/store", p, append(b.CFlags(), b.Macros()...), toolchain("clang", "19.1.7", "19"), toolchain("pkgconf", "1.8.1", ""), root)
+	root := compose.NewSysroot("/store", &catalog.Sysroot{Name: "glibc"}, lock.Sysroot{Name: "glibc", Arch: p.Debian,
+		Suite: "trixie", Files: []lock.File{{Name: "libc6", SHA256: strings.Repeat("2", 64)}}})
+	return compose.NewView("/store", p, append(b.CFlags(), b.Macros()...), toolchain("clang", "19.1.7", "19"),
+		toolchain("pkgconf", "1.8.1", ""), root)
 }
 
 // Golden compares a text with testdata/name.

@@ -91,7 +91,8 @@ func records(path string, x86 bool) (map[string]record, error) {
 		var class struct {
 			Superclasses []string `json:"!superclasses"`
 		}
-		if strings.HasPrefix(name, "!") || json.Unmarshal(r, &class) != nil || !slices.Contains(class.Superclasses, "Instruction") {
+		if strings.HasPrefix(name, "!") || json.Unmarshal(r, &class) != nil ||
+			!slices.Contains(class.Superclasses, "Instruction") {
 			continue
 		}
 		if err := json.Unmarshal(r, &rec.common); err != nil {
@@ -126,7 +127,9 @@ func write(t target, from, to string) error {
 	if err != nil {
 		return err
 	}
-	head := "# Instructions beyond the oldest baseline, by the bits that tell them. Written by gen from LLVM " + llvmVersion + "'s instruction descriptions\n# (lib/Target/" + t.llvm + ", Apache-2.0 WITH LLVM-exception); " + t.manual + ".\n"
+	head := "# Instructions beyond the oldest baseline, by the bits that tell them. Written by gen from LLVM " +
+		llvmVersion + "'s instruction descriptions\n# (lib/Target/" + t.llvm +
+		", Apache-2.0 WITH LLVM-exception); " + t.manual + ".\n"
 	return os.WriteFile(filepath.Join(to, t.table+".txt"), []byte(head+strings.Join(lines, "\n")+"\n"), 0o644)
 }
 
@@ -182,7 +185,8 @@ func (t target) lines(all map[string]record) ([]string, error) {
 			slices.Reverse(r.Unpredictable)
 		}
 		for i, b := range r.Inst {
-			if f, fixed := b.(float64); fixed && !(i < len(r.Unpredictable) && truth(r.Unpredictable[i])) { // what should be so is so or not
+			if f, fixed := b.(float64); fixed && !(i < len(r.Unpredictable) && truth(r.Unpredictable[i])) {
+				// what should be so is so or not
 				p.mask |= 1 << i
 				if f != 0 {
 					p.value |= 1 << i
@@ -276,7 +280,9 @@ func merge(list []pattern) []pattern {
 	}
 	keys := sorted(set)
 	return slices.DeleteFunc(slices.Clone(keys), func(p pattern) bool {
-		return slices.ContainsFunc(keys, func(q pattern) bool { return q != p && q.mask&^p.mask == 0 && p.value&q.mask == q.value })
+		return slices.ContainsFunc(keys, func(q pattern) bool {
+			return q != p && q.mask&^p.mask == 0 && p.value&q.mask == q.value
+		})
 	})
 }
 
@@ -285,7 +291,9 @@ func sorted(set map[pattern]bool) []pattern {
 	for p := range set {
 		keys = append(keys, p)
 	}
-	slices.SortFunc(keys, func(a, b pattern) int { return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(a.mask, b.mask)) })
+	slices.SortFunc(keys, func(a, b pattern) int {
+		return cmp.Or(cmp.Compare(a.value, b.value), cmp.Compare(a.mask, b.mask))
+	})
 	return keys
 }
 

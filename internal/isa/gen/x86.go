@@ -10,7 +10,8 @@ import (
 // volume 2, appendix A. - is any. space: leg, vex, evex, xop. map: 1 0F, 2 0F38, 3 0F3A, 0 one byte. prefix: n none, 6,
 // 3, 2. mod: r register, m memory. l: 0 128, 1 256, 2 512 bits.
 
-var x86Maps = map[string]string{"OB": "0", "TB": "1", "T8": "2", "TA": "3", "XOP8": "8", "XOP9": "9", "XOPA": "a", "ThreeDNow": "now", "T_MAP4": "4", "T_MAP5": "5", "T_MAP6": "6", "T_MAP7": "7"}
+var x86Maps = map[string]string{"OB": "0", "TB": "1", "T8": "2", "TA": "3", "XOP8": "8", "XOP9": "9", "XOPA": "a",
+	"ThreeDNow": "now", "T_MAP4": "4", "T_MAP5": "5", "T_MAP6": "6", "T_MAP7": "7"}
 var x86Spaces = map[string]string{"EncNormal": "leg", "EncVEX": "vex", "EncXOP": "xop", "EncEVEX": "evex"}
 var x86Prefixes = map[string]string{"NoPrfx": "-", "PS": "n", "PD": "6", "XS": "3", "XD": "2"}
 
@@ -19,7 +20,8 @@ func x86Lines(all map[string]record) ([]string, error) {
 	type key struct{ need, mnemonic string }
 	groups := map[key][]string{}
 	for name, r := range all {
-		if r.OpEnc.Def == "" || r.OpMap.Def == "" || truth(r.IsAsmParserOnly) || r.Form.Def == "Pseudo" || r.Form.Def == "PrefixByte" {
+		if r.OpEnc.Def == "" || r.OpMap.Def == "" || truth(r.IsAsmParserOnly) || r.Form.Def == "Pseudo" ||
+			r.Form.Def == "PrefixByte" {
 			continue
 		}
 		need, ok, err := t.need(name, r)
@@ -96,7 +98,8 @@ func x86Lines(all map[string]record) ([]string, error) {
 		}
 		k := key{need, mnemonic(r.AsmString)}
 		for i := range opcodes {
-			groups[k] = append(groups[k], strings.Join([]string{space, m, fmt.Sprintf("%02x", opcode+i), prefix, reg, mod, w, l}, ":"))
+			groups[k] = append(groups[k], strings.Join([]string{space, m, fmt.Sprintf("%02x", opcode+i), prefix, reg, mod, w, l},
+				":"))
 		}
 	}
 	var keys []key

@@ -42,7 +42,8 @@ func names(glob string, packages []node.Package, elsewhere map[string]bool) bool
 
 // app compiles every native module of an application and lays it out.
 func (n *nodeRun) app(root node.Package) error {
-	if rel, err := filepath.Rel(n.Dist, filepath.Join(n.a.Source, root.Main)); root.Main != "" && err == nil && filepath.IsLocal(rel) {
+	if rel, err := filepath.Rel(n.Dist, filepath.Join(n.a.Source, root.Main)); root.Main != "" && err == nil &&
+		filepath.IsLocal(rel) {
 		return hint.Add(fmt.Errorf("package.json's main, %s, lies in the folder of xbuild's results, which is no part of the "+
 			"application", root.Main),
 			"name another folder for the results: dist = \"out\" in [project] of xbuild.toml")
@@ -146,7 +147,8 @@ func (n *nodeRun) survey(packages []node.Package) error {
 	}
 	if len(loose) > 0 {
 		list := strings.Join(globs, ", ")
-		return hint.Add(fmt.Errorf("compiled files without sources that node-gyp or cmake-js builds are in %s", strings.Join(loose, ", ")),
+		return hint.Add(fmt.Errorf("compiled files without sources that node-gyp or cmake-js builds are in %s",
+			strings.Join(loose, ", ")),
 			"prebuilt = [%s] in %s takes such files as npm has them; skip = [%s] leaves them away", list, n.b.Where, list)
 	}
 	return n.complete(packages, compiled)
@@ -238,7 +240,8 @@ func (n *nodeRun) lacks(p node.Package, those []string, installed map[string]boo
 			"none for %s", what, those[0], n.a.OCI),
 			"skip = [%q] in %s installs it without", p.Name, n.b.Where)
 	case len(those) == 0 && listed(n.b.Prebuilt, p.Name) && p.Native():
-		return hint.Add(fmt.Errorf("%s is to be taken as it is compiled (prebuilt), and npm's package has nothing for %s", what, n.a.OCI),
+		return hint.Add(fmt.Errorf("%s is to be taken as it is compiled (prebuilt), and npm's package has nothing for %s",
+			what, n.a.OCI),
 			"skip = [%q] in %s installs it without", p.Name, n.b.Where)
 	case len(those) == 0 && p.Tool() == "" && p.Native() && p.Script() != "":
 		return hint.Add(fmt.Errorf("%s brings neither sources to compile nor a compiled file; its install script (%s), which "+
@@ -340,7 +343,9 @@ func compiledKind(a *action.Action, path string) (fileKind, error) {
 	}
 	r, err := inspect.File(path)
 	p := a.Platform
-	p.Pages = nil // one that is laid out for small pages is the platform's all the same, and is not left out but refused when it is put into dist
+	// one that is laid out for small pages is the platform's all the same, and is not left out but refused when it is put
+	// into dist
+	p.Pages = nil
 	if err != nil || len(inspect.Errors(inspect.Check(r, p, inspect.Limits{}))) > 0 {
 		return foreign, nil
 	}

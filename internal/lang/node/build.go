@@ -56,7 +56,8 @@ func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string,
 	}
 	slices.Sort(found)
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%s %s: %s succeeded, but made no %s", p.Name, p.Version, p.Tool(), strings.TrimPrefix(pattern, p.Dir+"/"))
+		return nil, fmt.Errorf("%s %s: %s succeeded, but made no %s", p.Name, p.Version, p.Tool(),
+			strings.TrimPrefix(pattern, p.Dir+"/"))
 	}
 	var with []string
 	if n.b.App { // of a module the prebuild goes alone
@@ -81,7 +82,8 @@ func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string,
 		}
 		if len(calls) > 0 {
 			return nil, hint.Add(fmt.Errorf("%s %s: %s calls %s of Node, where objects of Node's own C++ library go in or come out, "+
-				"and over %s the module has another: what it would do there is undefined", p.Name, p.Version, filepath.Base(f), strings.Join(calls, ", "), n.b.Libc),
+				"and over %s the module has another: what it would do there is undefined", p.Name, p.Version, filepath.Base(f),
+				strings.Join(calls, ", "), n.b.Libc),
 				"build it for this platform with libc = \"gnu\"; modules of Node-API call no such function, "+
 					"and many of V8 do not either")
 		}
@@ -151,7 +153,8 @@ func (n *nodeRun) nodeGyp(p node.Package, h node.Headers) error {
 		return err
 	}
 	common := []string{"--nodedir=" + n.nodedir(h), "--arch=" + n.b.Gyp, "--release"}
-	if err := n.run(p.Dir, n.bins(p), e, slices.Concat(gyp, []string{"configure"}, common, preGyp, n.b.Flags)...); err != nil {
+	if err := n.run(p.Dir, n.bins(p), e,
+		slices.Concat(gyp, []string{"configure"}, common, preGyp, n.b.Flags)...); err != nil {
 		return err
 	}
 	if err := node.DropFlags(filepath.Join(p.Dir, "build")); err != nil {
@@ -192,7 +195,8 @@ func (n *nodeRun) cmakeJS(p node.Package, h node.Headers) error {
 	if err := disk.PlaceLink(n.nodedir(h), filepath.Join(cache, "v"+h.Version)); err != nil {
 		return err
 	}
-	return n.run(p.Dir, n.bins(p), n.quiet(h), "node", bin, "compile", "--runtime=node", "--runtime-version="+h.Version, "--arch="+n.b.Arch, "--out=build", "--parallel="+action.Jobs)
+	return n.run(p.Dir, n.bins(p), n.quiet(h), "node", bin, "compile", "--runtime=node", "--runtime-version="+h.Version,
+		"--arch="+n.b.Arch, "--out=build", "--parallel="+action.Jobs)
 }
 
 // napiRS lets napi-rs call cargo, in the environment that the recipe rust would have.
@@ -228,7 +232,8 @@ func (n *nodeRun) napiRS(p node.Package) error {
 		a.Env.Set("CARGO_NET_OFFLINE", "true")
 	}
 	a.Path = slices.Concat(n.b.Cargo.Path, n.bins(p), a.Path)
-	return n.Command(n.ctx, &a, action.Step{Dir: p.Dir, Command: []string{"node", cli, "build", "--platform", "--release", "--target", n.b.Cargo.Target}}, n.log)
+	return n.Command(n.ctx, &a, action.Step{Dir: p.Dir,
+		Command: []string{"node", cli, "build", "--platform", "--release", "--target", n.b.Cargo.Target}}, n.log)
 }
 
 // bins are the directories of the programs that a package's scripts find first, as npm has them on PATH.

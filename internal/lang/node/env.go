@@ -7,8 +7,8 @@ import (
 	"xbuild/internal/env"
 )
 
-// Environment turns the environment of a platform's C compilers (ForC) into node-gyp's: gyp's Makefiles link with $LINK,
-// and what they compile for the host they compile with the variables that end in _host (gyp's
+// Environment turns the environment of a platform's C compilers (ForC) into node-gyp's: gyp's Makefiles link with
+// $LINK, and what they compile for the host they compile with the variables that end in _host (gyp's
 // pylib/gyp/generator/make.py); without those the platform's compiler would make programs that are to run here. Where
 // there is no C++ library, link says what the C compiler links a module with.
 func Environment(c env.Environment, host compose.View, link []string) env.Environment {
@@ -18,8 +18,10 @@ func Environment(c env.Environment, host compose.View, link []string) env.Enviro
 	}
 	e := c.Merge(env.Environment{
 		{Name: "LINK", Value: linker},
-		{Name: "CC_target", Value: c.Lookup("CC")}, {Name: "CXX_target", Value: c.Lookup("CXX")}, {Name: "AR_target", Value: c.Lookup("AR")}, {Name: "LINK_target", Value: linker},
-		{Name: "CC_host", Value: host.CC()}, {Name: "CXX_host", Value: host.CXX()}, {Name: "AR_host", Value: host.Tool("ar")}, {Name: "LINK_host", Value: host.CXX()},
+		{Name: "CC_target", Value: c.Lookup("CC")}, {Name: "CXX_target", Value: c.Lookup("CXX")},
+		{Name: "AR_target", Value: c.Lookup("AR")}, {Name: "LINK_target", Value: linker},
+		{Name: "CC_host", Value: host.CC()}, {Name: "CXX_host", Value: host.CXX()}, {Name: "AR_host", Value: host.Tool("ar")},
+		{Name: "LINK_host", Value: host.CXX()},
 		{Name: "GYP_CROSSCOMPILE", Value: "1"},
 	})
 	e.Unset("CPP") // gyp takes it for flags of the preprocessor's

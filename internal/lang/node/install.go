@@ -102,9 +102,12 @@ func (n *nodeRun) manager() (argv []string, e env.Environment, err error) {
 	caches := filepath.Join(n.Store, "cache")
 	switch n.b.Manager {
 	case "pnpm":
-		argv = []string{"pnpm", "install", "--frozen-lockfile", "--ignore-scripts", "--reporter=append-only", "--store-dir=" + filepath.Join(caches, "pnpm"),
-			"--config.package-import-method=clone-or-copy", "--config.virtual-store-dir=node_modules/.pnpm", "--config.enable-global-virtual-store=false",
-			"--config.manage-package-manager-versions=false", "--config.confirm-modules-purge=false", "--config.prefer-symlinked-executables=true", "--config.extend-node-path=false",
+		argv = []string{"pnpm", "install", "--frozen-lockfile", "--ignore-scripts", "--reporter=append-only",
+			"--store-dir=" + filepath.Join(caches, "pnpm"),
+			"--config.package-import-method=clone-or-copy", "--config.virtual-store-dir=node_modules/.pnpm",
+			"--config.enable-global-virtual-store=false",
+			"--config.manage-package-manager-versions=false", "--config.confirm-modules-purge=false",
+			"--config.prefer-symlinked-executables=true", "--config.extend-node-path=false",
 			"--config.node-version=" + n.b.Headers[0].Version} // engines are those of where it runs
 		if production {
 			argv = append(argv, "--prod")
@@ -122,7 +125,8 @@ func (n *nodeRun) manager() (argv []string, e env.Environment, err error) {
 			argv = append(argv, "--offline")
 		}
 	case "yarn-classic":
-		argv = []string{"yarn", "install", "--frozen-lockfile", "--ignore-scripts", "--ignore-engines", "--non-interactive", "--no-progress", "--cache-folder=" + filepath.Join(caches, "yarn-classic")}
+		argv = []string{"yarn", "install", "--frozen-lockfile", "--ignore-scripts", "--ignore-engines", "--non-interactive",
+			"--no-progress", "--cache-folder=" + filepath.Join(caches, "yarn-classic")}
 		if production {
 			argv = append(argv, "--production")
 		}
@@ -135,14 +139,16 @@ func (n *nodeRun) manager() (argv []string, e env.Environment, err error) {
 			if err := os.MkdirAll(n.work, 0o755); err != nil {
 				return nil, nil, err
 			}
-			if err := os.WriteFile(file, fmt.Appendf(nil, "Object.defineProperty(process, 'arch', { value: %q });\n", n.b.Arch), 0o644); err != nil {
+			if err := os.WriteFile(file, fmt.Appendf(nil, "Object.defineProperty(process, 'arch', { value: %q });\n", n.b.Arch),
+				0o644); err != nil {
 				return nil, nil, err
 			}
 			e.Set("NODE_OPTIONS", fmt.Sprintf("--require=%q", file))
 		}
 	case "yarn":
 		argv = []string{"yarn", "install", "--immutable", "--mode=skip-build"}
-		e = env.Environment{{Name: "YARN_IGNORE_PATH", Value: "1"}, {Name: "YARN_ENABLE_TELEMETRY", Value: "0"}, {Name: "YARN_GLOBAL_FOLDER", Value: filepath.Join(caches, "yarn")}}
+		e = env.Environment{{Name: "YARN_IGNORE_PATH", Value: "1"}, {Name: "YARN_ENABLE_TELEMETRY", Value: "0"},
+			{Name: "YARN_GLOBAL_FOLDER", Value: filepath.Join(caches, "yarn")}}
 		if n.Offline {
 			e.Set("YARN_ENABLE_NETWORK", "0")
 		}
@@ -150,7 +156,8 @@ func (n *nodeRun) manager() (argv []string, e env.Environment, err error) {
 			return nil, nil, err
 		}
 	default:
-		argv = []string{"npm", "ci", "--ignore-scripts", "--include=optional", "--no-audit", "--no-fund", "--no-update-notifier"}
+		argv = []string{"npm", "ci", "--ignore-scripts", "--include=optional", "--no-audit", "--no-fund",
+			"--no-update-notifier"}
 		if n.b.Workspace != "" {
 			argv = append(argv, "--workspace="+filepath.ToSlash(disk.Relative(n.top(), n.a.Build)))
 			if n.test {

@@ -13,7 +13,8 @@ import (
 )
 
 // sources are what of a compiled package served its compilation alone.
-var sources = []string{".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".o", ".a", ".gyp", ".gypi", ".mk", ".Makefile"}
+var sources = []string{".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".o", ".a", ".gyp", ".gypi",
+	".mk", ".Makefile"}
 
 // A layout is an application that is put into the stage.
 type layout struct {
@@ -35,7 +36,9 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package, links []str
 	for _, p := range packages {
 		l.owners[p.Dir] = p
 		// What npm links beside the source is laid out with the source, as it always was.
-		if n.pruned() && !inModules(disk.Relative(n.top(), p.Dir)) && !slices.ContainsFunc(own, func(dir string) bool { return disk.Within(p.Dir, dir) }) {
+		if n.pruned() && !inModules(disk.Relative(n.top(), p.Dir)) && !slices.ContainsFunc(own, func(dir string) bool {
+			return disk.Within(p.Dir, dir)
+		}) {
 			own = append(own, p.Dir)
 		}
 	}
@@ -56,7 +59,8 @@ func (n *nodeRun) layout(root node.Package, packages []node.Package, links []str
 		}
 		owner := l.ownerOf(filepath.Dir(path))
 		if d.IsDir() {
-			if _, built := n.made[owner.Dir]; path == n.work || l.excluded(rel) || built && path == filepath.Join(owner.Dir, "prebuilds") {
+			if _, built := n.made[owner.Dir]; path == n.work || l.excluded(rel) ||
+				built && path == filepath.Join(owner.Dir, "prebuilds") {
 				return fs.SkipDir
 			}
 			return nil
@@ -168,7 +172,8 @@ func (l *layout) ownFiles(dir, above string) error {
 			return nil
 		}
 		name := disk.Relative(dir, path)
-		if disk.Matches(l.a.Skip, disk.Relative(l.a.Source, path)) || l.excluded(rel) || name == "xbuild.toml" || name == "xbuild.lock" {
+		if disk.Matches(l.a.Skip, disk.Relative(l.a.Source, path)) || l.excluded(rel) || name == "xbuild.toml" ||
+			name == "xbuild.lock" {
 			return nil
 		}
 		return l.put(rel, d)

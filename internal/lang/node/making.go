@@ -65,7 +65,8 @@ func cargo(m *lang.Making) *node.Cargo {
 func headers(m *lang.Making) []node.Headers {
 	var out []node.Headers
 	for _, p := range m.Parts {
-		out = append(out, node.Headers{Version: p.Version, Dir: filepath.Join(p.Dir, npm.Modules(p.Def.Packages[0]), "include/node")})
+		out = append(out, node.Headers{Version: p.Version,
+			Dir: filepath.Join(p.Dir, npm.Modules(p.Def.Packages[0]), "include/node")})
 	}
 	return out
 }
@@ -81,7 +82,8 @@ func work(m *lang.Making) (*node.Build, error) {
 		return nil, err
 	}
 	b := &node.Build{
-		App: vars["kind"] == "app", Headers: headers(m), Arch: p.Node, Gyp: p.Gyp, HostArch: ts.Host.Node, Libc: libc.Node, Refuse: libc.NodeRefuse, Big: p.Data == elf.ELFDATA2MSB, Narrow: p.Class == elf.ELFCLASS32, Cargo: m.Cargo,
+		App: vars["kind"] == "app", Headers: headers(m), Arch: p.Node, Gyp: p.Gyp, HostArch: ts.Host.Node, Libc: libc.Node,
+		Refuse: libc.NodeRefuse, Big: p.Data == elf.ELFDATA2MSB, Narrow: p.Class == elf.ELFCLASS32, Cargo: m.Cargo,
 		Where: fmt.Sprintf("[target.%s] of %s", m.Target.Name, ts.Project.File),
 	}
 	if p.Machine == elf.EM_ARM {
@@ -89,7 +91,8 @@ func work(m *lang.Making) (*node.Build, error) {
 	}
 	b.Binary, _ = vars["binary"].(string)
 	b.CMake, _ = vars["cmake"].(bool)
-	for name, to := range map[string]*[]string{"gyp": &b.Flags, "skip": &b.Skip, "scripts": &b.Scripts, "prebuilt": &b.Prebuilt, "exclude": &b.Exclude} {
+	for name, to := range map[string]*[]string{"gyp": &b.Flags, "skip": &b.Skip, "scripts": &b.Scripts,
+		"prebuilt": &b.Prebuilt, "exclude": &b.Exclude} {
 		*to, _ = vars[name].([]string)
 	}
 	w, err := workspace(ts, m.Target)

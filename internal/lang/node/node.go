@@ -15,7 +15,8 @@ import (
 
 // Language is Node's.
 var Language = lang.Language{
-	Name: "node", Ask: manager, Vars: managed, Source: source, Environment: environment, ByHand: byHand, Work: work, Tests: tests,
+	Name: "node", Ask: manager, Vars: managed, Source: source, Environment: environment, ByHand: byHand,
+	Work: work, Tests: tests,
 	Step: step, Fetch: fetch, Test: test, Script: script, Runtime: &lang.Runtime{Require: Require, Locked: Locked},
 	Home: []env.Var{{Name: "npm_config_userconfig", Value: ".npmrc"}},
 }

@@ -24,7 +24,9 @@ import (
 // workspace finds what the packages of a target are installed by, once.
 func workspace(ts *toolset.Tools, t project.Target) (node.Workspace, error) {
 	source := ts.Project.SourceDir(t)
-	return scan.Once(&ts.Files, "workspace of "+source, func() (node.Workspace, error) { return node.FindWorkspace(source) })
+	return scan.Once(&ts.Files, "workspace of "+source, func() (node.Workspace, error) {
+		return node.FindWorkspace(source)
+	})
 }
 
 // manager takes the constraint for the package manager's toolchain from the package.json of a target's project, where
@@ -45,7 +47,8 @@ func manager(ts *toolset.Tools, t project.Target) error {
 	if tools == nil {
 		tools = map[string]project.ToolchainRequest{}
 	}
-	tools[w.Manager] = project.ToolchainRequest{Constraint: w.Version, File: w.File, Line: w.Line, Hint: fmt.Sprintf("[toolchains] %s = \"…\" in %s is asked before it", w.Manager, ts.Project.File)}
+	tools[w.Manager] = project.ToolchainRequest{Constraint: w.Version, File: w.File, Line: w.Line,
+		Hint: fmt.Sprintf("[toolchains] %s = \"…\" in %s is asked before it", w.Manager, ts.Project.File)}
 	ts.Project.Toolchains = tools
 	return nil
 }
@@ -74,7 +77,8 @@ func Request(ts *toolset.Tools, p platform.Platform, constraints ...string) (res
 				continue
 			}
 			if len(b.Versions) == 0 || slices.ContainsFunc(b.Versions, admit) {
-				return resolve.SysrootRequest{Def: def, Arch: "all", Suite: constraints[0], Packages: []string{b.Package}, Constraints: constraints[1:], Where: where}, nil
+				return resolve.SysrootRequest{Def: def, Arch: "all", Suite: constraints[0], Packages: []string{b.Package},
+					Constraints: constraints[1:], Where: where}, nil
 			}
 			have = append(have, b.Versions...)
 		}
@@ -83,7 +87,8 @@ func Request(ts *toolset.Tools, p platform.Platform, constraints ...string) (res
 				continue
 			}
 			if admit(s.Version) {
-				return resolve.SysrootRequest{Def: def, Arch: p.Debian, Suite: s.Name, Packages: ts.Project.Config(p).Sysroot.Packages, Constraints: constraints, Where: where}, nil
+				return resolve.SysrootRequest{Def: def, Arch: p.Debian, Suite: s.Name,
+					Packages: ts.Project.Config(p).Sysroot.Packages, Constraints: constraints, Where: where}, nil
 			}
 			have = append(have, s.Version)
 		}
@@ -92,7 +97,8 @@ func Request(ts *toolset.Tools, p platform.Platform, constraints ...string) (res
 		return resolve.SysrootRequest{}, fmt.Errorf("%w for %s to be had", ErrNoNode, p.Name)
 	}
 	slices.SortFunc(have, func(a, b string) int { return semver.MustParse(a).Compare(semver.MustParse(b)) })
-	return resolve.SysrootRequest{}, fmt.Errorf("%w %s for %s to be had; there are %s", ErrNoNode, strings.Join(constraints, " and "), p.Name, strings.Join(slices.Compact(have), ", "))
+	return resolve.SysrootRequest{}, fmt.Errorf("%w %s for %s to be had; there are %s", ErrNoNode,
+		strings.Join(constraints, " and "), p.Name, strings.Join(slices.Compact(have), ", "))
 }
 
 // Require says what the lock has to hold for a platform's Node, the sysroot that it runs with included. The error

@@ -51,7 +51,9 @@ func fetch(ctx context.Context, r *lang.Runner, a *action.Action, s action.Step,
 	c := *a
 	c.Top = tmp
 	c.Build = filepath.Join(tmp, disk.Relative(a.Top, a.Build))
-	if err := disk.CopyTree(a.Root, tmp, func(path string) bool { return len(a.Skip) > 0 && disk.Matches(a.Skip, disk.Relative(a.Source, path)) }, append([]string{r.Build, r.Dist}, r.Skip...), map[string]string{}); err != nil {
+	if err := disk.CopyTree(a.Root, tmp, func(path string) bool {
+		return len(a.Skip) > 0 && disk.Matches(a.Skip, disk.Relative(a.Source, path))
+	}, append([]string{r.Build, r.Dist}, r.Skip...), map[string]string{}); err != nil {
 		return err
 	}
 	n := &nodeRun{Runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(c.Build, workName)}
@@ -59,7 +61,9 @@ func fetch(ctx context.Context, r *lang.Runner, a *action.Action, s action.Step,
 	if err != nil {
 		return err
 	}
-	if err := n.install(root); err != nil || !r.Tests || !slices.ContainsFunc(a.Test, func(s action.Step) bool { return s.In != nil }) {
+	if err := n.install(root); err != nil || !r.Tests || !slices.ContainsFunc(a.Test, func(s action.Step) bool {
+		return s.In != nil
+	}) {
 		return err
 	}
 	n.test = true // with devDependencies, and what npm has for the platform
@@ -96,7 +100,8 @@ func (n *nodeRun) run(dir string, bins []string, more env.Environment, argv ...s
 
 // quiet are the variables of a command that compiles: no configuration of the user's, no download.
 func (n *nodeRun) quiet(h node.Headers) env.Environment {
-	e := env.Environment{{Name: "HOME", Value: filepath.Join(n.work, "home")}, {Name: "NODE_USE_ENV_PROXY", Value: "1"}, {Name: "npm_config_offline", Value: "true"}}
+	e := env.Environment{{Name: "HOME", Value: filepath.Join(n.work, "home")}, {Name: "NODE_USE_ENV_PROXY", Value: "1"},
+		{Name: "npm_config_offline", Value: "true"}}
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
 		e.Set(name, noProxy)
 		e.Set(strings.ToLower(name), noProxy)
@@ -115,9 +120,12 @@ func (n *nodeRun) npmConfig(h node.Headers) env.Environment {
 		libc = ""
 	}
 	return env.Environment{
-		{Name: "npm_config_build_from_source", Value: "true"}, {Name: "npm_config_arch", Value: n.b.Arch}, {Name: "npm_config_target_arch", Value: n.b.Arch},
-		{Name: "npm_config_platform", Value: "linux"}, {Name: "npm_config_target_platform", Value: "linux"}, {Name: "npm_config_libc", Value: libc},
-		{Name: "npm_config_target", Value: h.Version}, {Name: "npm_config_runtime", Value: "node"}, {Name: "npm_config_nodedir", Value: n.nodedir(h)},
+		{Name: "npm_config_build_from_source", Value: "true"}, {Name: "npm_config_arch", Value: n.b.Arch},
+		{Name: "npm_config_target_arch", Value: n.b.Arch},
+		{Name: "npm_config_platform", Value: "linux"}, {Name: "npm_config_target_platform", Value: "linux"},
+		{Name: "npm_config_libc", Value: libc},
+		{Name: "npm_config_target", Value: h.Version}, {Name: "npm_config_runtime", Value: "node"},
+		{Name: "npm_config_nodedir", Value: n.nodedir(h)},
 	}
 }
 
@@ -167,7 +175,8 @@ func (n *nodeRun) module(root node.Package) error {
 				return err
 			}
 		}
-		if err := link(file, filepath.Join(n.a.Stage, "prebuilds", n.b.PrebuildDir(), n.b.PrebuildName(root.Name, abi))); err != nil {
+		if err := link(file, filepath.Join(n.a.Stage, "prebuilds", n.b.PrebuildDir(),
+			n.b.PrebuildName(root.Name, abi))); err != nil {
 			return err
 		}
 		n.printf("%s: uses %s", filepath.Base(file), api)
@@ -196,7 +205,8 @@ func (n *nodeRun) one(p node.Package, found []string) (string, error) {
 		}
 		names = append(names, name)
 	}
-	return "", fmt.Errorf("%s: %s made %s; say which one is the module with binary = %q in %s", p.Name, p.Tool(), strings.Join(names, ", "), names[0], n.b.Where)
+	return "", fmt.Errorf("%s: %s made %s; say which one is the module with binary = %q in %s", p.Name, p.Tool(),
+		strings.Join(names, ", "), names[0], n.b.Where)
 }
 
 // link puts a file into the stage without copying it.

@@ -27,7 +27,8 @@ var nodePreload []byte
 func test(ctx context.Context, r *lang.Runner, a *action.Action, s action.Step, emulate bool, log *bytes.Buffer) error {
 	work := filepath.Dir(a.State)
 	c := *a
-	c.Top = filepath.Join(work, "tested") // not "test": node --test of Node 20 takes every file below a directory of that name for a test
+	// not "test": node --test of Node 20 takes every file below a directory of that name for a test
+	c.Top = filepath.Join(work, "tested")
 	c.Build = filepath.Join(c.Top, disk.Relative(a.Top, a.Build))
 	n := &nodeRun{Runner: r, ctx: ctx, a: &c, b: s.Node, log: log, work: filepath.Join(work, "tested-node"), test: true}
 	n.with = map[string][]string{}
@@ -51,7 +52,9 @@ func test(ctx context.Context, r *lang.Runner, a *action.Action, s action.Step, 
 			skip = append(skip, filepath.Join(disk.Relative(a.Top, a.Build), name))
 		}
 	}
-	if err := disk.CopyTree(a.Top, c.Top, func(path string) bool { return disk.Matches(skip, disk.Relative(a.Top, path)) }, nil, map[string]string{}); err != nil {
+	if err := disk.CopyTree(a.Top, c.Top, func(path string) bool {
+		return disk.Matches(skip, disk.Relative(a.Top, path))
+	}, nil, map[string]string{}); err != nil {
 		return err
 	}
 	if err := n.install(root); err != nil {
@@ -129,7 +132,9 @@ func overlay(app, dir string) error {
 	if err != nil {
 		return err
 	}
-	return disk.CopyTree(app, dir, func(path string) bool { return disk.Relative(app, path) == "node_modules/.package-lock.json" }, nil, map[string]string{})
+	return disk.CopyTree(app, dir, func(path string) bool {
+		return disk.Relative(app, path) == "node_modules/.package-lock.json"
+	}, nil, map[string]string{})
 }
 
 // built puts the module where its loader looks for it: what node-gyp made beside it as it was made, the module itself
@@ -202,7 +207,8 @@ func (n *nodeRun) programs(bin string, s action.Step, emulate bool) error {
 		return err
 	}
 	in := s.In.Node
-	run := []string{n.XBuild, "run", "-q", "--project", s.Env.Lookup("XBUILD_PROJECT"), "--store", s.Env.Lookup("XBUILD_STORE"), "-p", n.a.OCI, "--sysroot", in.Root.Dir}
+	run := []string{n.XBuild, "run", "-q", "--project", s.Env.Lookup("XBUILD_PROJECT"), "--store",
+		s.Env.Lookup("XBUILD_STORE"), "-p", n.a.OCI, "--sysroot", in.Root.Dir}
 	if emulate {
 		run = append(run, "--emulate")
 	}
@@ -220,7 +226,8 @@ func (n *nodeRun) programs(bin string, s action.Step, emulate bool) error {
 	}
 	for name, argv := range scripts {
 		// Written anew by each process: one that clears the environment would lose it.
-		text := "#!/bin/sh\ncase \"$NODE_OPTIONS\" in *" + env.Quote(filepath.Join(bin, "preload.js")) + "*) ;; *) NODE_OPTIONS=" + env.Quote(preload(bin)) + "\" $NODE_OPTIONS\"; export NODE_OPTIONS ;; esac\nexec"
+		text := "#!/bin/sh\ncase \"$NODE_OPTIONS\" in *" + env.Quote(filepath.Join(bin, "preload.js")) +
+			"*) ;; *) NODE_OPTIONS=" + env.Quote(preload(bin)) + "\" $NODE_OPTIONS\"; export NODE_OPTIONS ;; esac\nexec"
 		for _, arg := range argv {
 			text += " " + env.Quote(arg)
 		}
@@ -248,5 +255,6 @@ func loaded(bin, dir, module string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("it ended well, but no Node loaded the module (%s): what was tested is JavaScript alone", strings.TrimPrefix(module, dir+"/"))
+	return fmt.Errorf("it ended well, but no Node loaded the module (%s): what was tested is JavaScript alone",
+		strings.TrimPrefix(module, dir+"/"))
 }

@@ -33,5 +33,6 @@ func tests(m *lang.Making, list []action.Step, given bool) ([]action.Step, error
 // that fails where it is told of none.
 func npmTests(dir string) bool {
 	p, err := node.Read(dir)
-	return err == nil && p.Scripts["test"] != "" && !strings.Contains(p.Scripts["test"], "no test specified") // the build says what is wrong with package.json
+	// the build says what is wrong with package.json
+	return err == nil && p.Scripts["test"] != "" && !strings.Contains(p.Scripts["test"], "no test specified")
 }

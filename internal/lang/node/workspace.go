@@ -23,7 +23,8 @@ func source(ts *toolset.Tools, a *action.Action, t project.Target, vars catalog.
 	}
 	if root, _ := vars["root"].(string); root == "" {
 		vars["root"] = up
-	} else if rel, err := filepath.Rel(filepath.Join(a.Source, filepath.FromSlash(root)), w.Root); err != nil || !filepath.IsLocal(rel) {
+	} else if rel, err := filepath.Rel(filepath.Join(a.Source, filepath.FromSlash(root)), w.Root); err != nil ||
+		!filepath.IsLocal(rel) {
 		return fmt.Errorf("root %q is below the workspace that the source is in (%s): leave it out, or name that directory or one above it", root, w.Root)
 	}
 	for _, m := range w.Members {

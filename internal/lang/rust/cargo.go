@@ -92,5 +92,6 @@ func view(ts *toolset.Tools, p platform.Platform, host compose.View) (compose.Ru
 			return compose.RustView{}, err
 		}
 	}
-	return compose.NewBuiltRustView(ts.Store, p, compose.NewBuiltStd(ts.Store, rust, tree, host, c, p.Rust, b.RustFlags(rust.Version))), nil
+	return compose.NewBuiltRustView(ts.Store, p,
+		compose.NewBuiltStd(ts.Store, rust, tree, host, c, p.Rust, b.RustFlags(rust.Version))), nil
 }

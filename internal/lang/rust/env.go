@@ -20,8 +20,10 @@ func ForRustc(v compose.RustView) env.Environment {
 // forHost are the variables of a C environment by which every compiler on the machine is chosen. cargo also compiles
 // build scripts and proc macros, for the host: they must see none of them, only what names a target.
 var forHost = []string{
-	"CC", "CXX", "CPP", "LD", "AR", "RANLIB", "NM", "STRIP", "OBJCOPY", "READELF", "SIZE", "STRINGS", "CROSS_COMPILE", "CFLAGS", "CXXFLAGS", "LDFLAGS",
-	"CMAKE_TOOLCHAIN_FILE", "PKG_CONFIG", "PKG_CONFIG_SYSROOT_DIR", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_PATH", "PKG_CONFIG_ALLOW_CROSS",
+	"CC", "CXX", "CPP", "LD", "AR", "RANLIB", "NM", "STRIP", "OBJCOPY", "READELF", "SIZE", "STRINGS", "CROSS_COMPILE",
+	"CFLAGS", "CXXFLAGS", "LDFLAGS",
+	"CMAKE_TOOLCHAIN_FILE", "PKG_CONFIG", "PKG_CONFIG_SYSROOT_DIR", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_PATH",
+	"PKG_CONFIG_ALLOW_CROSS",
 }
 
 // ForCargo turns the environment of a platform's C compilers (ForC) into cargo's: what chooses a compiler for
@@ -44,7 +46,9 @@ func Cargo(v, host compose.View, s env.Settings) env.Environment {
 	var e env.Environment
 	// The host's own first: where it is the platform's target too, nothing tells the two apart but the linker, which
 	// RustFlags names again.
-	if p.Class != elf.ELFCLASS32 { // what has to have the platform's size of pointers adds -m32 to the host's compiler, unless HOST_CC is set (luajit-src); CC_<host> says the same
+	if p.Class != elf.ELFCLASS32 {
+		// what has to have the platform's size of pointers adds -m32 to the host's compiler, unless HOST_CC is set
+		// (luajit-src); CC_<host> says the same
 		e.Set("HOST_CC", host.CC())
 	}
 	e.Set("HOST_CXX", host.CXX())
@@ -58,7 +62,8 @@ func Cargo(v, host compose.View, s env.Settings) env.Environment {
 		e.Set(name, v.Sysroot.CargoEnv[name])
 	}
 	if s.Static {
-		e.Set("PKG_CONFIG_ALL_STATIC", "1") // what a library needs itself is linked too; the crate has no variable for a target alone
+		// what a library needs itself is linked too; the crate has no variable for a target alone
+		e.Set("PKG_CONFIG_ALL_STATIC", "1")
 	}
 	return e
 }
@@ -94,7 +99,8 @@ func forTarget(e *env.Environment, p platform.Platform, v compose.View, s env.Se
 // WithCargo adds to the environment of a platform's C compilers what a cargo that is called in it needs, among others
 // or alone. Without --target cargo builds for the platform. Flags that the caller has set come last and win (The Cargo
 // Book, build.rustflags: RUSTFLAGS takes the place of a target's own).
-func WithCargo(c env.Environment, v, host compose.View, s env.Settings, flags []string, caller env.Environment) env.Environment {
+func WithCargo(c env.Environment, v, host compose.View, s env.Settings, flags []string,
+	caller env.Environment) env.Environment {
 	e := c.Merge(Cargo(v, host, s))
 	e.Set("CARGO_BUILD_TARGET", v.Platform.Rust)
 	e.Set("CARGO_TARGET_"+upper(v.Platform.Rust)+"_RUSTFLAGS", strings.Join(flags, " "))

@@ -25,7 +25,8 @@ type cargoMessage struct {
 func built(file, root string) ([]string, error) {
 	files, err := outputs(file, root)
 	if err == nil && len(files) == 0 {
-		err = fmt.Errorf("outputs: cargo succeeded, but built no program and no cdylib or staticlib of the packages in %s", root)
+		err = fmt.Errorf("outputs: cargo succeeded, but built no program and no cdylib or staticlib of the packages in %s",
+			root)
 	}
 	return files, err
 }
@@ -50,7 +51,8 @@ func outputs(file, root string) ([]string, error) {
 		if err := json.Unmarshal([]byte(line), &m); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", file, n, err)
 		}
-		if rel, err := filepath.Rel(root, m.Manifest); m.Reason != "compiler-artifact" || err != nil || !filepath.IsLocal(rel) {
+		if rel, err := filepath.Rel(root, m.Manifest); m.Reason != "compiler-artifact" || err != nil ||
+			!filepath.IsLocal(rel) {
 			continue
 		}
 		files := m.Filenames
@@ -62,7 +64,8 @@ func outputs(file, root string) ([]string, error) {
 		}
 		for _, f := range files {
 			// What another program links by (.dll.a) or is debugged with (.pdb) stays where it is.
-			if !slices.Contains([]string{".rlib", ".rmeta", ".d", ".pdb"}, filepath.Ext(f)) && !strings.HasSuffix(f, ".dll.a") && !slices.Contains(out, f) {
+			if !slices.Contains([]string{".rlib", ".rmeta", ".d", ".pdb"}, filepath.Ext(f)) && !strings.HasSuffix(f, ".dll.a") &&
+				!slices.Contains(out, f) {
 				out = append(out, f)
 			}
 		}

@@ -64,7 +64,8 @@ func Release(p *project.Project, dirs ...string) error {
 		if least.Release == "" {
 			return nil
 		}
-		found = project.ToolchainRequest{Constraint: ">=" + least.Release, File: shown(least.File), Line: least.Line, Least: least.Release}
+		found = project.ToolchainRequest{Constraint: ">=" + least.Release, File: shown(least.File), Line: least.Line,
+			Least: least.Release}
 	}
 	found.Hint = fmt.Sprintf("[toolchains] rust = \"…\" in %s is asked before it", p.File)
 	if release := strings.TrimLeft(found.Constraint, "=~"); len(release) < len(found.Constraint) {

@@ -19,8 +19,8 @@ import (
 // A library is what standard libraries are built with.
 type library struct{ lang.Builder }
 
-// libraries builds the standard libraries that a plan's actions link and that are not in the store yet. What they are built
-// by must be there. No network is used but for the crates that a source comes without.
+// libraries builds the standard libraries that a plan's actions link and that are not in the store yet. What they are
+// built by must be there. No network is used but for the crates that a source comes without.
 func libraries(ctx context.Context, with lang.Builder, stds []compose.BuiltStd) error {
 	l, st := library{with}, with.Store
 	for _, b := range stds {
@@ -84,7 +84,8 @@ func (l library) std(ctx context.Context, b compose.BuiltStd, tree string) error
 		return err
 	}
 	if b.View.Key != "" {
-		a.Path = append(a.Path, b.View.Bin()) // rustc calls <triplet>-dlltool for the libraries of Windows that the standard library imports from
+		// rustc calls <triplet>-dlltool for the libraries of Windows that the standard library imports from
+		a.Path = append(a.Path, b.View.Bin())
 	}
 	if err := l.Run(ctx, a, action.Step{Name: "cargo build", Dir: "/", Command: command}, &log); err != nil {
 		return fmt.Errorf("%w\n%s", err, log.String())
@@ -94,7 +95,8 @@ func (l library) std(ctx context.Context, b compose.BuiltStd, tree string) error
 		return err
 	}
 	for _, name := range b.View.Sysroot.RustObjects {
-		if err := l.Run(ctx, a, action.Step{Name: "rustc " + name, Dir: "/", Command: StdObject(b, name, to)}, &log); err != nil {
+		if err := l.Run(ctx, a, action.Step{Name: "rustc " + name, Dir: "/", Command: StdObject(b, name, to)},
+			&log); err != nil {
 			return fmt.Errorf("%w\n%s", err, log.String())
 		}
 	}

@@ -32,7 +32,8 @@ func ForStd(b compose.BuiltStd, dir, jobs string) (e env.Environment, command []
 	e.Set("CARGO_PROFILE_RELEASE_LTO", "off")
 	e.Set("CARGO_TARGET_"+strings.ToUpper(strings.ReplaceAll(b.Host.Platform.Rust, "-", "_"))+"_LINKER", b.Host.CC())
 	command = []string{
-		"cargo", "build", "--release", "--offline", "--locked", "--quiet", "--jobs=" + jobs, "--manifest-path=" + source + "/Cargo.toml",
+		"cargo", "build", "--release", "--offline", "--locked", "--quiet", "--jobs=" + jobs,
+		"--manifest-path=" + source + "/Cargo.toml",
 		"--target=" + b.Target, "--target-dir=" + dir + "/target",
 		"-Zbuild-std=std,panic_abort,panic_unwind,proc_macro,test",
 		`--config=source.crates-io.replace-with="vendored"`, fmt.Sprintf("--config=source.vendored.directory=%q", b.Crates),
@@ -57,7 +58,8 @@ exec "$@"
 // into a directory: those of its Cargo.lock, by the sha256 there, from where the configuration of who runs it says (The
 // Cargo Book, cargo-vendor(1)).
 func ForCrates(b compose.BuiltStd, to string) (env.Environment, []string) {
-	return ForRustc(b.Builder), []string{"cargo", "vendor", "--quiet", "--locked", "--versioned-dirs", "--manifest-path=" + b.SourceDir() + "/library/Cargo.toml", to}
+	return ForRustc(b.Builder), []string{"cargo", "vendor", "--quiet", "--locked", "--versioned-dirs",
+		"--manifest-path=" + b.SourceDir() + "/library/Cargo.toml", to}
 }
 
 // StdObject returns the command that compiles one of the objects that rustc puts around each program, into the
@@ -65,6 +67,7 @@ func ForCrates(b compose.BuiltStd, to string) (env.Environment, []string) {
 func StdObject(b compose.BuiltStd, name, to string) []string {
 	source := b.SourceDir()
 	return append([]string{
-		"rustc", "--target=" + b.Target, "--emit=obj", "-o", to + "/" + name + ".o", "--remap-path-prefix=" + source + "=/rustc/" + b.Builder.Rust.Version, source + "/library/rtstartup/" + name + ".rs",
+		"rustc", "--target=" + b.Target, "--emit=obj", "-o", to + "/" + name + ".o",
+		"--remap-path-prefix=" + source + "=/rustc/" + b.Builder.Rust.Version, source + "/library/rtstartup/" + name + ".rs",
 	}, b.Flags...)
 }

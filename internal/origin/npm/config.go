@@ -76,7 +76,8 @@ func (c Config) Authorization(u *url.URL) string {
 	if u.Host == "" {
 		return ""
 	}
-	for at := "//" + u.Host + strings.TrimRight(u.Path, "/") + "/"; len(at) > len("//"+u.Host); at = at[:strings.LastIndexByte(strings.TrimRight(at, "/"), '/')+1] {
+	for at := "//" + u.Host + strings.TrimRight(u.Path, "/") +
+		"/"; len(at) > len("//"+u.Host); at = at[:strings.LastIndexByte(strings.TrimRight(at, "/"), '/')+1] {
 		if value := c.auth[at]; value != "" {
 			return value
 		}

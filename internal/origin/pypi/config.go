@@ -41,7 +41,8 @@ func ReadConfig(getenv func(string) string, root string) (Config, error) {
 	}
 	u, err := url.Parse(index)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return Config{}, errors.New("pip's index-url is no URL that starts with https:// or http://") // it may hold a password
+		// it may hold a password
+		return Config{}, errors.New("pip's index-url is no URL that starts with https:// or http://")
 	}
 	c := Config{host: u.Host}
 	if u.User != nil {
@@ -67,7 +68,8 @@ func configFiles(getenv func(string) string, root string) []string {
 		files = append(files, filepath.Join(env, "pip.conf"))
 	}
 	if home := getenv("HOME"); home != "" {
-		files = append(files, filepath.Join(cmp.Or(getenv("XDG_CONFIG_HOME"), filepath.Join(home, ".config")), "pip/pip.conf"), filepath.Join(home, ".pip/pip.conf"))
+		files = append(files, filepath.Join(cmp.Or(getenv("XDG_CONFIG_HOME"), filepath.Join(home, ".config")),
+			"pip/pip.conf"), filepath.Join(home, ".pip/pip.conf"))
 	}
 	files = append(files, filepath.Join(root, "etc/pip.conf"))
 	for _, dir := range filepath.SplitList(cmp.Or(getenv("XDG_CONFIG_DIRS"), "/etc/xdg")) {

@@ -73,7 +73,8 @@ func (l *lister) add(name, href, sum string, size int64, yanked bool) error {
 	if path.Base(at.Path) != name || at.Scheme != "https" && at.Scheme != "http" && at.Scheme != "file" {
 		return fmt.Errorf("%w: %s lies at %q", ErrPage, name, href)
 	}
-	l.files = append(l.files, File{Wheel: wheel, Name: name, URL: at.String(), SHA256: sum, Size: max(size, 0), Yanked: yanked})
+	l.files = append(l.files, File{Wheel: wheel, Name: name, URL: at.String(), SHA256: sum,
+		Size: max(size, 0), Yanked: yanked})
 	return nil
 }
 

@@ -51,12 +51,14 @@ func (a *Archive) Toolchain(ctx context.Context, t origin.Toolchain) (e lock.Too
 	if err != nil || chosen == nil {
 		return e, has, err
 	}
-	f := lock.File{Name: project, Version: version(chosen.Version), Arch: "all", Path: Normalized(project) + "/" + chosen.Name, Size: chosen.Size, SHA256: chosen.SHA256}
+	f := lock.File{Name: project, Version: version(chosen.Version), Arch: "all",
+		Path: Normalized(project) + "/" + chosen.Name, Size: chosen.Size, SHA256: chosen.SHA256}
 	if chosen.rank < rankAny {
 		f.Arch = t.Host.Debian
 	}
 	if f.Size == 0 {
-		if f.Size, err = a.Size(ctx, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: []string{chosen.URL}, SHA256: f.SHA256, Archive: catalog.PyPI}); err != nil {
+		if f.Size, err = a.Size(ctx, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: []string{chosen.URL},
+			SHA256: f.SHA256, Archive: catalog.PyPI}); err != nil {
 			return e, has, err
 		}
 	}
@@ -92,7 +94,8 @@ func choose(files []File, t origin.Toolchain) (chosen *release, has string, err 
 	}
 	// The newest first; of one version the wheel that asks for the least, of the latest build.
 	slices.SortFunc(all, func(x, y release) int {
-		return cmp.Or(y.Version.base.Compare(x.Version.base), cmp.Compare(x.rank, y.rank), cmp.Compare(y.Build, x.Build), cmp.Compare(x.Name, y.Name))
+		return cmp.Or(y.Version.base.Compare(x.Version.base), cmp.Compare(x.rank, y.rank), cmp.Compare(y.Build, x.Build),
+			cmp.Compare(x.Name, y.Name))
 	})
 	for i, r := range all {
 		if has == "" && r.Version.Plain() {

@@ -149,7 +149,8 @@ func parseRecord(in io.Reader) (map[string]record, error) {
 			if e.hash = algorithms[algorithm]; e.hash == 0 {
 				return nil, fmt.Errorf("%q: hash %.80q is none of sha256, sha384, sha512", name, line[1])
 			}
-			if e.sum, err = base64.RawURLEncoding.DecodeString(strings.TrimRight(sum, "=")); err != nil || len(e.sum) != e.hash.Size() {
+			if e.sum, err = base64.RawURLEncoding.DecodeString(strings.TrimRight(sum, "=")); err != nil ||
+				len(e.sum) != e.hash.Size() {
 				return nil, fmt.Errorf("%q: hash %.80q is malformed", name, line[1])
 			}
 		}
@@ -178,7 +179,8 @@ func (w content) place(name string) (string, error) {
 	case "scripts":
 		return "bin/" + rest, nil
 	}
-	return "", fmt.Errorf("%w that can be unpacked: an installer puts %s where only the Python that it installs for knows", ErrWheel, name)
+	return "", fmt.Errorf("%w that can be unpacked: an installer puts %s where only the Python that it installs for knows",
+		ErrWheel, name)
 }
 
 // placed says what has no place in a tree, of what is kept.

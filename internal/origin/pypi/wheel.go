@@ -45,7 +45,8 @@ func ParseWheel(name string) (Wheel, error) {
 	if err != nil {
 		return Wheel{}, fmt.Errorf("wheel %s: %w", name, err)
 	}
-	w := Wheel{Project: Normalized(m[1]), Version: v, Pythons: strings.Split(m[5], "."), ABIs: strings.Split(m[6], "."), Platforms: strings.Split(m[7], ".")}
+	w := Wheel{Project: Normalized(m[1]), Version: v, Pythons: strings.Split(m[5], "."), ABIs: strings.Split(m[6], "."),
+		Platforms: strings.Split(m[7], ".")}
 	if m[3] != "" {
 		if w.Build, err = strconv.Atoi(m[3]); err != nil {
 			return Wheel{}, fmt.Errorf("wheel %s: its build number is too long", name)
@@ -74,7 +75,9 @@ var legacy = map[string]int{"manylinux1_": 5, "manylinux2010_": 12, "manylinux20
 // Fits tells whether a wheel is for a machine, and how much it asks of that: the less, the better. A wheel for one
 // Python's interface in C is none: there is no Python to load it.
 func (w Wheel) Fits(host platform.Platform) (rank int, ok bool) {
-	if !slices.ContainsFunc(w.Pythons, func(p string) bool { return strings.HasPrefix(p, "py3") }) || !slices.Contains(w.ABIs, "none") {
+	if !slices.ContainsFunc(w.Pythons, func(p string) bool {
+		return strings.HasPrefix(p, "py3")
+	}) || !slices.Contains(w.ABIs, "none") {
 		return 0, false
 	}
 	for _, p := range w.Platforms {

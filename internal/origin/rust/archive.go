@@ -128,7 +128,8 @@ func (a *Archive) Sysroot(ctx context.Context, r origin.Sysroot) (lock.Sysroot, 
 		return lock.Sysroot{}, fmt.Errorf("%s of %s: %w", r.Def.Name, r.Where, err)
 	}
 	if m.Version != r.Version || m.Date != r.Release {
-		return lock.Sysroot{}, hint.Add(fmt.Errorf("%s of %s: %s is Rust %s of %s now, while %s of %s is locked", r.Def.Name, r.Where, c.Path(), m.Version, m.Date, r.Version, r.Release),
+		return lock.Sysroot{}, hint.Add(fmt.Errorf("%s of %s: %s is Rust %s of %s now, while %s of %s is locked", r.Def.Name,
+			r.Where, c.Path(), m.Version, m.Date, r.Version, r.Release),
 			"run \"xbuild lock --update\"")
 	}
 	names := r.Def.Packages
@@ -137,12 +138,14 @@ func (a *Archive) Sysroot(ctx context.Context, r origin.Sysroot) (lock.Sysroot, 
 	}
 	files, err := a.components(ctx, m, names, r.Arch)
 	if errors.Is(err, ErrNoTarget) {
-		return lock.Sysroot{}, fmt.Errorf("%s: %w %s of Rust %s of %s; %s lists those that there are", r.Where, origin.ErrNoTarget, r.Arch, m.Version, m.Date, c.Path())
+		return lock.Sysroot{}, fmt.Errorf("%s: %w %s of Rust %s of %s; %s lists those that there are", r.Where,
+			origin.ErrNoTarget, r.Arch, m.Version, m.Date, c.Path())
 	}
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("%s of %s: %w", r.Def.Name, r.Where, err)
 	}
-	return lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Version: m.Version, Archive: catalog.Rust, Roots: slices.Sorted(slices.Values(r.Def.Packages)), Files: files}, nil
+	return lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Version: m.Version, Archive: catalog.Rust,
+		Roots: slices.Sorted(slices.Values(r.Def.Packages)), Files: files}, nil
 }
 
 // components locks components by name for a target. A manifest has no sizes: the server is asked for them.
@@ -155,7 +158,8 @@ func (a *Archive) components(ctx context.Context, m *Manifest, names []string, t
 			if err != nil {
 				return err
 			}
-			size, err := a.Size(ctx, fetch.Item{Name: c.Name + " " + c.Version + " " + c.Target, URLs: a.urls(c.Path), SHA256: c.SHA256, Archive: catalog.Rust})
+			size, err := a.Size(ctx, fetch.Item{Name: c.Name + " " + c.Version + " " + c.Target, URLs: a.urls(c.Path),
+				SHA256: c.SHA256, Archive: catalog.Rust})
 			if err != nil {
 				return err
 			}
@@ -220,7 +224,8 @@ func (a *Archive) manifest(ctx context.Context, c Channel) (*Manifest, error) {
 		return m, nil
 	}
 	for _, url := range slices.Sorted(maps.Keys(olds)) {
-		a.Say("%s of %s is older than one seen before (%s), and no newer one can be had", url, olds[url].Date, newest.Format(time.DateOnly))
+		a.Say("%s of %s is older than one seen before (%s), and no newer one can be had", url, olds[url].Date,
+			newest.Format(time.DateOnly))
 		return olds[url], nil
 	}
 	if len(faults) == 0 {

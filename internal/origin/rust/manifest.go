@@ -156,8 +156,10 @@ func (m *Manifest) Component(name, triple string) (Component, error) {
 		url, hash = t.URL, t.Hash
 	}
 	at, ok := strings.CutPrefix(url, Server+"/")
-	if !ok || at != path.Clean(at) || strings.HasPrefix(at, "../") || strings.HasPrefix(at, "/") || strings.ContainsAny(at, "?#%\\") {
-		return Component{}, fmt.Errorf("%w: %s for %s lies at %q, which is no file of %s", ErrManifest, name, triple, url, Server)
+	if !ok || at != path.Clean(at) || strings.HasPrefix(at, "../") || strings.HasPrefix(at, "/") ||
+		strings.ContainsAny(at, "?#%\\") {
+		return Component{}, fmt.Errorf("%w: %s for %s lies at %q, which is no file of %s", ErrManifest, name,
+			triple, url, Server)
 	}
 	if !sha256.MatchString(hash) {
 		return Component{}, fmt.Errorf("%w: %s for %s has the sha256 %q", ErrManifest, name, triple, hash)

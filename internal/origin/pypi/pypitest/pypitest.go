@@ -136,7 +136,8 @@ func (x *Index) page(w http.ResponseWriter, r *http.Request) {
 			if wheel.Yanked {
 				yanked = ` data-yanked="broken &amp; gone"`
 			}
-			fmt.Fprintf(w, "<a href=\"%s#sha256=%s\" data-requires-python=\"&gt;=3.5\"%s>%s</a><br>\n", html.EscapeString(at), sum, yanked, wheel.Name)
+			fmt.Fprintf(w, "<a href=\"%s#sha256=%s\" data-requires-python=\"&gt;=3.5\"%s>%s</a><br>\n", html.EscapeString(at),
+				sum, yanked, wheel.Name)
 		}
 		fmt.Fprint(w, "</body></html>\n")
 		return
@@ -158,7 +159,8 @@ func (x *Index) page(w http.ResponseWriter, r *http.Request) {
 		list = append(list, f)
 	}
 	w.Header().Set("Content-Type", "application/vnd.pypi.simple.v1+json")
-	json.NewEncoder(w).Encode(map[string]any{"meta": map[string]string{"api-version": "1.1"}, "name": project, "files": list})
+	json.NewEncoder(w).Encode(map[string]any{"meta": map[string]string{"api-version": "1.1"},
+		"name": project, "files": list})
 }
 
 func (x *Index) file(w http.ResponseWriter, r *http.Request) {

@@ -101,7 +101,8 @@ func (s *Server) Publish(t testing.TB, r Release) {
 	for _, c := range r.Components {
 		if !said[c.Name] {
 			said[c.Name] = true
-			fmt.Fprintf(text, "\n[pkg.%s]\nversion = \"%s (0123456789 %s)\"\ngit_commit_hash = \"%040d\"\n", c.Name, r.Version, r.Date, 0)
+			fmt.Fprintf(text, "\n[pkg.%s]\nversion = \"%s (0123456789 %s)\"\ngit_commit_hash = \"%040d\"\n", c.Name,
+				r.Version, r.Date, 0)
 		}
 		fmt.Fprintf(text, "\n[pkg.%s.target.%q]\n", c.Name, c.Target)
 		if c.Unavailable {
@@ -115,7 +116,8 @@ func (s *Server) Publish(t testing.TB, r Release) {
 		fmt.Fprintln(text, "available = true")
 		if strings.HasSuffix(at, ".xz") {
 			// As in the real one there are two; nothing may ask for the larger.
-			fmt.Fprintf(text, "url = %q\nhash = %q\nxz_url = %q\nxz_hash = %q\n", rust.Server+"/"+strings.TrimSuffix(at, "xz")+"gz", strings.Repeat("0", 64), rust.Server+"/"+at, sum)
+			fmt.Fprintf(text, "url = %q\nhash = %q\nxz_url = %q\nxz_hash = %q\n",
+				rust.Server+"/"+strings.TrimSuffix(at, "xz")+"gz", strings.Repeat("0", 64), rust.Server+"/"+at, sum)
 		} else {
 			fmt.Fprintf(text, "url = %q\nhash = %q\n", rust.Server+"/"+at, sum)
 		}
