@@ -373,7 +373,9 @@ func (c *Composer) All(ctx context.Context, set Set) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	p.drop()
+	if len(missing.Toolchains)+len(missing.Sysroots) > 0 {
+		p.drop(set)
+	}
 	for _, v := range set.Views {
 		if err := c.view(ctx, v); err != nil {
 			return err

@@ -49,10 +49,7 @@ func (c *Composer) packages(ctx context.Context, set Set) (*packages, error) {
 	if p.had, err = c.Store.Packages(names); err != nil {
 		return nil, err
 	}
-	var files []lock.File
-	for _, t := range set.Toolchains {
-		files = append(files, t.files...)
-	}
+	files := Set{Toolchains: set.Toolchains}.files()
 	for _, s := range set.Sysroots {
 		for _, f := range s.files {
 			if !s.Libc || p.had[packageName(f, s.unpacking())] == nil {
@@ -127,12 +124,27 @@ func (p *packages) release() {
 	p.held = nil
 }
 
-// drop removes the files from the store: the trees stand.
-func (p *packages) drop() {
+// drop removes the files of a set from the store: its trees stand. One that was killed may have left some.
+func (p *packages) drop(set Set) {
+	for _, f := range set.files() {
+		p.hold(f)
+	}
 	for _, h := range p.held {
 		h.Drop()
 	}
 	p.held = nil
+}
+
+// files are the files of a set's toolchains and sysroots.
+func (s Set) files() []lock.File {
+	var out []lock.File
+	for _, t := range s.Toolchains {
+		out = append(out, t.files...)
+	}
+	for _, r := range s.Sysroots {
+		out = append(out, r.files...)
+	}
+	return out
 }
 
 // each does something for every file, side by side.

@@ -109,6 +109,16 @@ func TestPackagesAreKeptOnce(t *testing.T) {
 	compose(one, "blas", "libc")
 	compose(two, "zlib")
 	compose(three)
+	// What was left of a process that was killed before it dropped it goes with the next tree that is made.
+	if _, err := st.AddFile(t.Context(), libc.SHA256, libc.Size, func(tmp string) error { return os.WriteFile(tmp, d.bodys["libc"], 0o644) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.All(t.Context(), Set{Sysroots: []Sysroot{one, sysroot(zlib)}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := st.File(libc.SHA256); ok {
+		t.Error("a package was left beside its tree")
+	}
 	for _, s := range []Sysroot{one, two, three} {
 		if to, err := os.Readlink(filepath.Join(s.Dir, "usr/lib/libblas.so")); err != nil || to != "blas/libblas.so" {
 			t.Errorf("the alternative leads to %q, %v", to, err)
