@@ -83,7 +83,8 @@ func run(ctx context.Context, only []string, rounds int, work string) error {
 		return err
 	}
 	// As xbuild.toml builds it: static, and without symbols.
-	if _, err := b.time(root, []string{"CGO_ENABLED=0"}, "go", "build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", b.xbuild, "./cmd/xbuild"); err != nil {
+	if _, err := b.time(root, []string{"CGO_ENABLED=0"}, "go", "build",
+		"-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", b.xbuild, "./cmd/xbuild"); err != nil {
 		return err
 	}
 	type measurement struct {
@@ -91,8 +92,8 @@ func run(ctx context.Context, only []string, rounds int, work string) error {
 		rows func() ([]row, error)
 	}
 	all := []measurement{
-		{"start", b.start}, {"build", b.nothing}, {"kept", b.kept}, {"compile", b.compile}, {"real", b.real}, {"cargo", b.cargo},
-		{"fetch", b.fetch}, {"sizes", b.sizes}, {"memory", b.memory},
+		{"start", b.start}, {"build", b.nothing}, {"kept", b.kept}, {"compile", b.compile}, {"real", b.real},
+		{"cargo", b.cargo}, {"fetch", b.fetch}, {"sizes", b.sizes}, {"memory", b.memory},
 	}
 	for _, name := range only {
 		if !slices.ContainsFunc(all, func(m measurement) bool { return m.name == name }) {
@@ -143,8 +144,8 @@ func (b *bench) time(dir string, environ []string, argv ...string) (cost, error)
 	return cost{wall, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
 }
 
-// turns runs several things in turns, A B A B, so that what else the machine does weighs on all. The first ones warm the
-// caches and do not count.
+// turns runs several things in turns, A B A B, so that what else the machine does weighs on all. The first ones warm
+// the caches and do not count.
 func turns(warm, n int, things ...func() (cost, error)) ([][]cost, error) {
 	costs := make([][]cost, len(things))
 	for round := range warm + n {
@@ -258,7 +259,8 @@ func (b *bench) kept() ([]row, error) {
 		if err != nil {
 			return cost{}, err
 		}
-		if out, err := exec.CommandContext(b.ctx, "diff", "-r", filepath.Join(dir, "dist"), filepath.Join(at, "dist")).CombinedOutput(); err != nil {
+		diff := exec.CommandContext(b.ctx, "diff", "-r", filepath.Join(dir, "dist"), filepath.Join(at, "dist"))
+		if out, err := diff.CombinedOutput(); err != nil {
 			return cost{}, fmt.Errorf("dist differs: %s", out)
 		}
 		if built, _ := filepath.Glob(filepath.Join(at, ".xbuild/linux/*/*/build")); len(built) > 0 {
@@ -267,8 +269,9 @@ func (b *bench) kept() ([]row, error) {
 		return c, nil
 	}
 	copied := func() (cost, error) {
-		c, err := b.time(dir, nil, "cp", "-r", "dist", filepath.Join(b.work, fmt.Sprint("copy-", round)))
-		return c, errors.Join(err, os.RemoveAll(filepath.Dir(at)), os.RemoveAll(filepath.Join(b.work, fmt.Sprint("copy-", round))))
+		to := filepath.Join(b.work, fmt.Sprint("copy-", round))
+		c, err := b.time(dir, nil, "cp", "-r", "dist", to)
+		return c, errors.Join(err, os.RemoveAll(filepath.Dir(at)), os.RemoveAll(to))
 	}
 	a, h, err := pairs(1, 9, elsewhere, copied)
 	if err != nil {
@@ -348,7 +351,10 @@ func (b *bench) compile() ([]row, error) {
 		return nil, errors.New("the two compilers wrote different objects")
 	}
 	return []row{
-		{"`$CC -O2 -c` of SQLite for linux/arm64, user + system", seconds(median(a, cpu)), seconds(median(h, cpu)), ratio(a, h, cpu), "1.02"},
+		{
+			"`$CC -O2 -c` of SQLite for linux/arm64, user + system",
+			seconds(median(a, cpu)), seconds(median(h, cpu)), ratio(a, h, cpu), "1.02",
+		},
 		{"the same, wall clock", seconds(median(a, wall)), seconds(median(h, wall)), ratio(a, h, wall), "1.02"},
 		{"`$CC -O2 -c` of `int x;`, wall clock", ms(median(ea, wall)), ms(median(eh, wall)), ratio(ea, eh, wall), ""},
 	}, nil
@@ -450,7 +456,10 @@ func (b *bench) fetch() ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := b.time(dir, []string{"XBUILD_STORE=" + store, "XBUILD_DEBIAN_MIRROR=" + mirror}, b.xbuild, "fetch", "--locked", "--quiet"); err != nil {
+	environ := func(store string) []string {
+		return []string{"XBUILD_STORE=" + store, "XBUILD_DEBIAN_MIRROR=" + mirror}
+	}
+	if _, err := b.time(dir, environ(store), b.xbuild, "fetch", "--locked", "--quiet"); err != nil {
 		return nil, err
 	}
 	files := composed(store, l)
@@ -469,7 +478,7 @@ func (b *bench) fetch() ([]row, error) {
 		if err != nil {
 			return cost{}, err
 		}
-		c, err := b.time(dir, []string{"XBUILD_STORE=" + store, "XBUILD_DEBIAN_MIRROR=" + mirror}, b.xbuild, "fetch", "--locked", "--quiet")
+		c, err := b.time(dir, environ(store), b.xbuild, "fetch", "--locked", "--quiet")
 		if err != nil {
 			return c, err
 		}

@@ -38,7 +38,8 @@ func (b *bench) many() (string, error) {
 		main, inputs := "", ""
 		for s := range manySources - 1 {
 			part := fmt.Sprintf("part%d.h", s)
-			if err := os.WriteFile(filepath.Join(dir, name, part), fmt.Appendf(nil, "static int part%d(int n) { return n * %d + %d; }\n", s, s+1, t), 0o644); err != nil {
+			text := fmt.Appendf(nil, "static int part%d(int n) { return n * %d + %d; }\n", s, s+1, t)
+			if err := os.WriteFile(filepath.Join(dir, name, part), text, 0o644); err != nil {
 				return "", err
 			}
 			main += fmt.Sprintf("#include \"%s\"\n", part)
@@ -52,7 +53,11 @@ func (b *bench) many() (string, error) {
 			ninja += fmt.Sprintf("build .ninja/%d/%s: copy %s/main.c |%s\n  from = %s/main.c\n", p, name, name, inputs, name)
 		}
 	}
-	for name, text := range map[string]string{"xbuild.toml": toml, "build.ninja": ninja, ".gitignore": "/dist/\n/.xbuild/\n/.ninja/\n"} {
+	for name, text := range map[string]string{
+		"xbuild.toml": toml,
+		"build.ninja": ninja,
+		".gitignore":  "/dist/\n/.xbuild/\n/.ninja/\n",
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return "", err
 		}
@@ -87,7 +92,11 @@ func (b *bench) nothing() ([]row, error) {
 		}
 		return nil
 	}
-	for _, c := range [][]string{{fmt.Sprintf("0 built, %d up to date", manyBuilt), b.xbuild, "build"}, {"nothing to commit", "git", "status"}, {"no work to do", "ninja", "-n"}} {
+	for _, c := range [][]string{
+		{fmt.Sprintf("0 built, %d up to date", manyBuilt), b.xbuild, "build"},
+		{"nothing to commit", "git", "status"},
+		{"no work to do", "ninja", "-n"},
+	} {
 		if err := says(c[0], c[1:]...); err != nil {
 			return nil, err
 		}
@@ -102,8 +111,14 @@ func (b *bench) nothing() ([]row, error) {
 	ours, git, ninja := costs[0], costs[1], costs[2]
 	what := fmt.Sprintf("`xbuild build`, nothing to do, %d targets x 11 platforms, %d sources", manyTargets, manyTargets*manySources)
 	return []row{
-		{what + "; by hand: `git status`; wall clock", ms(median(ours, wall)), ms(median(git, wall)), ratio(ours, git, wall), "1.5 of the faster"},
-		{"by hand: `ninja -n`; wall clock", ms(median(ours, wall)), ms(median(ninja, wall)), ratio(ours, ninja, wall), "1.5 of the faster"},
+		{
+			what + "; by hand: `git status`; wall clock",
+			ms(median(ours, wall)), ms(median(git, wall)), ratio(ours, git, wall), "1.5 of the faster",
+		},
+		{
+			"by hand: `ninja -n`; wall clock",
+			ms(median(ours, wall)), ms(median(ninja, wall)), ratio(ours, ninja, wall), "1.5 of the faster",
+		},
 		{"`git status`, user + system", ms(median(ours, cpu)), ms(median(git, cpu)), ratio(ours, git, cpu), ""},
 		{"`ninja -n`, user + system", ms(median(ours, cpu)), ms(median(ninja, cpu)), ratio(ours, ninja, cpu), ""},
 	}, nil

@@ -68,6 +68,11 @@ func (b *bench) real() ([]row, error) {
 	return rows, nil
 }
 
+// unbuilt removes what xbuild build left in a project.
+func unbuilt(dir string) error {
+	return errors.Join(os.RemoveAll(filepath.Join(dir, "dist")), os.RemoveAll(filepath.Join(dir, ".xbuild")))
+}
+
 // beside measures a project for eight platforms.
 func (b *bench) beside(what, goal, dir, byHand string) ([]row, error) {
 	if _, err := b.time(dir, nil, b.xbuild, "fetch"); err != nil {
@@ -77,13 +82,20 @@ func (b *bench) beside(what, goal, dir, byHand string) ([]row, error) {
 		return nil, err
 	}
 	ours := func() (cost, error) {
-		if err := errors.Join(os.RemoveAll(filepath.Join(dir, "dist")), os.RemoveAll(filepath.Join(dir, ".xbuild"))); err != nil {
+		if err := unbuilt(dir); err != nil {
 			return cost{}, err
 		}
 		return b.time(dir, nil, b.xbuild, "build", "--no-cache")
 	}
 	hand := dir + "-by-hand"
-	script := "set -eu\nJOBS=" + fmt.Sprint(runtime.NumCPU()) + "\nfor env in " + filepath.Join(dir, "../env") + "/*; do (\n. $env\nunset CONFIG_SITE\ncd " + hand + "/${env##*/}\n" + byHand + "\n) done\n"
+	script := "set -eu\n" +
+		"JOBS=" + fmt.Sprint(runtime.NumCPU()) + "\n" +
+		"for env in " + filepath.Join(dir, "../env") + "/*; do (\n" +
+		". $env\n" +
+		"unset CONFIG_SITE\n" +
+		"cd " + hand + "/${env##*/}\n" +
+		byHand + "\n" +
+		") done\n"
 	theirs := func() (cost, error) {
 		if err := os.RemoveAll(hand); err != nil {
 			return cost{}, err
@@ -96,7 +108,7 @@ func (b *bench) beside(what, goal, dir, byHand string) ([]row, error) {
 			if _, err := b.time(dir, nil, "cp", "-a", dir, copy); err != nil {
 				return cost{}, err
 			}
-			if err := errors.Join(os.RemoveAll(filepath.Join(copy, "dist")), os.RemoveAll(filepath.Join(copy, ".xbuild"))); err != nil {
+			if err := unbuilt(copy); err != nil {
 				return cost{}, err
 			}
 		}
@@ -140,13 +152,14 @@ func (b *bench) environments(dir string) error {
 	return nil
 }
 
-// cargo is a project whose dependencies are mostly for the host (proc macros, what they stand on, build scripts), beside
-// one cargo that is asked for all platforms.
+// cargo is a project whose dependencies are mostly for the host (proc macros, what they stand on, build scripts),
+// beside one cargo that is asked for all platforms.
 func (b *bench) cargo() ([]row, error) {
 	dir := filepath.Join(b.work, "cargo", "macros")
 	if _, err := os.Stat(filepath.Join(dir, "Cargo.lock")); err != nil {
 		_, err := b.write("cargo/macros", map[string]string{
-			"xbuild.toml": "[project]\nname = \"macros\"\nplatforms = " + eightInTOML + "\n\n[target.macros]\nrecipe = \"rust\"\n",
+			"xbuild.toml": "[project]\nname = \"macros\"\nplatforms = " + eightInTOML +
+				"\n\n[target.macros]\nrecipe = \"rust\"\n",
 			"Cargo.toml": "[package]\nname = \"macros\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\n[dependencies]\n" +
 				"serde = { version = \"1\", features = [\"derive\"] }\nserde_json = \"1\"\nthiserror = \"2\"\nstrum = { version = \"0.26\", features = [\"derive\"] }\n",
 			"build.rs":    "fn main() { println!(\"cargo::rustc-env=MADE=by a build script\"); }\n",
@@ -182,7 +195,7 @@ done
 		return nil, err
 	}
 	ours := func() (cost, error) {
-		if err := errors.Join(os.RemoveAll(filepath.Join(dir, "dist")), os.RemoveAll(filepath.Join(dir, ".xbuild"))); err != nil {
+		if err := unbuilt(dir); err != nil {
 			return cost{}, err
 		}
 		return b.time(dir, nil, b.xbuild, "build", "--no-cache")
@@ -233,7 +246,8 @@ func (b *bench) fromDebian(name, dir string) error {
 	mirror := mirror()
 	index := filepath.Join(b.work, "Sources.xz")
 	if _, err := os.Stat(index); err != nil {
-		if _, err := b.time(b.work, nil, "curl", "-fsSL", "-o", index, mirror+"/dists/trixie/main/source/Sources.xz"); err != nil {
+		url := mirror + "/dists/trixie/main/source/Sources.xz"
+		if _, err := b.time(b.work, nil, "curl", "-fsSL", "-o", index, url); err != nil {
 			return err
 		}
 	}

@@ -55,7 +55,8 @@ func (b *bench) sizes() ([]row, error) {
 	var rows []row
 	for _, c := range []struct{ what, peer, goal, toml, file, text string }{
 		{"store after a C program for eight platforms", "apt's cross GCC for seven: 1252 MB; zig for eight: 865 MB", "450 MB",
-			"[project]\nname = \"one\"\nplatforms = " + eightInTOML + "\n\n[target.one]\nrecipe = \"cc\"\nsources = [\"one.c\"]\n",
+			"[project]\nname = \"one\"\nplatforms = " + eightInTOML +
+				"\n\n[target.one]\nrecipe = \"cc\"\nsources = [\"one.c\"]\n",
 			"one.c", "int main(void) { return 0; }\n"},
 		{"store after a Rust program for arm64", "", "650 MB",
 			"[project]\nname = \"one\"\nplatforms = [\"linux/arm64\"]\n\n[target.one]\nrecipe = \"rust\"\n",
@@ -91,8 +92,8 @@ func (b *bench) sizes() ([]row, error) {
 
 func mb(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
 
-// memory is the largest that xbuild itself, and any process of the build, was in memory in a first build of examples/all
-// with an empty store.
+// memory is the largest that xbuild itself, and any process of the build, was in memory in a first build of
+// examples/all with an empty store.
 func (b *bench) memory() ([]row, error) {
 	from, err := b.project()
 	if err != nil {
