@@ -84,7 +84,8 @@ func run(args []string) int {
 	// A variable that is empty says nothing, as one that is not set: CI systems and Dockerfiles pass on what may have
 	// no value.
 	for _, v := range os.Environ() {
-		if name, value, _ := strings.Cut(v, "="); value == "" && (strings.HasPrefix(name, "XBUILD_") || name == "TARGETPLATFORM") {
+		name, value, _ := strings.Cut(v, "=")
+		if value == "" && (strings.HasPrefix(name, "XBUILD_") || name == "TARGETPLATFORM") {
 			os.Unsetenv(name)
 		}
 	}
@@ -130,9 +131,9 @@ func run(args []string) int {
 	return exitCode(ctx, err)
 }
 
-// parseOne reads the command line by a model of the one command that it begins with: that of all of them costs what most
-// of a short command does. It is nil where that is not all there is to it, as where help is asked for or something is
-// wrong: then all commands have a say.
+// parseOne reads the command line by a model of the one command that it begins with: that of all of them costs what
+// most of a short command does. It is nil where that is not all there is to it, as where help is asked for or something
+// is wrong: then all commands have a say.
 func parseOne(cli *CLI, args []string) *kong.Context {
 	if len(args) == 0 || slices.ContainsFunc(args, mayAsk) {
 		return nil
@@ -143,7 +144,8 @@ func parseOne(cli *CLI, args []string) *kong.Context {
 		return nil
 	}
 	command := v.FieldByIndex(f.Index).Addr().Interface()
-	parser, err := kong.New(&cli.Globals, vars, kong.Name("xbuild"), kong.NoDefaultHelp(), kong.DynamicCommand(args[0], "", "", command))
+	parser, err := kong.New(&cli.Globals, vars, kong.Name("xbuild"), kong.NoDefaultHelp(),
+		kong.DynamicCommand(args[0], "", "", command))
 	if err != nil {
 		return nil
 	}
@@ -185,8 +187,8 @@ func parse(cli *CLI, args []string) (parsed *kong.Context, code int) {
 	return parsed, 0
 }
 
-// answered answers a command that finds nothing to do, where it did so the last time and nothing has changed since. If it
-// cannot, it hands the question on to the worker.
+// answered answers a command that finds nothing to do, where it did so the last time and nothing has changed since. If
+// it cannot, it hands the question on to the worker.
 func answered(args []string) bool {
 	dir, err := engine.AnswersDir()
 	if err != nil {
@@ -225,8 +227,8 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// collectLater puts off the first collection of garbage from 4 MB to 16: most commands are at their end before. From the
-// first one on all is as usual.
+// collectLater puts off the first collection of garbage from 4 MB to 16: most commands are at their end before. From
+// the first one on all is as usual.
 func collectLater() {
 	if os.Getenv("GOGC") != "" {
 		return
@@ -253,8 +255,8 @@ func (i interrupted) code() int { return 128 + int(i.Signal) }
 const grace = 40 * time.Millisecond
 
 // interruptible returns a context that ends by the first signal that asks this process to end. The process itself ends
-// soon after the last of those that it has started: these may take their time. By the second signal, and when the process
-// that waits for this one is gone, it ends at once, with all that it has started. stop gives the signals back.
+// soon after the last of those that it has started: these may take their time. By the second signal, and when the
+// process that waits for this one is gone, it ends at once, with all that it has started. stop gives the signals back.
 func interruptible(alone <-chan struct{}) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -350,7 +352,8 @@ func enter(args []string, worker bool) (string, error) {
 
 // mayName says that an argument may be -C, alone or behind other letters, or --directory.
 func mayName(arg string) bool {
-	return strings.HasPrefix(arg, "--d") || strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && strings.Contains(arg, "C")
+	short := strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--")
+	return strings.HasPrefix(arg, "--d") || short && strings.Contains(arg, "C")
 }
 
 // stripped runs a tool of a build that strips, after what it takes away was kept.
