@@ -1,12 +1,12 @@
 // Package answer keeps what a command said that found nothing to do, and says it again for as long as nothing has
 // changed of what that was made from. Nobody lists what that is: the command is run once more, watched by the kernel
-// (package trace), and each path that it looked for goes into the record. A record is for one question: the same program,
-// arguments, directory, environment, user and kernel.
+// (package trace), and each path that it looked for goes into the record. A record is for one question: the same
+// program, arguments, directory, environment, user and kernel.
 //
 // A record holds paths, and one digest of what stat(2) says of all of them. A version of a file is told by its time of
 // change (st_ctime), which no program sets; no record is made where a file is so young that its time may not tell it
-// from the next version. Records are written whole (rename), hold for a day at most, and are removed as soon as one does
-// not hold.
+// from the next version. Records are written whole (rename), hold for a day at most, and are removed as soon as one
+// does not hold.
 package answer
 
 import (
@@ -121,8 +121,8 @@ func (q *Question) HandOn() {
 	os.Setenv(variable, word+" "+q.file)
 }
 
-// Handed is the question that was handed to this process, nil where none was; watching says that this process is the one
-// that is watched. What it starts does not hear of it.
+// Handed is the question that was handed to this process, nil where none was; watching says that this process is the
+// one that is watched. What it starts does not hear of it.
 func Handed() (q *Question, watching bool) {
 	word, file, _ := strings.Cut(os.Getenv(variable), " ")
 	os.Unsetenv(variable)

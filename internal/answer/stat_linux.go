@@ -9,7 +9,7 @@ import (
 )
 
 // stat is fstatat(2) of a path with a NUL behind it, without the copy of the path and the word to Go's scheduler that
-// each call of package unix costs: there are thousands, and none of them waits for long where the answer is worth having.
+// each call of package unix costs: there are thousands, and none waits for long where the answer is worth having.
 func stat(name []byte, st *unix.Stat_t, flags int) unix.Errno {
 	from := unix.AT_FDCWD
 	for {
