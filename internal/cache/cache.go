@@ -1,6 +1,6 @@
-// Package cache keeps what was made, by what was asked for and by the content of all that was read for it. What is asked
-// for has a key; what was read is known after it was made, so that below a key lie sets, the names of what was read, and
-// results, each by the digest of a set with the content that its names had.
+// Package cache keeps what was made, by what was asked for and by the content of all that was read for it. What is
+// asked for has a key; what was read is known after it was made, so that below a key lie sets, the names of what was
+// read, and results, each by the digest of a set with the content that its names had.
 //
 // Layout, in a directory of the store:
 //
@@ -9,8 +9,8 @@
 //	keys/<aa>/<key>/<id>.result  a Result, gzip'd JSON
 //
 // A file with its final name is whole: it is written under another one and renamed. Blobs are held against their names
-// when they are read, so that nothing here has to be synced: what a crash or a disk did to them is a miss. The time of a
-// result or a set is when it was last used.
+// when they are read, so that nothing here has to be synced: what a crash or a disk did to them is a miss. The time of
+// a result or a set is when it was last used.
 package cache
 
 import (
