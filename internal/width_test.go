@@ -26,7 +26,6 @@ var wide = []string{
 	"internal/trace/calls_amd64.go",    // a table
 	"internal/trace/calls_arm64.go",    // a table
 	"e2e/testdata/defaults/go/main.go", // the report of the test names its lines
-	"internal/archive/",                // to be broken
 	"internal/catalog/catalog.go",      // to be broken
 	"internal/compose/",                // to be broken
 	"internal/engine/",                 // to be broken

@@ -33,7 +33,8 @@ func member(deb io.ReaderAt, size int64, want string) (*io.SectionReader, error)
 			return nil, fmt.Errorf("%w: it has too many members", ErrDeb)
 		case n == 1:
 			version := make([]byte, min(m.Size, 16))
-			if err := readAt(deb, version, m.Offset); err != nil || m.Name != "debian-binary" || !bytes.HasPrefix(version, []byte("2.")) {
+			err := readAt(deb, version, m.Offset)
+			if err != nil || m.Name != "debian-binary" || !bytes.HasPrefix(version, []byte("2.")) {
 				return nil, fmt.Errorf("%w: its first member is %q, want debian-binary with version 2", ErrDeb, m.Name)
 			}
 		case m.Name == want || strings.HasPrefix(m.Name, want+"."):

@@ -108,7 +108,11 @@ const blockSize = 64 << 10
 
 var (
 	blockWriter = sync.OnceValue(func() *zstd.Encoder {
-		z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(blockSize), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
+		z, err := zstd.NewWriter(nil,
+			zstd.WithEncoderLevel(zstd.SpeedFastest),
+			zstd.WithWindowSize(blockSize),
+			zstd.WithLowerEncoderMem(true),
+			zstd.WithEncoderCRC(false))
 		if err != nil {
 			panic(err) // of the options
 		}
@@ -362,7 +366,12 @@ func (ix *indexWriter) add(kept []byte) error {
 			return err
 		}
 	}
-	ix.places = append(ix.places, place{block: int32(len(ix.blocks)), at: int32(len(ix.filled)), size: int32(len(kept)), hash: hashOf(name)})
+	ix.places = append(ix.places, place{
+		block: int32(len(ix.blocks)),
+		at:    int32(len(ix.filled)),
+		size:  int32(len(kept)),
+		hash:  hashOf(name),
+	})
 	ix.filled = append(ix.filled, kept...)
 	return nil
 }
@@ -515,7 +524,9 @@ func (ix *Index) providersOf(name string) ([]Package, error) {
 		return nil, ix.fault
 	}
 	hash := hashOf(name)
-	i, _ := slices.BinarySearchFunc(ix.providers, hash, func(p provider, hash uint32) int { return cmp.Compare(p.hash, hash) })
+	i, _ := slices.BinarySearchFunc(ix.providers, hash, func(p provider, hash uint32) int {
+		return cmp.Compare(p.hash, hash)
+	})
 	var found []Package
 	for ; i < len(ix.providers) && ix.providers[i].hash == hash; i++ {
 		s, err := ix.stanza(int(ix.providers[i].at))
@@ -551,7 +562,9 @@ func (ix *Index) readProviders() error {
 			ix.providers = append(ix.providers, provider{hashOf(one), int32(i)})
 		}
 	}
-	slices.SortFunc(ix.providers, func(a, b provider) int { return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at)) })
+	slices.SortFunc(ix.providers, func(a, b provider) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.at, b.at))
+	})
 	ix.providers = slices.Clip(slices.Compact(ix.providers))
 	return nil
 }

@@ -10,9 +10,10 @@ import (
 var errLZMA = errors.New("LZMA data is corrupt")
 
 // An lzma2 decodes LZMA2 (The .xz File Format, 5.3.1): chunks of LZMA, or of bytes as they are. What is decoded stands
-// in a window, which is the dictionary too, so that nothing is copied, and one that holds all of a block takes no memory
-// beside. Of LZMA (LZMA specification, lzma-specification.txt of the LZMA SDK) the range coder lies in local variables,
-// which functions hand to each other: a call and three stores for each bit would take a third of the time more.
+// in a window, which is the dictionary too, so that nothing is copied, and one that holds all of a block takes no
+// memory beside. Of LZMA (LZMA specification, lzma-specification.txt of the LZMA SDK) the range coder lies in local
+// variables, which functions hand to each other: a call and three stores for each bit would take a third of the time
+// more.
 type lzma2 struct {
 	in   *bufio.Reader
 	win  []byte // circular

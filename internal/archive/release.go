@@ -92,7 +92,10 @@ func ParseRelease(data []byte) (*Release, error) {
 }
 
 func parseDate(s string) (time.Time, error) {
-	for _, layout := range []string{time.RFC1123, time.RFC1123Z, "Mon, _2 Jan 2006 15:04:05 MST", "Mon, _2 Jan 2006 15:04:05 -0700"} {
+	for _, layout := range []string{
+		time.RFC1123, time.RFC1123Z,
+		"Mon, _2 Jan 2006 15:04:05 MST", "Mon, _2 Jan 2006 15:04:05 -0700",
+	} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC(), nil
 		}
@@ -107,7 +110,8 @@ func parseDate(s string) (time.Time, error) {
 func (r *Release) Index(component, arch string) (plain, byHash string, hash FileHash, err error) {
 	plain, byHash, hash, err = r.index(component + "/binary-" + arch + "/Packages")
 	if err != nil && len(r.Architectures) > 0 && !slices.Contains(r.Architectures, arch) {
-		err = fmt.Errorf("%s has no architecture %q (%w; it has %s)", r.name(), arch, ErrNoIndex, strings.Join(r.Architectures, ", "))
+		err = fmt.Errorf("%s has no architecture %q (%w; it has %s)",
+			r.name(), arch, ErrNoIndex, strings.Join(r.Architectures, ", "))
 	}
 	return plain, byHash, hash, err
 }

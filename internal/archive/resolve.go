@@ -135,7 +135,8 @@ func (r *resolver) root(root string) error {
 			for _, p := range found {
 				have = append(have, p.Version)
 			}
-			return fmt.Errorf("package %q has no version %q%s: %w (it has %s)", name, version, r.opt.where(), ErrNoPackage, strings.Join(have, ", "))
+			return fmt.Errorf("package %q has no version %q%s: %w (it has %s)",
+				name, version, r.opt.where(), ErrNoPackage, strings.Join(have, ", "))
 		}
 	}
 	if before := r.taken[name]; before != nil {
@@ -262,7 +263,8 @@ func (r *resolver) unsatisfied(by *chosen, group []Dependency) error {
 		}
 		note = "it has no such package" + near
 	}
-	return fmt.Errorf("package %q needs %q%s (wanted by %s): %w: %s", by.Name, strings.Join(alternatives, " | "), r.opt.where(), by.why(), wrong, note)
+	return fmt.Errorf("package %q needs %q%s (wanted by %s): %w: %s",
+		by.Name, strings.Join(alternatives, " | "), r.opt.where(), by.why(), wrong, note)
 }
 
 // missing is the error for a name that the index does not have.

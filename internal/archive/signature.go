@@ -138,7 +138,9 @@ func verify(keys openpgp.EntityList, name string, text []byte, signatures io.Rea
 		switch err := verifyOne(keys, text, raw, sig.CreationTime); {
 		case err == nil:
 			good = true
-		case errors.Is(err, pgperrors.ErrKeyExpired), errors.Is(err, pgperrors.ErrSignatureExpired), errors.Is(err, pgperrors.ErrKeyRevoked):
+		case errors.Is(err, pgperrors.ErrKeyExpired),
+			errors.Is(err, pgperrors.ErrSignatureExpired),
+			errors.Is(err, pgperrors.ErrKeyRevoked):
 			unusable = append(unusable, fmt.Sprintf("%s: %v", id, err))
 		default:
 			return fmt.Errorf("%s: %w: key %s did not sign this text (%w); the file was changed on its way: use another mirror", name, ErrSignature, id, err)

@@ -20,8 +20,10 @@ import (
 // end) says where they lie. Debian's large packages have one every 24 MiB.
 
 const (
-	xzPart    = 256 << 10 // what is decoded in one go
-	xzDictMax = 128 << 20 // what a hostile header can make us allocate: xz -9 takes 64 MiB, the Rust project 128 (rustc-1.95.0, "xz -lvv")
+	xzPart = 256 << 10 // what is decoded in one go
+	// xzDictMax is what a hostile header can make us allocate: xz -9 takes 64 MiB, the Rust project 128 (rustc-1.95.0,
+	// "xz -lvv").
+	xzDictMax = 128 << 20
 	// maxAhead bounds the block that is decoded before its turn comes: dpkg-deb makes blocks of 24 MiB, three times the
 	// dictionary.
 	maxAhead = 24 << 20
@@ -320,7 +322,8 @@ func xzBlocks(r io.ReaderAt, size int64) ([]xzBlock, error) {
 		return nil, err
 	}
 	whole := []xzBlock{{file: r, end: size, size: 1 << 62}}
-	if footer[10] != 'Y' || footer[11] != 'Z' || crc32.ChecksumIEEE(footer[4:10]) != le32(footer[:]) || !bytes.Equal(footer[8:10], header[6:8]) {
+	sum := crc32.ChecksumIEEE(footer[4:10])
+	if footer[10] != 'Y' || footer[11] != 'Z' || sum != le32(footer[:]) || !bytes.Equal(footer[8:10], header[6:8]) {
 		return whole, nil
 	}
 	indexSize := (int64(le32(footer[4:])) + 1) * 4
@@ -361,7 +364,14 @@ func xzBlocks(r io.ReaderAt, size int64) ([]xzBlock, error) {
 		if unpadded < 5 || decoded < 0 || padded > indexAt-at {
 			return whole, nil // damage, or a stream before this one: the decoder finds out
 		}
-		blocks = append(blocks, xzBlock{file: r, at: at, end: at + padded, unpadded: unpadded, size: decoded, flags: [2]byte(header[6:8])})
+		blocks = append(blocks, xzBlock{
+			file:     r,
+			at:       at,
+			end:      at + padded,
+			unpadded: unpadded,
+			size:     decoded,
+			flags:    [2]byte(header[6:8]),
+		})
 		at += padded
 	}
 	if at != indexAt {

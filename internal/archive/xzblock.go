@@ -77,7 +77,10 @@ func (b *xzBlock) header() {
 			return
 		}
 	}
-	if len(rest) < 3 || rest[0] != lzma2Filter || rest[1] != 1 || rest[2] > 40 || len(bytes.Trim(rest[3:], "\x00")) > 0 || newCheck(b.flags[1]) == nil {
+	if len(rest) < 3 || rest[0] != lzma2Filter || rest[1] != 1 || rest[2] > 40 {
+		return
+	}
+	if len(bytes.Trim(rest[3:], "\x00")) > 0 || newCheck(b.flags[1]) == nil {
 		return
 	}
 	b.data = b.at + int64(len(h))

@@ -13,7 +13,10 @@ import (
 
 // UnpackZip is Unpack of a zip of size bytes. open returns the content of an entry, which may hold more than Open of
 // the entry alone: a check of it. A file is executable where its mode says so for anybody.
-func UnpackZip(ctx context.Context, z *zip.Reader, size int64, dir string, opt UnpackOptions, open func(*zip.File) (io.ReadCloser, error)) error {
+func UnpackZip(
+	ctx context.Context, z *zip.Reader, size int64, dir string, opt UnpackOptions,
+	open func(*zip.File) (io.ReadCloser, error),
+) error {
 	u, err := newUnpacker(ctx, size, dir, opt)
 	if err != nil {
 		return err

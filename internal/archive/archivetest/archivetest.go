@@ -94,7 +94,13 @@ func Build(dir string, suites ...Suite) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Archive{Dir: dir, key: key, Keys: openpgp.EntityList{key}, KeyringFile: filepath.Join(dir, "keyring.gpg"), suites: map[string]*Suite{}}
+	a := &Archive{
+		Dir:         dir,
+		key:         key,
+		Keys:        openpgp.EntityList{key},
+		KeyringFile: filepath.Join(dir, "keyring.gpg"),
+		suites:      map[string]*Suite{},
+	}
 	var public bytes.Buffer
 	if err := key.Serialize(&public); err != nil {
 		return nil, err
@@ -316,7 +322,9 @@ func (a *Archive) RemoveIndex(suite, arch string) error {
 // architecture is.
 func (a *Archive) TamperIndex(suite, arch string) error {
 	dir := filepath.Join(a.suiteDir(suite), "main/binary-"+arch)
-	return errors.Join(a.each(filepath.Join(dir, "by-hash/SHA256/*"), flip), a.each(filepath.Join(dir, "Packages.xz"), flip))
+	return errors.Join(
+		a.each(filepath.Join(dir, "by-hash/SHA256/*"), flip),
+		a.each(filepath.Join(dir, "Packages.xz"), flip))
 }
 
 func flip(file string) error {
@@ -413,23 +421,27 @@ func Default() []Suite {
 	for arch, triplet := range map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"} {
 		lib := "./usr/lib/" + triplet + "/"
 		s.Packages = append(s.Packages,
-			Package{Name: "hello", Version: "1.0-1", Arch: arch, Depends: "libhello1 (>= 1.0), hello-data | hello-none", Files: []File{
-				{Name: "./usr/bin/hello", Body: "#!/bin/sh\necho hello from " + arch + "\n", Mode: 0o755}}},
+			Package{Name: "hello", Version: "1.0-1", Arch: arch,
+				Depends: "libhello1 (>= 1.0), hello-data | hello-none", Files: []File{
+					{Name: "./usr/bin/hello", Body: "#!/bin/sh\necho hello from " + arch + "\n", Mode: 0o755}}},
 			Package{Name: "libhello1", Version: "1.0-1", Arch: arch, MultiArch: "same", Source: "hello", Files: []File{
 				{Name: lib + "libhello.so.1.0", Body: "library for " + arch + "\n"},
 				{Name: lib + "libhello.so.1", Link: "libhello.so.1.0"}}},
-			Package{Name: "libhello-dev", Version: "1.0-1", Arch: arch, MultiArch: "same", Source: "hello", Depends: "libhello1 (= 1.0-1)", Files: []File{
-				{Name: "./usr/include/hello.h", Body: "void hello(void);\n"},
-				{Name: lib + "libhello.so", Link: "/usr/lib/" + triplet + "/libhello.so.1"}}},
+			Package{Name: "libhello-dev", Version: "1.0-1", Arch: arch, MultiArch: "same", Source: "hello",
+				Depends: "libhello1 (= 1.0-1)", Files: []File{
+					{Name: "./usr/include/hello.h", Body: "void hello(void);\n"},
+					{Name: lib + "libhello.so", Link: "/usr/lib/" + triplet + "/libhello.so.1"}}},
 		)
 	}
-	s.Packages = append(s.Packages, Package{Name: "hello-data", Version: "1.0-1", Source: "hello", Compression: "zst", Files: []File{
-		{Name: "./usr/share/hello/greeting", Body: "hello\n"},
-		{Name: "./usr/share/hello/salute", HardLink: "./usr/share/hello/greeting"}}})
+	s.Packages = append(s.Packages,
+		Package{Name: "hello-data", Version: "1.0-1", Source: "hello", Compression: "zst", Files: []File{
+			{Name: "./usr/share/hello/greeting", Body: "hello\n"},
+			{Name: "./usr/share/hello/salute", HardLink: "./usr/share/hello/greeting"}}})
 	slices.SortFunc(s.Packages, func(a, b Package) int { return strings.Compare(a.Name+a.Arch, b.Name+b.Arch) })
 	orig, err := TarXZ([]File{{Name: "hello-1.0/hello.c", Body: "int main(void){return 0;}\n"}})
 	if err == nil {
-		s.Sources = []Source{{Name: "hello", Version: "1.0-1", Files: []File{{Name: "hello_1.0.orig.tar.xz", Body: string(orig)}}}}
+		s.Sources = []Source{{Name: "hello", Version: "1.0-1", Files: []File{
+			{Name: "hello_1.0.orig.tar.xz", Body: string(orig)}}}}
 	}
 	return []Suite{s}
 }

@@ -90,7 +90,11 @@ func Deb(p Package) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Ar([]File{{Name: "debian-binary", Body: "2.0\n"}, {Name: "control.tar", Body: string(control)}, {Name: name, Body: string(data)}}), nil
+	return Ar([]File{
+		{Name: "debian-binary", Body: "2.0\n"},
+		{Name: "control.tar", Body: string(control)},
+		{Name: name, Body: string(data)},
+	}), nil
 }
 
 // Ar makes an ar archive.
@@ -111,7 +115,14 @@ func Tar(files []File) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, f := range files {
-		h := &tar.Header{Name: f.Name, Mode: f.Mode, Typeflag: tar.TypeReg, Size: int64(len(f.Body)), ModTime: time.Unix(1700000000, 0), Format: tar.FormatGNU}
+		h := &tar.Header{
+			Name:     f.Name,
+			Mode:     f.Mode,
+			Typeflag: tar.TypeReg,
+			Size:     int64(len(f.Body)),
+			ModTime:  time.Unix(1700000000, 0),
+			Format:   tar.FormatGNU,
+		}
 		switch {
 		case f.Dir:
 			h.Typeflag = tar.TypeDir
