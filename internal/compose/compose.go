@@ -72,13 +72,24 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 	if err != nil {
 		return Toolchain{}, err
 	}
-	t := Toolchain{Name: locked.Name, Version: locked.Version, def: def, files: from(locked.Archive, locked.Files), host: host, Lenient: def.Lenient, LenientCXX: def.LenientCXX, unheeded: def.Unheeded, absent: def.Absent}
+	t := Toolchain{
+		Name:       locked.Name,
+		Version:    locked.Version,
+		def:        def,
+		files:      from(locked.Archive, locked.Files),
+		host:       host,
+		Lenient:    def.Lenient,
+		LenientCXX: def.LenientCXX,
+		unheeded:   def.Unheeded,
+		absent:     def.Absent,
+	}
 	if len(def.Sources) == 1 {
 		t.Slot, t.compat, t.driver = def.Sources[0].Slot, def.Sources[0].Compat, def.Sources[0].Driver
 		t.LenientCXX = slices.Concat(t.LenientCXX, def.Sources[0].LenientCXX)
 	}
 	// The programs name their loader by an absolute path, so that a store at another place is another tree.
-	parts := append([]string{host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}, append(hashes(locked.Files), def.Relocate...)...)
+	parts := []string{host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}
+	parts = append(parts, append(hashes(locked.Files), def.Relocate...)...)
 	if len(def.Hide) > 0 {
 		parts = append(parts, fmt.Sprint(def.Hide))
 	}
@@ -115,7 +126,7 @@ type Sysroot struct {
 	CXX                  *BuiltCXX         // the C++ library that is built for it
 	NoCXX                string            // what a user is told who compiles C++, where there is no library for it
 	Tools                map[string]string // binary tools of this platform alone: <triplet>-NAME -> LLVM's program
-	Configure            map[string]string // autoconf's cache variables, of what a configure script would run a program for
+	Configure            map[string]string // autoconf's cache variables, for what configure would run a program
 	CargoEnv             map[string]string // variables for cargo and what it starts
 	RustObjects          []string          // what rustc puts around each program, beside the standard library
 	keep, drop           []string
@@ -129,7 +140,16 @@ type Sysroot struct {
 
 // NewSysroot says what the tree of a locked sysroot will be in the store at root.
 func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot {
-	s := Sysroot{Arch: locked.Arch, Suite: locked.Suite, Version: locked.Version, Libc: def.Of == "" && def.Archive == "" && def.Source == "", keep: def.Keep, drop: def.Drop, files: from(locked.Archive, locked.Files), crates: def.Crates}
+	s := Sysroot{
+		Arch:    locked.Arch,
+		Suite:   locked.Suite,
+		Version: locked.Version,
+		Libc:    def.Of == "" && def.Archive == "" && def.Source == "",
+		keep:    def.Keep,
+		drop:    def.Drop,
+		files:   from(locked.Archive, locked.Files),
+		crates:  def.Crates,
+	}
 	if suite, ok := def.Suite(locked.Suite); ok {
 		s.strip = suite.Strip
 	}
@@ -212,8 +232,10 @@ func key(name string, parts []string) string {
 // For fills in what a sysroot's definition says by a platform's names.
 func (s Sysroot) For(root string, def *catalog.Sysroot, suite catalog.Suite, p platform.Platform) Sysroot {
 	fill := strings.NewReplacer("{triplet}", p.Triplet, "{gnu}", p.GCC, "{multiarch}", p.Multiarch, "{gcc}", suite.GCC)
-	s.Flags, s.RustFlags, s.NoCXX, s.links, s.expose = nil, def.RustFlags, def.NoCXX, map[string]string{}, map[string]string{}
-	s.Tools, s.RustObjects, s.CargoEnv, s.Configure, s.supplement = def.Tools, def.RustObjects, def.CargoEnv, def.Configure, suite.SupplementText
+	s.Flags, s.RustFlags, s.NoCXX = nil, def.RustFlags, def.NoCXX
+	s.links, s.expose = map[string]string{}, map[string]string{}
+	s.Tools, s.RustObjects, s.CargoEnv = def.Tools, def.RustObjects, def.CargoEnv
+	s.Configure, s.supplement = def.Configure, suite.SupplementText
 	for _, f := range slices.Concat(def.Flags, suite.Flags, suite.ArchFlags[s.Arch]) {
 		s.Flags = append(s.Flags, fill.Replace(f))
 	}
@@ -401,7 +423,12 @@ func (c *Composer) DownloadAll(ctx context.Context, set Set) error {
 
 func (c *Composer) toolchain(ctx context.Context, t Toolchain, p *packages) error {
 	_, err := c.Store.Tree(ctx, t.Key, func(tmp, final string) error {
-		if err := p.unpack(ctx, tmp, t.files, archive.UnpackOptions{Keep: t.def.Keep, Drop: append(slices.Clone(t.def.Drop), "usr/share/doc/**", "usr/lib/*/gconv/**"), UsrMerge: true}); err != nil {
+		opt := archive.UnpackOptions{
+			Keep:     t.def.Keep,
+			Drop:     append(slices.Clone(t.def.Drop), "usr/share/doc/**", "usr/lib/*/gconv/**"),
+			UsrMerge: true,
+		}
+		if err := p.unpack(ctx, tmp, t.files, opt); err != nil {
 			return err
 		}
 		if err := relocateTree(ctx, tmp, final, t.host.Multiarch, t.def.RPath, t.def.Loaded); err != nil {
@@ -509,7 +536,8 @@ func expose(tree string, links map[string]string) error {
 		}
 		slices.Sort(files)
 		for i, f := range files {
-			all = append(all, archive.Alternative{Priority: i, Links: []archive.Link{{Path: filepath.Join(dir, filepath.Base(f)), Target: f}}})
+			link := archive.Link{Path: filepath.Join(dir, filepath.Base(f)), Target: f}
+			all = append(all, archive.Alternative{Priority: i, Links: []archive.Link{link}})
 		}
 	}
 	return archive.LinkAlternatives(tree, all)
@@ -576,7 +604,8 @@ func hide(tmp string, list []catalog.Hide) error {
 			if err != nil {
 				return err
 			}
-			if err := os.WriteFile(path, bytes.ReplaceAll(data, []byte(h.Path), []byte("/hidden-by-xbuild"+h.Path)), info.Mode()); err != nil {
+			hidden := bytes.ReplaceAll(data, []byte(h.Path), []byte("/hidden-by-xbuild"+h.Path))
+			if err := os.WriteFile(path, hidden, info.Mode()); err != nil {
 				return err
 			}
 		}

@@ -34,14 +34,19 @@ func (s Sysroot) WithCXX(source Sysroot, library *catalog.Library) Sysroot {
 // cxxKey is the key of the tree of the view's C++ library: all that decides what its compiler does, and from what.
 func (v View) cxxKey() string {
 	c := v.Sysroot.CXX
-	return key(c.Library.Name+"-"+strings.ReplaceAll(v.Platform.Name, "/", "-"), []string{strings.Join(compiling(v.base(v.Platform.LLVM)), " "), c.Source.Key, fmt.Sprint(*c.Library)})
+	name := c.Library.Name + "-" + strings.ReplaceAll(v.Platform.Name, "/", "-")
+	return key(name, []string{
+		strings.Join(compiling(v.base(v.Platform.LLVM)), " "), c.Source.Key, fmt.Sprint(*c.Library),
+	})
 }
 
 // cxxConfig are the lines of clang's configuration that find the view's C++ library.
 func (v View) cxxConfig(tree func(string) string) []string {
 	c := v.Sysroot.CXX
 	return slices.Concat(c.Library.Flags, []string{
-		"-stdlib++-isystem" + tree(v.cxxKey()) + "/include", "-stdlib++-isystem" + tree(c.Source.Key) + "/" + c.Library.Headers, "-L" + tree(v.cxxKey()) + "/lib",
+		"-stdlib++-isystem" + tree(v.cxxKey()) + "/include",
+		"-stdlib++-isystem" + tree(c.Source.Key) + "/" + c.Library.Headers,
+		"-L" + tree(v.cxxKey()) + "/lib",
 		fmt.Sprintf("-ffile-prefix-map=%s=/usr/%s", tree(c.Source.Key), c.Library.Name),
 	})
 }
@@ -63,7 +68,8 @@ func (c *Composer) cxx(ctx context.Context, v View) error {
 		if err := os.Mkdir(filepath.Join(tmp, "lib"), 0o755); err != nil {
 			return err
 		}
-		ar := exec.CommandContext(ctx, v.Clang.Program(v.Clang.compiler().Tools["ar"]), append([]string{"rcsD", filepath.Join(tmp, "lib", lib.Name+".a")}, objects...)...)
+		args := append([]string{"rcsD", filepath.Join(tmp, "lib", lib.Name+".a")}, objects...)
+		ar := exec.CommandContext(ctx, v.Clang.Program(v.Clang.compiler().Tools["ar"]), args...)
 		if out, err := ar.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %s: %w\n%s", what, filepath.Base(ar.Path), err, out)
 		}
@@ -77,8 +83,11 @@ func (c *Composer) cxx(ctx context.Context, v View) error {
 // of their names.
 func (v View) compileCXX(ctx context.Context, lib *catalog.Library, source, tree string) ([]string, error) {
 	common := slices.Concat(v.direct(v.base(v.Platform.LLVM)), []string{
-		"--driver-mode=g++", "-stdlib++-isystem" + filepath.Join(tree, "include"), "-stdlib++-isystem" + filepath.Join(source, lib.Headers),
-		"-ffile-prefix-map=" + source + "=/usr/" + lib.Name, "-ffile-prefix-map=" + tree + "=/usr/" + lib.Name,
+		"--driver-mode=g++",
+		"-stdlib++-isystem" + filepath.Join(tree, "include"),
+		"-stdlib++-isystem" + filepath.Join(source, lib.Headers),
+		"-ffile-prefix-map=" + source + "=/usr/" + lib.Name,
+		"-ffile-prefix-map=" + tree + "=/usr/" + lib.Name,
 	})
 	obj := filepath.Join(tree, "obj")
 	if err := os.Mkdir(obj, 0o755); err != nil {
@@ -99,7 +108,8 @@ func (v View) compileCXX(ctx context.Context, lib *catalog.Library, source, tree
 		names, err := unitFiles(u, source)
 		if err == nil && len(u.Precompiled) > 0 {
 			header := filepath.Join(obj, fmt.Sprintf("unit%d.h", i))
-			if err = os.WriteFile(header, []byte("#include <"+strings.Join(u.Precompiled, ">\n#include <")+">\n"), 0o644); err == nil {
+			text := "#include <" + strings.Join(u.Precompiled, ">\n#include <") + ">\n"
+			if err = os.WriteFile(header, []byte(text), 0o644); err == nil {
 				err = v.run(gctx, tree, slices.Concat(args, []string{"-x", "c++-header", header, "-o", header + ".pch"}))
 			}
 			args = append(args, "-include-pch", header+".pch")

@@ -83,7 +83,13 @@ func (p *packages) fetch(ctx context.Context, files []lock.File) error {
 			if err != nil {
 				return err
 			}
-			items = append(items, fetch.Item{Name: f.Name + " " + f.Version + " " + f.Arch, URLs: urls, SHA256: f.SHA256, Size: f.Size, Archive: f.Archive})
+			items = append(items, fetch.Item{
+				Name:    f.Name + " " + f.Version + " " + f.Arch,
+				URLs:    urls,
+				SHA256:  f.SHA256,
+				Size:    f.Size,
+				Archive: f.Archive,
+			})
 		}
 		if len(items) == 0 {
 			return nil
@@ -200,7 +206,9 @@ func (p *packages) merge(ctx context.Context) (m *merge, done func(), err error)
 }
 
 // into puts what files hold into a tree. It returns the links that packages make when they are installed.
-func (m *merge) into(ctx context.Context, dir string, files []lock.File, opt archive.UnpackOptions) ([]archive.Alternative, error) {
+func (m *merge) into(
+	ctx context.Context, dir string, files []lock.File, opt archive.UnpackOptions,
+) ([]archive.Alternative, error) {
 	links := make(map[string][]archive.Alternative, len(files))
 	var mu sync.Mutex // for links
 	err := each(ctx, files, func(ctx context.Context, f lock.File) error {
@@ -228,7 +236,9 @@ func (m *merge) into(ctx context.Context, dir string, files []lock.File, opt arc
 }
 
 // again puts a package into a directory of its own out of the store's trees.
-func (m *merge) again(ctx context.Context, dir string, f lock.File, opt archive.UnpackOptions) ([]archive.Alternative, error) {
+func (m *merge) again(
+	ctx context.Context, dir string, f lock.File, opt archive.UnpackOptions,
+) ([]archive.Alternative, error) {
 	had := m.had[packageName(f, opt)]
 	if had == nil {
 		return nil, store.ErrGone
@@ -245,7 +255,9 @@ func (m *merge) again(ctx context.Context, dir string, f lock.File, opt archive.
 }
 
 // first unpacks a package into a directory of its own, and notes what it held.
-func (m *merge) first(ctx context.Context, dir string, f lock.File, opt archive.UnpackOptions) ([]archive.Alternative, error) {
+func (m *merge) first(
+	ctx context.Context, dir string, f lock.File, opt archive.UnpackOptions,
+) ([]archive.Alternative, error) {
 	if err := m.fetch(ctx, []lock.File{f}); err != nil { // where a tree was damaged
 		return nil, err
 	}

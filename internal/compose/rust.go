@@ -90,7 +90,8 @@ func (c *Composer) rustView(ctx context.Context, v RustView) error {
 			if err := os.Mkdir(filepath.Join(tmp, rustlib, "src"), 0o755); err != nil {
 				return err
 			}
-			if err := os.Symlink(filepath.Join("../../../../..", v.Source.Key), filepath.Join(tmp, rustlib, "src/rust")); err != nil {
+			source := filepath.Join("../../../../..", v.Source.Key)
+			if err := os.Symlink(source, filepath.Join(tmp, rustlib, "src/rust")); err != nil {
 				return err
 			}
 		}

@@ -20,21 +20,26 @@ import (
 // compiler that then uses it (another one is refused, E0514), at the platform's baseline. Its tree is like that of the
 // archive's packages.
 type BuiltStd struct {
-	Builder  RustView // the compiler with the source
-	Host     View     // compiles the build scripts
-	Target   string   // rustc's
-	Flags    []string // rustc's: the baseline
-	View     View     // the target's compilers, whose sysroot says what else belongs to the library; empty where nothing does
+	Builder RustView // the compiler with the source
+	Host    View     // compiles the build scripts
+	Target  string   // rustc's
+	Flags   []string // rustc's: the baseline
+	// View is the target's compilers, whose sysroot says what else belongs to the library; empty where nothing does.
+	View     View
 	Key, Dir string
 	ID       string // the same in every store
 
-	CratesKey string // the tree of the crates that the library stands on, which cargo fetches; empty where the source has them
+	// CratesKey is the tree of the crates that the library stands on, which cargo fetches; empty where the source has
+	// them.
+	CratesKey string
 	Crates    string // where they lie
 }
 
 // NewBuiltStd says what the library will be in the store at root. view is the target's, where its sysroot has
 // RustObjects.
-func NewBuiltStd(root string, rust Toolchain, source Sysroot, host, view View, target string, flags []string) *BuiltStd {
+func NewBuiltStd(
+	root string, rust Toolchain, source Sysroot, host, view View, target string, flags []string,
+) *BuiltStd {
 	b := BuiltStd{Host: host, View: view, Target: target, Flags: flags}
 	b.Builder = RustView{Rust: rust, Platform: rust.host, Source: source}
 	b.Builder.Key = key("rust-builder", []string{rust.Key, source.Key})
@@ -83,7 +88,8 @@ func completeSource(dir string) error {
 	}
 	// Since 1.85 or so the library is a workspace of its own with its crates below it, as package rust-src has it
 	// (rust-lang/rust, src/bootstrap, "Vendor").
-	if err := os.Rename(filepath.Join(dir, "library/vendor"), filepath.Join(dir, "vendor")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := os.Rename(filepath.Join(dir, "library/vendor"), filepath.Join(dir, "vendor"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	wanted := map[string]bool{} // "name version"
@@ -138,7 +144,9 @@ func completeSource(dir string) error {
 			return err
 		}
 		if err := writeFiles(filepath.Join(dir, "vendor", p.Name+"-"+p.Version), map[string]string{
-			"Cargo.toml": manifest.String(), "src/lib.rs": "compile_error!(\"the archive has left this crate out\");\n", ".cargo-checksum.json": string(sums),
+			"Cargo.toml":           manifest.String(),
+			"src/lib.rs":           "compile_error!(\"the archive has left this crate out\");\n",
+			".cargo-checksum.json": string(sums),
 		}); err != nil {
 			return err
 		}

@@ -16,7 +16,8 @@ import (
 func (v View) stripper(program string) string {
 	keep := `exec "${XBUILD:-xbuild}" unstripped "$tool" "$@"`
 	if program == "ld.lld" {
-		keep = fmt.Sprintf("for arg; do case $arg in %s | @*) %s ;; esac; done", strings.Join(slices.Concat(unstripped.StripAll, unstripped.DiscardAll), " | "), keep)
+		stripping := strings.Join(slices.Concat(unstripped.StripAll, unstripped.DiscardAll), " | ")
+		keep = fmt.Sprintf("for arg; do case $arg in %s | @*) %s ;; esac; done", stripping, keep)
 	}
 	unheeded := ""
 	if program == "ld.lld" && len(v.Clang.unheeded) > 0 {

@@ -26,8 +26,10 @@ type View struct {
 	Clang    Toolchain
 	Pkgconf  Toolchain
 	Sysroot  Sysroot
-	Lenient  bool   // what its clang has as errors in C and older compilers had as warnings are warnings
-	Host     bool   // its programs run while a project is built: they find their loader and libraries in the store, whatever libc the host has
+	Lenient  bool // what its clang has as errors in C and older compilers had as warnings are warnings
+	// Host says that its programs run while a project is built: they find their loader and libraries in the store,
+	// whatever libc the host has.
+	Host     bool
 	runtime  string // the tree with that loader: the sysroot, or a toolchain (see RunBy)
 	narrow   *View  // of the host's, what -m32 makes programs for
 	Key, Dir string
@@ -44,7 +46,10 @@ func NewView(root string, p platform.Platform, flags []string, clang, pkgconf To
 // NewHostView says what the view of the host will be, whose programs run while a project is built: build scripts,
 // generators, compiler plug-ins.
 func NewHostView(root string, p platform.Platform, flags []string, clang, pkgconf Toolchain, sysroot Sysroot) View {
-	return View{Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot, Host: true, runtime: sysroot.Key, runtimeID: sysroot.anywhere()}.keyed(root, "host-")
+	return View{
+		Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot,
+		Host: true, runtime: sysroot.Key, runtimeID: sysroot.anywhere(),
+	}.keyed(root, "host-")
 }
 
 // RunBy returns a host view whose programs run with a toolchain's libc. A compiler loads what is a plug-in among them
@@ -91,7 +96,13 @@ func (v View) anywhere() View {
 // parts are what decides the view's content.
 func (v View) parts() []string {
 	p := v.Platform
-	parts := []string{p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "), v.cmake(), v.configSite(), v.meson(), v.configScript("config"), v.stripper("strip"), v.stripper("ld.lld"), v.assembler(), fmt.Sprint(v.Clang.absent), fmt.Sprint(v.Clang.compiler().Tools), v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key}
+	parts := []string{
+		p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "),
+		v.cmake(), v.configSite(), v.meson(), v.configScript("config"),
+		v.stripper("strip"), v.stripper("ld.lld"), v.assembler(),
+		fmt.Sprint(v.Clang.absent), fmt.Sprint(v.Clang.compiler().Tools),
+		v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key,
+	}
 	if len(v.Sysroot.Tools) > 0 {
 		parts = append(parts, fmt.Sprint(v.Sysroot.Tools), v.plain("tool")) // fmt sorts maps
 	}
@@ -205,7 +216,9 @@ func (v View) base(target string) string {
 	for _, f := range v.Flags {
 		fmt.Fprintln(&b, f)
 	}
-	for _, f := range slices.Concat(v.Platform.Driver, v.Clang.driver[v.Platform.Name], v.Sysroot.In(tree(v.Sysroot.Key))) {
+	for _, f := range slices.Concat(
+		v.Platform.Driver, v.Clang.driver[v.Platform.Name], v.Sysroot.In(tree(v.Sysroot.Key)),
+	) {
 		fmt.Fprintln(&b, f)
 	}
 	// The same sources give the same bytes wherever the store lies.
@@ -362,7 +375,17 @@ func (v View) meson() string {
 	var b strings.Builder
 	p := v.Platform
 	fmt.Fprintf(&b, "# %s: made by xbuild\n[binaries]\n", p.Name)
-	for _, tool := range [][2]string{{"c", v.Clang.compiler().C}, {"cpp", v.Clang.compiler().CXX}, {"ar", "ar"}, {"nm", "nm"}, {"ranlib", "ranlib"}, {"strip", "strip"}, {"objcopy", "objcopy"}, {"readelf", "readelf"}, {"pkg-config", "pkg-config"}} {
+	for _, tool := range [][2]string{
+		{"c", v.Clang.compiler().C},
+		{"cpp", v.Clang.compiler().CXX},
+		{"ar", "ar"},
+		{"nm", "nm"},
+		{"ranlib", "ranlib"},
+		{"strip", "strip"},
+		{"objcopy", "objcopy"},
+		{"readelf", "readelf"},
+		{"pkg-config", "pkg-config"},
+	} {
 		fmt.Fprintf(&b, "%s = '@DIRNAME@/bin/%s-%s'\n", tool[0], p.Triplet, tool[1])
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Sysroot.Tools)) {
@@ -449,8 +472,11 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		if err := v.writeAbsent(bin, filepath.Join(tmp, "absent")); err != nil {
 			return err
 		}
-		for _, n := range []string{"pkg-config", "pkgconf", v.Platform.Triplet + "-pkg-config", v.Platform.Triplet + "-pkgconf"} {
-			if err := os.Symlink(filepath.Join("../..", v.Pkgconf.Key, "programs/pkg-config"), filepath.Join(bin, n)); err != nil {
+		for _, n := range []string{
+			"pkg-config", "pkgconf", v.Platform.Triplet + "-pkg-config", v.Platform.Triplet + "-pkgconf",
+		} {
+			program := filepath.Join("../..", v.Pkgconf.Key, "programs/pkg-config")
+			if err := os.Symlink(program, filepath.Join(bin, n)); err != nil {
 				return err
 			}
 		}
@@ -488,7 +514,8 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		}
 		if v.Sysroot.NoCXX != "" {
 			for _, name := range v.Clang.compiler().CXXDrivers {
-				if err := os.WriteFile(filepath.Join(bin, name+".cfg"), []byte("-include<CFGDIR>/../no-c++.h\n"), 0o644); err != nil {
+				include := []byte("-include<CFGDIR>/../no-c++.h\n")
+				if err := os.WriteFile(filepath.Join(bin, name+".cfg"), include, 0o644); err != nil {
 					return err
 				}
 			}
@@ -501,7 +528,11 @@ func (c *Composer) view(ctx context.Context, v View) error {
 				return err
 			}
 		}
-		for name, text := range map[string]string{"toolchain.cmake": v.cmake(), "config.site": v.configSite(), "machine.ini": v.meson()} {
+		for name, text := range map[string]string{
+			"toolchain.cmake": v.cmake(),
+			"config.site":     v.configSite(),
+			"machine.ini":     v.meson(),
+		} {
 			if err := os.WriteFile(filepath.Join(tmp, name), []byte(text), 0o644); err != nil {
 				return err
 			}
@@ -520,7 +551,8 @@ func (v View) compileSupplement(ctx context.Context, dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, supplement+".c"), []byte(v.Sysroot.supplement), 0o644); err != nil {
 		return err
 	}
-	args := append(v.direct(v.base(v.Platform.LLVM)), "-Wall", "-Werror", "-O2", "-fPIC", "-c", supplement+".c", "-o", supplement+".o")
+	args := append(v.direct(v.base(v.Platform.LLVM)),
+		"-Wall", "-Werror", "-O2", "-fPIC", "-c", supplement+".c", "-o", supplement+".o")
 	if err := v.run(ctx, dir, args); err != nil {
 		return fmt.Errorf("compile what the C library of %s lacks: %w", v.Platform.Name, err)
 	}
