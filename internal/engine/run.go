@@ -139,7 +139,9 @@ func (e *Engine) builtFile(name, platformName string) (string, error) {
 		return "", fmt.Errorf("no file %s here, and %s has several for %s: name one of %s",
 			name, Relative(dist), p.Name, strings.Join(found, ", "))
 	case len(others) > 0:
-		return "", hint.Add(fmt.Errorf("no file %s here, and %s has none for %s, but for %s", name, Relative(dist), p.Name, strings.Join(others, ", ")),
+		return "", hint.Add(
+			fmt.Errorf("no file %s here, and %s has none for %s, but for %s",
+				name, Relative(dist), p.Name, strings.Join(others, ", ")),
 			"xbuild build -p %s builds it, where the target has that platform; -p of run chooses "+
 				"another", p.Name)
 	}
