@@ -487,7 +487,9 @@ func writeArtifacts(ctx context.Context, scratch, dist string, results []Result)
 		var old []Artifact
 		if err := json.Unmarshal(data, &old); err == nil {
 			for _, a := range old {
-				if info, err := os.Lstat(filepath.Join(dist, filepath.FromSlash(a.Path))); !ran[[2]string{a.Target, a.Platform}] && err == nil && (a.Link != "" || info.Size() == a.Size) {
+				info, err := os.Lstat(filepath.Join(dist, filepath.FromSlash(a.Path)))
+				there := err == nil && (a.Link != "" || info.Size() == a.Size)
+				if there && !ran[[2]string{a.Target, a.Platform}] {
 					arts = append(arts, a)
 				}
 			}

@@ -54,7 +54,7 @@ type Options struct {
 	Dist     string          // the project's dist directory
 	Skip     []string        // further directories that hold no sources
 	Environ  env.Environment // variables of the caller that go into every command
-	Host     hosttools.Host  // the programs of this machine: a build sees those that its action names, fetching and tests see all
+	Host     hosttools.Host  // this machine's programs: a build sees those that its action names, fetches and tests all
 	XBuild   string          // the xbuild program, exported as XBUILD
 	Store    string          // the store's directory
 	Blind    bool            // what commands read is not looked at: all is built anew every time
@@ -157,7 +157,7 @@ type runner struct {
 	memory   *jobs.Memory
 	peaks    map[string]int64                    // by target and step: what it may take; under mu
 	measured map[*action.Action]map[string]int64 // by step: what it took in this run; under mu
-	busy     float64                             // what is left to do of actions and tests that go on, in seconds; under mu
+	busy     float64                             // what is left of actions and tests that go on, in seconds; under mu
 	first    map[*action.Action]float64          // how early an action gets a slot; of others later
 	whole    bool                                // commands see the caller's whole PATH: what they do is in no artifact
 
@@ -464,7 +464,9 @@ func wipe(a *action.Action) error {
 
 // build runs the action's commands, and remembers what they read. Where that shows that the build system did not notice
 // what has changed, it builds anew.
-func (r *runner) build(ctx context.Context, a *action.Action, st *state, changed map[string]bool, log *bytes.Buffer) error {
+func (r *runner) build(
+	ctx context.Context, a *action.Action, st *state, changed map[string]bool, log *bytes.Buffer,
+) error {
 	run := &actionRun{again: map[string]bool{}, anew: r.opt.Blind}
 	for _, read := range st.Reads {
 		if kind, ok := changed[read.Path]; ok {
@@ -588,7 +590,8 @@ func (r *runner) run(ctx context.Context, a *action.Action, st *state, run *acti
 		if st.Copied == nil {
 			st.Copied = map[string]string{}
 		}
-		if err := disk.CopyTree(a.Root, a.Top, func(path string) bool { return leftOut(a, path) }, r.inputs.skip, st.Copied); err != nil {
+		left := func(path string) bool { return leftOut(a, path) }
+		if err := disk.CopyTree(a.Root, a.Top, left, r.inputs.skip, st.Copied); err != nil {
 			return fmt.Errorf("copy of the source: %w", err)
 		}
 	}
@@ -918,9 +921,9 @@ func temporaryIn(base string) (dir string, done func(), err error) {
 	return "", nil, fmt.Errorf("no temporary directory can be kept in %s: something removes them", base)
 }
 
-// Fleeting tells paths of which no result depends on what they are: what a run makes and removes beside its actions, what
-// it keeps to order them, and directories and files below which nothing is an input. A slash behind a path makes it the
-// names in a directory.
+// Fleeting tells paths of which no result depends on what they are: what a run makes and removes beside its actions,
+// what it keeps to order them, and directories and files below which nothing is an input. A slash behind a path makes
+// it the names in a directory.
 func (opt *Options) Fleeting(results []Result) func(path string) bool {
 	own := map[string]bool{}
 	for _, path := range newInputs(*opt).ignore {

@@ -55,7 +55,8 @@ func fetches(actions []*action.Action) []*fetched {
 // whole is the command with what all actions add.
 func (f *fetched) whole() action.Step {
 	s := f.step
-	s.Command = slices.Concat(s.Command, slices.DeleteFunc(slices.Clone(s.Each), func(arg string) bool { return slices.Contains(s.Command, arg) }))
+	given := func(arg string) bool { return slices.Contains(s.Command, arg) }
+	s.Command = slices.Concat(s.Command, slices.DeleteFunc(slices.Clone(s.Each), given))
 	return s
 }
 

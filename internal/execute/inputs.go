@@ -82,8 +82,9 @@ var machine = []string{
 
 // caches are what tools keep below the home directory: they check what they read there by what a project locks.
 var caches = []string{
-	".cache", ".npm", ".node-gyp", ".cargo/registry", ".cargo/git", ".cargo/.package-cache", ".cargo/.package-cache-mutate",
-	".cargo/.global-cache", "go/pkg", ".config/go/telemetry",
+	".cache", ".npm", ".node-gyp",
+	".cargo/registry", ".cargo/git", ".cargo/.package-cache", ".cargo/.package-cache-mutate", ".cargo/.global-cache",
+	"go/pkg", ".config/go/telemetry",
 }
 
 func newInputs(opt Options) *inputs {
@@ -106,7 +107,8 @@ func newInputs(opt Options) *inputs {
 		in.ignore = append(in.ignore, tmp, real(tmp))
 	}
 	add(opt.Store)
-	for _, name := range []string{"files", "trees", "locks", "tmp", "cache"} { // a project that cannot be written is built in the store
+	// A project that cannot be written is built in the store.
+	for _, name := range []string{"files", "trees", "locks", "tmp", "cache"} {
 		add(filepath.Join(opt.Store, name))
 	}
 	add(opt.XBuild)
@@ -135,7 +137,8 @@ func newInputs(opt Options) *inputs {
 
 // skips tells directories of a source that hold no inputs.
 func (in *inputs) skips(path, rel, name string, globs []string) bool {
-	return slices.Contains(in.skip, path) || slices.Contains(disk.VCS, name) || disk.IsCache(path) || disk.Matches(globs, rel)
+	return slices.Contains(in.skip, path) || slices.Contains(disk.VCS, name) ||
+		disk.IsCache(path) || disk.Matches(globs, rel)
 }
 
 // leftOut tells files that a recipe leaves out of the copy of a source.
@@ -602,7 +605,8 @@ func (in *inputs) recorded(a *action.Action, st *state, rec *trace.Record) map[s
 		if path == "" {
 			continue // the root directory
 		}
-		if a.HostDir != "" && disk.Within(path, a.HostDir) { // a script of the host, by the link that its interpreter was given
+		// A script of the host comes by the link that its interpreter was given.
+		if a.HostDir != "" && disk.Within(path, a.HostDir) {
 			led, err := filepath.EvalSymlinks(path)
 			if err != nil || rec.Ignore(led) {
 				continue
@@ -896,7 +900,8 @@ func (in *inputs) outside(a *action.Action, rec *trace.Record) (text string, cer
 		}
 		path = real(path)
 		path = strings.Replace(path, in.build, in.skip[0], 1)
-		if !disk.Within(path, in.skip[0]) || disk.Within(path, a.Top) || disk.Within(path, a.Stage) || disk.Within(a.Top, path) {
+		own := disk.Within(path, a.Top) || disk.Within(path, a.Stage)
+		if !disk.Within(path, in.skip[0]) || own || disk.Within(a.Top, path) {
 			continue
 		}
 		if _, err := os.Lstat(path); err == nil {

@@ -134,7 +134,8 @@ func spell(a *action.Action, path string) (spelled string, below bool) {
 
 // systems are the directories of the root directory in which nobody has what belongs to a project.
 var systems = []string{
-	"bin", "dev", "etc", "gnu", "lib", "lib32", "lib64", "libx32", "nix", "opt", "proc", "run", "sbin", "snap", "sys", "usr", "var",
+	"bin", "dev", "etc", "gnu", "lib", "lib32", "lib64", "libx32", "nix", "opt", "proc", "run", "sbin", "snap", "sys",
+	"usr", "var",
 }
 
 // beside tells whether a path outside of a project may belong to it.

@@ -74,7 +74,8 @@ func (o *output) settle(a *action.Action, made []output) error {
 	if has(made, in, to) || info.IsDir() && in != "" && has(made, in+string(filepath.Separator), "") {
 		return nil
 	}
-	if rel, err := filepath.Rel(resolved(a.Stage), real); installed && err == nil { // through links to directories: dist is laid out as the stage is
+	// Through links to directories: dist is laid out as the stage is.
+	if rel, err := filepath.Rel(resolved(a.Stage), real); installed && err == nil {
 		if has(made, rel, "") || info.IsDir() && has(made, rel+string(filepath.Separator), "") {
 			return nil
 		}
@@ -82,7 +83,8 @@ func (o *output) settle(a *action.Action, made []output) error {
 	if info.IsDir() {
 		return fault("a directory of which nothing is among the outputs: name its files")
 	}
-	if !slices.ContainsFunc([]string{a.Top, a.Build, a.Stage, a.Root, a.Watch}, func(dir string) bool { return dir != "" && disk.Within(real, resolved(dir)) }) {
+	holds := func(dir string) bool { return dir != "" && disk.Within(real, resolved(dir)) }
+	if !slices.ContainsFunc([]string{a.Top, a.Build, a.Stage, a.Root, a.Watch}, holds) {
 		return fault("which leads out of the project, to a file of this machine")
 	}
 	o.Path, o.Link, o.Stat = real, "", disk.StatOf(info)

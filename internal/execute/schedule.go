@@ -147,8 +147,8 @@ func (s *schedule) can(i int) bool {
 	return !s.takes[i] || !s.compilesForHost(s.actions[i])
 }
 
-// atOnce are the slots for each of the platforms that compile the same for the host side by side. They do so where slots
-// would be idle otherwise: one cargo keeps few busy as long as all waits for what proc macros stand on.
+// atOnce are the slots for each of the platforms that compile the same for the host side by side. They do so where
+// slots would be idle otherwise: one cargo keeps few busy as long as all waits for what proc macros stand on.
 const atOnce = 4
 
 // compilesForHost tells whether an action's target is being built for others, none of which is built yet, that compile

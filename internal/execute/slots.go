@@ -10,9 +10,10 @@ import (
 
 // Slots say with whom a build shares its job slots. The zero value is with nobody.
 type Slots struct {
-	Runtime   []string // directories of this machine below which all builds of this user have theirs: the first that will do
-	MakeFlags string   // the caller's, by which a make that started this process tells of its own
-	Inside    bool     // a command of another build started this process, and has a slot for it
+	// Runtime are directories of this machine below which all builds of this user have theirs: the first that will do.
+	Runtime   []string
+	MakeFlags string // the caller's, by which a make that started this process tells of its own
+	Inside    bool   // a command of another build started this process, and has a slot for it
 }
 
 // pool is where a build's jobs take their slots: at most so many at once, 0 for as many as cores let run. The pipe lies

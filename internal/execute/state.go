@@ -33,10 +33,10 @@ type state struct {
 	Programs map[string]string `json:"programs,omitempty"`
 	// At is where it was: what is in a build directory names the places of the project and of the store.
 	At     string            `json:"at,omitempty"`
-	Grown  string            `json:"grown,omitempty"`  // names the build directory, anew each time that it is built from nothing
-	Taken  *taken            `json:"taken,omitempty"`  // the kept result that lies in dist, where that is not of the last run
+	Grown  string            `json:"grown,omitempty"`  // names the build directory, anew when it is built from nothing
+	Taken  *taken            `json:"taken,omitempty"`  // the kept result in dist, where that is not of the last run
 	Steps  map[string]string `json:"steps,omitempty"`  // by output: the command that made it
-	Copied map[string]string `json:"copied,omitempty"` // by name: the size and time of each file of the source as it was copied
+	Copied map[string]string `json:"copied,omitempty"` // by name: size and time of a file of the source as it was copied
 
 	touched bool // times in Reads were brought up to date
 	fresh   bool // it was built from nothing
@@ -154,12 +154,14 @@ func (st *state) collect(a *action.Action) error {
 			}
 			continue
 		}
-		found, err := doublestar.Glob(os.DirFS(a.Build), filepath.ToSlash(filepath.Clean(out.Path)), doublestar.WithFilesOnly(), doublestar.WithNoFollow())
+		name := filepath.ToSlash(filepath.Clean(out.Path))
+		found, err := doublestar.Glob(os.DirFS(a.Build), name, doublestar.WithFilesOnly(), doublestar.WithNoFollow())
 		if err != nil {
 			return fmt.Errorf("outputs: %q: %w", out.Path, err)
 		}
-		if info, err := os.Lstat(filepath.Join(a.Build, filepath.FromSlash(out.Path))); len(found) == 0 && err == nil && info.Mode()&fs.ModeSymlink != 0 {
-			found = []string{filepath.ToSlash(filepath.Clean(out.Path))} // a glob follows it even so
+		at := filepath.Join(a.Build, filepath.FromSlash(out.Path))
+		if info, err := os.Lstat(at); len(found) == 0 && err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			found = []string{name} // a glob follows it even so
 		}
 		if len(found) == 0 {
 			return fmt.Errorf("outputs: the commands succeeded, but made no %q in %s", out.Path, a.Build)

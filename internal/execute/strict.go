@@ -191,9 +191,9 @@ func (r *runner) logged(ctx context.Context, a *action.Action, refused []probe.R
 	return failed, rest, nil
 }
 
-// asGCC are the flags with which clang takes C and C++ as GCC 13 did. A name that is not called clang declares too where it is
-// one of the C library's, as a test of a declaration has it ("(void) strchr;"), and GCC never: without builtins clang
-// is alike.
+// asGCC are the flags with which clang takes C and C++ as GCC 13 did. A name that is not called clang declares too
+// where it is one of the C library's, as a test of a declaration has it ("(void) strchr;"), and GCC never: without
+// builtins clang is alike.
 func asGCC(a *action.Action, refused ...probe.Refusal) []string {
 	flags := compose.LenientFlags(a.Strict.Groups.All())
 	named := func(f probe.Refusal) bool { return strings.Contains(f.Message, "library function") }
@@ -275,8 +275,9 @@ func (r *runner) quiet(ctx context.Context, a *action.Action, dir string, comman
 	return out, err
 }
 
-// again runs the steps up to a configuring one in another directory, with a compiler that takes C and C++ as GCC 13 did. It
-// tells whether they succeed there, and returns the lines that are in what they leave behind and not in what is there.
+// again runs the steps up to a configuring one in another directory, with a compiler that takes C and C++ as GCC 13
+// did. It tells whether they succeed there, and returns the lines that are in what they leave behind and not in what is
+// there.
 func (r *runner) again(ctx context.Context, a *action.Action, last int, refused []probe.Refusal) (
 	ran bool, lines []string, err error,
 ) {
