@@ -114,7 +114,8 @@ func (e *ELFFile) Unpacked(s *elf.SectionHeader) ([]byte, error) {
 		r, err = zlib.NewReader(bytes.NewReader(data[head:]))
 	case elf.COMPRESS_ZSTD:
 		var d *zstd.Decoder
-		d, err = zstd.NewReader(bytes.NewReader(data[head:]), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
+		d, err = zstd.NewReader(bytes.NewReader(data[head:]),
+			zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
 		if err == nil {
 			defer d.Close()
 			r = d
