@@ -45,7 +45,9 @@ func (s *Store) File(sha256 string) (path string, ok bool) {
 // write made is kept only if it has that SHA-256 and size (0: any size); if
 // not, the error is a MismatchError. Of all processes one writes, the others
 // wait.
-func (s *Store) AddFile(ctx context.Context, sha256 string, size int64, write func(tmpPath string) error) (path string, err error) {
+func (s *Store) AddFile(
+	ctx context.Context, sha256 string, size int64, write func(tmpPath string) error,
+) (path string, err error) {
 	if !isSHA256(sha256) {
 		return "", fmt.Errorf("%q is no sha256 (want 64 lower-case hexadecimal digits)", sha256)
 	}

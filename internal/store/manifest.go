@@ -32,8 +32,8 @@ type entry struct {
 // then quoted path and quoted link target or the bare SHA-256.
 type manifest []entry
 
-// Sums are hashes that were computed of files, which are used in the place of computing them again. They hold as long as
-// the files are there: then no other file has their place on the disk.
+// Sums are hashes that were computed of files, which are used in the place of computing them again. They hold as long
+// as the files are there: then no other file has their place on the disk.
 type Sums struct {
 	mu sync.Mutex
 	m  map[placed]string

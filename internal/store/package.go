@@ -112,7 +112,8 @@ func (s *Store) Record(ctx context.Context, name, dir, note string, sums *Sums) 
 		return s.explain(err, 0)
 	}
 	// It is not synced: one that a crash has cut is none.
-	if err := os.WriteFile(record, append(fmt.Appendf(nil, "%s%q\n", recordHead, note), list.encode()...), 0o644); err != nil {
+	text := append(fmt.Appendf(nil, "%s%q\n", recordHead, note), list.encode()...)
+	if err := os.WriteFile(record, text, 0o644); err != nil {
 		return s.explain(err, 0)
 	}
 	return s.explain(os.Rename(record, s.path("packages", name)), 0)

@@ -39,7 +39,9 @@ func (s *Store) Tree(ctx context.Context, key string, fill func(tmp, final strin
 }
 
 // TreeOf is Tree of files of which some hashes are known.
-func (s *Store) TreeOf(ctx context.Context, key string, known *Sums, fill func(tmp, final string) error) (path string, err error) {
+func (s *Store) TreeOf(
+	ctx context.Context, key string, known *Sums, fill func(tmp, final string) error,
+) (path string, err error) {
 	if err := checkKey(key); err != nil {
 		return "", err
 	}
