@@ -84,12 +84,14 @@ func kindOf(file, name string, program bool) int {
 		}
 		return 0
 	}
+	config := base == name+"Config.cmake" || base == strings.ToLower(name)+"-config.cmake"
 	switch {
 	case base == name+".pc" && path.Base(path.Dir(file)) == "pkgconfig":
 		return 4
-	case (base == name+"Config.cmake" || base == strings.ToLower(name)+"-config.cmake") && strings.Contains(file, "/cmake/"):
+	case config && strings.Contains(file, "/cmake/"):
 		return 3
-	case base == "lib"+name+".so" || base == "lib"+name+".a" || strings.HasPrefix(name, "lib") && (base == name+".so" || base == name+".a"):
+	case base == "lib"+name+".so", base == "lib"+name+".a",
+		strings.HasPrefix(name, "lib") && (base == name+".so" || base == name+".a"):
 		if slices.Contains(strings.Split(path.Dir(file), "/"), "lib") && strings.Count(file, "/") <= 3 {
 			return 2
 		}

@@ -39,8 +39,9 @@ func (Kind) Unpack(ctx context.Context, file string, f lock.File, dir string, op
 // An Archive is read through mirrors. Indexes are kept in the store by hash.
 type Archive struct {
 	*origin.Client
-	Mirrors  []string           // base URLs, the best first
-	Snapshot string             // base URL of the archive of what mirrors no longer carry, by the date of a Release; "" for none
+	Mirrors []string // base URLs, the best first
+	// Snapshot is the base URL of the archive of what mirrors no longer carry, by the date of a Release; "" for none.
+	Snapshot string
 	Keyring  openpgp.EntityList // nil: the embedded keys
 	// AllowExpired takes Releases whose time is over (Valid-Until), and says so.
 	AllowExpired bool
@@ -140,7 +141,8 @@ func (a *Archive) source(ctx context.Context, r origin.Sysroot) (lock.Sysroot, e
 	}
 	pkgs, err := ix.Lookup(r.Def.Source)
 	if err != nil {
-		return lock.Sysroot{}, fmt.Errorf("%s for %s: source package %s of %s: %w", r.Def.Name, r.Where, r.Def.Source, r.Suite, err)
+		return lock.Sysroot{}, fmt.Errorf("%s for %s: source package %s of %s: %w",
+			r.Def.Name, r.Where, r.Def.Source, r.Suite, err)
 	}
 	var versions []string
 	for _, p := range pkgs {
@@ -151,13 +153,32 @@ func (a *Archive) source(ctx context.Context, r origin.Sysroot) (lock.Sysroot, e
 		}
 		for _, f := range p.Files {
 			if orig.MatchString(f.Name) {
-				file := lock.File{Name: p.Name, Version: p.Version, Arch: origin.SourceArch, Path: p.Directory + "/" + f.Name, Size: f.Size, SHA256: f.SHA256}
-				return lock.Sysroot{Name: r.Def.Name, Arch: origin.SourceArch, Suite: r.Suite, Date: stamp(date), Version: version, Archive: "debian", Roots: []string{}, Files: []lock.File{file}}, nil
+				file := lock.File{
+					Name:    p.Name,
+					Version: p.Version,
+					Arch:    origin.SourceArch,
+					Path:    p.Directory + "/" + f.Name,
+					Size:    f.Size,
+					SHA256:  f.SHA256,
+				}
+				return lock.Sysroot{
+					Name:    r.Def.Name,
+					Arch:    origin.SourceArch,
+					Suite:   r.Suite,
+					Date:    stamp(date),
+					Version: version,
+					Archive: "debian",
+					Roots:   []string{},
+					Files:   []lock.File{file},
+				}, nil
 			}
 		}
-		return lock.Sysroot{}, fmt.Errorf("%s for %s: source package %s %s of %s has no .orig.tar", r.Def.Name, r.Where, p.Name, p.Version, r.Suite)
+		return lock.Sysroot{}, fmt.Errorf("%s for %s: source package %s %s of %s has no .orig.tar",
+			r.Def.Name, r.Where, p.Name, p.Version, r.Suite)
 	}
-	return lock.Sysroot{}, hint.Add(fmt.Errorf("%s for %s: source package %s of %s is %s now, while %s %s is locked", r.Def.Name, r.Where, r.Def.Source, r.Suite, strings.Join(versions, ", "), r.Def.Of, r.Version),
+	return lock.Sysroot{}, hint.Add(
+		fmt.Errorf("%s for %s: source package %s of %s is %s now, while %s %s is locked",
+			r.Def.Name, r.Where, r.Def.Source, r.Suite, strings.Join(versions, ", "), r.Def.Of, r.Version),
 		"run \"xbuild lock --update\"")
 }
 
@@ -171,7 +192,14 @@ func closure(ix *archive.Index, roots []string, opt archive.ResolveOptions) ([]l
 	}
 	files := make([]lock.File, len(pkgs))
 	for i, p := range pkgs {
-		files[i] = lock.File{Name: p.Name, Version: p.Version, Arch: p.Architecture, Path: p.Filename, Size: p.Size, SHA256: p.SHA256}
+		files[i] = lock.File{
+			Name:    p.Name,
+			Version: p.Version,
+			Arch:    p.Architecture,
+			Path:    p.Filename,
+			Size:    p.Size,
+			SHA256:  p.SHA256,
+		}
 	}
 	return files, nil
 }
@@ -181,7 +209,9 @@ func closure(ix *archive.Index, roots []string, opt archive.ResolveOptions) ([]l
 // some architectures before their packages), an older Release serves whose files are all there. Where there is none,
 // the newest's files come back: one that is missing today may never be fetched on this host, and whoever fetches it is
 // told.
-func (a *Archive) served(ctx context.Context, suite, arch string, choose func(*archive.Index) ([]lock.File, error)) ([]lock.File, time.Time, error) {
+func (a *Archive) served(
+	ctx context.Context, suite, arch string, choose func(*archive.Index) ([]lock.File, error),
+) ([]lock.File, time.Time, error) {
 	choice := func(before time.Time) (files, gone []lock.File, date time.Time, err error) {
 		ix, date, err := a.index(ctx, suite, arch, before)
 		if err != nil {
@@ -301,11 +331,23 @@ func (a *Archive) Sysroot(ctx context.Context, r origin.Sysroot) (lock.Sysroot, 
 		return lock.Sysroot{}, fmt.Errorf("sysroot of %s (%s): %w", r.Where, r.Arch, err)
 	}
 	if !r.Admits(version) {
-		return lock.Sysroot{}, fmt.Errorf("%s: %w of %s: %s of %s is %s now, which %s does not admit", r.Where, origin.ErrNoVersion, r.Def.Name, named, r.Suite, version, strings.Join(r.Constraints, ", "))
+		return lock.Sysroot{}, fmt.Errorf("%s: %w of %s: %s of %s is %s now, which %s does not admit",
+			r.Where, origin.ErrNoVersion, r.Def.Name, named, r.Suite, version, strings.Join(r.Constraints, ", "))
 	}
 	if r.Version != "" && version != r.Version {
-		return lock.Sysroot{}, hint.Add(fmt.Errorf("%s of %s: %s of %s is %s now, while %s %s is locked", r.Def.Name, r.Where, roots[0], r.Suite, version, r.Def.Of, r.Version),
+		return lock.Sysroot{}, hint.Add(
+			fmt.Errorf("%s of %s: %s of %s is %s now, while %s %s is locked",
+				r.Def.Name, r.Where, roots[0], r.Suite, version, r.Def.Of, r.Version),
 			"run \"xbuild lock --update\"")
 	}
-	return lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Date: stamp(date), Version: version, Archive: "debian", Roots: roots, Files: files}, nil
+	return lock.Sysroot{
+		Name:    r.Def.Name,
+		Arch:    r.Arch,
+		Suite:   r.Suite,
+		Date:    stamp(date),
+		Version: version,
+		Archive: "debian",
+		Roots:   roots,
+		Files:   files,
+	}, nil
 }

@@ -74,13 +74,19 @@ func (a *Archive) holds(o *dated) {
 // File fetches a file that a suite's Release names by hash, trying each mirror, and on each the suite's alias where the
 // Release of that name cannot be used: a mirror in the midst of an update serves a Release whose indexes it does not
 // have yet.
-func (a *Archive) File(ctx context.Context, suite string, pick func(*archive.Release) (path string, hash archive.FileHash, err error)) (string, time.Time, error) {
+func (a *Archive) File(
+	ctx context.Context, suite string,
+	pick func(*archive.Release) (path string, hash archive.FileHash, err error),
+) (string, time.Time, error) {
 	return a.file(ctx, suite, time.Time{}, func(string) bool { return false }, pick)
 }
 
 // file is File, of Releases before a time where one is given. What the store has in another form, as has says of a
 // SHA-256, has no path and is not fetched.
-func (a *Archive) file(ctx context.Context, suite string, before time.Time, has func(sum string) bool, pick func(*archive.Release) (path string, hash archive.FileHash, err error)) (string, time.Time, error) {
+func (a *Archive) file(
+	ctx context.Context, suite string, before time.Time, has func(sum string) bool,
+	pick func(*archive.Release) (path string, hash archive.FileHash, err error),
+) (string, time.Time, error) {
 	keyring := a.Keyring
 	if keyring == nil {
 		var err error
@@ -105,7 +111,13 @@ func (a *Archive) file(ctx context.Context, suite string, before time.Time, has 
 			return "", nil
 		}
 		path = "dists/" + name + "/" + path
-		if err := fetch.Files(ctx, a.Store, []fetch.Item{{Name: suite + " index", URLs: []string{base + "/" + path}, SHA256: hash.SHA256, Size: hash.Size}}, a.Fetch); err != nil {
+		item := fetch.Item{
+			Name:   suite + " index",
+			URLs:   []string{base + "/" + path},
+			SHA256: hash.SHA256,
+			Size:   hash.Size,
+		}
+		if err := fetch.Files(ctx, a.Store, []fetch.Item{item}, a.Fetch); err != nil {
 			if fetch.Local(err) {
 				return "", err
 			}

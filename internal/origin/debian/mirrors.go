@@ -25,7 +25,8 @@ func HostMirrors(root string) []string {
 	var out []string
 	add := func(uri string) {
 		uri = strings.TrimRight(uri, "/")
-		if (strings.HasPrefix(uri, "http://") || strings.HasPrefix(uri, "https://")) && path.Base(uri) == "debian" && !slices.Contains(out, uri) {
+		web := strings.HasPrefix(uri, "http://") || strings.HasPrefix(uri, "https://")
+		if web && path.Base(uri) == "debian" && !slices.Contains(out, uri) {
 			out = append(out, uri)
 		}
 	}

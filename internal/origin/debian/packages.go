@@ -93,7 +93,11 @@ func (p *partWriter) open(path string) error {
 		return err
 	}
 	if p.z == nil {
-		p.z, err = zstd.NewWriter(file, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithLowerEncoderMem(true))
+		p.z, err = zstd.NewWriter(file,
+			zstd.WithEncoderLevel(zstd.SpeedFastest),
+			zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(1<<20),
+			zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			return errors.Join(err, file.Close())
 		}
