@@ -30,7 +30,12 @@ type Kind struct{}
 // Unpack puts a package where npm install --global does. Its tarball has all below one directory.
 func (Kind) Unpack(ctx context.Context, file string, f lock.File, dir string, opt archive.UnpackOptions) error {
 	in := Modules(f.Name)
-	return archive.UnpackTarFile(ctx, file, dir, archive.UnpackOptions{Keep: opt.Keep, Drop: opt.Drop, Strip: 1, MapPath: func(name string) string { return in + "/" + name }})
+	return archive.UnpackTarFile(ctx, file, dir, archive.UnpackOptions{
+		Keep:    opt.Keep,
+		Drop:    opt.Drop,
+		Strip:   1,
+		MapPath: func(name string) string { return in + "/" + name },
+	})
 }
 
 // Modules is where a tree has a package.
@@ -92,10 +97,12 @@ func (a *Archive) Tarball(ctx context.Context, name string, r Release) (lock.Fil
 		f.SHA256, f.Size = known.SHA256, known.Size
 		return f, nil
 	}
-	f.SHA256, f.Size, err = fetch.Checked(ctx, a.Store, name+" "+f.Version, a.urls(r.Path), maxTarball, func(file string) error {
+	check := func(file string) error {
 		_, err := held(file, r)
 		return err
-	}, a.Of(catalog.NPM))
+	}
+	f.SHA256, f.Size, err = fetch.Checked(
+		ctx, a.Store, name+" "+f.Version, a.urls(r.Path), maxTarball, check, a.Of(catalog.NPM))
 	if err != nil {
 		return f, err
 	}
@@ -183,7 +190,8 @@ func (a *Archive) Sysroot(ctx context.Context, r origin.Sysroot) (lock.Sysroot, 
 			return e, fmt.Errorf("%s: %w", r.Where, err)
 		}
 		if !ok {
-			return e, fmt.Errorf("%s: %w of %s satisfies %q; npm's package %s has %s", r.Where, origin.ErrNoVersion, r.Def.Name, r.Suite, name, majors(releases))
+			return e, fmt.Errorf("%s: %w of %s satisfies %q; npm's package %s has %s",
+				r.Where, origin.ErrNoVersion, r.Def.Name, r.Suite, name, majors(releases))
 		}
 		f, err := a.Tarball(ctx, name, chosen)
 		if err != nil {
