@@ -35,30 +35,37 @@ type Catalog struct {
 // A Toolchain defines programs that run on the host. The placeholder {slot} in its fields stands for the slot of the
 // source that was chosen.
 type Toolchain struct {
-	Name     string            `toml:"name" json:"name"`
-	Summary  string            `toml:"summary" json:"summary"`
-	Home     string            `toml:"home" json:"home"`
-	Test     []string          `toml:"test" json:"-"`     // a command that proves that it runs
-	Package  string            `toml:"package" json:"-"`  // the package whose version is the toolchain's
-	Packages []string          `toml:"packages" json:"-"` // what is fetched, with its dependencies
-	Runtime  []string          `toml:"runtime" json:"-"`  // Debian packages whose loader and libraries the programs of another archive run with
-	Skip     []string          `toml:"skip" json:"-"`     // globs of packages that are left out
-	Keep     []string          `toml:"keep" json:"-"`     // globs of files that are kept, of an npm package as they are inside it; none means all
-	Drop     []string          `toml:"drop" json:"-"`     // globs of files that are left out
-	RPath    []string          `toml:"rpath" json:"-"`    // library directories beside usr/lib/<multiarch>; one that begins with $ORIGIN comes before it
-	Loaded   []string          `toml:"loaded" json:"-"`   // globs of libraries that programs of other trees load: they find what they need by themselves
-	Relocate []string          `toml:"relocate" json:"-"` // globs of text files in which paths below /usr, where the tree has them, become the tree's
-	Hide     []Hide            `toml:"hide" json:"-"`     // directories of the host that its programs look into by themselves
+	Name     string   `toml:"name" json:"name"`
+	Summary  string   `toml:"summary" json:"summary"`
+	Home     string   `toml:"home" json:"home"`
+	Test     []string `toml:"test" json:"-"`     // a command that proves that it runs
+	Package  string   `toml:"package" json:"-"`  // the package whose version is the toolchain's
+	Packages []string `toml:"packages" json:"-"` // what is fetched, with its dependencies
+	// Runtime are Debian packages whose loader and libraries the programs of another archive run with.
+	Runtime []string `toml:"runtime" json:"-"`
+	Skip    []string `toml:"skip" json:"-"` // globs of packages that are left out
+	// Keep are globs of files that are kept, of an npm package as they are inside it; none means all.
+	Keep []string `toml:"keep" json:"-"`
+	Drop []string `toml:"drop" json:"-"` // globs of files that are left out
+	// RPath are library directories beside usr/lib/<multiarch>; one that begins with $ORIGIN comes before it.
+	RPath []string `toml:"rpath" json:"-"`
+	// Loaded are globs of libraries that programs of other trees load: they find what they need by themselves.
+	Loaded []string `toml:"loaded" json:"-"`
+	// Relocate are globs of text files in which paths below /usr, where the tree has them, become the tree's.
+	Relocate []string          `toml:"relocate" json:"-"`
+	Hide     []Hide            `toml:"hide" json:"-"` // directories of the host that its programs look into by themselves
 	Sources  []Source          `toml:"source" json:"sources"`
 	Programs map[string]string `toml:"programs" json:"programs"` // name on PATH -> path in the tree
 	Env      map[string]string `toml:"env" json:"-"`             // variables by which others find it -> path in the tree
 	Explain  []Explain         `toml:"explain" json:"-"`         // what its messages mean for the user
-	Lenient  []string          `toml:"lenient" json:"-"`         // of clang: the groups of its errors in C that older compilers had as warnings
+	// Lenient are, of clang, the groups of its errors in C that older compilers had as warnings.
+	Lenient []string `toml:"lenient" json:"-"`
 
 	// LenientCXX are those in C++ that GCC has as warnings; a source may add some.
 	LenientCXX []string `toml:"lenient_cxx" json:"-"`
 
-	Unheeded []string `toml:"unheeded" json:"-"` // of clang: options of GNU ld that change nothing, which its linker does not know
+	// Unheeded are, of clang, options of GNU ld that change nothing, which its linker does not know.
+	Unheeded []string `toml:"unheeded" json:"-"`
 	Only     []Only   `toml:"only" json:"only,omitempty"`
 
 	// Jobserver is how releases of it are given jobs by GNU make's jobserver; the first that fits counts.
@@ -189,8 +196,10 @@ type Explain struct {
 
 // A Source is one place that a toolchain comes from.
 type Source struct {
-	Archive string `toml:"archive" json:"archive"`     // the kind of archive: debian, npm, rust, pypi
-	Suite   string `toml:"suite" json:"suite"`         // of npm and pypi, whose packages have no suites, a range of versions: the newest in it is taken; of rust, a channel
+	Archive string `toml:"archive" json:"archive"` // the kind of archive: debian, npm, rust, pypi
+	// Suite is, of npm and pypi, whose packages have no suites, a range of versions: the newest in it is taken; of
+	// rust, a channel.
+	Suite   string `toml:"suite" json:"suite"`
 	Slot    string `toml:"slot" json:"slot,omitempty"` // what the archive writes into the package names: 19, 1.24
 	Runtime string `toml:"runtime" json:"-"`           // the Debian suite of the definition's runtime
 	// Needs are the features that each of its programs needs although the platform does not promise them, because the
@@ -198,7 +207,9 @@ type Source struct {
 	Needs      map[string][]string `toml:"needs" json:"needs,omitempty"`
 	LenientCXX []string            `toml:"lenient_cxx" json:"-"` // of clang: more than the toolchain's
 
-	Compat string `toml:"compat" json:"-"` // of clang: the release of clang whose names of C++ functions are those of GCC, which made the platforms' libraries
+	// Compat is, of clang, the release whose names of C++ functions are those of GCC, which made the
+	// platforms' libraries.
+	Compat string `toml:"compat" json:"-"`
 
 	// Driver are flags that this release of clang needs for a platform beside the platform's own.
 	Driver map[string][]string `toml:"driver" json:"-"`
@@ -271,7 +282,8 @@ func (t *Toolchain) fill(r *strings.Replacer) {
 		return out
 	}
 	t.Package = r.Replace(t.Package)
-	t.Packages, t.Skip, t.Keep, t.Drop, t.RPath, t.Relocate = all(t.Packages), all(t.Skip), all(t.Keep), all(t.Drop), all(t.RPath), all(t.Relocate)
+	t.Packages, t.Skip, t.Keep = all(t.Packages), all(t.Skip), all(t.Keep)
+	t.Drop, t.RPath, t.Relocate = all(t.Drop), all(t.RPath), all(t.Relocate)
 	filled := func(m map[string]string) map[string]string {
 		out := make(map[string]string, len(m))
 		for name, file := range m {
@@ -291,46 +303,57 @@ func (t *Toolchain) fill(r *strings.Replacer) {
 // library that a language brings for each platform, which then is one of a toolchain and follows its suite and version;
 // or the headers of a program that loads modules, in versions that the project names, or that program itself.
 type Sysroot struct {
-	Name      string            `toml:"name" json:"name"`
-	Summary   string            `toml:"summary" json:"summary"`
-	Libc      string            `toml:"libc" json:"libc,omitempty"`
-	Of        string            `toml:"of" json:"of,omitempty"`             // the toolchain whose library it is
-	From      string            `toml:"from" json:"from,omitempty"`         // the definition that is asked next where no suite has a target: another library, or the source that it is built from
-	Source    string            `toml:"source" json:"source,omitempty"`     // the archive's source package that it is, in the place of packages
-	Archive   string            `toml:"archive" json:"archive,omitempty"`   // the kind; debian where it says none. Of npm, the versions that a project names take the place of suites
-	Provides  string            `toml:"provides" json:"provides,omitempty"` // the library that it is where the toolchain came from this archive
-	Package   string            `toml:"package" json:"-"`                   // the package whose version is the tree's, where that is not a libc's or a toolchain's
-	Packages  []string          `toml:"packages" json:"-"`
-	Skip      []string          `toml:"skip" json:"-"`
-	Keep      []string          `toml:"keep" json:"-"` // globs of files that are kept; none means all
-	Drop      []string          `toml:"drop" json:"-"`
-	Links     map[string]string `toml:"links" json:"-"`     // symbolic links that the sysroot gets: path -> target
-	Expose    map[string]string `toml:"expose" json:"-"`    // a directory -> glob of files that packages keep elsewhere, if they are there: they get links in it
+	Name    string `toml:"name" json:"name"`
+	Summary string `toml:"summary" json:"summary"`
+	Libc    string `toml:"libc" json:"libc,omitempty"`
+	Of      string `toml:"of" json:"of,omitempty"` // the toolchain whose library it is
+	// From is the definition that is asked next where no suite has a target: another library, or the source that it is
+	// built from.
+	From   string `toml:"from" json:"from,omitempty"`
+	Source string `toml:"source" json:"source,omitempty"` // the archive's source package, in the place of packages
+	// Archive is the kind; debian where it says none. Of npm, the versions that a project names take the place of
+	// suites.
+	Archive string `toml:"archive" json:"archive,omitempty"`
+	// Provides is the library that it is where the toolchain came from this archive.
+	Provides string `toml:"provides" json:"provides,omitempty"`
+	// Package is the package whose version is the tree's, where that is not a libc's or a toolchain's.
+	Package  string            `toml:"package" json:"-"`
+	Packages []string          `toml:"packages" json:"-"`
+	Skip     []string          `toml:"skip" json:"-"`
+	Keep     []string          `toml:"keep" json:"-"` // globs of files that are kept; none means all
+	Drop     []string          `toml:"drop" json:"-"`
+	Links    map[string]string `toml:"links" json:"-"` // symbolic links that the sysroot gets: path -> target
+	// Expose is a directory -> glob of files that packages keep elsewhere, if they are there: they get links in it.
+	Expose    map[string]string `toml:"expose" json:"-"`
 	Flags     []string          `toml:"flags" json:"-"`     // the C compiler's, beside --target and --sysroot
 	RustFlags []string          `toml:"rustflags" json:"-"` // rustc's
-	Crates    string            `toml:"crates" json:"-"`    // of a library's source that cargo builds: its crates are "vendored" in it, or "fetched"
-	CargoEnv  map[string]string `toml:"cargo_env" json:"-"` // variables for cargo and what it starts
+	// Crates says, of a library's source that cargo builds, where its crates are: "vendored" in it, or "fetched".
+	Crates   string            `toml:"crates" json:"-"`
+	CargoEnv map[string]string `toml:"cargo_env" json:"-"` // variables for cargo and what it starts
 	// What rustc puts around each program beside the standard library: library/rtstartup/NAME.rs of its source, which
 	// becomes NAME.o.
 	RustObjects []string          `toml:"rust_objects" json:"-"`
-	Tools       map[string]string `toml:"tools" json:"-"`     // further binary tools: <triplet>-NAME -> the program in LLVM's bin
-	Node        string            `toml:"node" json:"-"`      // the libc in the names of npm and prebuildify
-	NodeLink    []string          `toml:"node_link" json:"-"` // what links a module that Node loads, where the C++ compiler alone does not
+	Tools       map[string]string `toml:"tools" json:"-"` // more binary tools: <triplet>-NAME -> the program in LLVM's bin
+	Node        string            `toml:"node" json:"-"`  // the libc in the names of npm and prebuildify
+	// NodeLink is what links a module that Node loads, where the C++ compiler alone does not.
+	NodeLink []string `toml:"node_link" json:"-"`
 	// NodeRefuse are parts of the mangled names of functions of Node that a module cannot call, because objects of
 	// Node's own C++ library go in or come out.
 	NodeRefuse []string `toml:"node_refuse" json:"-"`
 	// CXX names the sysroot that is the source of the C++ library, which is built for a platform where a target
 	// compiles C++; empty where the packages have one.
-	CXX       string            `toml:"cxx" json:"-"`
-	NoCXX     string            `toml:"no_cxx" json:"-"`    // what a user is told who compiles C++ where no target was seen to
-	Library   *Library          `toml:"library" json:"-"`   // how the library is built whose source it is
-	Prefer    []string          `toml:"prefer" json:"-"`    // suites in the order of choice where the user asks for none
-	Host      string            `toml:"host" json:"-"`      // the suite that programs for the host are built with
-	Configure map[string]string `toml:"configure" json:"-"` // what configure scripts find out by running a program: the variables of autoconf's cache
+	CXX     string   `toml:"cxx" json:"-"`
+	NoCXX   string   `toml:"no_cxx" json:"-"`  // what a user is told who compiles C++ where no target was seen to
+	Library *Library `toml:"library" json:"-"` // how the library is built whose source it is
+	Prefer  []string `toml:"prefer" json:"-"`  // suites in the order of choice where the user asks for none
+	Host    string   `toml:"host" json:"-"`    // the suite that programs for the host are built with
+	// Configure is what configure scripts find out by running a program: the variables of autoconf's cache.
+	Configure map[string]string `toml:"configure" json:"-"`
 	// ConfigureLike names the sysroot whose answers these are but for those that Configure names.
-	ConfigureLike string            `toml:"configure_like" json:"-"`
-	Dev           map[string]string `toml:"dev" json:"-"` // what compilers and pkg-config ask for by name -> the package that has it, for explanations
-	Suites        []Suite           `toml:"suite" json:"suites"`
+	ConfigureLike string `toml:"configure_like" json:"-"`
+	// Dev is what compilers and pkg-config ask for by name -> the package that has it, for explanations.
+	Dev    map[string]string `toml:"dev" json:"-"`
+	Suites []Suite           `toml:"suite" json:"suites"`
 	// Program is what the tree is fetched for, where it is not libraries: its path, in which {package} is the build's
 	// package.
 	Program string  `toml:"program" json:"program,omitempty"`
@@ -353,9 +376,11 @@ func (s *Sysroot) For(archive string) *Sysroot {
 // A Library says how a static library of C++ is compiled from its source, for a platform and by the platform's own
 // compiler. {source} in arguments stands for the tree of the source.
 type Library struct {
-	Name    string            `toml:"name"`    // NAME.a
-	Headers string            `toml:"headers"` // the directory of its headers in the source
-	Config  map[string]string `toml:"config"`  // headers that its own build would write: name -> the file beside the definitions, then what stands in that
+	Name    string `toml:"name"`    // NAME.a
+	Headers string `toml:"headers"` // the directory of its headers in the source
+	// Config are headers that its own build would write: name -> the file beside the definitions, then what stands in
+	// that.
+	Config  map[string]string `toml:"config"`
 	Flags   []string          `toml:"flags"`   // what compilers need to use it, beside where it lies
 	Compile []string          `toml:"compile"` // arguments for every file
 	Units   []Unit            `toml:"unit"`
@@ -395,9 +420,10 @@ type Suite struct {
 	Architectures  []string `toml:"architectures" json:"architectures,omitempty"`
 	// Package is the package for all architectures that has the source, in the place of the source package's own file,
 	// and Strip how many directories it lies below there.
-	Package string            `toml:"package" json:"-"`
-	Strip   int               `toml:"strip" json:"-"`
-	Targets map[string]string `toml:"targets" json:"targets,omitempty"` // of a language's library: the compiler's target -> the archive's architecture
+	Package string `toml:"package" json:"-"`
+	Strip   int    `toml:"strip" json:"-"`
+	// Targets are those of a language's library: the compiler's target -> the archive's architecture.
+	Targets map[string]string `toml:"targets" json:"targets,omitempty"`
 	// Beyond are features that the library's own code uses although the platform does not promise them, by the
 	// compiler's target, each with a semver constraint behind it where not all versions do: where the project does not
 	// promise them either, the library is none for it.
