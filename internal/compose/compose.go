@@ -126,7 +126,7 @@ type Sysroot struct {
 	CXX                  *BuiltCXX         // the C++ library that is built for it
 	NoCXX                string            // what a user is told who compiles C++, where there is no library for it
 	Tools                map[string]string // binary tools of this platform alone: <triplet>-NAME -> LLVM's program
-	Configure            map[string]string // autoconf's cache variables, for what configure would run a program
+	Configure            map[string]string // autoconf's cache variables: what a configure script would run programs for
 	CargoEnv             map[string]string // variables for cargo and what it starts
 	RustObjects          []string          // what rustc puts around each program, beside the standard library
 	keep, drop           []string

@@ -54,7 +54,7 @@ type Options struct {
 	Dist     string          // the project's dist directory
 	Skip     []string        // further directories that hold no sources
 	Environ  env.Environment // variables of the caller that go into every command
-	Host     hosttools.Host  // this machine's programs: a build sees those that its action names, fetches and tests all
+	Host     hosttools.Host  // this machine's programs: a build sees what its action names, fetching and tests see all
 	XBuild   string          // the xbuild program, exported as XBUILD
 	Store    string          // the store's directory
 	Blind    bool            // what commands read is not looked at: all is built anew every time

@@ -36,7 +36,7 @@ type state struct {
 	Grown  string            `json:"grown,omitempty"`  // names the build directory, anew when it is built from nothing
 	Taken  *taken            `json:"taken,omitempty"`  // the kept result in dist, where that is not of the last run
 	Steps  map[string]string `json:"steps,omitempty"`  // by output: the command that made it
-	Copied map[string]string `json:"copied,omitempty"` // by name: size and time of a file of the source as it was copied
+	Copied map[string]string `json:"copied,omitempty"` // by name: size and time of each file of the source as copied
 
 	touched bool // times in Reads were brought up to date
 	fresh   bool // it was built from nothing
