@@ -146,6 +146,9 @@ func Run(ctx context.Context, p *action.Graph, opt Options) ([]Result, error) {
 		return results, err
 	}
 	siblings(results)
+	if opt.Look && slices.ContainsFunc(results, func(r Result) bool { return r.Err != nil }) {
+		return results, nil // artifacts.json stays as it is: what is due lies in dist perhaps
+	}
 	return results, writeArtifacts(ctx, opt.Build, opt.Dist, results)
 }
 
@@ -246,6 +249,9 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 		same := len(changed) == 0 && st.Inputs == declared && st.Needs == needs
 		if same && !r.opt.Blind && !st.Failed && st.Seen && st.outputsThere() {
 			moved := st.Taken != nil
+			if moved && r.opt.Look {
+				return Result{Err: errDue} // another result lies in dist
+			}
 			st.Taken = nil
 			arts, put, err := r.handOn(a, st)
 			if err != nil {
@@ -259,13 +265,14 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 			return Result{Artifacts: arts, Cached: true}
 		}
 	}
-	if r.opt.Look {
-		return Result{Err: errDue}
-	}
-	if explain.Unlinkable(a) == "" {
-		if res, done := r.kept(a, st, declared, needs); done {
+	taken := st != nil && r.current(a, st, declared, needs)
+	if explain.Unlinkable(a) == "" && (taken || !r.opt.Look) {
+		if res, done := r.kept(a, st, taken, declared, needs); done {
 			return res
 		}
+	}
+	if r.opt.Look {
+		return Result{Err: errDue}
 	}
 	last, since := st, changed // of what lies in dist
 	if st != nil && st.Taken != nil && st.Taken.ID == a.ID {

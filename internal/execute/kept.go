@@ -634,19 +634,20 @@ func (r *runner) keepSteps(a *action.Action, st *state, run *actionRun) {
 	}
 }
 
-// kept puts a kept result into dist where there is one of what is asked for. done is false where it has to be made.
-func (r *runner) kept(a *action.Action, st *state, declared, needs string) (res Result, done bool) {
+// kept puts a kept result into dist where there is one of what is asked for. before says that the one that was taken
+// earlier still is. done is false where it has to be made.
+func (r *runner) kept(a *action.Action, st *state, before bool, declared, needs string) (res Result, done bool) {
 	if st == nil {
 		st = &state{At: at(a)}
 	}
-	t, before := st.Taken, true
-	if !r.current(a, st, declared, needs) {
+	t := st.Taken
+	if !before {
 		if t, before = r.take(a, st.Grown, declared, needs), false; t == nil {
 			return Result{}, false
 		}
 	}
 	arts, moved, err := r.give(a, st, t)
-	if vanished(err) && before { // of what was taken earlier something is gone by now: another result may be there
+	if vanished(err) && before && !r.opt.Look { // of what was taken earlier something is gone by now: another result may be there
 		if t, before = r.take(a, st.Grown, declared, needs), false; t == nil {
 			return Result{}, false
 		}

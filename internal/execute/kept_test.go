@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -155,6 +156,30 @@ func TestKeptBack(t *testing.T) {
 		t.Errorf("why: %q", why)
 	}
 	b.is("out", "four")
+}
+
+// TestKeptLook: who only looks finds that nothing is to do where a kept result lies in dist, too. Where something is to do,
+// dist and its list stay as they are.
+func TestKeptLook(t *testing.T) {
+	b := checkout(t, t.TempDir(), 0)
+	for _, text := range []string{"one", "two", "one"} { // the last is taken
+		b.write("src/input", text)
+		b.got(b.keeping("out", copies))
+	}
+	b.opt.Look = true
+	if r := b.one(b.keeping("out", copies)); r.Err != nil || !r.Cached {
+		t.Errorf("of a result that was taken: %+v", r)
+	}
+	for _, text := range []string{"two", "three"} { // the build directory's own, and one that has to be built
+		b.write("src/input", text)
+		if r := b.run(b.keeping("out", copies))[0]; !errors.Is(r.Err, errDue) {
+			t.Errorf("of %s: %v, want %v", text, r.Err, errDue)
+		}
+		if list := b.artifacts(); !slices.Equal(list, []string{"linux/arm64/out"}) {
+			t.Errorf("of %s: artifacts.json has %q", text, list)
+		}
+	}
+	b.is("out", "one")
 }
 
 // TestKeptPlace: a result that names the folder where it was made is taken in that one alone.
