@@ -647,7 +647,8 @@ func (r *runner) kept(a *action.Action, st *state, before bool, declared, needs 
 		}
 	}
 	arts, moved, err := r.give(a, st, t)
-	if vanished(err) && before && !r.opt.Look { // of what was taken earlier something is gone by now: another result may be there
+	// Of what was taken earlier something is gone by now: another result may be there.
+	if vanished(err) && before && !r.opt.Look {
 		if t, before = r.take(a, st.Grown, declared, needs), false; t == nil {
 			return Result{}, false
 		}
