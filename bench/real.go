@@ -33,7 +33,7 @@ var reals = []real{
 		target: "recipe = \"autotools\"\noptions = [\"--disable-nls\"]\ninstall = true\n",
 		byHand: `./configure --host=$XBUILD_TRIPLET --disable-nls --prefix=/usr && make -s -j$JOBS && make -s install DESTDIR=$PWD/out`},
 	{name: "JsonCpp", kind: "CMake with C++", source: "libjsoncpp", goal: "0.9",
-		target: "recipe = \"cmake\"\noutputs = [\"bin/jsoncpp_test\"]\noptions = { JSONCPP_WITH_POST_BUILD_UNITTEST = \"OFF\" }\nstatic = true\n",
+		target: "recipe = \"cmake\"\noutputs = [\"bin/jsoncpp_test\"]\ndefines = { JSONCPP_WITH_POST_BUILD_UNITTEST = \"OFF\" }\nstatic = true\n",
 		byHand: `cmake -G Ninja -S . -B b -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DCMAKE_EXE_LINKER_FLAGS=-static -DJSONCPP_WITH_POST_BUILD_UNITTEST=OFF && cmake --build b -j$JOBS`},
 	{name: "hexyl", kind: "cargo", crate: "hexyl/0.16.0", goal: "0.9",
 		target: "recipe = \"rust\"\nlocked = true\n",
