@@ -102,8 +102,8 @@ func (b *bench) nothing() ([]row, error) {
 			return nil, err
 		}
 	}
-	// Nothing is kept of files that are younger than two seconds, and xbuild itself was compiled just now. The second build
-	// in a row that finds nothing to do makes the record that the next ones answer from.
+	// Nothing is kept of files that are younger than two seconds, and xbuild itself was compiled just now. The second
+	// build in a row that finds nothing to do makes the record that the next ones answer from.
 	time.Sleep(3 * time.Second)
 	if _, err := b.time(dir, nil, b.xbuild, "build"); err != nil {
 		return nil, err
