@@ -279,7 +279,7 @@ func (z *lzma2) symbols(end int) bool {
 				probs := &z.literals[((total&z.lpMask)<<z.lc|uint32(before)>>(8-z.lc))&15]
 				var sym uint32
 				if state < 7 {
-					sym, p, rng, code = byteAlone(probs, src, p, rng, code)
+					sym, p, rng, code = bitTree(probs[:], 0x100, src, p, rng, code)
 				} else {
 					from := pos - int(z.dists[0]) - 1
 					if from < 0 {
@@ -439,29 +439,6 @@ func bit(at *uint16, src *source, p int, rng, code uint32) (bool, int, uint32, u
 	}
 	*at = uint16(prob - prob>>5)
 	return true, p, rng - bound, code - bound
-}
-
-// byteAlone decodes a byte.
-func byteAlone(probs *[0x300]uint16, src *source, p int, rng, code uint32) (uint32, int, uint32, uint32) {
-	sym := uint32(1)
-	for sym < 0x100 {
-		if rng < topValue {
-			rng, code, p = rng<<8, code<<8|uint32(src[p]), p+1
-		}
-		prob := uint32(probs[sym])
-		bound := rng >> 11 * prob
-		if code < bound {
-			rng = bound
-			probs[sym] = uint16(prob + (2048-prob)>>5)
-			sym <<= 1
-		} else {
-			rng -= bound
-			code -= bound
-			probs[sym] = uint16(prob - prob>>5)
-			sym = sym<<1 | 1
-		}
-	}
-	return sym, p, rng, code
 }
 
 // byteAfter decodes a byte after a match, which is unlike the byte that the match would have had next.
