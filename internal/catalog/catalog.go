@@ -61,8 +61,8 @@ type Toolchain struct {
 	// Lenient are, of clang, the groups of its errors in C that older compilers had as warnings.
 	Lenient []string `toml:"lenient" json:"-"`
 
-	// LenientCXX are those in C++ that GCC has as warnings; a source may add some.
-	LenientCXX []string `toml:"lenient_cxx" json:"-"`
+	// Warned are errors of clang in C++ that GCC has as warnings, which they are here too; a source may add some.
+	Warned []string `toml:"warned" json:"-"`
 
 	// Unheeded are, of clang, options of GNU ld that change nothing, which its linker does not know.
 	Unheeded []string `toml:"unheeded" json:"-"`
@@ -204,8 +204,8 @@ type Source struct {
 	Runtime string `toml:"runtime" json:"-"`           // the Debian suite of the definition's runtime
 	// Needs are the features that each of its programs needs although the platform does not promise them, because the
 	// compiler or its runtime takes them for granted: by platform. Where the project promises them, all is well.
-	Needs      map[string][]string `toml:"needs" json:"needs,omitempty"`
-	LenientCXX []string            `toml:"lenient_cxx" json:"-"` // of clang: more than the toolchain's
+	Needs  map[string][]string `toml:"needs" json:"needs,omitempty"`
+	Warned []string            `toml:"warned" json:"-"` // of clang: more than the toolchain's
 
 	// Compat is, of clang, the release whose names of C++ functions are those of GCC, which made the
 	// platforms' libraries.

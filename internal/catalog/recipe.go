@@ -15,7 +15,9 @@ type Recipe struct {
 	// of what it builds, where that needs more than stands here (package lang)
 	Language   string `toml:"language" json:"-"`
 	CopySource bool   `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
-	Refuses    string `toml:"refuses" json:"-"`     // characters that its tools do not take in the path of the source
+	// Above are globs of files below the source: what they mention by ../ is copied too, where the target has no root.
+	Above   []string `toml:"above" json:"-"`
+	Refuses string   `toml:"refuses" json:"-"` // characters that its tools do not take in the path of the source
 	// the build system optimises by itself, and opt is passed on only where a target sets it
 	OwnOpt bool `toml:"own_opt" json:"-"`
 	// Optimise are keys of options, by the option's name, which say how much is optimised: where a target sets one and
