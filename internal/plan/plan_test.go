@@ -1,8 +1,8 @@
 package plan
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
