@@ -614,7 +614,7 @@ func TestStage(t *testing.T) {
 // tools keep at home, and what is gone again, is not.
 func TestStrayed(t *testing.T) {
 	needTrace(t)
-	const stray = `mkdir -p "$DIR"/man1 "$DIR"/home/.config; touch "$DIR"/home/.config/cache "$DIR"/man1/passing; ` +
+	const stray = `mkdir -p "$DIR"/share/man1 "$DIR"/home/.config; ln -s share/man1 "$DIR"/man1; test -s "$DIR"/untouched || : >>"$DIR"/untouched; touch "$DIR"/home/.config/cache "$DIR"/man1/passing; ` +
 		`cp "$SRC"/input "$DIR"/man1/hello.1; rm "$DIR"/man1/passing; `
 	for _, c := range []struct {
 		name, script, destdir string
@@ -628,6 +628,7 @@ func TestStrayed(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
 			b.opt.Environ = env.Environment{{Name: "HOME", Value: filepath.Join(b.dir, "home")}}
+			b.write("untouched", "")
 			a := b.action("hello", "linux/arm64", "", c.script)
 			a.Output = []action.Output{{Stage: true}}
 			a.Env = env.Environment{{Name: "SRC", Value: a.Source}, {Name: "DIR", Value: b.dir}}

@@ -952,7 +952,7 @@ func (in *inputs) strayed(a *action.Action, rec *trace.Record, home string) []st
 			strings.Contains(path, "/__pycache__/") || disk.Within(path, "/var/cache") {
 			continue
 		}
-		if info, err := os.Lstat(path); err == nil && (info.Mode().IsRegular() || info.Mode()&fs.ModeSymlink != 0) {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && trace.StampOf(path) != f.Stamp {
 			out = append(out, path)
 		}
 	}
