@@ -16,8 +16,9 @@ type Recipe struct {
 	Language   string `toml:"language" json:"-"`
 	CopySource bool   `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
 	// Above are globs of files below the source: what they mention by ../ is copied too, where the target has no root.
-	Above   []string `toml:"above" json:"-"`
-	Refuses string   `toml:"refuses" json:"-"` // characters that its tools do not take in the path of the source
+	Above   []string  `toml:"above" json:"-"`
+	Without []Without `toml:"without" json:"-"`
+	Refuses string    `toml:"refuses" json:"-"` // characters that its tools do not take in the path of the source
 	// the build system optimises by itself, and opt is passed on only where a target sets it
 	OwnOpt bool `toml:"own_opt" json:"-"`
 	// Optimise are keys of options, by the option's name, which say how much is optimised: where a target sets one and
@@ -81,6 +82,13 @@ type Need struct {
 	// sysroots of toolchains: rust-std; or of a program that loads modules: node-headers
 	Parts    []string `toml:"parts"`
 	Versions string   `toml:"versions"` // the option that names the versions of the parts
+}
+
+// A Without is a variable that is empty for the commands where a file of the source uses it in a way that cannot work.
+type Without struct {
+	Name     string   `toml:"name"`
+	Mentions []string `toml:"mentions"` // globs
+	Match    string   `toml:"match"`    // a regular expression: what such a file has in it
 }
 
 // An Option is one key that a target of the recipe may set.

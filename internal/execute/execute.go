@@ -370,6 +370,11 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 		err = werr
 	}
 	res = Result{Artifacts: arts, Err: err, Log: log.String(), Why: why}
+	if text := strays(a, next.strayed); text != "" && err == nil {
+		res.Notes = append(res.Notes, text)
+	} else if text != "" {
+		res.Hints = append(res.Hints, text)
+	}
 	if err == nil {
 		remember(a, time.Since(start))
 		r.rememberPeaks(a)
@@ -378,7 +383,7 @@ func (r *runner) action(ctx context.Context, a *action.Action) (res Result) {
 		}
 	}
 	if err != nil {
-		res.Hints = append(r.fullDisks(a), explain.Hints(a, res.Log+"\n"+err.Error())...)
+		res.Hints = slices.Concat(res.Hints, r.fullDisks(a), explain.Hints(a, res.Log+"\n"+err.Error()))
 		if strict != nil {
 			res.Hints = append(res.Hints, strict.hint())
 		}
@@ -555,6 +560,7 @@ func (r *runner) anew(ctx context.Context, a *action.Action, st *state, log *byt
 func (r *runner) ran(a *action.Action, st *state, run *actionRun, err error) error {
 	r.inputs.remember(a, st, run.record)
 	st.Seen = !run.record.Partial()
+	st.strayed = r.inputs.strayed(a, run.record, r.opt.Environ.Lookup("HOME"))
 	r.keepSteps(a, st, run)
 	if text, certain := r.inputs.outside(a, run.record); text != "" && (err != nil || certain && !a.Rooted) {
 		if err == nil {

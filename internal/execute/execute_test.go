@@ -610,6 +610,47 @@ func TestStage(t *testing.T) {
 	}
 }
 
+// TestStrayed: a file that was installed elsewhere than below DESTDIR is told of, with what came out and without. What
+// tools keep at home, and what is gone again, is not.
+func TestStrayed(t *testing.T) {
+	needTrace(t)
+	const stray = `mkdir -p "$DIR"/share/man1 "$DIR"/home/.config; ln -s share/man1 "$DIR"/man1; test -s "$DIR"/untouched || : >>"$DIR"/untouched; touch "$DIR"/home/.config/cache "$DIR"/man1/passing; ` +
+		`cp "$SRC"/input "$DIR"/man1/hello.1; rm "$DIR"/man1/passing; `
+	for _, c := range []struct {
+		name, script, destdir string
+		told                  bool
+	}{
+		{"beside an artifact", stray + `mkdir -p "$DESTDIR"/bin; cp "$SRC"/input "$DESTDIR"/bin/hello`, "stage", true},
+		{"alone", stray, "stage", true},
+		{"nothing", `mkdir -p "$DESTDIR"/bin; cp "$SRC"/input "$DESTDIR"/bin/hello`, "stage", false},
+		{"where nothing is installed", stray + `mkdir -p ../stage/bin; cp "$SRC"/input ../stage/bin/hello`, "", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			b.opt.Environ = env.Environment{{Name: "HOME", Value: filepath.Join(b.dir, "home")}}
+			b.write("untouched", "")
+			a := b.action("hello", "linux/arm64", "", c.script)
+			a.Output = []action.Output{{Stage: true}}
+			a.Env = env.Environment{{Name: "SRC", Value: a.Source}, {Name: "DIR", Value: b.dir}}
+			if c.destdir != "" {
+				a.Steps[0].Env = env.Environment{{Name: "DESTDIR", Value: a.Stage}}
+			}
+			r := b.run(a)[0]
+			want := filepath.Join(b.dir, "man1", "hello.1") + ": written on this machine, and not in dist"
+			got := r.Notes
+			if c.name == "alone" {
+				got = r.Hints
+			}
+			if (r.Err != nil) != (c.name == "alone") || c.told && (len(got) != 1 || !strings.HasPrefix(got[0], want)) {
+				t.Errorf("%v, notes %q, hints %q", r.Err, r.Notes, r.Hints)
+			}
+			if !c.told && len(got) != 0 {
+				t.Errorf("it told of %q", got)
+			}
+		})
+	}
+}
+
 // TestCollision: two targets must not overwrite each other's artifacts.
 func TestCollision(t *testing.T) {
 	b := newBench(t)

@@ -930,3 +930,47 @@ func (in *inputs) outside(a *action.Action, rec *trace.Record) (text string, cer
 	}
 	return text, certain
 }
+
+// strayed are the files that an installation wrote elsewhere than in its stage, because the project's Makefile has no
+// DESTDIR there. They are on this machine now, and in no artifact. What tools keep for themselves is none of it.
+func (in *inputs) strayed(a *action.Action, rec *trace.Record, home string) []string {
+	staged := func(s action.Step) bool {
+		return s.Env.Lookup("DESTDIR") != "" || slices.Contains(s.Command, "DESTDIR="+a.Stage)
+	}
+	if rec == nil || !slices.ContainsFunc(a.Steps, staged) {
+		return nil
+	}
+	own := slices.Concat(in.skip, []string{in.build, a.Top, real(a.Top), a.Source, real(a.Source), a.Root, real(a.Root)})
+	inOwn := func(path string) bool {
+		return slices.ContainsFunc(own, func(dir string) bool { return disk.Within(path, dir) })
+	}
+	var out []string
+	for path, f := range rec.Files() {
+		path = filepath.Clean(path)
+		hidden := home != "" && disk.Within(path, home) && strings.HasPrefix(disk.Relative(home, path), ".")
+		if !f.Written || hidden || inOwn(path) || inOwn(real(filepath.Dir(path))) ||
+			strings.Contains(path, "/__pycache__/") || disk.Within(path, "/var/cache") {
+			continue
+		}
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && trace.StampOf(path) != f.Stamp {
+			out = append(out, path)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// strays tells of files that were installed elsewhere than in the stage; "" where there are none.
+func strays(a *action.Action, paths []string) string {
+	const some = 3
+	if len(paths) == 0 {
+		return ""
+	}
+	more := ""
+	if n := len(paths) - some; n > 0 {
+		paths, more = paths[:some], fmt.Sprintf(" and %d more files", n)
+	}
+	return fmt.Sprintf("%s%s: written on this machine, and not in dist, because the project does not put DESTDIR "+
+		"in front: give it such a folder behind $(DESTDIR), by a variable or an option in [target.%s], or name what is wanted "+
+		"in outputs, in the place of install", strings.Join(paths, ", "), more, a.Target)
+}

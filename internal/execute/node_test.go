@@ -39,6 +39,7 @@ case "$1" in */npm) exec sh "$@" ;; esac
 [ "$2" = configure ] && { mkdir -p build; exit 0; }
 echo "in $(basename "$PWD"): HOME=$HOME nodedir=$npm_config_nodedir proxy=$HTTPS_PROXY" >> ` + b.dir + `/gyp.calls
 if [ -e download ]; then echo "getaddrinfo ENOTFOUND a-build-downloads-nothing.invalid"; exit 1; fi
+if [ -e errors ]; then cat errors; exit 1; fi
 mkdir -p build/Release && cp elf build/Release/addon.node`,
 	}
 	for name, text := range tools {
@@ -99,6 +100,10 @@ func TestNodeRefusals(t *testing.T) {
 		{"a binding.gyp that wants a file of the install script", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
 			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0", "scripts": {"install": "node check.js && node-gyp rebuild"}}`, "fixture/node_modules/a/binding.gyp": "{}"}, node.Build{App: true},
 			[]string{"a 1.0.0", "does more (node check.js && node-gyp rebuild)", `scripts = ["a"]`, "[target.app] of xbuild.toml"}},
+		{"sources for an older Node", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
+			"fixture/node_modules/a/package.json": `{"name": "a", "version": "1.0.0", "scripts": {"install": "node check.js && node-gyp rebuild"}}`, "fixture/node_modules/a/binding.gyp": "{}",
+			"fixture/node_modules/a/errors": "../src/a.cc:11:35: error: no member named 'Holder' in 'v8::FunctionCallbackInfo<v8::Value>'\n"}, node.Build{App: true},
+			[]string{"a 1.0.0", "use Holder of v8::FunctionCallbackInfo, which Node 24.0.0 does not have", "in node of [target.app] of xbuild.toml"}},
 		{"scripts that were not run", map[string]string{"src/package.json": `{"name": "app"}`, "src/package-lock.json": lockfile,
 			"fixture/node_modules/a/package.json":                `{"name": "a", "version": "1.0.0", "scripts": {"postinstall": "node fetch.js"}}`,
 			"fixture/node_modules/b/package.json":                `{"name": "b", "version": "2.0.0", "scripts": {"install": "node check.js"}}`,

@@ -41,6 +41,8 @@ type state struct {
 	touched bool // times in Reads were brought up to date
 	fresh   bool // it was built from nothing
 	same    bool // Reads is of the same commands, which succeeded
+
+	strayed []string // what was installed elsewhere than in the stage
 }
 
 // made are the outputs that lie in dist.

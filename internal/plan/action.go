@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -172,6 +173,18 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 			return nil, fmt.Errorf("recipes/%s.toml: %s: %w", recipe.Name, l.Name, err)
 		}
 		vars[l.Name] = items
+	}
+	for _, w := range recipe.Without {
+		if _, user := t.Env[w.Name]; user {
+			continue
+		}
+		found, err := pl.Files.Mentions(source, w.Mentions, regexp.MustCompile(w.Match))
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			a.Env.Set(w.Name, "")
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(recipe.Env)) {
 		value := recipe.Env[name]

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -735,6 +736,27 @@ func TestWatch(t *testing.T) {
 	}
 	if want := []string{filepath.Join(filepath.Dir(pl.Project.Dir), "shared/*.txt")}; !slices.Equal(a.Inputs, want) {
 		t.Errorf("inputs %q, want %q", a.Inputs, want)
+	}
+}
+
+// TestPrefixBeforeCompiler: a build that puts CROSS_COMPILE in front of CC gets none, wherever it says so; one that puts
+// it in front of a plain name has it, and what a target says itself counts before both.
+func TestPrefixBeforeCompiler(t *testing.T) {
+	for _, c := range []struct{ name, file, text, key, want string }{
+		{"a Makefile", "Makefile", "a:\n\t$(CROSS_COMPILE)$(CC) -o a a.c\n", "", ""},
+		{"a script", "scripts/build.sh", "\"${CROSS_COMPILE}${CC}\" -o a a.c\n", "", ""},
+		{"a script without braces", "build.sh", "$CROSS_COMPILE$CC -o a a.c\n", "", ""},
+		{"quoted apart", "build.sh", "\"$CROSS_COMPILE\"$STRIP a\n", "", ""},
+		{"a plain name", "Makefile", "CC = $(CROSS_COMPILE)gcc\n", "", "x86_64-linux-gnu-"},
+		{"another variable", "Makefile", "a:\n\t$(CROSS_COMPILE)$(CCNAME)\n", "", "x86_64-linux-gnu-"},
+		{"the target's own", "Makefile", "a:\n\t$(CROSS_COMPILE)$(CC)\n", "env = { CROSS_COMPILE = \"own-\" }\n", "own-"},
+	} {
+		pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/amd64\"]\n[target.a]\nrecipe = \"make\"\noutputs = [\"a\"]\n"+c.key+
+			"-- "+c.file+" --\n"+c.text)
+		a := pl.plan(t, Selection{Platforms: platforms(t, "linux/amd64")}).Actions[0]
+		if got := filepath.Base("/" + a.Env.Lookup("CROSS_COMPILE")); got != cmp.Or(c.want, "/") {
+			t.Errorf("%s: CROSS_COMPILE is %q, want %q", c.name, got, c.want)
+		}
 	}
 }
 

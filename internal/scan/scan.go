@@ -141,25 +141,44 @@ func (f *Files) Mentions(dir string, globs []string, word *regexp.Regexp) (bool,
 // upwards is a path that leads above the directory that it is looked for in, and to a file or directory there.
 var upwards = lazyregexp.New(`(?m)(?:^|[^\w./-])(?:-[ILl])?((?:\./)?(?:\.\./)+\w[\w.+-]*(?:/\w[\w.+-]*)*)`)
 
+// includes is a line of a Makefile that reads others.
+var includes = lazyregexp.New(`(?m)^[ \t]*[-s]?include[ \t].*$`)
+
 // Above is the directory above one, as "..", that files below it which globs name mention paths in: one that is there,
-// and not above top. It is "" where they mention none.
+// and not above top. It is "" where they mention none. What a Makefile includes counts too, from where make runs.
 func (f *Files) Above(dir, top string, globs []string) (string, error) {
 	name := "above\x00" + dir + "\x00" + top + "\x00" + strings.Join(globs, "\x00")
 	return Once(f, name, func() (string, error) {
-		highest, root := "", os.DirFS(dir)
+		highest, root, read := "", os.DirFS(dir), map[string]bool{}
+		var mentions func(data []byte, from string)
+		mentions = func(data []byte, from string) {
+			for _, m := range upwards.FindAllSubmatch(data, -1) {
+				wanted := filepath.Join(from, filepath.FromSlash(string(m[1])))
+				up := above(dir, wanted)
+				if len(up) > len(highest) && disk.Within(wanted, top) && f.Exists(wanted) {
+					highest = up
+				}
+			}
+			for _, line := range includes.FindAll(data, -1) {
+				for _, m := range upwards.FindAllSubmatch(line, -1) {
+					file := filepath.Join(from, filepath.FromSlash(string(m[1])))
+					if read[file] || !disk.Within(file, top) {
+						continue
+					}
+					read[file] = true
+					if data, err := os.ReadFile(file); err == nil {
+						mentions(data, from)
+					}
+				}
+			}
+		}
 		for _, glob := range globs {
 			err := doublestar.GlobWalk(root, glob, func(name string, _ fs.DirEntry) error {
 				data, err := fs.ReadFile(root, name)
 				if err != nil {
 					return err
 				}
-				for _, m := range upwards.FindAllSubmatch(data, -1) {
-					wanted := filepath.Join(dir, filepath.Dir(filepath.FromSlash(name)), filepath.FromSlash(string(m[1])))
-					up := above(dir, wanted)
-					if len(up) > len(highest) && disk.Within(wanted, top) && f.Exists(wanted) {
-						highest = up
-					}
-				}
+				mentions(data, filepath.Join(dir, filepath.Dir(filepath.FromSlash(name))))
 				return nil
 			}, doublestar.WithFilesOnly(), doublestar.WithNoFollow())
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {

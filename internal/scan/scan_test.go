@@ -93,6 +93,8 @@ func TestAbove(t *testing.T) {
 		{"of a Makefile further down, above the source", "sub/Makefile", "include ../../common/config.mk\n", ".."},
 		{"two up", "Makefile", "CFLAGS += -I../../far/include\n", "../.."},
 		{"the highest", "Makefile", "A = ../common/config.mk ../../far/include\n", "../.."},
+		{"what a file mentions that is included", "Makefile", "include ../rules.mak\n", "../.."},
+		{"what a file mentions that is named alone", "Makefile", "RULES = ../rules.mak\n", ".."},
 		{"what is not there", "Makefile", "-include ../local.mk\n", ""},
 		{"above what may be seen", "Makefile", "A = ../../../outside\n", ""},
 		{"behind a variable, which may be anything", "Makefile", "A = $(TOP)/../common/config.mk\n", ""},
@@ -103,6 +105,7 @@ func TestAbove(t *testing.T) {
 			top := t.TempDir()
 			for name, text := range map[string]string{
 				"outside": "", "p/far/include/a.h": "", "p/x/scripts/arch.sh": "", "p/x/common/config.mk": "",
+				"p/x/rules.mak":     "include ../rules.mak\na.o: ../../far/include/a.h\n",
 				"p/x/src/config.mk": "", "p/x/src/" + test.file: test.text,
 			} {
 				name = filepath.Join(top, name)

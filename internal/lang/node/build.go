@@ -16,6 +16,7 @@ import (
 	"xbuild/internal/disk"
 	"xbuild/internal/hint"
 	"xbuild/internal/inspect"
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/node"
 )
 
@@ -48,7 +49,7 @@ func (n *nodeRun) build(p node.Package, h node.Headers, several bool) ([]string,
 		pattern = filepath.Join(p.Dir, "*.node") // napi-rs has a loader that looks beside itself
 	}
 	if err != nil {
-		return nil, n.explain(p, err, n.log.Bytes()[start:])
+		return nil, n.explain(p, h, err, n.log.Bytes()[start:])
 	}
 	found, err := doublestar.FilepathGlob(pattern)
 	if err != nil {
@@ -247,13 +248,22 @@ func (n *nodeRun) bins(p node.Package) []string {
 	return out
 }
 
+// gone is what a compiler says of a part of V8 that the headers of a newer Node have no longer.
+var gone = lazyregexp.New(`error: no (?:member|type|template) named '(\w+)' in (?:namespace )?'(v8\b[\w:]*)`)
+
 // explain adds to a failure what xbuild knows of its cause.
-func (n *nodeRun) explain(p node.Package, err error, log []byte) error {
+func (n *nodeRun) explain(p node.Package, h node.Headers, err error, log []byte) error {
 	what := fmt.Sprintf("%s %s", p.Name, p.Version)
 	if bytes.Contains(log, []byte(strings.TrimSuffix(strings.TrimPrefix(noProxy, "http://"), ":9"))) {
 		return hint.Add(fmt.Errorf("%s tries to download while it is compiled, which is not allowed: %w", what, err),
 			"scripts = [%q] in %s runs the package's own install script, with network; skip = [%q] "+
 				"leaves it unbuilt", p.Name, n.b.Where, p.Name)
+	}
+	if m := gone.FindSubmatch(log); m != nil {
+		return hint.Add(fmt.Errorf("%s: %w", what, err),
+			"its sources use %s of %s, which Node %s does not have: an older one in node of %s may have it; "+
+				"skip = [%q] leaves it unbuilt",
+			m[1], m[2], h.Version, n.b.Where, p.Name)
 	}
 	if p.Tool() == node.NodeGyp && p.Prepares() {
 		return hint.Add(fmt.Errorf("%s: %w", what, err),
