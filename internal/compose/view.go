@@ -99,7 +99,7 @@ func (v View) parts() []string {
 	parts := []string{
 		p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "),
 		v.cmake(), v.configSite(), v.meson(), v.configScript("config"),
-		v.stripper("strip"), v.stripper("ld.lld"), v.assembler(),
+		v.stripper("strip"), v.stripper(v.Clang.compiler().Linker), v.assembler(),
 		fmt.Sprint(v.Clang.absent), fmt.Sprint(v.Clang.compiler().Tools),
 		v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key,
 	}
@@ -195,6 +195,9 @@ func tree(key string) string { return "<CFGDIR>/../../" + key }
 // config is the content of the configuration file: everything that makes the driver compile for the platform, relative
 // to itself.
 func (v View) config(target string) string {
+	if v.GCC() {
+		return v.gccConfig()
+	}
 	b := v.base(target)
 	if v.Sysroot.CXX != nil {
 		b += strings.Join(v.cxxConfig(tree), "\n") + "\n"
@@ -260,10 +263,14 @@ func (v View) lenient() map[string]string {
 
 // lenientHeader makes the same warnings by pragmas, which count whatever stands on the command line.
 func (v View) lenientHeader() string {
+	by := "clang"
+	if v.GCC() {
+		by = "GCC"
+	}
 	var b strings.Builder
 	b.WriteString("#if !defined(__cplusplus) && !defined(__ASSEMBLER__)\n")
 	for _, g := range v.Clang.Lenient {
-		fmt.Fprintf(&b, "#pragma clang diagnostic warning \"-W%s\"\n", g)
+		fmt.Fprintf(&b, "#pragma %s diagnostic warning \"-W%s\"\n", by, g)
 	}
 	b.WriteString("#endif\n")
 	return b.String()
@@ -427,19 +434,12 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		if err := os.Mkdir(bin, 0o755); err != nil {
 			return err
 		}
-		made := v.Clang.compiler()
-		stub := filepath.Join(bin, v.Platform.Triplet+"-"+made.C)
-		if err := copyFile(filepath.Join(v.Clang.Dir, made.Bin, made.C), stub); err != nil {
-			return err
+		made, drivers := v.Clang.compiler(), v.clang
+		if v.GCC() {
+			drivers = v.gcc
 		}
-		for _, name := range made.Drivers {
-			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
-				if p := filepath.Join(bin, n); p != stub {
-					if err := os.Link(stub, p); err != nil {
-						return err
-					}
-				}
-			}
+		if err := drivers(tmp); err != nil {
+			return err
 		}
 		for name, program := range made.Tools {
 			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
@@ -461,11 +461,6 @@ func (c *Composer) view(ctx context.Context, v View) error {
 				return err
 			}
 			if err := os.WriteFile(filepath.Join(bin, name), []byte(v.plain(name)), 0o755); err != nil {
-				return err
-			}
-		}
-		for _, n := range []string{"as", v.Platform.Triplet + "-as"} {
-			if err := os.WriteFile(filepath.Join(bin, n), []byte(v.assembler()), 0o755); err != nil {
 				return err
 			}
 		}
@@ -491,34 +486,12 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		if err := v.writeAnswers(filepath.Join(tmp, "answers")); err != nil {
 			return err
 		}
-		for _, triple := range v.triples() {
-			if err := os.WriteFile(filepath.Join(bin, triple+".cfg"), []byte(v.config(v.Platform.LLVM)), 0o644); err != nil {
-				return err
-			}
-		}
-		names, text := v.narrowConfig()
-		for _, name := range names {
-			if err := os.WriteFile(filepath.Join(bin, name+".cfg"), []byte(text), 0o644); err != nil {
-				return err
-			}
-		}
 		if v.Lenient {
-			for name, text := range v.lenient() {
-				if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o644); err != nil {
-					return err
-				}
-			}
 			if err := os.WriteFile(filepath.Join(tmp, "lenient.h"), []byte(v.lenientHeader()), 0o644); err != nil {
 				return err
 			}
 		}
 		if v.Sysroot.NoCXX != "" {
-			for _, name := range v.Clang.compiler().CXXDrivers {
-				include := []byte("-include<CFGDIR>/../no-c++.h\n")
-				if err := os.WriteFile(filepath.Join(bin, name+".cfg"), include, 0o644); err != nil {
-					return err
-				}
-			}
 			if err := os.WriteFile(filepath.Join(tmp, "no-c++.h"), []byte("#error "+v.Sysroot.NoCXX+"\n"), 0o644); err != nil {
 				return err
 			}
@@ -540,6 +513,51 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		return nil
 	})
 	return err
+}
+
+// clang puts the drivers into a view at dir, and the files that they read.
+func (v View) clang(dir string) error {
+	bin, made := filepath.Join(dir, "bin"), v.Clang.compiler()
+	stub := filepath.Join(bin, v.Platform.Triplet+"-"+made.C)
+	if err := copyFile(filepath.Join(v.Clang.Dir, made.Bin, made.C), stub); err != nil {
+		return err
+	}
+	for _, name := range made.Drivers {
+		for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
+			if p := filepath.Join(bin, n); p != stub {
+				if err := os.Link(stub, p); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, n := range []string{"as", v.Platform.Triplet + "-as"} {
+		if err := os.WriteFile(filepath.Join(bin, n), []byte(v.assembler()), 0o755); err != nil {
+			return err
+		}
+	}
+	files := map[string]string{}
+	for _, triple := range v.triples() {
+		files[triple+".cfg"] = v.config(v.Platform.LLVM)
+	}
+	names, text := v.narrowConfig()
+	for _, name := range names {
+		files[name+".cfg"] = text
+	}
+	if v.Lenient {
+		maps.Copy(files, v.lenient())
+	}
+	if v.Sysroot.NoCXX != "" {
+		for _, name := range made.CXXDrivers {
+			files[name+".cfg"] = "-include<CFGDIR>/../no-c++.h\n"
+		}
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // supplement is the name of the object, and of its source, of what the sysroot's C library lacks.

@@ -11,6 +11,7 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/catalog"
+	"xbuild/internal/compose"
 	"xbuild/internal/env"
 	"xbuild/internal/lang"
 	"xbuild/internal/lang/table"
@@ -152,7 +153,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 		return nil, err
 	}
 	m := &making{Planner: pl, Making: &lang.Making{
-		Tools: &pl.Tools, Environ: pl.Environ, Set: &a.Set, Views: d.views, Action: a, Target: t, Platform: p, Recipe: recipe,
+		Tools: pl.For(t), Environ: pl.Environ, Set: &a.Set, Views: d.views, Action: a, Target: t, Platform: p, Recipe: recipe,
 		Config: cfg, Vars: vars, Settings: variables,
 	}}
 	if err := m.environment(); err != nil {
@@ -197,7 +198,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	if err := pl.outputs(a, recipe, t, vars); err != nil {
 		return nil, err
 	}
-	if err := pl.sourceVars(vars, source, arguments, p, d.sources); err != nil {
+	if err := pl.sourceVars(vars, source, arguments, m.View, d.sources); err != nil {
 		return nil, err
 	}
 	if a.Fetch, err = steps(recipe.Fetch, vars, a); err != nil {
@@ -357,7 +358,7 @@ func relativeTo(dir, path string) string {
 }
 
 // sourceVars expands the globs of the option "sources" and says of each file which driver and flags compile it.
-func (pl *Planner) sourceVars(vars catalog.Vars, source string, s env.Settings, p platform.Platform,
+func (pl *Planner) sourceVars(vars catalog.Vars, source string, s env.Settings, v compose.View,
 	globbed map[string][]string) error {
 	globs, ok := vars["sources"].([]string)
 	if !ok {
@@ -370,8 +371,7 @@ func (pl *Planner) sourceVars(vars catalog.Vars, source string, s env.Settings, 
 	}
 	vars["sources"] = files
 	objects := make([]string, len(files))
-	compiler := pl.Catalog.Compiler().Compiler
-	vars["compiler.c"], vars["compiler.cxx"] = p.Triplet+"-"+compiler.C, p.Triplet+"-"+compiler.CXX
+	vars["compiler.c"], vars["compiler.cxx"] = filepath.Base(v.CC()), filepath.Base(v.CXX())
 	link := vars["compiler.c"]
 	for i, f := range files {
 		objects[i] = vars["build"].(string) + "/obj/" + objectName(f) + ".o"
