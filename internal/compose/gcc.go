@@ -38,7 +38,7 @@ func (v View) gccOptions() []string {
 		}
 	}
 	for _, f := range v.Platform.Driver {
-		if strings.HasPrefix(f, "-Wl,") && !strings.Contains(f, "-latomic") {
+		if !strings.Contains(f, "-latomic") { // in gccSpecs
 			out = append(out, f)
 		}
 	}
@@ -107,6 +107,8 @@ exec "$view/%[5]s/bin/%[3]s-%[4]s" %[6]s "$@"
 // that does not have yet.
 func (v View) gccSpecs() string {
 	var b strings.Builder
+	// Debian's GCC 14 has 64 bits for time_t on 32-bit Arm by itself, which libraries of earlier suites have not.
+	b.WriteString("*distro_defaults_cpp:\n\n\n")
 	if v.Sysroot.gcc != v.Clang.Slot {
 		b.WriteString("*libgcc:\n+ -lgcc_of_compiler\n\n")
 	}
