@@ -53,7 +53,7 @@ type Toolchain struct {
 	Loaded []string `toml:"loaded" json:"-"`
 	// Relocate are globs of text files in which paths below /usr, where the tree has them, become the tree's.
 	Relocate []string `toml:"relocate" json:"-"`
-	// Links are symbolic links that its tree gets: path -> target.
+	// Links are symbolic links that its tree gets: path -> glob of the file that it leads to, the first of several.
 	Links    map[string]string `toml:"links" json:"-"`
 	Hide     []Hide            `toml:"hide" json:"-"` // directories of the host that its programs look into by themselves
 	Sources  []Source          `toml:"source" json:"sources"`

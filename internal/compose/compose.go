@@ -445,15 +445,18 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain, p *packages) erro
 		if err := hide(tmp, t.def.Hide); err != nil {
 			return err
 		}
-		for path, to := range t.def.Links {
-			if err := os.MkdirAll(filepath.Dir(filepath.Join(tmp, path)), 0o755); err != nil {
-				return err
+		for path, glob := range t.def.Links {
+			found, err := doublestar.Glob(os.DirFS(tmp), glob)
+			if err == nil && len(found) == 0 {
+				err = fmt.Errorf("its packages hold no %s", glob)
 			}
-			if err := os.Symlink(to, filepath.Join(tmp, path)); err != nil {
+			if err != nil {
 				return fmt.Errorf("toolchain %s %s: %w", t.Name, t.Version, err)
 			}
-			if _, err := os.Stat(filepath.Join(tmp, path)); err != nil {
-				return fmt.Errorf("toolchain %s %s: its packages hold no %s: %w", t.Name, t.Version, to, err)
+			slices.Sort(found)
+			link := archive.Link{Path: path, Target: found[0]}
+			if err := archive.LinkAlternatives(tmp, []archive.Alternative{{Links: []archive.Link{link}}}); err != nil {
+				return fmt.Errorf("toolchain %s %s: %w", t.Name, t.Version, err)
 			}
 		}
 		if err := os.Mkdir(filepath.Join(tmp, "programs"), 0o755); err != nil {

@@ -95,6 +95,7 @@ if test ! -x "$view/%[5]s/bin/%[3]s-%[4]s"; then
   self=$(readlink -f "$0")
   view=${self%%/bin/*}
 fi
+case $view in */..) view=${view%%/*/..} ;; esac # answers/../bin
 trees=${view%%/*}
 exec "$view/%[5]s/bin/%[3]s-%[4]s" %[6]s "$@"
 `, name, v.Platform.Name, v.Platform.Triplet, program, gccDir, strings.Join(quoted, " "))

@@ -43,6 +43,13 @@ esac
 `, strings.Join(patterns, " | \\\n"), strings.Join(v.Clang.unheeded, " | "))
 	}
 	needs := ""
+	if v.GCC() && program == v.Clang.compiler().Linker {
+		// What optimises while it links has make run its parts, and the host's may not know this way to be given jobs.
+		unheeded = `case $MAKEFLAGS in
+*--jobserver-auth=fifo:*) case $(command -v make) in */toolchain-make-*) ;; *) unset MAKEFLAGS ;; esac ;;
+esac
+`
+	}
 	if program == v.Clang.compiler().Linker {
 		at := `"-L$dir/lib"`
 		if v.Host {
