@@ -58,11 +58,16 @@ cc = "gcc"
 	}
 }
 
-// TestNoGCC: for a platform that the archive has no GCC for, the error names those that it has one for.
+// TestNoGCC: for a platform that the archive has no GCC for, the error names those that it has one for; and none of its
+// GCCs is for musl.
 func TestNoGCC(t *testing.T) {
 	pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"windows/amd64\"]\n[toolchains]\ncc = \"gcc\"\n[target.a]\nrecipe = \"cc\"\nsources = [\"a.c\"]\n-- a.c --\n")
 	_, err := pl.Require(Selection{})
 	if err == nil || !strings.Contains(err.Error(), `the archive has no gcc for windows/amd64; it has one for linux/amd64, linux/386, linux/arm64, linux/arm/v7, linux/arm/v5, linux/ppc64le, linux/s390x, linux/riscv64, linux/mips64le, linux/loong64`) {
+		t.Errorf("error %v", err)
+	}
+	pl = planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/arm64\"]\n[sysroot]\nlibc = \"musl\"\n[target.a]\nrecipe = \"cc\"\ncc = \"gcc\"\nsources = [\"a.c\"]\n-- a.c --\n")
+	if _, err := pl.Require(Selection{}); err == nil || !strings.Contains(err.Error(), `gcc compiles for glibc, and libc is "musl" for linux/arm64`) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -62,6 +62,11 @@ func (ts *Tools) toolchainRequest(name string, p platform.Platform) (resolve.Too
 		if p.GCC == "" || !p.HasC() {
 			return resolve.ToolchainRequest{}, ts.noCompiler(def, p)
 		}
+		if libc := ts.Libc(p); libc != "gnu" {
+			return resolve.ToolchainRequest{}, hint.Add(
+				fmt.Errorf("the archive's %s compiles for glibc, and libc is %q for %s", def.Name, libc, p.Name),
+				"write cc = %q into [platform.%q] of %s", ts.Catalog.Compiler().Name, p.Name, project.FileName)
+		}
 		def, of = def.To(p), p.Base().Name
 	}
 	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint, Only: def.For(p), Platform: of,
