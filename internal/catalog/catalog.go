@@ -103,6 +103,7 @@ type Compiler struct {
 	GCC     bool     `toml:"gcc"`
 	C       string   `toml:"c"`       // its own name as a compiler of C, and the program in Bin
 	CXX     string   `toml:"cxx"`     // that as a compiler of C++
+	Fortran string   `toml:"fortran"` // that of Fortran; "" where it compiles none
 	Drivers []string `toml:"drivers"` // all names that it is called by; it knows by its name what it is to do
 	// CXXDrivers are those of C++. Called by one, with a triplet in front or without, it reads <name>.cfg beside the
 	// platform's file, and <C>.cfg where it is called by any other.
@@ -372,6 +373,7 @@ type Sysroot struct {
 	// CXX names the sysroot that is the source of the C++ library, which is built for a platform where a target
 	// compiles C++; empty where the packages have one.
 	CXX     string   `toml:"cxx" json:"-"`
+	Fortran string   `toml:"fortran" json:"-"` // the package that programs in Fortran are linked with, {gcc} in it
 	NoCXX   string   `toml:"no_cxx" json:"-"`  // what a user is told who compiles C++ where no target was seen to
 	Library *Library `toml:"library" json:"-"` // how the library is built whose source it is
 	Prefer  []string `toml:"prefer" json:"-"`  // suites in the order of choice where the user asks for none

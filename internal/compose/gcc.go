@@ -26,7 +26,7 @@ func (v View) gccConfig() string {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		b.WriteString(names[name])
 	}
-	return b.String() + v.gccSpecs() + v.Sysroot.gcc + " installed 1"
+	return b.String() + v.gccSpecs() + v.Sysroot.gcc + " installed 3"
 }
 
 // gccOptions are the options of every call, as words of a shell: $trees is where all trees lie, $view is the view.
@@ -69,6 +69,8 @@ func (v View) gccScripts() map[string]string {
 			if v.Sysroot.NoCXX != "" {
 				options = append(options, "-include", "$view/no-c++.h")
 			}
+		case name == made.Fortran, name == "f77", name == "f95":
+			program = made.Fortran
 		case name == "cpp":
 			program = name
 		case name == "c89", name == "c99":
@@ -78,7 +80,7 @@ func (v View) gccScripts() map[string]string {
 			options = append(options, LenientFlags(v.Clang.LenientCXX)...)
 			if program == made.CXX {
 				options = append(options, "-fpermissive")
-			} else {
+			} else if program == made.C {
 				options = append(options, LenientFlags(v.Clang.Lenient)...)
 			}
 		}
@@ -136,7 +138,7 @@ func (v View) gcc(dir string) error {
 	if err := os.MkdirAll(filepath.Join(in.root, "bin"), 0o755); err != nil {
 		return err
 	}
-	for _, name := range []string{made.C, made.CXX, "cpp"} {
+	for _, name := range []string{made.C, made.CXX, made.Fortran, "cpp"} {
 		from := filepath.Join(v.Clang.Dir, made.Bin, machine+"-"+name+"-"+slot)
 		if err := copyFile(from, filepath.Join(in.root, "bin", v.Platform.Triplet+"-"+name)); err != nil {
 			return err
@@ -148,7 +150,7 @@ func (v View) gcc(dir string) error {
 		kind = "gcc"
 	}
 	lib, old := filepath.Join("lib", kind, machine, slot), filepath.Join("usr/lib/gcc", machine, v.Sysroot.gcc)
-	own := func(name string) bool { return name != "libgcc.a" }
+	own := func(name string) bool { return !strings.HasSuffix(name, ".a") }
 	if err := in.entries(lib, filepath.Join(v.Clang.Dir, "usr", lib), own); err != nil {
 		return err
 	}
@@ -159,6 +161,9 @@ func (v View) gcc(dir string) error {
 		return strings.HasSuffix(name, ".o") || strings.HasPrefix(name, "lib") && strings.Contains(name, ".")
 	}
 	if err := in.entries(lib, filepath.Join(v.Sysroot.Dir, old), libraries); err != nil {
+		return err
+	}
+	if err := in.quadmath(lib); err != nil {
 		return err
 	}
 	exec := filepath.Join("libexec", kind, machine, slot)
@@ -195,6 +200,24 @@ func (v View) gcc(dir string) error {
 		filepath.Join("include", v.Platform.Multiarch, "c++", slot),
 	} {
 		if err := in.link(at, ofMachine); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quadmath adds the library of floats of 128 bits, which Fortran links with where the machine has none. The sysroot has
+// it where other libraries need it, and for programs alone.
+func (in installation) quadmath(lib string) error {
+	v := in.view
+	for name, from := range map[string]string{
+		"libquadmath.so": filepath.Join(v.Sysroot.Dir, "usr/lib", v.Platform.Multiarch, "libquadmath.so.0"),
+		"libquadmath.a":  filepath.Join(v.Clang.Dir, "usr", lib, "libquadmath.a"),
+	} {
+		if _, err := os.Stat(from); err != nil {
+			continue
+		}
+		if err := in.link(filepath.Join(lib, name), from); err != nil {
 			return err
 		}
 	}

@@ -69,14 +69,14 @@ func TestGCCInstallation(t *testing.T) {
 		}
 	}
 	const of = "usr/lib/gcc-cross/aarch64-linux-gnu/14"
-	for _, name := range []string{"gcc", "g++", "cpp"} {
+	for _, name := range []string{"gcc", "g++", "gfortran", "cpp"} {
 		put(filepath.Join(v.Clang.Dir, "usr/bin/aarch64-linux-gnu-"+name+"-14"), "#!/bin/sh\necho "+name+" \"$*\"\n")
 	}
 	for _, name := range []string{"include/stddef.h", "libgcc.a"} {
 		put(filepath.Join(v.Clang.Dir, of, name), "compiler's")
 	}
 	put(filepath.Join(v.Clang.Dir, "usr/libexec/gcc-cross/aarch64-linux-gnu/14/cc1"), "compiler's")
-	for _, name := range []string{"include/stddef.h", "libgcc.a", "crtbegin.o", "libstdc++.so"} {
+	for _, name := range []string{"include/stddef.h", "libgcc.a", "crtbegin.o", "libstdc++.so", "libgfortran.a"} {
 		put(filepath.Join(v.Sysroot.Dir, "usr/lib/gcc/aarch64-linux-gnu/12", name), "sysroot's")
 	}
 	put(filepath.Join(v.Sysroot.Dir, "usr/include/c++/12/vector"), "sysroot's")
@@ -90,7 +90,7 @@ func TestGCCInstallation(t *testing.T) {
 	const lib, headers = "lib/gcc-cross/aarch64-linux-gnu/14/", "aarch64-linux-gnu/include/c++/14/"
 	for name, want := range map[string]string{
 		lib + "include/stddef.h": "compiler's", lib + "libgcc.a": "sysroot's", lib + "libgcc_of_compiler.a": "compiler's",
-		lib + "crtbegin.o": "sysroot's", lib + "libstdc++.so": "sysroot's",
+		lib + "crtbegin.o": "sysroot's", lib + "libstdc++.so": "sysroot's", lib + "libgfortran.a": "sysroot's",
 		"libexec/gcc-cross/aarch64-linux-gnu/14/cc1": "compiler's",
 		headers + "vector":                           "sysroot's", headers + "aarch64-linux-gnu/bits/os_defines.h": "sysroot's",
 	} {
@@ -103,7 +103,7 @@ func TestGCCInstallation(t *testing.T) {
 	}
 	for call, want := range map[string]string{
 		v.CC(): "gcc", v.CXX(): "g++", filepath.Join(v.Bin(), "cc"): "gcc", filepath.Join(v.Bin(), "c++"): "g++",
-		v.Tool("cpp"): "cpp", filepath.Join(root, "linked"): "gcc",
+		v.Tool("cpp"): "cpp", v.FC(): "gfortran", filepath.Join(v.Bin(), "f77"): "gfortran", filepath.Join(root, "linked"): "gcc",
 	} {
 		out, err := exec.Command(call, "a b", "-c").CombinedOutput()
 		got := string(out)

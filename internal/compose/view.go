@@ -158,6 +158,14 @@ func (v View) Tool(name string) string {
 func (v View) CC() string  { return v.Tool(v.Clang.compiler().C) }
 func (v View) CXX() string { return v.Tool(v.Clang.compiler().CXX) }
 
+// FC is the path of the compiler of Fortran, "" where there is none.
+func (v View) FC() string {
+	if name := v.Clang.compiler().Fortran; name != "" {
+		return v.Tool(name)
+	}
+	return ""
+}
+
 // compiler says how views are made of a toolchain.
 func (t Toolchain) compiler() catalog.Compiler {
 	if t.def == nil || t.def.Compiler == nil {
@@ -291,13 +299,17 @@ func LenientFlags(groups []string) []string {
 
 // cmake is the content of the toolchain file. What is found by find_program is the host's, all else the sysroot's.
 func (v View) cmake() string {
+	fortran := ""
+	if fc := v.FC(); fc != "" {
+		fortran = fmt.Sprintf("set(CMAKE_Fortran_COMPILER \"${CMAKE_CURRENT_LIST_DIR}/bin/%s\")\n", filepath.Base(fc))
+	}
 	return fmt.Sprintf(`# %[1]s: made by xbuild
 set(CMAKE_SYSTEM_NAME %[6]s)
 set(CMAKE_SYSTEM_PROCESSOR %[2]s)
 set(CMAKE_C_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-%[9]s")
 set(CMAKE_CXX_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-%[10]s")
 set(CMAKE_ASM_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-%[9]s")
-set(CMAKE_AR "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ar" CACHE FILEPATH "")
+%[11]sset(CMAKE_AR "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ar" CACHE FILEPATH "")
 set(CMAKE_RANLIB "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ranlib" CACHE FILEPATH "")
 set(CMAKE_NM "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-nm" CACHE FILEPATH "")
 set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-strip" CACHE FILEPATH "")
@@ -331,7 +343,7 @@ endif()
 set(PKG_CONFIG_EXECUTABLE "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-pkg-config" CACHE FILEPATH "")
 %[8]s`,
 		v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch, v.Platform.CMakeSystem,
-		v.Needs(), v.cmakeEmulator(), v.Clang.compiler().C, v.Clang.compiler().CXX)
+		v.Needs(), v.cmakeEmulator(), v.Clang.compiler().C, v.Clang.compiler().CXX, fortran)
 }
 
 // cmakeEmulator says how CMake starts what it has compiled: the host's programs as they are, which know their loader.
@@ -385,6 +397,7 @@ func (v View) meson() string {
 	for _, tool := range [][2]string{
 		{"c", v.Clang.compiler().C},
 		{"cpp", v.Clang.compiler().CXX},
+		{"fortran", v.Clang.compiler().Fortran},
 		{"ar", "ar"},
 		{"nm", "nm"},
 		{"ranlib", "ranlib"},
@@ -393,7 +406,9 @@ func (v View) meson() string {
 		{"readelf", "readelf"},
 		{"pkg-config", "pkg-config"},
 	} {
-		fmt.Fprintf(&b, "%s = '@DIRNAME@/bin/%s-%s'\n", tool[0], p.Triplet, tool[1])
+		if tool[1] != "" {
+			fmt.Fprintf(&b, "%s = '@DIRNAME@/bin/%s-%s'\n", tool[0], p.Triplet, tool[1])
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Sysroot.Tools)) {
 		fmt.Fprintf(&b, "%s = '@DIRNAME@/bin/%s-%s'\n", name, p.Triplet, name)
