@@ -1,8 +1,13 @@
 package e2e
 
 import (
+	"os"
 	"strings"
 	"testing"
+
+	"xbuild/internal/catalog"
+	"xbuild/internal/platform"
+	"xbuild/internal/resolve"
 )
 
 // gccOnly is C that GCC compiles and clang refuses, or compiles to another program; each part adds one.
@@ -134,6 +139,52 @@ int main() {
 		}
 		if r := xbuild(t, dir, "inspect", file); r.code != 0 || !strings.Contains(r.stdout, "Debian 11") || !strings.Contains(r.stdout, "GCC: (Debian 14") {
 			t.Errorf("%s: want a program of GCC 14 that runs on Debian 11\n%v", p, r)
+		}
+	}
+}
+
+// TestGCCArchive: the table of docs/gcc.md has what the archive has, for both hosts: of each source and release the
+// platforms that there is no compiler for.
+func TestGCCArchive(t *testing.T) {
+	needNetwork(t)
+	all, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../docs/gcc.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := openArchive(t)
+	def := all.Toolchain("gcc")
+	for _, s := range def.Sources {
+		var lacks []string
+		for _, p := range platform.All() {
+			if !p.HasC() || p.Base().Name != p.Name || p.GCC == "" {
+				continue
+			}
+			to := def.To(p)
+			to.Sources = []catalog.Source{s}
+			var hosts []string
+			for _, host := range resolve.Hosts {
+				if _, err := a.Toolchain(t.Context(), resolve.ToolchainRequest{Def: to, Platform: p.Name}, host); err != nil {
+					hosts = append(hosts, "on "+strings.TrimPrefix(host, "linux/"))
+				}
+			}
+			switch len(hosts) {
+			case 0:
+			case len(resolve.Hosts):
+				lacks = append(lacks, p.Name)
+			default:
+				lacks = append(lacks, p.Name+" "+hosts[0])
+			}
+		}
+		has := "all"
+		if len(lacks) > 0 {
+			has = "all but " + strings.Join(lacks, ", ")
+		}
+		if row := "| " + s.Slot + " | " + s.Suite + " | " + has + " |"; !strings.Contains(string(page), row) {
+			t.Errorf("docs/gcc.md has not the row\n%s", row)
 		}
 	}
 }
