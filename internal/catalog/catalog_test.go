@@ -453,7 +453,7 @@ func programs(t *testing.T, c *Catalog, d *Sysroot) {
 // filled are the placeholders and conditions that package plan has values for beside the options.
 var filled = []string{
 	"name", "caches", "qemu", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.CFLAGS", "env.CXXFLAGS", "env.LDFLAGS", "lenient", "lenient_header", "needs", "needs.link", "host.cmake", "cmake_toolchain", "meson_cross", "meson_native", "host_machine", "host_rust",
-	"rust", "rust.flags", "binding.gyp", "manager", "xbuild", "test", "sources.objects", "link.driver", "item", "item.object", "item.driver", "item.flags", "item.options",
+	"rust", "rust.flags", "binding.gyp", "manager", "xbuild", "test", "sources.objects", "link.driver", "link.libs", "sources.fortran", "item", "item.object", "item.driver", "item.flags", "item.options",
 }
 
 // TestRecipes sees that every placeholder and condition of a recipe means something, and that every option says what it
