@@ -2,8 +2,8 @@
 // lie, and into the compiler view of a platform: the directory of <triplet>-clang, cc, ar, … that compile for this
 // platform and no other. It needs no root.
 //
-// Compilers are called without a script before them, but for gcc and g++ where a build asks these for the machine's
-// name. Scripts are: as, ld, strip and objcopy; the tools without a triplet in their names that read the machine from
+// Compilers are called without a script before them, but for GCC, and for gcc and g++ where a build asks these for the
+// machine's name. Scripts are: as, ld, strip and objcopy; the tools without a triplet in their names that read the machine from
 // it; those that say why a tool is missing; uname and its like, which answer for the platform; and one for each script
 // of a sysroot, such as xml2-config. It starts no program but clang and llvm-ar, for what a sysroot lacks: a function
 // of the C library, the C++ library.
