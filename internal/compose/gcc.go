@@ -70,7 +70,8 @@ func (v View) gccScripts() map[string]string {
 				options = append(options, "-include", "$view/no-c++.h")
 			}
 		case name == made.Fortran, name == "f77", name == "f95":
-			program = made.Fortran
+			// Or places of this machine would be in what debuggers read: those of modules, which are no part of the map.
+			program, options = made.Fortran, append(options, "-gno-record-gcc-switches")
 		case name == "cpp":
 			program = name
 		case name == "c89", name == "c99":
