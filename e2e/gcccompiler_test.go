@@ -216,3 +216,177 @@ func TestFortranBLAS(t *testing.T) {
 		}
 	})
 }
+
+// TestGCCRecipes: build systems as they are compile and link with GCC, by whatever name they call it: nested functions
+// are none of clang's. Linking optimises in two of them; one is static, one stripped by its own Makefile.
+func TestGCCRecipes(t *testing.T) {
+	needNetwork(t)
+	const toml = `[toolchains]
+cc = "gcc"
+[target.auto]
+recipe = "autotools"
+source = "auto"
+dest = "auto"
+tools = ["autoconf"]
+outputs = ["prog"]
+[target.meson]
+recipe = "meson"
+source = "meson"
+dest = "meson"
+outputs = ["prog"]
+[target.make]
+recipe = "make"
+source = "make"
+dest = "make"
+outputs = ["prog"]
+[target.cmake]
+recipe = "cmake"
+source = "cmake"
+dest = "cmake"
+outputs = ["prog", "libl.a"]
+static = true
+`
+	files := map[string]string{
+		"auto/configure.ac": `AC_INIT([prog], [1])
+AC_PROG_CC
+AC_PROG_CXX
+AC_SEARCH_LIBS([sqrt], [m])
+AC_CHECK_FUNCS([strlcpy getrandom nosuch])
+AC_CONFIG_FILES([Makefile])
+AC_OUTPUT
+`,
+		"auto/Makefile.in": `CC = @CC@
+CXX=@CXX@
+prog: main.cc f.c
+	$(CC) @CFLAGS@ -c $(srcdir)f.c
+	$(CXX) @CXXFLAGS@ @LDFLAGS@ -o $@ main.cc f.o
+`,
+		"meson/meson.build": `project('p', 'c', 'cpp', default_options: ['b_lto=true'])
+cc = meson.get_compiler('c')
+l = static_library('f', 'f.c')
+executable('prog', 'main.cc', link_with: l)
+`,
+		"make/Makefile": `CC = gcc
+prog: main.o f.o
+	g++ -s -o $@ main.o f.o
+%.o: %.c
+	$(CC) -c $<
+%.o: %.cc
+	c++ -c $<
+`,
+		"cmake/CMakeLists.txt": `cmake_minimum_required(VERSION 3.13)
+project(p C CXX)
+set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+include(CheckIPOSupported)
+check_ipo_supported()
+add_library(l STATIC f.c)
+add_executable(prog main.cc)
+target_link_libraries(prog l)
+`,
+	}
+	recipes := []string{"auto", "meson", "make", "cmake"}
+	for _, name := range recipes {
+		files[name+"/f.c"] = "int f(int a) { int g(int b) { return a + b; } return g(1); }\n"
+		files[name+"/main.cc"] = "#include <cstdio>\n#include <string>\nextern \"C\" int f(int);\n" +
+			"int main() { std::string s(\"gcc\"); std::printf(\"%s %d\\n\", s.c_str(), f(41)); return __GNUC__ < 14; }\n"
+	}
+	platforms := []string{"linux/amd64", "linux/arm64"}
+	dir := write(t, files)
+	projectIn(t, dir, platforms, toml)
+	build(t, dir)
+	for _, p := range platforms {
+		for _, name := range recipes {
+			if r := underQEMU(t, dir, p, built(dir, p, name+"/prog")); r.code != 0 || r.stdout != "gcc 42\n" {
+				t.Errorf("%s for %s: %v", name, p, r)
+			}
+		}
+	}
+}
+
+// TestFortran: Fortran, alone and with C++, in recipe cc, by CMake, Meson and a Makefile that says gfortran, on a new
+// and an old C library; the same bytes come of another folder.
+func TestFortran(t *testing.T) {
+	needNetwork(t)
+	const toml = `[toolchains]
+cc = "gcc"
+[platform."linux/arm/v7"]
+glibc = "2.31"
+[target.cc]
+recipe = "cc"
+source = "cc"
+sources = ["main.cc", "*.f90"]
+cxxflags = ["-g"]
+fflags = ["-g"]
+[target.static]
+recipe = "cc"
+source = "cc"
+sources = ["main.cc", "*.f90"]
+static = true
+[target.cmake]
+recipe = "cmake"
+source = "cmake"
+outputs = { "cmake" = "prog" }
+[target.meson]
+recipe = "meson"
+source = "meson"
+outputs = { "meson" = "prog" }
+[target.make]
+recipe = "make"
+source = "make"
+outputs = { "make" = "prog" }
+`
+	const module = `module m
+  use, intrinsic :: iso_fortran_env
+  use, intrinsic :: ieee_arithmetic
+contains
+  subroutine hello(n) bind(c)
+    use iso_c_binding
+    integer(c_int), value :: n
+    real(real64) :: x(3)
+    complex :: z
+    x = [1.0d0, 2.0d0, 3.0d0]
+    z = (1.0, 2.0)
+    print '(a,i0,a,f6.3,1x,l1)', "fortran ", n, " norm ", sqrt(dot_product(x, x)), ieee_is_nan(ieee_value(1.0, ieee_quiet_nan))
+    print *, matmul(reshape([1,2,3,4],[2,2]), [1,1]), z*z
+    flush(6)
+  end subroutine
+end module
+`
+	const main = "#include <iostream>\nextern \"C\" void hello(int);\nint main() { hello(7); std::cout << \"c++\" << std::endl; }\n"
+	files := map[string]string{
+		"cc/z.f90":             module,
+		"cc/a.f90":             "module a\n use m\nend module\n",
+		"cmake/CMakeLists.txt": "cmake_minimum_required(VERSION 3.13)\nproject(p CXX Fortran)\nadd_executable(prog main.cc mod.f90)\n",
+		"cmake/mod.f90":        module,
+		"meson/meson.build":    "project('p', 'cpp', 'fortran')\nexecutable('prog', 'main.cc', 'mod.f90')\n",
+		"meson/mod.f90":        module,
+		"make/mod.f90":         module,
+		"make/p.f90":           "program p\n use m\n call hello(7)\n print '(a)', 'c++'\nend program\n",
+		"make/Makefile":        "prog: p.f90 mod.f90\n\t$(FC) $(FFLAGS) -c mod.f90\n\tgfortran $(LDFLAGS) -o $@ p.f90 mod.o\n",
+	}
+	for _, name := range []string{"cc", "cmake", "meson"} {
+		files[name+"/main.cc"] = main
+	}
+	platforms := []string{"linux/amd64", "linux/arm64", "linux/arm/v7"}
+	var made [2]string
+	for i := range made {
+		made[i] = write(t, files)
+		projectIn(t, made[i], platforms, toml)
+		build(t, made[i])
+	}
+	const want = "fortran 7 norm  3.742 T\n           4           6            (-3.00000000,4.00000000)\nc++\n"
+	for _, p := range platforms {
+		for _, name := range []string{"cc", "static", "cmake", "meson", "make"} {
+			if r := underQEMU(t, made[0], p, built(made[0], p, name)); r.code != 0 || r.stdout != want {
+				t.Errorf("%s for %s: %v", name, p, r)
+			}
+			first, err := os.ReadFile(built(made[0], p, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if second, err := os.ReadFile(built(made[1], p, name)); err != nil || string(first) != string(second) {
+				t.Errorf("%s for %s has other bytes in another folder (%v)", name, p, err)
+			}
+		}
+	}
+}
