@@ -78,7 +78,6 @@ func (v View) gccScripts() map[string]string {
 			options = append(options, "-std="+name)
 		}
 		if v.Lenient {
-			options = append(options, LenientFlags(v.Clang.LenientCXX)...)
 			if program == made.CXX {
 				options = append(options, "-fpermissive")
 			} else if program == made.C {
