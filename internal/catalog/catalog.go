@@ -51,7 +51,9 @@ type Toolchain struct {
 	// Loaded are globs of libraries that programs of other trees load: they find what they need by themselves.
 	Loaded []string `toml:"loaded" json:"-"`
 	// Relocate are globs of text files in which paths below /usr, where the tree has them, become the tree's.
-	Relocate []string          `toml:"relocate" json:"-"`
+	Relocate []string `toml:"relocate" json:"-"`
+	// Links are symbolic links that its tree gets: path -> glob of the file that it leads to, the first of several.
+	Links    map[string]string `toml:"links" json:"-"`
 	Hide     []Hide            `toml:"hide" json:"-"` // directories of the host that its programs look into by themselves
 	Sources  []Source          `toml:"source" json:"sources"`
 	Programs map[string]string `toml:"programs" json:"programs"` // name on PATH -> path in the tree
@@ -96,8 +98,11 @@ type Toolchain struct {
 
 // A Compiler says how a directory of programs that compile for one platform is made of a toolchain.
 type Compiler struct {
+	// GCC says that it is one: for one machine each, and told of a platform by options, not by a file.
+	GCC     bool     `toml:"gcc"`
 	C       string   `toml:"c"`       // its own name as a compiler of C, and the program in Bin
 	CXX     string   `toml:"cxx"`     // that as a compiler of C++
+	Fortran string   `toml:"fortran"` // that of Fortran; "" where it compiles none
 	Drivers []string `toml:"drivers"` // all names that it is called by; it knows by its name what it is to do
 	// CXXDrivers are those of C++. Called by one, with a triplet in front or without, it reads <name>.cfg beside the
 	// platform's file, and <C>.cfg where it is called by any other.
@@ -106,13 +111,25 @@ type Compiler struct {
 	Resources  string            `toml:"resources"`  // that of its own headers
 	Tools      map[string]string `toml:"tools"`      // names of binary tools, and the program behind each
 	Strippers  map[string]string `toml:"strippers"`  // those that can take symbols away
+	Linker     string            `toml:"linker"`     // the one of them that links
 	PkgConfig  string            `toml:"pkg_config"` // the toolchain that has pkg-config
 }
 
-// Compiler is the toolchain that compiles C.
+// Compiler is the toolchain that compiles C where a project names none.
 func (c *Catalog) Compiler() *Toolchain {
-	i := slices.IndexFunc(c.Toolchains, func(t *Toolchain) bool { return t.Compiler != nil })
+	i := slices.IndexFunc(c.Toolchains, func(t *Toolchain) bool { return t.Compiler != nil && !t.Compiler.GCC })
 	return c.Toolchains[i] // a test of this package sees that there is one
+}
+
+// Compilers are the names of the toolchains that compile C.
+func (c *Catalog) Compilers() []string {
+	var out []string
+	for _, t := range c.Toolchains {
+		if t.Compiler != nil {
+			out = append(out, t.Name)
+		}
+	}
+	return out
 }
 
 // A Jobserver is one way to be told of a jobserver.
@@ -203,8 +220,9 @@ type Source struct {
 	Runtime string `toml:"runtime" json:"-"`           // the Debian suite of the definition's runtime
 	// Needs are the features that each of its programs needs although the platform does not promise them, because the
 	// compiler or its runtime takes them for granted: by platform. Where the project promises them, all is well.
-	Needs  map[string][]string `toml:"needs" json:"needs,omitempty"`
-	Warned []string            `toml:"warned" json:"-"` // of clang: more than the toolchain's
+	Needs   map[string][]string `toml:"needs" json:"needs,omitempty"`
+	Lenient []string            `toml:"lenient" json:"-"` // more than the toolchain's
+	Warned  []string            `toml:"warned" json:"-"`  // of clang: the same
 
 	// Compat is, of clang, the release whose names of C++ functions are those of GCC, which made the
 	// platforms' libraries.
@@ -238,6 +256,17 @@ func (t *Toolchain) On(host platform.Platform) *Toolchain {
 	on := *t
 	on.fill(strings.NewReplacer("{node}", host.Node))
 	return &on
+}
+
+// ForEach says whether the toolchain compiles for one machine each: its packages are named by it.
+func (t *Toolchain) ForEach() bool { return strings.Contains(t.Package, "{gnu-name}") }
+
+// To returns the definition of such a toolchain for a platform, whose machine is {gnu} in GNU's words and {gnu-name} in
+// the names of packages.
+func (t *Toolchain) To(p platform.Platform) *Toolchain {
+	to := *t
+	to.fill(strings.NewReplacer("{gnu}", p.GCC, "{gnu-name}", strings.ReplaceAll(p.GCC, "_", "-")))
+	return &to
 }
 
 // Own says whether a source is of the toolchain's first definition.
@@ -290,10 +319,11 @@ func (t *Toolchain) fill(r *strings.Replacer) {
 		}
 		return out
 	}
-	t.Programs, t.Env = filled(t.Programs), filled(t.Env)
+	t.Programs, t.Env, t.Links = filled(t.Programs), filled(t.Env), filled(t.Links)
 	if t.Compiler != nil {
 		c := *t.Compiler
-		c.Bin, c.Resources = r.Replace(c.Bin), r.Replace(c.Resources)
+		c.Bin, c.Resources, c.Linker = r.Replace(c.Bin), r.Replace(c.Resources), r.Replace(c.Linker)
+		c.Tools, c.Strippers = filled(c.Tools), filled(c.Strippers)
 		t.Compiler = &c
 	}
 }
@@ -342,6 +372,7 @@ type Sysroot struct {
 	// CXX names the sysroot that is the source of the C++ library, which is built for a platform where a target
 	// compiles C++; empty where the packages have one.
 	CXX     string   `toml:"cxx" json:"-"`
+	Fortran string   `toml:"fortran" json:"-"` // the package that programs in Fortran are linked with, {gcc} in it
 	NoCXX   string   `toml:"no_cxx" json:"-"`  // what a user is told who compiles C++ where no target was seen to
 	Library *Library `toml:"library" json:"-"` // how the library is built whose source it is
 	Prefer  []string `toml:"prefer" json:"-"`  // suites in the order of choice where the user asks for none

@@ -133,7 +133,7 @@ func TestToolchains(t *testing.T) {
 				t.Errorf("toolchains/%s.toml: only %d: %q chooses none of the sources, or all", d.Name, i, o.Versions)
 			}
 			// Where others are asked for, it is for several platforms at once.
-			if d.Name != "clang" {
+			if d.Compiler == nil {
 				t.Errorf("toolchains/%s.toml: only is asked of compilers alone", d.Name)
 			}
 		}
@@ -183,28 +183,43 @@ func TestToolchains(t *testing.T) {
 	}
 }
 
-// TestCompiler: one toolchain compiles C, and says all that a view of it is made by. Its other names are those of
-// other compilers.
+// TestCompiler: each toolchain that compiles C says all that a view of it is made by, and clang is the one of projects
+// that name none. Its other names are those of other compilers.
 func TestCompiler(t *testing.T) {
 	c := load(t)
-	var found []string
-	for _, d := range c.Toolchains {
-		if d.Compiler != nil {
-			found = append(found, d.Name)
-		}
+	if want := []string{"clang", "gcc"}; !slices.Equal(c.Compilers(), want) || c.Compiler().Name != want[0] {
+		t.Fatalf("compilers of C are %q, want %q; without a choice %s", c.Compilers(), want, c.Compiler().Name)
 	}
-	if len(found) != 1 || c.Compiler().Name != found[0] {
-		t.Fatalf("compilers of C are %q, want one", found)
+	for _, name := range c.Compilers() {
+		compiler(t, c, c.Toolchain(name))
 	}
-	d := c.Compiler()
+	if d := c.Compiler(); !strings.Contains(d.Compiler.Bin, "{slot}") {
+		t.Errorf("In changes the definition: %q", d.Compiler.Bin)
+	}
+	gcc := c.Toolchain("gcc")
+	p, err := platform.Parse("linux/amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := gcc.To(p).In(gcc.Sources[0])
+	if want := "gcc-14-x86-64-linux-gnu"; to.Package != want || to.Compiler.Linker != "x86_64-linux-gnu-ld" || !gcc.ForEach() || c.Compiler().ForEach() {
+		t.Errorf("gcc for %s is of package %s, want %s, and links with %s", p, to.Package, want, to.Compiler.Linker)
+	}
+}
+
+func compiler(t *testing.T, c *Catalog, d *Toolchain) {
 	for _, s := range d.Sources {
 		in := d.In(s).Compiler
-		for name, value := range map[string]string{"c": in.C, "cxx": in.CXX, "bin": in.Bin, "resources": in.Resources, "pkg_config": in.PkgConfig} {
+		values := map[string]string{"c": in.C, "cxx": in.CXX, "bin": in.Bin, "pkg_config": in.PkgConfig}
+		if !in.GCC { // GCC finds its headers by itself
+			values["resources"] = in.Resources
+		}
+		for name, value := range values {
 			if value == "" || strings.Contains(value, "{") {
 				t.Errorf("%s of suite %s: %s is %q", d.Name, s.Suite, name, value)
 			}
 		}
-		if !slices.Contains(in.Drivers, in.C) || !slices.Contains(in.CXXDrivers, in.CXX) || slices.ContainsFunc(in.CXXDrivers, func(d string) bool { return !slices.Contains(in.Drivers, d) }) || in.Strippers["strip"] == "" || in.Tools["ar"] == "" {
+		if !slices.Contains(in.Drivers, in.C) || !slices.Contains(in.CXXDrivers, in.CXX) || slices.ContainsFunc(in.CXXDrivers, func(d string) bool { return !slices.Contains(in.Drivers, d) }) || in.Strippers["strip"] == "" || in.Strippers["ld"] != in.Linker || in.Tools["ar"] == "" {
 			t.Errorf("%s of suite %s: drivers %q, strippers %v", d.Name, s.Suite, in.Drivers, in.Strippers)
 		}
 		for _, programs := range []map[string]string{in.Tools, in.Strippers} {
@@ -217,9 +232,6 @@ func TestCompiler(t *testing.T) {
 	}
 	if c.Toolchain(d.Compiler.PkgConfig) == nil {
 		t.Errorf("no toolchain %q", d.Compiler.PkgConfig)
-	}
-	if !strings.Contains(d.Compiler.Bin, "{slot}") {
-		t.Errorf("In changes the definition: %q", d.Compiler.Bin)
 	}
 }
 
@@ -441,7 +453,7 @@ func programs(t *testing.T, c *Catalog, d *Sysroot) {
 // filled are the placeholders and conditions that package plan has values for beside the options.
 var filled = []string{
 	"name", "caches", "qemu", "static", "strip", "opt", "platform", "triplet", "exe", "source", "build", "stage", "jobs", "artifact", "env.CFLAGS", "env.CXXFLAGS", "env.LDFLAGS", "lenient", "lenient_header", "needs", "needs.link", "host.cmake", "cmake_toolchain", "meson_cross", "meson_native", "host_machine", "host_rust",
-	"rust", "rust.flags", "binding.gyp", "manager", "xbuild", "test", "sources.objects", "link.driver", "item", "item.object", "item.driver", "item.flags", "item.options",
+	"rust", "rust.flags", "binding.gyp", "manager", "xbuild", "test", "sources.objects", "link.driver", "link.libs", "sources.fortran", "item", "item.object", "item.driver", "item.flags", "item.options",
 }
 
 // TestRecipes sees that every placeholder and condition of a recipe means something, and that every option says what it

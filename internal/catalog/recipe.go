@@ -113,6 +113,7 @@ type Step struct {
 	When        string            `toml:"when"`
 	WhenMissing string            `toml:"when_missing"` // run only while this file does not exist
 	Foreach     string            `toml:"foreach"`      // the list variable whose items the command runs for, side by side
+	Ordered     bool              `toml:"ordered"`      // one after the other
 	Dir         string            `toml:"dir"`
 	Env         map[string]string `toml:"env"`
 	Command     []Arg             `toml:"command"`

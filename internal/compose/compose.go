@@ -2,8 +2,8 @@
 // lie, and into the compiler view of a platform: the directory of <triplet>-clang, cc, ar, … that compile for this
 // platform and no other. It needs no root.
 //
-// Compilers are called without a script before them, but for gcc and g++ where a build asks these for the machine's
-// name. Scripts are: as, ld, strip and objcopy; the tools without a triplet in their names that read the machine from
+// Compilers are called without a script before them, but for GCC, and for gcc and g++ where a build asks these for the
+// machine's name. Scripts are: as, ld, strip and objcopy; the tools without a triplet in their names that read the machine from
 // it; those that say why a tool is missing; uname and its like, which answer for the platform; and one for each script
 // of a sysroot, such as xml2-config. It starts no program but clang and llvm-ar, for what a sysroot lacks: a function
 // of the C library, the C++ library.
@@ -85,6 +85,7 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 	}
 	if len(def.Sources) == 1 {
 		t.Slot, t.compat, t.driver = def.Sources[0].Slot, def.Sources[0].Compat, def.Sources[0].Driver
+		t.Lenient = slices.Concat(t.Lenient, def.Sources[0].Lenient)
 		t.warned = slices.Concat(t.warned, def.Sources[0].Warned)
 	}
 	// The programs name their loader by an absolute path, so that a store at another place is another tree.
@@ -95,6 +96,9 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 	}
 	if len(def.Loaded) > 0 {
 		parts = append(parts, "loaded "+fmt.Sprint(def.Loaded))
+	}
+	if len(def.Links) > 0 {
+		parts = append(parts, "links "+fmt.Sprint(def.Links)) // fmt sorts maps
 	}
 	name := "toolchain-" + locked.Name + "-" + locked.Version
 	t.Key, t.ID = key(name, append([]string{root}, parts...)), key(name, parts)
@@ -134,6 +138,7 @@ type Sysroot struct {
 	supplement           string // C code of what the sysroot's libraries ask for and its C library lacks
 	crates               string // of a source that cargo builds, which is completed: vendored or fetched
 	strip                int    // how many directories the source lies below in its package
+	gcc                  string // the release of GCC whose libraries it has
 	id                   string // a name that is the same in every store, where Key is not
 	files                []lock.File
 }
@@ -235,7 +240,7 @@ func (s Sysroot) For(root string, def *catalog.Sysroot, suite catalog.Suite, p p
 	s.Flags, s.RustFlags, s.NoCXX = nil, def.RustFlags, def.NoCXX
 	s.links, s.expose = map[string]string{}, map[string]string{}
 	s.Tools, s.RustObjects, s.CargoEnv = def.Tools, def.RustObjects, def.CargoEnv
-	s.Configure, s.supplement = def.Configure, suite.SupplementText
+	s.Configure, s.supplement, s.gcc = def.Configure, suite.SupplementText, suite.GCC
 	for _, f := range slices.Concat(def.Flags, suite.Flags, suite.ArchFlags[s.Arch]) {
 		s.Flags = append(s.Flags, fill.Replace(f))
 	}
@@ -439,6 +444,20 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain, p *packages) erro
 		}
 		if err := hide(tmp, t.def.Hide); err != nil {
 			return err
+		}
+		for path, glob := range t.def.Links {
+			found, err := doublestar.Glob(os.DirFS(tmp), glob)
+			if err == nil && len(found) == 0 {
+				err = fmt.Errorf("its packages hold no %s", glob)
+			}
+			if err != nil {
+				return fmt.Errorf("toolchain %s %s: %w", t.Name, t.Version, err)
+			}
+			slices.Sort(found)
+			link := archive.Link{Path: path, Target: found[0]}
+			if err := archive.LinkAlternatives(tmp, []archive.Alternative{{Links: []archive.Link{link}}}); err != nil {
+				return fmt.Errorf("toolchain %s %s: %w", t.Name, t.Version, err)
+			}
 		}
 		if err := os.Mkdir(filepath.Join(tmp, "programs"), 0o755); err != nil {
 			return err

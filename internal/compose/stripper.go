@@ -15,12 +15,12 @@ import (
 // as the compiler does.
 func (v View) stripper(program string) string {
 	keep := `exec "${XBUILD:-xbuild}" unstripped "$tool" "$@"`
-	if program == "ld.lld" {
+	if program == v.Clang.compiler().Linker {
 		stripping := strings.Join(slices.Concat(unstripped.StripAll, unstripped.DiscardAll), " | ")
 		keep = fmt.Sprintf("for arg; do case $arg in %s | @*) %s ;; esac; done", stripping, keep)
 	}
 	unheeded := ""
-	if program == "ld.lld" && len(v.Clang.unheeded) > 0 {
+	if program == v.Clang.compiler().Linker && len(v.Clang.unheeded) > 0 {
 		// A list is looked through once; only where one of the options is in it, it is put together anew.
 		patterns := make([]string, len(v.Clang.unheeded))
 		for i, o := range v.Clang.unheeded {
@@ -43,7 +43,14 @@ esac
 `, strings.Join(patterns, " | \\\n"), strings.Join(v.Clang.unheeded, " | "))
 	}
 	needs := ""
-	if program == "ld.lld" {
+	if v.GCC() && program == v.Clang.compiler().Linker {
+		// What optimises while it links has make run its parts, and the host's may not know this way to be given jobs.
+		unheeded = `case $MAKEFLAGS in
+*--jobserver-auth=fifo:*) case $(command -v make) in */toolchain-make-*) ;; *) unset MAKEFLAGS ;; esac ;;
+esac
+`
+	}
+	if program == v.Clang.compiler().Linker {
 		at := `"-L$dir/lib"`
 		if v.Host {
 			// Programs of the host are started from their prefix, or where they were linked: at the top of the build

@@ -14,7 +14,11 @@ import (
 // everywhere else, also where a link leads to them.
 func TestStrippers(t *testing.T) {
 	dir := t.TempDir()
-	v := View{Clang: Toolchain{Key: "clang", unheeded: []string{"--no-warn-rwx-segments", "--hash-size=*"}}}
+	all, err := catalog.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := View{Clang: Toolchain{Key: "clang", unheeded: []string{"--no-warn-rwx-segments", "--hash-size=*"}, def: all.Compiler()}}
 	put := func(path, text string) {
 		t.Helper()
 		path = filepath.Join(dir, path)
@@ -26,10 +30,6 @@ func TestStrippers(t *testing.T) {
 		}
 	}
 	put("xbuild", "#!/bin/sh\necho xbuild \"$@\"\n")
-	all, err := catalog.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name, program := range all.Compiler().Compiler.Strippers {
 		put("view/bin/"+name, v.stripper(program))
 		put("clang/programs/"+program, "#!/bin/sh\necho "+program+" \"$@\"\n")

@@ -99,7 +99,7 @@ func (v View) parts() []string {
 	parts := []string{
 		p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "),
 		v.cmake(), v.configSite(), v.meson(), v.configScript("config"),
-		v.stripper("strip"), v.stripper("ld.lld"), v.assembler(),
+		v.stripper("strip"), v.stripper(v.Clang.compiler().Linker), v.assembler(),
 		fmt.Sprint(v.Clang.absent), fmt.Sprint(v.Clang.compiler().Tools),
 		v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key,
 	}
@@ -158,6 +158,14 @@ func (v View) Tool(name string) string {
 func (v View) CC() string  { return v.Tool(v.Clang.compiler().C) }
 func (v View) CXX() string { return v.Tool(v.Clang.compiler().CXX) }
 
+// FC is the path of the compiler of Fortran, "" where there is none.
+func (v View) FC() string {
+	if name := v.Clang.compiler().Fortran; name != "" {
+		return v.Tool(name)
+	}
+	return ""
+}
+
 // compiler says how views are made of a toolchain.
 func (t Toolchain) compiler() catalog.Compiler {
 	if t.def == nil || t.def.Compiler == nil {
@@ -195,6 +203,9 @@ func tree(key string) string { return "<CFGDIR>/../../" + key }
 // config is the content of the configuration file: everything that makes the driver compile for the platform, relative
 // to itself.
 func (v View) config(target string) string {
+	if v.GCC() {
+		return v.gccConfig()
+	}
 	b := v.base(target)
 	if v.Sysroot.CXX != nil {
 		b += strings.Join(v.cxxConfig(tree), "\n") + "\n"
@@ -251,10 +262,14 @@ func (v View) lenient() map[string]string {
 
 // lenientHeader makes the same warnings by pragmas, which count whatever stands on the command line.
 func (v View) lenientHeader() string {
+	by := "clang"
+	if v.GCC() {
+		by = "GCC"
+	}
 	var b strings.Builder
 	b.WriteString("#if !defined(__cplusplus) && !defined(__ASSEMBLER__)\n")
 	for _, g := range v.Clang.Lenient {
-		fmt.Fprintf(&b, "#pragma clang diagnostic warning \"-W%s\"\n", g)
+		fmt.Fprintf(&b, "#pragma %s diagnostic warning \"-W%s\"\n", by, g)
 	}
 	b.WriteString("#endif\n")
 	return b.String()
@@ -275,13 +290,17 @@ func LenientFlags(groups []string) []string {
 
 // cmake is the content of the toolchain file. What is found by find_program is the host's, all else the sysroot's.
 func (v View) cmake() string {
+	fortran := ""
+	if fc := v.FC(); fc != "" {
+		fortran = fmt.Sprintf("set(CMAKE_Fortran_COMPILER \"${CMAKE_CURRENT_LIST_DIR}/bin/%s\")\n", filepath.Base(fc))
+	}
 	return fmt.Sprintf(`# %[1]s: made by xbuild
 set(CMAKE_SYSTEM_NAME %[6]s)
 set(CMAKE_SYSTEM_PROCESSOR %[2]s)
 set(CMAKE_C_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-%[9]s")
 set(CMAKE_CXX_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-%[10]s")
 set(CMAKE_ASM_COMPILER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-%[9]s")
-set(CMAKE_AR "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ar" CACHE FILEPATH "")
+%[11]sset(CMAKE_AR "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ar" CACHE FILEPATH "")
 set(CMAKE_RANLIB "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ranlib" CACHE FILEPATH "")
 set(CMAKE_NM "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-nm" CACHE FILEPATH "")
 set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-strip" CACHE FILEPATH "")
@@ -315,7 +334,7 @@ endif()
 set(PKG_CONFIG_EXECUTABLE "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-pkg-config" CACHE FILEPATH "")
 %[8]s`,
 		v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch, v.Platform.CMakeSystem,
-		v.Needs(), v.cmakeEmulator(), v.Clang.compiler().C, v.Clang.compiler().CXX)
+		v.Needs(), v.cmakeEmulator(), v.Clang.compiler().C, v.Clang.compiler().CXX, fortran)
 }
 
 // cmakeEmulator says how CMake starts what it has compiled: the host's programs as they are, which know their loader.
@@ -369,6 +388,7 @@ func (v View) meson() string {
 	for _, tool := range [][2]string{
 		{"c", v.Clang.compiler().C},
 		{"cpp", v.Clang.compiler().CXX},
+		{"fortran", v.Clang.compiler().Fortran},
 		{"ar", "ar"},
 		{"nm", "nm"},
 		{"ranlib", "ranlib"},
@@ -377,7 +397,9 @@ func (v View) meson() string {
 		{"readelf", "readelf"},
 		{"pkg-config", "pkg-config"},
 	} {
-		fmt.Fprintf(&b, "%s = '@DIRNAME@/bin/%s-%s'\n", tool[0], p.Triplet, tool[1])
+		if tool[1] != "" {
+			fmt.Fprintf(&b, "%s = '@DIRNAME@/bin/%s-%s'\n", tool[0], p.Triplet, tool[1])
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.Sysroot.Tools)) {
 		fmt.Fprintf(&b, "%s = '@DIRNAME@/bin/%s-%s'\n", name, p.Triplet, name)
@@ -418,19 +440,12 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		if err := os.Mkdir(bin, 0o755); err != nil {
 			return err
 		}
-		made := v.Clang.compiler()
-		stub := filepath.Join(bin, v.Platform.Triplet+"-"+made.C)
-		if err := copyFile(filepath.Join(v.Clang.Dir, made.Bin, made.C), stub); err != nil {
-			return err
+		made, drivers := v.Clang.compiler(), v.clang
+		if v.GCC() {
+			drivers = v.gcc
 		}
-		for _, name := range made.Drivers {
-			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
-				if p := filepath.Join(bin, n); p != stub {
-					if err := os.Link(stub, p); err != nil {
-						return err
-					}
-				}
-			}
+		if err := drivers(tmp); err != nil {
+			return err
 		}
 		for name, program := range made.Tools {
 			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
@@ -452,11 +467,6 @@ func (c *Composer) view(ctx context.Context, v View) error {
 				return err
 			}
 			if err := os.WriteFile(filepath.Join(bin, name), []byte(v.plain(name)), 0o755); err != nil {
-				return err
-			}
-		}
-		for _, n := range []string{"as", v.Platform.Triplet + "-as"} {
-			if err := os.WriteFile(filepath.Join(bin, n), []byte(v.assembler()), 0o755); err != nil {
 				return err
 			}
 		}
@@ -482,34 +492,12 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		if err := v.writeAnswers(filepath.Join(tmp, "answers")); err != nil {
 			return err
 		}
-		for _, triple := range v.triples() {
-			if err := os.WriteFile(filepath.Join(bin, triple+".cfg"), []byte(v.config(v.Platform.LLVM)), 0o644); err != nil {
-				return err
-			}
-		}
-		names, text := v.narrowConfig()
-		for _, name := range names {
-			if err := os.WriteFile(filepath.Join(bin, name+".cfg"), []byte(text), 0o644); err != nil {
-				return err
-			}
-		}
 		if v.Lenient {
-			for name, text := range v.lenient() {
-				if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o644); err != nil {
-					return err
-				}
-			}
 			if err := os.WriteFile(filepath.Join(tmp, "lenient.h"), []byte(v.lenientHeader()), 0o644); err != nil {
 				return err
 			}
 		}
 		if v.Sysroot.NoCXX != "" {
-			for _, name := range v.Clang.compiler().CXXDrivers {
-				include := []byte("-include<CFGDIR>/../no-c++.h\n")
-				if err := os.WriteFile(filepath.Join(bin, name+".cfg"), include, 0o644); err != nil {
-					return err
-				}
-			}
 			if err := os.WriteFile(filepath.Join(tmp, "no-c++.h"), []byte("#error "+v.Sysroot.NoCXX+"\n"), 0o644); err != nil {
 				return err
 			}
@@ -531,6 +519,51 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		return nil
 	})
 	return err
+}
+
+// clang puts the drivers into a view at dir, and the files that they read.
+func (v View) clang(dir string) error {
+	bin, made := filepath.Join(dir, "bin"), v.Clang.compiler()
+	stub := filepath.Join(bin, v.Platform.Triplet+"-"+made.C)
+	if err := copyFile(filepath.Join(v.Clang.Dir, made.Bin, made.C), stub); err != nil {
+		return err
+	}
+	for _, name := range made.Drivers {
+		for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
+			if p := filepath.Join(bin, n); p != stub {
+				if err := os.Link(stub, p); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for _, n := range []string{"as", v.Platform.Triplet + "-as"} {
+		if err := os.WriteFile(filepath.Join(bin, n), []byte(v.assembler()), 0o755); err != nil {
+			return err
+		}
+	}
+	files := map[string]string{}
+	for _, triple := range v.triples() {
+		files[triple+".cfg"] = v.config(v.Platform.LLVM)
+	}
+	names, text := v.narrowConfig()
+	for _, name := range names {
+		files[name+".cfg"] = text
+	}
+	if v.Lenient {
+		maps.Copy(files, v.lenient())
+	}
+	if v.Sysroot.NoCXX != "" {
+		for _, name := range made.CXXDrivers {
+			files[name+".cfg"] = "-include<CFGDIR>/../no-c++.h\n"
+		}
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // supplement is the name of the object, and of its source, of what the sysroot's C library lacks.

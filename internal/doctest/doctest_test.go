@@ -96,7 +96,7 @@ func schema(t *testing.T) (*catalog.Catalog, project.Schema) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := project.Schema{Recipes: map[string][]project.Option{}, Archives: catalog.Archives, Sources: map[string][]string{}, Channels: map[string][]string{"rust": {"stable", "beta", "nightly"}}}
+	s := project.Schema{Recipes: map[string][]project.Option{}, Archives: catalog.Archives, Compilers: c.Compilers(), Sources: map[string][]string{}, Channels: map[string][]string{"rust": {"stable", "beta", "nightly"}}}
 	for _, r := range c.Recipes {
 		s.Recipes[r.Name] = []project.Option{}
 		for _, o := range r.Options {

@@ -226,7 +226,7 @@ func (e *Engine) withoutProject() error {
 func schema(c *catalog.Catalog) project.Schema {
 	s := project.Schema{
 		Recipes: map[string][]project.Option{}, Archives: catalog.Archives,
-		Sources: map[string][]string{}, Channels: map[string][]string{},
+		Sources: map[string][]string{}, Channels: map[string][]string{}, Compilers: c.Compilers(),
 	}
 	for _, r := range c.Recipes {
 		s.Recipes[r.Name] = []project.Option{}

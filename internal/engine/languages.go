@@ -234,7 +234,7 @@ func (e *Engine) languageTools(l *lang.Language, p platform.Platform, into *lang
 			}
 			into.tools = nil
 			for _, name := range names {
-				if name == own || slices.Contains(e.pl.Compilers(), name) || e.pl.Project.Toolchains[name].Source == "host" {
+				if name == own || slices.Contains(e.pl.Compiling(), name) || e.pl.Project.Toolchains[name].Source == "host" {
 					continue
 				}
 				t, err := e.pl.Toolchain(name, p)
@@ -271,7 +271,7 @@ func (s languageTools) environment(
 // atHand are the toolchains that a project names and that an environment has therefore; not those that come with the
 // view and with what languages need.
 func (e *Engine) atHand(of []*lang.Language) []string {
-	apart := e.pl.Compilers()
+	apart := e.pl.Compiling()
 	for _, l := range of {
 		apart = append(apart, e.pl.Catalog.ToolchainOf(l.Name).Name)
 	}
@@ -291,7 +291,7 @@ func (e *Engine) providers(named map[string]project.ToolchainRequest, program st
 		return nil
 	}
 	apart := func(t *catalog.Toolchain) bool { // it comes with the view, or with what its language needs
-		return slices.Contains(e.pl.Compilers(), t.Name) || table.Of(t.Language).Surround != nil
+		return slices.Contains(e.pl.Compiling(), t.Name) || table.Of(t.Language).Surround != nil
 	}
 	for _, t := range e.pl.Catalog.Toolchains {
 		if _, ok := t.Programs[program]; !ok || t.Provides != "" || apart(t) {

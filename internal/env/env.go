@@ -75,6 +75,14 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 	e.Set("XBUILD_TRIPLET", p.Triplet)
 	e.Set("CC", v.CC())
 	e.Set("CXX", v.CXX())
+	if fc := v.FC(); fc != "" {
+		e.Set("FC", fc)
+		e.Set("F77", fc)
+		if len(s.CFlags) > 0 { // for code of GCC's other languages they are the same
+			e.Set("FFLAGS", strings.Join(s.CFlags, " "))
+			e.Set("FCFLAGS", strings.Join(s.CFlags, " "))
+		}
+	}
 	for _, tool := range []struct{ name, tool string }{
 		{"CPP", "cpp"}, {"LD", "ld"}, {"AR", "ar"}, {"RANLIB", "ranlib"}, {"NM", "nm"}, {"STRIP", "strip"},
 		{"OBJCOPY", "objcopy"}, {"READELF", "readelf"}, {"SIZE", "size"}, {"STRINGS", "strings"},

@@ -120,6 +120,9 @@ func arm64Decode(m *machine, pc uint64, code []byte, in *inst) {
 		if w>>23&1 != 0 {
 			m.kill(rn)
 		}
+	case w == 0xd503251f: // CHKFEAT X16: glibc's setjmp and longjmp ask so whether there is a guarded control stack
+		in.detects = true
+		m.kill(16)
 	case w&0xfff00000 == 0xd5300000: // MRS
 		in.detects = w&0xfffff000 == 0xd5380000 // ID_AA64… and MIDR
 		m.kill(rd)

@@ -12,7 +12,9 @@ import (
 
 	"xbuild/internal/action"
 	"xbuild/internal/catalog"
+	"xbuild/internal/compose"
 	"xbuild/internal/env"
+	"xbuild/internal/hint"
 	"xbuild/internal/lang"
 	"xbuild/internal/lang/table"
 	"xbuild/internal/node"
@@ -153,7 +155,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 		return nil, err
 	}
 	m := &making{Planner: pl, Making: &lang.Making{
-		Tools: &pl.Tools, Environ: pl.Environ, Set: &a.Set, Views: d.views, Action: a, Target: t, Platform: p, Recipe: recipe,
+		Tools: pl.For(t), Environ: pl.Environ, Set: &a.Set, Views: d.views, Action: a, Target: t, Platform: p, Recipe: recipe,
 		Config: cfg, Vars: vars, Settings: variables,
 	}}
 	if err := m.environment(); err != nil {
@@ -210,7 +212,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 	if err := pl.outputs(a, recipe, t, vars); err != nil {
 		return nil, err
 	}
-	if err := pl.sourceVars(vars, source, arguments, p, d.sources); err != nil {
+	if err := pl.sourceVars(vars, source, arguments, m.View, d.sources); err != nil {
 		return nil, err
 	}
 	if a.Fetch, err = steps(recipe.Fetch, vars, a); err != nil {
@@ -382,7 +384,7 @@ func relativeTo(dir, path string) string {
 }
 
 // sourceVars expands the globs of the option "sources" and says of each file which driver and flags compile it.
-func (pl *Planner) sourceVars(vars catalog.Vars, source string, s env.Settings, p platform.Platform,
+func (pl *Planner) sourceVars(vars catalog.Vars, source string, s env.Settings, v compose.View,
 	globbed map[string][]string) error {
 	globs, ok := vars["sources"].([]string)
 	if !ok {
@@ -393,18 +395,44 @@ func (pl *Planner) sourceVars(vars catalog.Vars, source string, s env.Settings, 
 	if err != nil {
 		return fmt.Errorf("sources: %w", err)
 	}
-	vars["sources"] = files
+	isFortran := func(f string) bool { return slices.Contains(toolset.FortranSuffixes, path.Ext(f)) }
+	var plain, fortran []string
+	cxx := false
+	for _, f := range files {
+		if isFortran(f) {
+			fortran = append(fortran, f)
+		} else {
+			plain = append(plain, f)
+		}
+		cxx = cxx || slices.Contains(toolset.CXXSuffixes, path.Ext(f))
+	}
+	if len(fortran) > 0 && v.FC() == "" {
+		return hint.Add(fmt.Errorf("sources: %s is Fortran, which %s does not compile", fortran[0], v.Clang.Name),
+			"write cc = \"gcc\" into the target")
+	}
+	if fortran, err = once(globbed, "fortran "+key, func() ([]string, error) {
+		return pl.Files.FortranOrder(source, fortran)
+	}); err != nil {
+		return fmt.Errorf("sources: %w", err)
+	}
+	vars["sources"], vars["sources.fortran"] = plain, fortran
 	objects := make([]string, len(files))
-	compiler := pl.Catalog.Compiler().Compiler
-	vars["compiler.c"], vars["compiler.cxx"] = p.Triplet+"-"+compiler.C, p.Triplet+"-"+compiler.CXX
-	link := vars["compiler.c"]
 	for i, f := range files {
 		objects[i] = vars["build"].(string) + "/obj/" + objectName(f) + ".o"
-		if slices.Contains(toolset.CXXSuffixes, path.Ext(f)) {
-			link = vars["compiler.cxx"]
-		}
 	}
-	vars["sources.objects"], vars["link.driver"] = objects, link
+	vars["compiler.c"], vars["compiler.cxx"] = filepath.Base(v.CC()), filepath.Base(v.CXX())
+	link, libs := vars["compiler.c"], []string(nil)
+	switch {
+	case len(fortran) > 0:
+		vars["compiler.fortran"] = filepath.Base(v.FC())
+		link = vars["compiler.fortran"]
+		if cxx {
+			libs = []string{"-lstdc++"}
+		}
+	case cxx:
+		link = vars["compiler.cxx"]
+	}
+	vars["sources.objects"], vars["link.driver"], vars["link.libs"] = objects, link, libs
 	vars["item.c"], vars["item.cxx"] = s.CFlags, s.CXXFlags
 	return nil
 }
@@ -431,7 +459,10 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *action.Action) ([]action.S
 		for _, item := range items {
 			if def.Foreach != "" {
 				vars["item"], vars["item.object"] = item, objectName(item)
-				if slices.Contains(toolset.CXXSuffixes, path.Ext(item)) {
+				if slices.Contains(toolset.FortranSuffixes, path.Ext(item)) {
+					vars["item.driver"], vars["item.flags"], vars["item.options"] = vars["compiler.fortran"],
+						vars["item.c"], vars["fflags"]
+				} else if slices.Contains(toolset.CXXSuffixes, path.Ext(item)) {
 					vars["item.driver"], vars["item.flags"], vars["item.options"] = vars["compiler.cxx"],
 						vars["item.cxx"], vars["cxxflags"]
 				} else {
@@ -442,7 +473,9 @@ func steps(defs []catalog.Step, vars catalog.Vars, a *action.Action) ([]action.S
 			if err != nil {
 				return nil, fmt.Errorf("step %q: %w", def.Name, err)
 			}
-			s.Group = group
+			if s.Group = group; def.Ordered {
+				s.Group = -1 - len(out) // of its own
+			}
 			out = append(out, s)
 		}
 	}

@@ -24,6 +24,7 @@ func (pl *Planner) RequireRecipe(name, dir string, p platform.Platform) (resolve
 			}
 			continue
 		}
+		need = pl.compiled(need, &pl.Tools, p)
 		toolchains = append(toolchains, need.Toolchains...)
 		if err := pl.requireNeed(&req, need, p, nil, p.Name); err != nil {
 			return req, nil, err

@@ -74,6 +74,9 @@ func (m *making) tools() error {
 	}
 	m.found = map[string]string{}
 	for _, need := range list {
+		if !m.Action.Host {
+			need = m.compiled(need, m.Making.Tools, m.Platform)
+		}
 		m.Needs.Sysroot, m.Needs.Host = m.Needs.Sysroot || need.Sysroot, m.Needs.Host || need.Host
 		for _, name := range need.Toolchains {
 			m.Needs.Toolchains = append(m.Needs.Toolchains, name)
@@ -81,7 +84,7 @@ func (m *making) tools() error {
 				m.jobserver(name, "")
 				continue
 			}
-			tc, err := m.Toolchain(name, m.Platform)
+			tc, err := m.Making.Tools.Toolchain(name, m.Platform)
 			if err != nil {
 				return err
 			}
@@ -153,7 +156,7 @@ func (m *making) compilers() error {
 	var err error
 	switch {
 	case m.bringsLibc(m.Needs, m.Platform):
-		compiler, err := m.Compiler(m.Platform)
+		compiler, err := m.Toolchain(m.Catalog.Compiler().Name, m.Platform)
 		if err != nil {
 			return err
 		}
@@ -162,7 +165,8 @@ func (m *making) compilers() error {
 			m.Action.Strip = compiler.Program(m.Catalog.Compiler().Compiler.Strippers["strip"])
 		}
 	case m.Needs.Sysroot:
-		name, view := m.Platform.Name, func() (compose.View, error) { return m.Planner.View(m.Platform) }
+		name := m.Making.Tools.Compiler(m.Platform).Name + " for " + m.Platform.Name
+		view := func() (compose.View, error) { return m.Making.Tools.View(m.Platform) }
 		if m.Action.Host {
 			name, view = onHost, m.OwnView
 		}
@@ -170,9 +174,11 @@ func (m *making) compilers() error {
 			return err
 		}
 		m.View = m.AsLenient(m.View)
-		m.Action.Strict = &action.Strict{
-			Groups: m.View.Clang.Lenient, CC: m.View.CC(), Logs: m.Recipe.Logs,
-			Where: fmt.Sprintf("%s:%d: [target.%s]", m.Project.File, m.Target.Line, m.Target.Name),
+		if !m.View.GCC() { // whose errors those of GCC are no news to a project
+			m.Action.Strict = &action.Strict{
+				Groups: m.View.Clang.Lenient, CC: m.View.CC(), Logs: m.Recipe.Logs,
+				Where: fmt.Sprintf("%s:%d: [target.%s]", m.Project.File, m.Target.Line, m.Target.Name),
+			}
 		}
 		m.Set.View(m.View)
 		for _, n := range m.Action.Needs {

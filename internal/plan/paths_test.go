@@ -124,7 +124,7 @@ func TestStorePath(t *testing.T) {
 func TestAbsentTools(t *testing.T) {
 	pl := planner(t, "-- xbuild.toml --\n[target.x]\nrecipe = \"make\"\noutputs = [\"x\"]\n")
 	for program, want := range map[string]string{
-		"gfortran": "xbuild brings no compiler for this language", "gcc-14": "there is no GCC here", "gcov": "coverage and profiling need", "xsltproc": `write host_tools = ["xsltproc"]`,
+		"gfortran": "GCC compiles Fortran: write cc = \"gcc\"", "gdc": "xbuild brings no compiler for this language", "gcc-14": "there is no GCC here", "gcov": "coverage and profiling need", "xsltproc": `write host_tools = ["xsltproc"]`,
 	} {
 		if got := pl.bring(program, pl.Project.Targets[0]); !strings.Contains(got, want) || want != `write host_tools = ["xsltproc"]` && strings.Contains(got, "host_tools") {
 			t.Errorf("%s: %q, want in it %q", program, got, want)

@@ -53,7 +53,7 @@ func planner(t *testing.T, archive string) *Planner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	schema := project.Schema{Recipes: map[string][]project.Option{}, Archives: catalog.Archives}
+	schema := project.Schema{Recipes: map[string][]project.Option{}, Archives: catalog.Archives, Compilers: c.Compilers()}
 	for _, r := range c.Recipes {
 		for _, o := range r.Options {
 			schema.Recipes[r.Name] = append(schema.Recipes[r.Name], project.Option(o))
@@ -426,7 +426,7 @@ platforms = ["windows/amd64"]
 	if got := p.Actions[0].Env.Lookup("GOTOOLCHAIN"); got != "go1.27.1" {
 		t.Errorf("GOTOOLCHAIN = %q, want the exact release", got)
 	}
-	if _, err := pl.RequireToolchain("gcc", pl.Host); err == nil || !strings.Contains(err.Error(), `toolchain "gcc" is unknown`) {
+	if _, err := pl.RequireToolchain("tcc", pl.Host); err == nil || !strings.Contains(err.Error(), `toolchain "tcc" is unknown`) {
 		t.Errorf("an unknown toolchain: error %v", err)
 	}
 }

@@ -122,6 +122,7 @@ func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.P
 		return err
 	}
 	for _, need := range needs {
+		need = pl.compiled(need, pl.For(t), p)
 		if err := pl.requireNeed(req, need, p, vars,
 			fmt.Sprintf("%s:%d: target %q", pl.Project.File, t.Line, t.Name)); err != nil {
 			return err
@@ -154,6 +155,18 @@ func (pl *Planner) bringsLibc(need catalog.Need, p platform.Platform) bool {
 	})
 }
 
+// compiled is a need with the platform's compiler of C in the place of the one that recipes name.
+func (pl *Planner) compiled(need catalog.Need, ts *toolset.Tools, p platform.Platform) catalog.Need {
+	named, own := pl.Catalog.Compiler().Name, ts.Compiler(p).Name
+	i := slices.Index(need.Toolchains, named)
+	if i < 0 || own == named || pl.bringsLibc(need, p) {
+		return need
+	}
+	need.Toolchains = slices.Clone(need.Toolchains)
+	need.Toolchains[i] = own
+	return need
+}
+
 // requireNeed asks for all that a recipe needs for a platform.
 func (pl *Planner) requireNeed(req *resolve.Requests, need catalog.Need, p platform.Platform, vars catalog.Vars,
 	where string) error {
@@ -168,6 +181,9 @@ func (pl *Planner) requireNeed(req *resolve.Requests, need catalog.Need, p platf
 		}
 	}
 	if need.Host {
+		if err := pl.AddToolchain(req, pl.Catalog.Compiler().Name, p); err != nil {
+			return err
+		}
 		if err := pl.AddHost(req, p); err != nil {
 			return err
 		}

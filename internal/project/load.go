@@ -99,7 +99,7 @@ type reader struct {
 func (r *reader) all(root *table) {
 	p := r.project
 	r.settings(section(root, "project"))
-	p.Toolchains = r.toolchains(section(root, "toolchains"))
+	p.Toolchains, p.CC = r.toolchains(section(root, "toolchains"))
 	sysroot := section(root, "sysroot")
 	p.Sysroot = r.sysroot(sysroot)
 	if root.pos.Get("sysroot") != nil {
@@ -199,9 +199,27 @@ func otherSpelling(before, now string, line int) string {
 	return fmt.Sprintf(" (%q, line %d, is the same)", before, line)
 }
 
-func (r *reader) toolchains(t *table) map[string]ToolchainRequest {
-	out := map[string]ToolchainRequest{}
+func (r *reader) toolchains(t *table) (out map[string]ToolchainRequest, cc string) {
+	out = map[string]ToolchainRequest{}
+	cc, version, versioned := strings.Cut(t.string("cc", ""), "@")
+	if at := t.pos.Key("cc"); cc != "" || versioned {
+		if !slices.Contains(r.schema.Compilers, cc) {
+			r.report.at(at, "cc %q is no compiler of C%s", cc, meant(cc, r.schema.Compilers, "want"))
+			cc = ""
+		}
+		if err := checkConstraint(version); err != nil {
+			r.report.at(at, "cc %s: %v", cc, err)
+		}
+		if _, twice := t.values[cc]; twice && versioned {
+			r.report.at(t.pos.Key(cc), "%s in %s has its version in cc already", cc, t.name)
+		} else if versioned {
+			out[cc] = ToolchainRequest{Constraint: version, Line: at.Line}
+		}
+	}
 	for _, name := range t.keys() {
+		if name == "cc" {
+			continue
+		}
 		if !slices.Contains(r.schema.Toolchains, name) {
 			t.take(name)
 			r.report.at(t.pos.Key(name), "toolchain %q is unknown%s", name, meant(name, r.schema.Toolchains, "want"))
@@ -228,7 +246,7 @@ func (r *reader) toolchains(t *table) map[string]ToolchainRequest {
 		}
 		out[name] = request
 	}
-	return out
+	return out, cc
 }
 
 // What these settings may be, the default first where there is one.
@@ -283,6 +301,7 @@ func (r *reader) platformConfigs(t *table) map[string]PlatformConfig {
 			CXXFlags: sub.strings("cxxflags"),
 			LDFlags:  sub.strings("ldflags"),
 			Env:      r.env(sub),
+			CC:       sub.choice("cc", "", r.schema.Compilers),
 			Sysroot:  r.sysroot(sub),
 			Line:     sub.pos.Line,
 		}

@@ -26,6 +26,7 @@ const FileName = "xbuild.toml"
 type Schema struct {
 	Recipes    map[string][]Option
 	Toolchains []string
+	Compilers  []string // those toolchains that compile C
 	Suites     []string
 	Glibc      []string            // versions there is a sysroot for; a floor may lie between them
 	Archives   []string            // names that [mirrors] may have; debian if empty
@@ -55,6 +56,7 @@ type Project struct {
 	DistAt         string // where artifacts go instead, absolute; not the file's
 	BuildAt        string // where the scratch folder is instead, absolute; not the file's
 	Toolchains     map[string]ToolchainRequest
+	CC             string // the toolchain that compiles C; "" for the first of the definitions
 	Sysroot        SysrootRequest
 	SysrootLine    int                       // of [sysroot], or of its packages; 0 where there is none
 	PlatformConfig map[string]PlatformConfig // as written, by the platform's printed name; Config merges
@@ -93,6 +95,7 @@ type PlatformConfig struct {
 	LDFlags  []string
 	Env      map[string]string
 	Page     int // the largest page of memory that programs may meet, in bytes; 0 for the platform's own
+	CC       string
 	Sysroot  SysrootRequest
 	Line     int // 0 if the file has none for this platform
 }
@@ -108,6 +111,7 @@ type Target struct {
 	Strip      bool
 	Static     *bool  // nil where the file does not say
 	Opt        string // "" where the recipe decides
+	CC         string // "" where the platform or the project decides
 	Uname      string // for which machine uname answers; "" where the recipe decides
 	Outputs    []Output
 	Dest       string
@@ -204,6 +208,7 @@ func (p *Project) Config(pl platform.Platform) PlatformConfig {
 		if own.Page != 0 {
 			c.Page = own.Page
 		}
+		override(&c.CC, own.CC)
 		override(&c.Sysroot.Libc, own.Sysroot.Libc)
 		c.Sysroot.CXX = c.Sysroot.CXX || own.Sysroot.CXX
 		if own.Sysroot.Glibc != "" || own.Sysroot.Suite != "" { // one choice in two spellings

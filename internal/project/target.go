@@ -33,6 +33,7 @@ func (r *reader) target(name string, t *table) Target {
 		Static:     t.bool("static"),
 		Lenient:    t.bool("lenient"),
 		Opt:        t.choice("opt", "", optimise),
+		CC:         t.choice("cc", "", r.schema.Compilers),
 		Uname:      t.choice("uname", "", []string{"host", "platform"}),
 		Outputs:    r.outputs(t),
 		Dest:       r.dest(t),

@@ -83,7 +83,7 @@ var unanswerable = []error{origin.ErrNoTarget, origin.ErrNoVersion, origin.ErrNo
 	archive.ErrConflict, archive.ErrNoIndex, rust.ErrNoTarget}
 
 func (r ToolchainRequest) key() string {
-	return fmt.Sprintf("toolchain %s %q", r.Def.Name, r.Constraint)
+	return fmt.Sprintf("%s %q", r, r.Constraint)
 }
 
 func sysrootKey(r SysrootRequest) string {

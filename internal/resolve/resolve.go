@@ -36,9 +36,11 @@ type ToolchainRequest struct {
 	Constraint string // semver; "" takes the definition's first source
 	// Only is the platform that it is for, and which versions serve that; nil for all of which the definition says
 	// none.
-	Only  *catalog.Only
-	Where string // file:line of the constraint, for errors
-	Hint  string // what else can be done where nothing satisfies it
+	Only *catalog.Only
+	// Platform is the one that it is for, where the definition's packages compile for one machine each; "" where for all.
+	Platform string
+	Where    string // file:line of the constraint, for errors
+	Hint     string // what else can be done where nothing satisfies it
 	// Open says that the project names no release, at most the least one: what is locked stays with the constraint that
 	// it was chosen by.
 	Open bool
@@ -46,18 +48,18 @@ type ToolchainRequest struct {
 
 // For names the platform that the toolchain is asked for; "" where any that the definition says nothing of.
 func (r ToolchainRequest) For() string {
-	if r.Only == nil {
-		return ""
+	if r.Platform != "" || r.Only == nil {
+		return r.Platform
 	}
 	return r.Only.Platform
 }
 
 // String names what is asked for.
 func (r ToolchainRequest) String() string {
-	if r.Only == nil {
+	if r.For() == "" {
 		return "toolchain " + r.Def.Name
 	}
-	return "toolchain " + r.Def.Name + " of " + r.Only.Platform
+	return "toolchain " + r.Def.Name + " of " + r.For()
 }
 
 // Admits tells whether a version satisfies the project's constraint and the platform's.
@@ -287,7 +289,7 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 			continue
 		}
 		general := slices.ContainsFunc(req.Toolchains, func(x ToolchainRequest) bool {
-			return x.Only == nil && x.Def.Name == r.Def.Name
+			return x.For() == "" && x.Def.Name == r.Def.Name
 		})
 		for _, host := range Hosts {
 			if e, ok := FindToolchain(out, r, host); ok && e.Platform == "" && general {

@@ -87,7 +87,8 @@ func (ts *Tools) narrowRequest(host, narrow platform.Platform) (resolve.SysrootR
 // RequireHostView says what the lock has to hold for the host's compiler view for building for p.
 func (ts *Tools) RequireHostView(p platform.Platform) (resolve.Requests, error) {
 	var req resolve.Requests
-	for _, name := range ts.Compilers() {
+	def := ts.Catalog.Compiler()
+	for _, name := range []string{def.Name, def.Compiler.PkgConfig} {
 		if err := ts.AddToolchain(&req, name, p); err != nil {
 			return req, err
 		}
@@ -96,7 +97,7 @@ func (ts *Tools) RequireHostView(p platform.Platform) (resolve.Requests, error) 
 }
 
 // HostView returns the host's compiler view for building for p, as the lock has it. Its compiler is the one that builds
-// for p, so that a project of one platform fetches one.
+// for p where a project names none, so that a project of one platform fetches one.
 func (ts *Tools) HostView(p platform.Platform) (compose.View, error) {
 	b, err := ts.Host.Baseline("", nil)
 	if err != nil {
@@ -110,11 +111,12 @@ func (ts *Tools) HostView(p platform.Platform) (compose.View, error) {
 	if !ok {
 		return compose.View{}, fmt.Errorf("sysroot for %s: %w", r.Where, ErrNotLocked)
 	}
-	compiler, err := ts.Compiler(p)
+	def := ts.Catalog.Compiler()
+	compiler, err := ts.Toolchain(def.Name, p)
 	if err != nil {
 		return compose.View{}, err
 	}
-	pkgconf, err := ts.Toolchain(ts.Catalog.Compiler().Compiler.PkgConfig, p)
+	pkgconf, err := ts.Toolchain(def.Compiler.PkgConfig, p)
 	if err != nil {
 		return compose.View{}, err
 	}

@@ -1,11 +1,14 @@
 package toolset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
+	"xbuild/internal/catalog"
 	"xbuild/internal/compose"
 	"xbuild/internal/platform"
+	"xbuild/internal/project"
 	"xbuild/internal/resolve"
 )
 
@@ -29,15 +32,31 @@ func (ts *Tools) Toolchain(name string, p platform.Platform) (compose.Toolchain,
 	return compose.NewToolchain(ts.Store, def, e)
 }
 
-// Compiler returns the toolchain that compiles C for p, as the lock has it.
-func (ts *Tools) Compiler(p platform.Platform) (compose.Toolchain, error) {
-	return ts.Toolchain(ts.Catalog.Compiler().Name, p)
+// For are the tools that a target is built with, which may name its compiler of C.
+func (ts *Tools) For(t project.Target) *Tools {
+	of := *ts
+	of.CC = t.CC
+	return &of
 }
 
-// Compilers are the toolchains that a compiler view is made of.
-func (ts *Tools) Compilers() []string {
-	def := ts.Catalog.Compiler()
+// Compiler is the definition of the toolchain that compiles C for p: the target's, the platform's, the project's.
+func (ts *Tools) Compiler(p platform.Platform) *catalog.Toolchain {
+	name := cmp.Or(ts.CC, ts.Project.Config(p).CC, ts.Project.CC)
+	if def := ts.Catalog.Toolchain(name); def != nil && def.Compiler != nil {
+		return def
+	}
+	return ts.Catalog.Compiler()
+}
+
+// Compilers are the toolchains that the compiler view of a platform is made of.
+func (ts *Tools) Compilers(p platform.Platform) []string {
+	def := ts.Compiler(p)
 	return []string{def.Name, def.Compiler.PkgConfig}
+}
+
+// Compiling are all toolchains that views are made of.
+func (ts *Tools) Compiling() []string {
+	return append(ts.Catalog.Compilers(), ts.Catalog.Compiler().Compiler.PkgConfig)
 }
 
 // Sysroot returns a platform's sysroot as the lock has it.
@@ -101,11 +120,12 @@ func (ts *Tools) View(p platform.Platform) (compose.View, error) {
 	if err != nil {
 		return compose.View{}, err
 	}
-	compiler, err := ts.Compiler(p)
+	def := ts.Compiler(p)
+	compiler, err := ts.Toolchain(def.Name, p)
 	if err != nil {
 		return compose.View{}, err
 	}
-	pkgconf, err := ts.Toolchain(ts.Catalog.Compiler().Compiler.PkgConfig, p)
+	pkgconf, err := ts.Toolchain(def.Compiler.PkgConfig, p)
 	if err != nil {
 		return compose.View{}, err
 	}

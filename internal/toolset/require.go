@@ -7,7 +7,10 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 
+	"xbuild/internal/catalog"
+	"xbuild/internal/hint"
 	"xbuild/internal/platform"
+	"xbuild/internal/project"
 	"xbuild/internal/resolve"
 )
 
@@ -15,7 +18,7 @@ import (
 func (ts *Tools) RequireView(platforms []platform.Platform, toolchains ...string) (resolve.Requests, error) {
 	var req resolve.Requests
 	for _, p := range platforms {
-		for _, name := range append(ts.Compilers(), toolchains...) {
+		for _, name := range append(ts.Compilers(p), toolchains...) {
 			if err := ts.AddToolchain(&req, name, p); err != nil {
 				return req, err
 			}
@@ -54,7 +57,19 @@ func (ts *Tools) toolchainRequest(name string, p platform.Platform) (resolve.Too
 		return resolve.ToolchainRequest{}, fmt.Errorf("toolchain %q is unknown (xbuild toolchains lists them)", name)
 	}
 	asked := ts.Project.Toolchains[name]
-	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint, Only: def.For(p),
+	of := ""
+	if def.ForEach() {
+		if p.GCC == "" || !p.HasC() {
+			return resolve.ToolchainRequest{}, ts.noCompiler(def, p)
+		}
+		if libc := ts.Libc(p); libc != "gnu" {
+			return resolve.ToolchainRequest{}, hint.Add(
+				fmt.Errorf("the archive's %s compiles for glibc, and libc is %q for %s", def.Name, libc, p.Name),
+				"write cc = %q into [platform.%q] of %s", ts.Catalog.Compiler().Name, p.Name, project.FileName)
+		}
+		def, of = def.To(p), p.Base().Name
+	}
+	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint, Only: def.For(p), Platform: of,
 		Open: asked.Constraint == "" || asked.Least != ""}
 	if asked.Line > 0 {
 		file := ts.Project.File
@@ -68,6 +83,19 @@ func (ts *Tools) toolchainRequest(name string, p platform.Platform) (resolve.Too
 		r.Constraint = ""
 	}
 	return r, nil
+}
+
+// noCompiler is the error of a platform that a compiler is not for, with those that it is for.
+func (ts *Tools) noCompiler(def *catalog.Toolchain, p platform.Platform) error {
+	var has []string
+	for _, q := range platform.All() {
+		if q.GCC != "" && q.HasC() && q.Base().Name == q.Name {
+			has = append(has, q.Name)
+		}
+	}
+	return hint.Add(fmt.Errorf("the archive has no %s for %s; it has one for %s", def.Name, p.Name,
+		strings.Join(has, ", ")), "write cc = %q into [platform.%q] of %s", ts.Catalog.Compiler().Name, p.Name,
+		project.FileName)
 }
 
 // Exact returns the release that a constraint names exactly, "" where it names a range.

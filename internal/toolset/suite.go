@@ -78,6 +78,14 @@ func (ts *Tools) sysrootRequest(p platform.Platform) (resolve.SysrootRequest, er
 	if packages := ts.Project.Config(p).Sysroot.Packages; len(packages) > 0 && def.Libc != "gnu" {
 		return resolve.SysrootRequest{}, fmt.Errorf("packages = %q: the archive's libraries are built for glibc and do not link with %s", packages, def.Libc)
 	}
-	return resolve.SysrootRequest{Def: def, Arch: p.Sysroot, Suite: suite.Name,
-		Packages: ts.Project.Config(p).Sysroot.Packages, Where: p.Name}, nil
+	packages := slices.Clone(ts.Project.Config(p).Sysroot.Packages)
+	fortran, err := ts.compilesFortran(p)
+	if err != nil {
+		return resolve.SysrootRequest{}, err
+	}
+	if library := strings.ReplaceAll(def.Fortran, "{gcc}", suite.GCC); fortran && library != "" &&
+		!slices.Contains(packages, library) {
+		packages = append(packages, library)
+	}
+	return resolve.SysrootRequest{Def: def, Arch: p.Sysroot, Suite: suite.Name, Packages: packages, Where: p.Name}, nil
 }

@@ -18,4 +18,5 @@ type Tools struct {
 	Store   string // the store's directory
 	Host    platform.Platform
 	Files   scan.Files // all that is read of the project
+	CC      string     // the compiler of C that a target names; "" where the platform or the project says it
 }
