@@ -131,6 +131,7 @@ type Sysroot struct {
 	RustObjects          []string          // what rustc puts around each program, beside the standard library
 	keep, drop           []string
 	links, expose        map[string]string
+	stdlib               string // the C++ library of its packages
 	supplement           string // C code of what the sysroot's libraries ask for and its C library lacks
 	crates               string // of a source that cargo builds, which is completed: vendored or fetched
 	strip                int    // how many directories the source lies below in its package
@@ -149,6 +150,7 @@ func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot 
 		drop:    def.Drop,
 		files:   from(locked.Archive, locked.Files),
 		crates:  def.Crates,
+		stdlib:  def.Stdlib,
 	}
 	if suite, ok := def.Suite(locked.Suite); ok {
 		s.strip = suite.Strip

@@ -17,9 +17,9 @@ import (
 	"xbuild/internal/catalog"
 )
 
-// A BuiltCXX is a C++ library for a platform whose packages have none: a static library in a tree of its own, compiled
-// from its source by the platform's own compiler at the platform's baseline. Its headers are the source's, behind the
-// few that the library's own build would write.
+// A BuiltCXX is a C++ library for a platform whose packages have none, or an older one than a project wants: a static
+// library in a tree of its own, compiled from its source by the platform's own compiler at the platform's baseline. Its
+// headers are the source's, behind the few that the library's own build would write.
 type BuiltCXX struct {
 	Source  Sysroot
 	Library *catalog.Library

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -163,11 +164,14 @@ func (m *making) compilers() error {
 			m.Action.Strip = compiler.Program(m.Catalog.Compiler().Compiler.Strippers["strip"])
 		}
 	case m.Needs.Sysroot:
-		name, view := m.Platform.Name, func() (compose.View, error) { return m.Planner.View(m.Platform) }
+		name, view := m.Platform.Name, m.ViewWith
 		if m.Action.Host {
 			name, view = onHost, m.OwnView
 		}
-		if m.View, err = once(m.Views, name, view); err != nil {
+		with := m.Target.Stdlib
+		if m.View, err = once(m.Views, strings.TrimSpace(name+" "+with), func() (compose.View, error) {
+			return view(m.Platform, with)
+		}); err != nil {
 			return err
 		}
 		m.View = m.AsLenient(m.View)
