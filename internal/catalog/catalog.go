@@ -182,8 +182,11 @@ type Explain struct {
 	Hint string `toml:"hint"`
 	// Listed is the hint where the project lists the package already that {package} stands for.
 	Listed string `toml:"listed"`
-	Last   bool   `toml:"last"`   // of several messages the last is meant, not the first: those before it were no errors
-	Unless string `toml:"unless"` // a regular expression of what is the reason instead, where the log has it
+	// Standard says that the groups name a header or a name of the C++ standard library: what Standard knows of it is the
+	// hint then, in the place of this one.
+	Standard bool   `toml:"standard"`
+	Last     bool   `toml:"last"`   // of several messages the last is meant, not the first: those before it were no errors
+	Unless   string `toml:"unless"` // a regular expression of what is the reason instead, where the log has it
 	// Find is a regular expression of what has to be in a build file of the source, or in the log; {where} in the hint
 	// says where it is.
 	Find string `toml:"find"`
@@ -378,6 +381,7 @@ func (s *Sysroot) For(archive string) *Sysroot {
 // compiler. {source} in arguments stands for the tree of the source.
 type Library struct {
 	Name    string `toml:"name"`    // NAME.a
+	Release int    `toml:"release"` // of LLVM
 	Headers string `toml:"headers"` // the directory of its headers in the source
 	// Config are headers that its own build would write: name -> the file beside the definitions, then what stands in
 	// that.
