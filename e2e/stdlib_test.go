@@ -5,7 +5,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -340,3 +342,78 @@ func TestStdlibMixed(t *testing.T) {
 		}
 	}
 }
+
+// TestStandardNames holds the table of headers and names that hints go by against what the libraries of each suite of
+// linux/amd64 and libc++ have, as far as clang compiles it.
+func TestStandardNames(t *testing.T) {
+	needNetwork(t)
+	table, err := catalog.LoadStandard()
+	if err != nil {
+		t.Fatal(err)
+	}
+	headers, names := slices.Sorted(maps.Keys(table.Headers)), slices.Sorted(maps.Keys(table.Names))
+	var b strings.Builder
+	for i, h := range headers {
+		fmt.Fprintf(&b, "#if !__has_include(<%s>)\n#line %d \"header\"\n#error missing\n#else\n#include <%[1]s>\n#endif\n", h, i+1)
+	}
+	for _, h := range []string{"algorithm", "array", "atomic", "bit", "chrono", "cmath", "functional", "iterator", "map", "memory",
+		"numeric", "optional", "string", "string_view", "thread", "type_traits", "utility", "vector"} {
+		fmt.Fprintf(&b, "#include <%s>\n", h)
+	}
+	for i, name := range names {
+		fmt.Fprintf(&b, "#line %d \"name\"\n", i+1)
+		scope, member, of := strings.Cut(name, "::")
+		switch {
+		case scope == "string" && of && member == "resize_and_overwrite":
+			fmt.Fprintf(&b, "void f%d(std::string s) { s.resize_and_overwrite(1, [](char *, auto) { return 1; }); }\n", i)
+		case of && (scope == "string" || scope == "string_view"):
+			fmt.Fprintf(&b, "bool f%d(std::%s s) { return s.%s('a'); }\n", i, scope, member)
+		case scope == "optional" && of && member == "or_else":
+			fmt.Fprintf(&b, "void f%d(std::optional<int> o) { o.or_else([] { return std::optional<int>(1); }); }\n", i)
+		case scope == "optional" && of:
+			fmt.Fprintf(&b, "void f%d(std::optional<int> o) { o.%s([](int n) { return std::optional<int>(n); }); }\n", i, member)
+		case name == "ranges" || name == "views":
+			fmt.Fprintf(&b, "namespace n%d = std::%s;\n", i, name)
+		default:
+			fmt.Fprintf(&b, "namespace n%d { using std::%s; }\n", i, name)
+		}
+	}
+	suites, _ := suitesOf(t)
+	check := func(suite, stdlib string, release int, of func(catalog.Since) int) {
+		dir := write(t, map[string]string{
+			"xbuild.toml": fmt.Sprintf("[project]\nplatforms = [\"linux/amd64\"]\n[sysroot]\nsuite = %q\nstdlib = %q\n", suite, stdlib),
+			"names.cc":    b.String(),
+		})
+		r := xbuild(t, dir, "exec", "-q", "-p", "linux/amd64", "--", "c++", "-std=c++23", "-fsyntax-only", "-ferror-limit=0", "names.cc")
+		bad := map[string]bool{}
+		for _, m := range faulty.FindAllStringSubmatch(r.stderr, -1) {
+			if bad[m[1]] = true; m[1] != "header" && m[1] != "name" {
+				t.Errorf("%s: %s", stdlib, m[0])
+			}
+			bad[m[1]+" "+m[2]] = true
+		}
+		for kind, list := range map[string][]string{"header": headers, "name": names} {
+			for i, name := range list {
+				since := table.Headers[name]
+				if kind == "name" {
+					since = table.Names[name]
+				}
+				has := !bad[fmt.Sprintf("%s %d", kind, i+1)]
+				if says := of(since) > 0 && of(since) <= release; has != says {
+					t.Errorf("%s %d: %s %q: has it %v, and the table says %v", stdlib, release, kind, name, has, says)
+				}
+			}
+		}
+	}
+	for _, s := range suites {
+		release, err := strconv.Atoi(s.GCC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(s.Name, "libstdc++", release, func(s catalog.Since) int { return s.GCC })
+	}
+	check("bullseye", "libc++", 21, func(s catalog.Since) int { return s.LLVM })
+}
+
+// faulty are the errors of the compiler by file and line.
+var faulty = regexp.MustCompile(`(?m)^([^:\n]+):(\d+):\d+: (?:fatal )?error: .*$`)

@@ -21,21 +21,31 @@ func (v View) linkCXX() string {
 	if v.Sysroot.CXX == nil {
 		return ""
 	}
-	return fmt.Sprintf(`case " $* " in *" -l%s "*) . "${tool%%%%/../../*}/../%s" ;; esac
+	return fmt.Sprintf(`case " $* " in *" -l%s "* | *" @"*) . "${tool%%%%/../../*}/../%s" ;; esac
 `, strings.TrimPrefix(v.Sysroot.CXX.Library.Name, "lib"), besideCXX)
 }
 
 // cxxLink is the content of that script: it adds what the C++ library needs, and refuses libraries of the sysroot that
 // speak the sysroot's own. Their names of functions and types are others, and what they throw nobody catches. A library
-// of that name in another directory that is searched is the project's.
+// of that name in another directory that is searched is the project's. The compiler puts a long command into a file,
+// each word of it in quotes.
 func (v View) cxxLink(speakers map[string]string) string {
 	var b strings.Builder
 	lib := v.Sysroot.CXX.Library
-	fmt.Fprintf(&b, "# %s: made by xbuild\n", v.Platform.Name)
+	fmt.Fprintf(&b, `# %s: made by xbuild
+words=" $* "
+case $words in *" @"*)
+  for arg; do
+    case $arg in @*) words="$words $(tr '"\n' '  ' <"${arg#@}") " ;; esac
+  done
+  ;;
+esac
+case $words in *" -l%s "*) ;; *) return 0 ;; esac
+`, v.Platform.Name, strings.TrimPrefix(lib.Name, "lib"))
 	if len(lib.Link) > 0 {
 		// A library of threads is loaded before the C library, which has functions of the same names. Of a static link
 		// lld takes archives behind -static alone.
-		fmt.Fprintf(&b, `case " $* " in
+		fmt.Fprintf(&b, `case $words in
 *" -static "*) set -- "$@" %[1]s ;;
 *) set -- --push-state --as-needed %[1]s --pop-state "$@" ;;
 esac
@@ -51,14 +61,15 @@ esac
 	fmt.Fprintf(&b, `  *) return 1 ;;
   esac
 }
-for arg; do
+set -f
+for arg in $words; do
   case $arg in
   -l*) name=lib${arg#-l} ;;
   */%[1]s/*) name=${arg##*/} name=${name%%%%.so*} name=${name%%.a} ;;
   *) continue ;;
   esac
   speaks "$name" || continue
-  for dir; do
+  for dir in $words; do
     case $arg$dir in -l*-L*/%[1]s/*) ;; -l*-L?*)
       dir=${dir#-L}
       if test -e "$dir/$name.so" || test -e "$dir/$name.a"; then continue 2; fi
@@ -68,6 +79,7 @@ for arg; do
   echo "ld.lld: error: $name of $of speaks %[2]s, and this link is with %[3]s" >&2
   exit 1
 done
+set +f
 `, v.Sysroot.Key, v.Sysroot.stdlib, lib.Name)
 	return b.String()
 }
