@@ -15,6 +15,19 @@ import (
 // of what is none. asked is a header, or a name and what it was looked for in, as the compiler says it.
 func (pl *Planner) standard(asked string, t project.Target, p platform.Platform) string {
 	name, scope, member := strings.Cut(asked, " ")
+	lib, built, err := pl.CXXRequest(p, t.Stdlib)
+	if err != nil {
+		return ""
+	}
+	where := fmt.Sprintf("%s:%d: [target.%s]", pl.Project.File, t.Line, t.Name)
+	switch asked { // the namespaces of libc++ and of libstdc++, in what is undefined
+	case "__1", "__cxx11":
+		if built == (asked == "__1") {
+			return "" // a function of its own that is missing
+		}
+		return fmt.Sprintf("std::__1 is libc++'s and std::__cxx11 libstdc++'s: what is linked here comes in part from the other C++ library than %s is compiled with. All of a program has one: give the targets that it needs the same stdlib, and build what comes from the archive from its source, or take libstdc++",
+			where)
+	}
 	table, err := catalog.LoadStandard()
 	if err != nil {
 		return "" // a test of the catalog reads it
@@ -35,11 +48,6 @@ func (pl *Planner) standard(asked string, t project.Target, p platform.Platform)
 	if err != nil {
 		return ""
 	}
-	lib, built, err := pl.CXXRequest(p, t.Stdlib)
-	if err != nil {
-		return ""
-	}
-	where := fmt.Sprintf("%s:%d: [target.%s]", pl.Project.File, t.Line, t.Name)
 	of := fmt.Sprintf("%s is of C++%d", shown, since.Std)
 	compiled := fmt.Sprintf("cxxflags = [\"-std=c++%d\"]", since.Std)
 	have, newer := 0, since.GCC

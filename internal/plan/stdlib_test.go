@@ -82,6 +82,9 @@ func TestStandardHints(t *testing.T) {
 		{"as GCC says it", "glibc = \"2.31\"", file + "error: 'jthread' is not a member of 'std'", `std::jthread is of C++20, and the C++ library has it`, ""},
 		{"no name of the standard", "glibc = \"2.31\"", file + "error: no member named 'frobnicate' in namespace 'std'", "", "C++"},
 		{"no standard", "", "error: invalid value 'c++29' in '-std=c++29'", "knows no standard c++29", ""},
+		{"the other library's objects", "", "ld.lld: error: undefined symbol: greet(std::__1::basic_string<char> const&)", "std::__1 is libc++'s", ""},
+		{"a function that is missing", "", "ld.lld: error: undefined symbol: greet(std::__cxx11::basic_string<char> const&)", "", "libc++"},
+		{"that with libc++", "stdlib = \"libc++\"", "ld.lld: error: undefined symbol: greet(std::__1::basic_string<char> const&)", "", "libc++"},
 		{"a library of the archive", "", "ld.lld: error: libprotobuf of package libprotobuf-dev speaks libstdc++, and this link is with libc++",
 			`There are two ways out: write stdlib = "libstdc++" in`, ""},
 	} {
