@@ -230,7 +230,7 @@ func sameStandard(t *testing.T, table string) {
 // runs destructors.
 func TestStdlib(t *testing.T) {
 	needNetwork(t)
-	const small = "#include <format>\n#include <iostream>\n#include <stdexcept>\nint main() {\n  try { throw std::runtime_error(std::format(\"{:03}\", 7)); } catch (const std::exception &e) { std::cout << e.what() << std::endl; }\n}\n"
+	const small = "#include <format>\n#include <iostream>\n#include <stdexcept>\nint main() {\n  try { throw std::runtime_error(std::format(\"{:03}\", 7)); } catch (const std::exception &e) { std::cout << e.what() << std::endl; }\n  return 0;\n}\n"
 	const name = "linux/amd64"
 	config := "[project]\nplatforms = [\"" + name + "\"]\n[sysroot]\nglibc = \"2.31\"\nstdlib = \"libc++\"\n" +
 		"[target.greet]\nrecipe = \"cc\"\nkind = \"shared\"\nsource = \"lib\"\nsources = [\"*.cc\"]\ncxxflags = [\"-std=c++20\"]\n" +
@@ -289,7 +289,7 @@ int main() {
 		"cmake/small": "007\n",
 		"make/small":  "007\n",
 		"meson/small": "007\n",
-		"go/small":    "007\n",
+		"go/go":       "007\n",
 		"rust/small":  "007\n",
 	} {
 		if r := xbuild(t, dir, "run", "-q", "-p", name, "--", built(dir, name, file)); r.code != 0 || r.stdout != want {
