@@ -306,11 +306,15 @@ func TestStdlibMixed(t *testing.T) {
 	config := "[project]\nplatforms = [\"" + name + "\"]\n[sysroot]\nglibc = \"2.36\"\npackages = [\"libjsoncpp-dev\", \"zlib1g-dev\"]\n" +
 		"[target.json]\nrecipe = \"cc\"\nsources = [\"json.cc\"]\nlibs = [\"jsoncpp\"]\nstdlib = \"libc++\"\n" +
 		"[target.z]\nrecipe = \"cc\"\nsources = [\"z.cc\"]\nlibs = [\"z\"]\nstdlib = \"libc++\"\n" +
-		"[target.path]\nrecipe = \"cmake\"\nsource = \"path\"\noutputs = [\"path\"]\nstdlib = \"libc++\"\n"
+		"[target.path]\nrecipe = \"cmake\"\nsource = \"path\"\noutputs = [\"path\"]\nstdlib = \"libc++\"\n" +
+		"[target.greet]\nrecipe = \"cc\"\nkind = \"static\"\nsource = \"lib\"\nsources = [\"*.cc\"]\n" +
+		"[target.mixed]\nrecipe = \"cc\"\nsources = [\"mixed.cc\"]\nneeds = [\"greet\"]\nstdlib = \"libc++\"\n"
 	json := "#include <json/json.h>\n#include <iostream>\nint main() { std::cout << Json::Value(\"seven\").asString() << std::endl; }\n"
 	dir := write(t, map[string]string{
 		"xbuild.toml":         config,
 		"json.cc":             strings.Replace(json, "json/", "jsoncpp/json/", 1),
+		"lib/greet.cc":        "#include <string>\nint greet(const std::string &name) { return name.size(); }\n",
+		"mixed.cc":            "#include <iostream>\n#include <string>\nint greet(const std::string &);\nint main() { std::cout << greet(\"seven\") << std::endl; }\n",
 		"z.cc":                "#include <zlib.h>\n#include <iostream>\nint main() { std::cout << (zlibVersion()[0] == ZLIB_VERSION[0]) << std::endl; }\n",
 		"path/path.cc":        json,
 		"path/CMakeLists.txt": "cmake_minimum_required(VERSION 3.20)\nproject(path CXX)\nfind_package(jsoncpp REQUIRED)\nadd_executable(path path.cc)\ntarget_link_libraries(path JsonCpp::JsonCpp)\n",
@@ -327,6 +331,9 @@ func TestStdlibMixed(t *testing.T) {
 			t.Errorf("target %s: the linker ran: %v", target, r)
 		}
 	}
+	if r := xbuild(t, dir, "build", "-q", "mixed"); r.code == 0 || !strings.Contains(r.stderr, "std::__1 is libc++'s and std::__cxx11 libstdc++'s") {
+		t.Errorf("a target of libc++ that needs one of libstdc++: %v", r)
+	}
 	build(t, dir, "z")
 	if r := xbuild(t, dir, "run", "-q", "-p", name, "--", built(dir, name, "z")); r.stdout != "1\n" {
 		t.Errorf("a library of C: %v", r)
@@ -335,8 +342,8 @@ func TestStdlibMixed(t *testing.T) {
 		t.Fatal(err)
 	}
 	build(t, dir)
-	for _, file := range []string{"json", "path"} {
-		if r := xbuild(t, dir, "run", "-q", "-p", name, "--", built(dir, name, file)); r.stdout != "seven\n" {
+	for file, want := range map[string]string{"json": "seven\n", "path": "seven\n", "mixed": "5\n"} {
+		if r := xbuild(t, dir, "run", "-q", "-p", name, "--", built(dir, name, file)); r.stdout != want {
 			t.Errorf("with libstdc++: %s: %v", file, r)
 		}
 	}
