@@ -176,7 +176,7 @@ func TestStandardTable(t *testing.T) {
 	for _, s := range suites {
 		measure(fmt.Sprintf("libstdc++ %s, glibc %s", s.GCC, s.Glibc), s.Name, "libstdc++", of[s.Name])
 	}
-	const libcxx = "libc++ 21, any glibc"
+	const libcxx = "libc++ 21, the oldest glibc"
 	var done []string
 	for _, s := range suites {
 		oldest := slices.DeleteFunc(slices.Clone(of[s.Name]), func(name string) bool { return slices.Contains(done, name) })
