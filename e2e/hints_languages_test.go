@@ -214,6 +214,8 @@ var hintsElsewhere = []struct {
 	why  string // where the advice is not done: the reason
 }{
 	{row: "recipe make: GLIBC_", test: "TestGeneratorOfANewerLibrary"},
+	{row: "clang: speaks libstdc", test: "TestStdlibMixed"},
+	{row: "clang: std::(__1", test: "TestStdlibMixed"},
 	{row: "clang: initializer element", test: "TestGCCOnly"},
 	{row: "clang: function definition", test: "TestGCCOnly"},
 	{row: "clang: fields must have", test: "TestGCCOnly"},

@@ -198,8 +198,11 @@ type Explain struct {
 	Hint string `toml:"hint"`
 	// Listed is the hint where the project lists the package already that {package} stands for.
 	Listed string `toml:"listed"`
-	Last   bool   `toml:"last"`   // of several messages the last is meant, not the first: those before it were no errors
-	Unless string `toml:"unless"` // a regular expression of what is the reason instead, where the log has it
+	// Standard says that the groups name a header or a name of the C++ standard library: what Standard knows of it is the
+	// hint then, in the place of this one.
+	Standard bool   `toml:"standard"`
+	Last     bool   `toml:"last"`   // of several messages the last is meant, not the first: those before it were no errors
+	Unless   string `toml:"unless"` // a regular expression of what is the reason instead, where the log has it
 	// Find is a regular expression of what has to be in a build file of the source, or in the log; {where} in the hint
 	// says where it is.
 	Find string `toml:"find"`
@@ -366,17 +369,18 @@ type Sysroot struct {
 	Node        string            `toml:"node" json:"-"`  // the libc in the names of npm and prebuildify
 	// NodeLink is what links a module that Node loads, where the C++ compiler alone does not.
 	NodeLink []string `toml:"node_link" json:"-"`
-	// NodeRefuse are parts of the mangled names of functions of Node that a module cannot call, because objects of
-	// Node's own C++ library go in or come out.
-	NodeRefuse []string `toml:"node_refuse" json:"-"`
 	// CXX names the sysroot that is the source of the C++ library, which is built for a platform where a target
 	// compiles C++; empty where the packages have one.
-	CXX     string   `toml:"cxx" json:"-"`
-	Fortran string   `toml:"fortran" json:"-"` // the package that programs in Fortran are linked with, {gcc} in it
-	NoCXX   string   `toml:"no_cxx" json:"-"`  // what a user is told who compiles C++ where no target was seen to
-	Library *Library `toml:"library" json:"-"` // how the library is built whose source it is
-	Prefer  []string `toml:"prefer" json:"-"`  // suites in the order of choice where the user asks for none
-	Host    string   `toml:"host" json:"-"`    // the suite that programs for the host are built with
+	CXX     string `toml:"cxx" json:"-"`
+	Fortran string `toml:"fortran" json:"-"` // the package that programs in Fortran are linked with, {gcc} in it
+	NoCXX   string `toml:"no_cxx" json:"-"`  // what a user is told who compiles C++ where no target was seen to
+	// Stdlib is the C++ library of its packages, and OtherCXX names the source of one that a project may choose in its
+	// place.
+	Stdlib   string   `toml:"stdlib" json:"stdlib,omitempty"`
+	OtherCXX string   `toml:"other_cxx" json:"-"`
+	Library  *Library `toml:"library" json:"-"` // how the library is built whose source it is
+	Prefer   []string `toml:"prefer" json:"-"`  // suites in the order of choice where the user asks for none
+	Host     string   `toml:"host" json:"-"`    // the suite that programs for the host are built with
 	// Configure is what configure scripts find out by running a program: the variables of autoconf's cache.
 	Configure map[string]string `toml:"configure" json:"-"`
 	// ConfigureLike names the sysroot whose answers these are but for those that Configure names.
@@ -407,13 +411,19 @@ func (s *Sysroot) For(archive string) *Sysroot {
 // compiler. {source} in arguments stands for the tree of the source.
 type Library struct {
 	Name    string `toml:"name"`    // NAME.a
+	Release int    `toml:"release"` // of LLVM
 	Headers string `toml:"headers"` // the directory of its headers in the source
 	// Config are headers that its own build would write: name -> the file beside the definitions, then what stands in
 	// that.
-	Config  map[string]string `toml:"config"`
-	Flags   []string          `toml:"flags"`   // what compilers need to use it, beside where it lies
-	Compile []string          `toml:"compile"` // arguments for every file
-	Units   []Unit            `toml:"unit"`
+	Config map[string]string `toml:"config"`
+	Flags  []string          `toml:"flags"` // what compilers need to use it, beside where it lies
+	// Link are libraries that the linker takes beside it, where they are needed.
+	Link []string `toml:"link"`
+	// NodeRefuse are parts of the mangled names of functions of Node that a module cannot call, because objects of
+	// Node's own C++ library go in or come out.
+	NodeRefuse []string `toml:"node_refuse"`
+	Compile    []string `toml:"compile"` // arguments for every file
+	Units      []Unit   `toml:"unit"`
 }
 
 // A Unit is files of a library that are compiled alike.
@@ -539,8 +549,10 @@ var Load = sync.OnceValues(func() (*Catalog, error) {
 		if s.Crates != "" && s.Crates != Vendored && s.Crates != Fetched {
 			return nil, fmt.Errorf("sysroots/%s.toml: crates is %q, want %s or %s", s.Name, s.Crates, Vendored, Fetched)
 		}
-		if lib := c.Part(s.CXX); s.CXX != "" && (lib == nil || lib.Library == nil) {
-			return nil, fmt.Errorf("sysroots/%s.toml: cxx names no library's source: %q", s.Name, s.CXX)
+		for _, name := range []string{s.CXX, s.OtherCXX} {
+			if lib := c.Part(name); name != "" && (lib == nil || lib.Library == nil) {
+				return nil, fmt.Errorf("sysroots/%s.toml: cxx or other_cxx names no library's source: %q", s.Name, name)
+			}
 		}
 		if s.Library == nil {
 			continue

@@ -135,6 +135,8 @@ type Sysroot struct {
 	RustObjects          []string          // what rustc puts around each program, beside the standard library
 	keep, drop           []string
 	links, expose        map[string]string
+	stdlib               string // the C++ library of its packages
+	libc                 string // names what stands in it whatever packages are added
 	supplement           string // C code of what the sysroot's libraries ask for and its C library lacks
 	crates               string // of a source that cargo builds, which is completed: vendored or fetched
 	strip                int    // how many directories the source lies below in its package
@@ -154,6 +156,7 @@ func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot 
 		drop:    def.Drop,
 		files:   from(locked.Archive, locked.Files),
 		crates:  def.Crates,
+		stdlib:  def.Stdlib,
 	}
 	if suite, ok := def.Suite(locked.Suite); ok {
 		s.strip = suite.Strip
@@ -178,6 +181,12 @@ func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot 
 	}
 	s.Key = key(name+"-"+arch+"-"+locked.Suite, parts)
 	s.Dir = treeDir(root, s.Key)
+	if suite, ok := def.Suite(locked.Suite); ok && s.Libc {
+		own := slices.DeleteFunc(slices.Clone(locked.Files), func(f lock.File) bool {
+			return !slices.Contains(def.Roots(suite), f.Name)
+		})
+		s.libc = key("libc-"+locked.Arch+"-"+locked.Suite, hashes(own))
+	}
 	return s
 }
 
@@ -253,6 +262,7 @@ func (s Sysroot) For(root string, def *catalog.Sysroot, suite catalog.Suite, p p
 	if len(s.links) > 0 {
 		s.Key = key(def.Name+"-"+s.Arch+"-"+s.Suite, []string{s.Key, fmt.Sprint(s.links)})
 		s.Dir = treeDir(root, s.Key)
+		s.libc = key("libc-"+s.Arch+"-"+s.Suite, []string{s.libc, fmt.Sprint(s.links)})
 	}
 	return s
 }

@@ -17,9 +17,9 @@ import (
 	"xbuild/internal/catalog"
 )
 
-// A BuiltCXX is a C++ library for a platform whose packages have none: a static library in a tree of its own, compiled
-// from its source by the platform's own compiler at the platform's baseline. Its headers are the source's, behind the
-// few that the library's own build would write.
+// A BuiltCXX is a C++ library for a platform whose packages have none, or an older one than a project wants: a static
+// library in a tree of its own, compiled from its source by the platform's own compiler at the platform's baseline. Its
+// headers are the source's, behind the few that the library's own build would write.
 type BuiltCXX struct {
 	Source  Sysroot
 	Library *catalog.Library
@@ -31,9 +31,14 @@ func (s Sysroot) WithCXX(source Sysroot, library *catalog.Library) Sysroot {
 	return s
 }
 
-// cxxKey is the key of the tree of the view's C++ library: all that decides what its compiler does, and from what.
+// cxxKey is the key of the tree of the view's C++ library: all that decides what its compiler does, and from what. Of
+// the sysroot that are the C library's own packages: others have nothing that the library is made of, and a project
+// that adds one does not compile it again.
 func (v View) cxxKey() string {
 	c := v.Sysroot.CXX
+	if v.Sysroot.libc != "" {
+		v.Sysroot.Key = v.Sysroot.libc
+	}
 	name := c.Library.Name + "-" + strings.ReplaceAll(v.Platform.Name, "/", "-")
 	return key(name, []string{
 		strings.Join(compiling(v.base(v.Platform.LLVM)), " "), c.Source.Key, fmt.Sprint(*c.Library),

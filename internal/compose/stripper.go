@@ -66,7 +66,7 @@ esac
   done
   unset IFS
 fi
-`, v.Needs(), at)
+`, v.Needs(), at) + v.linkCXX()
 	}
 	return fmt.Sprintf(`#!/bin/sh
 # %[1]s of %[2]s: made by xbuild

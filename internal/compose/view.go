@@ -116,6 +116,9 @@ func (v View) parts() []string {
 	if v.Lenient {
 		parts = append(parts, fmt.Sprint(v.lenient()), v.lenientHeader()) // fmt sorts maps
 	}
+	if v.Sysroot.CXX != nil {
+		parts = append(parts, v.cxxLink(map[string]string{"name": "package"}))
+	}
 	if names, text := v.narrowConfig(); text != "" {
 		parts = append(parts, strings.Join(names, " "), text)
 	}
@@ -499,6 +502,15 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		}
 		if v.Sysroot.NoCXX != "" {
 			if err := os.WriteFile(filepath.Join(tmp, "no-c++.h"), []byte("#error "+v.Sysroot.NoCXX+"\n"), 0o644); err != nil {
+				return err
+			}
+		}
+		if v.Sysroot.CXX != nil {
+			speakers, err := c.speakers(v.Sysroot, v.Platform.Multiarch)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(tmp, besideCXX), []byte(v.cxxLink(speakers)), 0o644); err != nil {
 				return err
 			}
 		}

@@ -56,6 +56,14 @@ func Hint(e action.Explanation, log string) string {
 	}
 	// Of alternatives one has matched.
 	groups = append(groups[:1], slices.DeleteFunc(groups[1:], func(g string) bool { return g == "" })...)
+	if e.Standard && len(groups) > 1 {
+		if hint := e.Words("standard " + strings.Join(groups[1:], " ")); hint != "" {
+			return hint
+		}
+		if e.Explain.Hint == "" {
+			return ""
+		}
+	}
 	text := e.Explain.Hint
 	if len(groups) > 1 && e.Listed != "" && e.Words("listed "+groups[1]) != "" {
 		text = e.Listed

@@ -207,13 +207,14 @@ func (m *Making) HostView() (compose.View, error) {
 	if m.Host.Key != "" {
 		return m.Host, nil
 	}
-	v, ok := m.Views["host of "+m.Platform.Name]
+	name := strings.TrimSpace("host of " + m.Platform.Name + " " + m.Target.Stdlib)
+	v, ok := m.Views[name]
 	if !ok {
 		var err error
-		if v, err = m.Tools.HostView(m.Platform); err != nil {
+		if v, err = m.Tools.HostViewWith(m.Platform, m.Target.Stdlib); err != nil {
 			return v, err
 		}
-		m.Views["host of "+m.Platform.Name] = v
+		m.Views[name] = v
 	}
 	m.UseHost(v)
 	return m.Host, nil

@@ -86,6 +86,9 @@ func (pl *Planner) explanations(t project.Target, p platform.Platform, toolchain
 		if program, ok := strings.CutPrefix(name, "bring "); ok {
 			return pl.bring(program, t)
 		}
+		if asked, ok := strings.CutPrefix(name, "standard "); ok {
+			return pl.standard(asked, t, p)
+		}
 		if word, file, ok := strings.Cut(name, " "); ok {
 			if !filepath.IsAbs(file) {
 				file = filepath.Join(pl.Project.SourceDir(t), file)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -165,12 +166,14 @@ func (m *making) compilers() error {
 			m.Action.Strip = compiler.Program(m.Catalog.Compiler().Compiler.Strippers["strip"])
 		}
 	case m.Needs.Sysroot:
-		name := m.Making.Tools.Compiler(m.Platform).Name + " for " + m.Platform.Name
-		view := func() (compose.View, error) { return m.Making.Tools.View(m.Platform) }
+		name, view := m.Making.Tools.Compiler(m.Platform).Name+" for "+m.Platform.Name, m.Making.Tools.ViewWith
 		if m.Action.Host {
 			name, view = onHost, m.OwnView
 		}
-		if m.View, err = once(m.Views, name, view); err != nil {
+		with := m.Target.Stdlib
+		if m.View, err = once(m.Views, strings.TrimSpace(name+" "+with), func() (compose.View, error) {
+			return view(m.Platform, with)
+		}); err != nil {
 			return err
 		}
 		m.View = m.AsLenient(m.View)

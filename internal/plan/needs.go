@@ -113,7 +113,7 @@ func (pl *Planner) requireOnHost(req *resolve.Requests, t project.Target) error 
 		}
 		for _, need := range needs {
 			if need.Sysroot || need.Host {
-				if err := pl.AddHost(req, pl.HostAsPlatform(host)); err != nil {
+				if err := pl.AddOwn(req, host, own.Stdlib); err != nil {
 					return err
 				}
 			}

@@ -253,15 +253,17 @@ func (r *reader) toolchains(t *table) (out map[string]ToolchainRequest, cc strin
 var (
 	sources  = []string{"archive", "host"}
 	libcs    = []string{"gnu", "musl"}
+	stdlibs  = []string{"libstdc++", "libc++"}
 	optimise = []string{"2", "0", "1", "3", "s", "z"}
 )
 
 // sysroot reads the keys that [sysroot] and [platform] share.
 func (r *reader) sysroot(t *table) SysrootRequest {
 	q := SysrootRequest{
-		Glibc: t.string("glibc", ""),
-		Suite: t.choice("suite", "", r.schema.Suites),
-		Libc:  t.choice("libc", "", libcs),
+		Glibc:  t.string("glibc", ""),
+		Suite:  t.choice("suite", "", r.schema.Suites),
+		Libc:   t.choice("libc", "", libcs),
+		Stdlib: t.choice("stdlib", "", stdlibs),
 	}
 	if cxx := t.bool("cxx"); cxx != nil {
 		q.CXX = *cxx

@@ -82,7 +82,8 @@ type SysrootRequest struct {
 	Glibc    string
 	Suite    string
 	Libc     string
-	CXX      bool // a C++ library that is built from source is wanted even where no target is seen to compile C++
+	CXX      bool   // a C++ library that is built from source is wanted even where no target is seen to compile C++
+	Stdlib   string // the C++ library; "" for that of the sysroot
 	Packages []string
 }
 
@@ -118,6 +119,7 @@ type Target struct {
 	Inputs     []string
 	External   []string // libraries that the machine brings on which the target runs
 	Lenient    *bool    // C is compiled as GCC 13 did; nil where the file does not say
+	Stdlib     string   // the C++ library; "" where the platform's is taken
 	Dispatched []string // globs of functions that ask the processor themselves before they use more than the platform has
 	Unaudited  []string // globs of artifacts without symbols, of which the audit cannot tell everything
 	Tools      []string // toolchains that the build runs beside those of the recipe
@@ -210,6 +212,7 @@ func (p *Project) Config(pl platform.Platform) PlatformConfig {
 		}
 		override(&c.CC, own.CC)
 		override(&c.Sysroot.Libc, own.Sysroot.Libc)
+		override(&c.Sysroot.Stdlib, own.Sysroot.Stdlib)
 		c.Sysroot.CXX = c.Sysroot.CXX || own.Sysroot.CXX
 		if own.Sysroot.Glibc != "" || own.Sysroot.Suite != "" { // one choice in two spellings
 			c.Sysroot.Glibc, c.Sysroot.Suite = own.Sysroot.Glibc, own.Sysroot.Suite

@@ -32,6 +32,7 @@ func (r *reader) target(name string, t *table) Target {
 		Env:        r.env(t),
 		Static:     t.bool("static"),
 		Lenient:    t.bool("lenient"),
+		Stdlib:     t.choice("stdlib", "", stdlibs),
 		Opt:        t.choice("opt", "", optimise),
 		CC:         t.choice("cc", "", r.schema.Compilers),
 		Uname:      t.choice("uname", "", []string{"host", "platform"}),

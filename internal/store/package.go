@@ -161,6 +161,26 @@ func (s *Store) Packages(names []string) (map[string]*Package, error) {
 	return found, nil
 }
 
+// Recorded are the paths of what a package held that was unpacked, none of one that the store has no record of.
+func (s *Store) Recorded(name string) []string {
+	if checkKey(name) != nil {
+		return nil
+	}
+	text, err := os.ReadFile(s.path("packages", name))
+	if err != nil {
+		return nil
+	}
+	_, list, err := decodeRecord(text)
+	if err != nil {
+		return nil
+	}
+	out := make([]string, len(list))
+	for i, e := range list {
+		out[i] = e.path
+	}
+	return out
+}
+
 func decodeRecord(text []byte) (note string, list manifest, err error) {
 	body, ok := bytes.CutPrefix(text, []byte(recordHead))
 	line, rest, cut := bytes.Cut(body, []byte("\n"))

@@ -1,9 +1,11 @@
 package toolset
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
+	"xbuild/internal/hint"
 	"xbuild/internal/origin"
 	"xbuild/internal/platform"
 	"xbuild/internal/project"
@@ -13,27 +15,60 @@ import (
 // CXXSuffixes are those of files that a C++ compiler compiles.
 var CXXSuffixes = []string{".cc", ".cpp", ".cxx", ".c++", ".C", ".mm"}
 
-// CXXRequest asks for the source of the C++ library that is built for a platform. The second result is false where the
-// sysroot's packages have one, and where nobody compiles C++ for the platform: to build it takes minutes.
-func (ts *Tools) CXXRequest(p platform.Platform) (resolve.SysrootRequest, bool, error) {
+// CXXRequest asks for the source of the C++ library that is built for a platform, own being the one that a target
+// names. The second result is false where the sysroot's packages have it, and where nobody compiles C++ for the
+// platform and nobody names it: to build it takes a minute.
+func (ts *Tools) CXXRequest(p platform.Platform, own string) (resolve.SysrootRequest, bool, error) {
 	def, _, err := ts.Suite(p)
-	if err != nil || def.CXX == "" {
+	if err != nil {
 		return resolve.SysrootRequest{}, false, err
 	}
-	wanted := ts.Project.Config(p).Sysroot.CXX || len(ts.Project.Targets) == 0
+	asked := cmp.Or(own, ts.Project.Config(p).Sysroot.Stdlib)
+	source := def.CXX
+	if asked != "" && asked != def.Stdlib {
+		source = ""
+		for _, name := range []string{def.CXX, def.OtherCXX} {
+			if lib := ts.Catalog.Part(name); lib != nil && lib.Library.Name == asked {
+				source = name
+			}
+		}
+		if source == "" {
+			have := def.Stdlib
+			if lib := ts.Catalog.Part(def.CXX); lib != nil {
+				have = lib.Library.Name
+			}
+			return resolve.SysrootRequest{}, false, hint.Add(
+				fmt.Errorf("stdlib = %q: the C++ library of %s over %s is %s alone", asked, p.Name, def.Name, have),
+				"where the key stands for other platforms too, write stdlib = %q under [platform.%q]", have, p.Name)
+		}
+	}
+	if source == "" {
+		return resolve.SysrootRequest{}, false, nil
+	}
+	wanted := asked != "" || ts.Project.Config(p).Sysroot.CXX || len(ts.Project.Targets) == 0
 	for _, t := range ts.Project.Targets {
 		if wanted {
 			break
 		}
-		if t.Only && !slices.ContainsFunc(t.Platforms, func(q platform.Platform) bool { return q.Name == p.Name }) {
+		if !builtFor(t, p) {
 			continue
 		}
 		if wanted, err = ts.compilesCXX(t.For(p)); err != nil {
 			return resolve.SysrootRequest{}, false, err
 		}
 	}
-	lib := ts.Catalog.Part(def.CXX)
-	return resolve.SysrootRequest{Def: lib, Arch: origin.SourceArch, Suite: lib.Suites[0].Name, Where: p.Name}, wanted, nil
+	return ts.cxxSource(source, p.Name), wanted, nil
+}
+
+// cxxSource asks for a C++ library's source.
+func (ts *Tools) cxxSource(name, where string) resolve.SysrootRequest {
+	lib := ts.Catalog.Part(name)
+	return resolve.SysrootRequest{Def: lib, Arch: origin.SourceArch, Suite: lib.Suites[0].Name, Where: where}
+}
+
+// builtFor tells whether a target is one for a platform.
+func builtFor(t project.Target, p platform.Platform) bool {
+	return !t.Only || slices.ContainsFunc(t.Platforms, func(q platform.Platform) bool { return q.Name == p.Name })
 }
 
 // compilesCXX tells whether a target has C++ in it: by its recipe, else by the names of its files, those that the

@@ -1,6 +1,7 @@
 package toolset
 
 import (
+	"cmp"
 	"debug/elf"
 	"fmt"
 
@@ -38,6 +39,9 @@ func (ts *Tools) AddHost(req *resolve.Requests, p platform.Platform) error {
 			return err
 		}
 		PutSysroot(req, r)
+		if source := ts.hostCXX(host, p, ""); source != "" {
+			PutSysroot(req, ts.cxxSource(source, r.Where))
+		}
 		if narrow, ok := ts.narrow(host, p); ok {
 			if r, err = ts.narrowRequest(host, narrow); err != nil {
 				return err
@@ -49,8 +53,29 @@ func (ts *Tools) AddHost(req *resolve.Requests, p platform.Platform) error {
 }
 
 // OwnView returns the host's compiler view for targets that are built for the host, because others run them. It has the
-// sysroot of the host as a platform, with its packages, where that has glibc.
-func (ts *Tools) OwnView() (compose.View, error) { return ts.HostView(ts.HostAsPlatform(ts.Host)) }
+// sysroot of the host as a platform, with its packages, where that has glibc, and the C++ library that the target or
+// the project names.
+func (ts *Tools) OwnView(_ platform.Platform, stdlib string) (compose.View, error) {
+	return ts.hostView(ts.HostAsPlatform(ts.Host), ts.otherCXX(ts.Host, stdlib))
+}
+
+// AddOwn asks for what the view of targets that are built for a host is made of.
+func (ts *Tools) AddOwn(req *resolve.Requests, host platform.Platform, stdlib string) error {
+	if source := ts.otherCXX(host, stdlib); source != "" {
+		PutSysroot(req, ts.cxxSource(source, host.Name))
+	}
+	return ts.AddHost(req, ts.HostAsPlatform(host))
+}
+
+// otherCXX names the source of the C++ library that programs for a host are built with in the place of the sysroot's,
+// own being what a target asks for; "" where that serves.
+func (ts *Tools) otherCXX(host platform.Platform, own string) string {
+	def := ts.Catalog.Sysroot("gnu")
+	if asked := cmp.Or(own, ts.Project.Config(host).Sysroot.Stdlib); asked == "" || asked == def.Stdlib {
+		return ""
+	}
+	return def.OtherCXX
+}
 
 // HostAsPlatform is what a host's compiler view is asked for then.
 func (ts *Tools) HostAsPlatform(host platform.Platform) platform.Platform {
@@ -96,9 +121,25 @@ func (ts *Tools) RequireHostView(p platform.Platform) (resolve.Requests, error) 
 	return req, ts.AddHost(&req, p)
 }
 
+// hostCXX is otherCXX of programs that run while a project is built for p: where one set of flags serves both (see
+// hostRequest), one C++ library does.
+func (ts *Tools) hostCXX(host, p platform.Platform, own string) string {
+	if p.Rust == "" || host.Rust != p.Rust {
+		return ""
+	}
+	return ts.otherCXX(p, own)
+}
+
 // HostView returns the host's compiler view for building for p, as the lock has it. Its compiler is the one that builds
 // for p where a project names none, so that a project of one platform fetches one.
-func (ts *Tools) HostView(p platform.Platform) (compose.View, error) {
+func (ts *Tools) HostView(p platform.Platform) (compose.View, error) { return ts.HostViewWith(p, "") }
+
+// HostViewWith is that beside a target that names a C++ library.
+func (ts *Tools) HostViewWith(p platform.Platform, stdlib string) (compose.View, error) {
+	return ts.hostView(p, ts.hostCXX(ts.Host, p, stdlib))
+}
+
+func (ts *Tools) hostView(p platform.Platform, cxx string) (compose.View, error) {
 	b, err := ts.Host.Baseline("", nil)
 	if err != nil {
 		return compose.View{}, err
@@ -120,8 +161,13 @@ func (ts *Tools) HostView(p platform.Platform) (compose.View, error) {
 	if err != nil {
 		return compose.View{}, err
 	}
-	v := compose.NewHostView(ts.Store, ts.Host, append(b.CFlags(), b.Macros()...), compiler, pkgconf,
-		compose.NewSysroot(ts.Store, r.Def, e))
+	sysroot := compose.NewSysroot(ts.Store, r.Def, e)
+	if cxx != "" {
+		if sysroot, err = ts.built(sysroot, ts.cxxSource(cxx, r.Where)); err != nil {
+			return compose.View{}, err
+		}
+	}
+	v := compose.NewHostView(ts.Store, ts.Host, append(b.CFlags(), b.Macros()...), compiler, pkgconf, sysroot)
 	narrow, ok := ts.narrow(ts.Host, p)
 	if !ok {
 		return v, nil

@@ -60,7 +60,10 @@ func (ts *Tools) Compiling() []string {
 }
 
 // Sysroot returns a platform's sysroot as the lock has it.
-func (ts *Tools) Sysroot(p platform.Platform) (compose.Sysroot, error) {
+func (ts *Tools) Sysroot(p platform.Platform) (compose.Sysroot, error) { return ts.sysrootWith(p, "") }
+
+// sysrootWith is that with the C++ library of a target that names one.
+func (ts *Tools) sysrootWith(p platform.Platform, stdlib string) (compose.Sysroot, error) {
 	r, err := ts.sysrootRequest(p)
 	if err != nil {
 		return compose.Sysroot{}, err
@@ -71,12 +74,18 @@ func (ts *Tools) Sysroot(p platform.Platform) (compose.Sysroot, error) {
 	}
 	suite, _ := r.Def.Suite(r.Suite)
 	s := compose.NewSysroot(ts.Store, r.Def, e).For(ts.Store, r.Def, suite, p)
-	lib, wanted, err := ts.CXXRequest(p)
+	lib, wanted, err := ts.CXXRequest(p, stdlib)
 	if err != nil || !wanted {
 		return s, err
 	}
-	if e, ok = resolve.FindSysroot(ts.Lock, lib); !ok {
-		return compose.Sysroot{}, fmt.Errorf("%s for %s: %w", lib.Def.Name, p.Name, ErrNotLocked)
+	return ts.built(s, lib)
+}
+
+// built is a sysroot with the C++ library that is built for it, from the source that the lock has.
+func (ts *Tools) built(s compose.Sysroot, lib resolve.SysrootRequest) (compose.Sysroot, error) {
+	e, ok := resolve.FindSysroot(ts.Lock, lib)
+	if !ok {
+		return compose.Sysroot{}, fmt.Errorf("%s for %s: %w", lib.Def.Name, lib.Where, ErrNotLocked)
 	}
 	return s.WithCXX(compose.NewSysroot(ts.Store, lib.Def, e), lib.Def.Library), nil
 }
@@ -111,7 +120,10 @@ func (ts *Tools) Baseline(p platform.Platform) (platform.Baseline, error) {
 }
 
 // View returns a platform's compiler view as the lock has it.
-func (ts *Tools) View(p platform.Platform) (compose.View, error) {
+func (ts *Tools) View(p platform.Platform) (compose.View, error) { return ts.ViewWith(p, "") }
+
+// ViewWith is that with the C++ library of a target that names one.
+func (ts *Tools) ViewWith(p platform.Platform, stdlib string) (compose.View, error) {
 	p, err := ts.WithLibc(p)
 	if err != nil {
 		return compose.View{}, err
@@ -129,7 +141,7 @@ func (ts *Tools) View(p platform.Platform) (compose.View, error) {
 	if err != nil {
 		return compose.View{}, err
 	}
-	sysroot, err := ts.Sysroot(p)
+	sysroot, err := ts.sysrootWith(p, stdlib)
 	if err != nil {
 		return compose.View{}, err
 	}

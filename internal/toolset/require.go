@@ -107,18 +107,29 @@ func Exact(constraint string) string {
 	return v.String()
 }
 
-// AddSysroot asks for a platform's sysroot, with the C++ library that is built for it.
+// AddSysroot asks for a platform's sysroot, with the C++ library that is built for it, for all targets or for one.
 func (ts *Tools) AddSysroot(req *resolve.Requests, p platform.Platform) error {
 	r, err := ts.sysrootRequest(p)
 	if err != nil {
 		return err
 	}
 	PutSysroot(req, r)
-	lib, wanted, err := ts.CXXRequest(p)
-	if wanted {
-		PutSysroot(req, lib)
+	asked := []string{""}
+	for _, t := range ts.Project.Targets {
+		if own := t.For(p).Stdlib; own != "" && builtFor(t, p) && !slices.Contains(asked, own) {
+			asked = append(asked, own)
+		}
 	}
-	return err
+	for _, stdlib := range asked {
+		lib, wanted, err := ts.CXXRequest(p, stdlib)
+		if err != nil {
+			return err
+		}
+		if wanted {
+			PutSysroot(req, lib)
+		}
+	}
+	return nil
 }
 
 // PutToolchain, PutSysroot and PutPart add a request that is not there yet.

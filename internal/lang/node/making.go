@@ -83,8 +83,11 @@ func work(m *lang.Making) (*node.Build, error) {
 	}
 	b := &node.Build{
 		App: vars["kind"] == "app", Headers: headers(m), Arch: p.Node, Gyp: p.Gyp, HostArch: ts.Host.Node, Libc: libc.Node,
-		Refuse: libc.NodeRefuse, Big: p.Data == elf.ELFDATA2MSB, Narrow: p.Class == elf.ELFCLASS32, Cargo: m.Cargo,
+		Big: p.Data == elf.ELFDATA2MSB, Narrow: p.Class == elf.ELFCLASS32, Cargo: m.Cargo,
 		Where: fmt.Sprintf("[target.%s] of %s", m.Target.Name, ts.Project.File),
+	}
+	if cxx := m.View.Sysroot.CXX; cxx != nil {
+		b.Refuse = cxx.Library.NodeRefuse
 	}
 	if p.Machine == elf.EM_ARM {
 		b.ARM = strings.TrimPrefix(p.Variant, "v")
