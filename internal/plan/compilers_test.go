@@ -129,3 +129,15 @@ end module
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestGCCAlone: libc++ is compiled by clang, so that a target with GCC cannot ask for it.
+func TestGCCAlone(t *testing.T) {
+	const text = "-- xbuild.toml --\n[project]\nplatforms = [\"linux/arm64\"]\n[target.a]\nrecipe = \"cc\"\nsources = [\"a.c\"]\n" +
+		"cc = \"gcc\"\nstdlib = \"libc++\"\n-- a.c --\n"
+	pl := planner(t, text)
+	_, err := pl.Require(Selection{})
+	want := `stdlib = "libc++" for linux/arm64 is compiled by clang, and cc is "gcc"`
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want one with %s", err, want)
+	}
+}

@@ -45,6 +45,13 @@ func (ts *Tools) CXXRequest(p platform.Platform, own string) (resolve.SysrootReq
 	if source == "" {
 		return resolve.SysrootRequest{}, false, nil
 	}
+	if compiler := ts.Compiler(p); compiler.Compiler.GCC {
+		return resolve.SysrootRequest{}, false, hint.Add(
+			fmt.Errorf("stdlib = %q for %s is compiled by %s, and cc is %q", ts.Catalog.Part(source).Library.Name, p.Name,
+				ts.Catalog.Compiler().Name, compiler.Name),
+			"leave one of the two out, or write stdlib = %q or cc = %q beside the other", def.Stdlib,
+			ts.Catalog.Compiler().Name)
+	}
 	wanted := asked != "" || ts.Project.Config(p).Sysroot.CXX || len(ts.Project.Targets) == 0
 	for _, t := range ts.Project.Targets {
 		if wanted {

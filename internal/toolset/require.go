@@ -116,8 +116,17 @@ func (ts *Tools) AddSysroot(req *resolve.Requests, p platform.Platform) error {
 	PutSysroot(req, r)
 	asked := []string{""}
 	for _, t := range ts.Project.Targets {
-		if own := t.For(p).Stdlib; own != "" && builtFor(t, p) && !slices.Contains(asked, own) {
-			asked = append(asked, own)
+		own := t.For(p)
+		if own.Stdlib == "" && own.CC == "" || !builtFor(t, p) {
+			continue
+		}
+		of := *ts
+		of.CC = own.CC
+		if _, _, err := of.CXXRequest(p, own.Stdlib); err != nil {
+			return fmt.Errorf("%s:%d: [target.%s]: %w", ts.Project.File, t.Line, t.Name, err)
+		}
+		if !slices.Contains(asked, own.Stdlib) {
+			asked = append(asked, own.Stdlib)
 		}
 	}
 	for _, stdlib := range asked {
