@@ -359,7 +359,30 @@ type Sysroot struct {
 	Program string  `toml:"program" json:"program,omitempty"`
 	Builds  []Build `toml:"build" json:"builds,omitempty"`
 
+	// HostPackages says how the packages are composed whose programs run on the host while something is built with the
+	// sysroot's libraries; nil where there are none.
+	HostPackages *HostPackages `toml:"host_packages" json:"-"`
+
 	others []*Sysroot // that provide it from other archives
+}
+
+// HostPackages say what of packages for the host is left out, with what they depend on.
+type HostPackages struct {
+	Skip     []string `toml:"skip"` // as of a sysroot
+	Drop     []string `toml:"drop"`
+	RPath    []string `toml:"rpath"`    // as of a toolchain
+	Relocate []string `toml:"relocate"` // as of a toolchain
+}
+
+// HostPackagesName is the name of what HostPackages are locked and composed as.
+const HostPackagesName = "host-packages"
+
+// OnHost is the definition of the sysroot's packages for the host, nil where there are none.
+func (s *Sysroot) OnHost() *Sysroot {
+	if s.HostPackages == nil {
+		return nil
+	}
+	return &Sysroot{Name: HostPackagesName, Skip: s.HostPackages.Skip, Suites: s.Suites}
 }
 
 // For returns the definition of a toolchain's library for the archive that the toolchain came from, nil where there is

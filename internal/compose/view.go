@@ -297,7 +297,11 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-strip" CACHE FILEPATH "")
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../%[4]s")
+# Packages that look beside their own files do so by the path without "..", and CMake has to know it for the sysroot's.
+get_filename_component(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../%[4]s" ABSOLUTE)
+foreach(language C CXX) # by that path headers are found too
+  set(CMAKE_${language}_FLAGS_INIT "-ffile-prefix-map=${CMAKE_SYSROOT}=/usr/%[3]s")
+endforeach()
 set(CMAKE_LIBRARY_ARCHITECTURE %[5]s)
 set(CMAKE_C_LIBRARY_ARCHITECTURE %[5]s)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE %[5]s)

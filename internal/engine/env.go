@@ -166,6 +166,9 @@ func (s *surroundings) path() []string {
 				out = append(out, l.path()...)
 			}
 		}
+		for _, t := range s.view.Sysroot.HostPackages() {
+			out = append(out, t.Bin())
+		}
 		out = append(out, s.view.Absent())
 	}
 	for _, t := range s.provided {

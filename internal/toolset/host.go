@@ -3,6 +3,7 @@ package toolset
 import (
 	"debug/elf"
 	"fmt"
+	"slices"
 
 	"xbuild/internal/compose"
 	"xbuild/internal/platform"
@@ -16,6 +17,11 @@ import (
 func (ts *Tools) hostRequest(host, p platform.Platform) (resolve.SysrootRequest, error) {
 	if p.Rust != "" && host.Rust == p.Rust {
 		r, err := ts.sysrootRequest(p)
+		for _, name := range ts.hostLibraries(p) {
+			if !slices.Contains(r.Packages, name) {
+				r.Packages = append(slices.Clip(r.Packages), name)
+			}
+		}
 		return r, err
 	}
 	def := ts.Catalog.Sysroot("gnu")
@@ -23,7 +29,8 @@ func (ts *Tools) hostRequest(host, p platform.Platform) (resolve.SysrootRequest,
 	if !ok {
 		return resolve.SysrootRequest{}, fmt.Errorf("sysroots/%s.toml: host names the unknown suite %q", def.Name, def.Host)
 	}
-	return resolve.SysrootRequest{Def: def, Arch: host.Debian, Suite: suite.Name, Where: "host " + host.Name}, nil
+	return resolve.SysrootRequest{Def: def, Arch: host.Debian, Suite: suite.Name, Packages: ts.hostLibraries(p),
+		Where: "host " + host.Name}, nil
 }
 
 // AddHost asks for the sysroot of each host that xbuild runs on, so that the lock is the same whoever writes it.
@@ -38,6 +45,9 @@ func (ts *Tools) AddHost(req *resolve.Requests, p platform.Platform) error {
 			return err
 		}
 		PutSysroot(req, r)
+		if on, ok := ts.onHost(r, host, p); ok {
+			PutHostPackages(req, on)
+		}
 		if narrow, ok := ts.narrow(host, p); ok {
 			if r, err = ts.narrowRequest(host, narrow); err != nil {
 				return err
@@ -118,8 +128,13 @@ func (ts *Tools) HostView(p platform.Platform) (compose.View, error) {
 	if err != nil {
 		return compose.View{}, err
 	}
-	v := compose.NewHostView(ts.Store, ts.Host, append(b.CFlags(), b.Macros()...), compiler, pkgconf,
-		compose.NewSysroot(ts.Store, r.Def, e))
+	sysroot := compose.NewSysroot(ts.Store, r.Def, e)
+	if on, ok := ts.onHost(r, ts.Host, p); ok {
+		if sysroot, err = ts.withHostPackages(sysroot, on, ts.Host); err != nil {
+			return compose.View{}, err
+		}
+	}
+	v := compose.NewHostView(ts.Store, ts.Host, append(b.CFlags(), b.Macros()...), compiler, pkgconf, sysroot)
 	narrow, ok := ts.narrow(ts.Host, p)
 	if !ok {
 		return v, nil

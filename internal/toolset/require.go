@@ -86,6 +86,9 @@ func (ts *Tools) AddSysroot(req *resolve.Requests, p platform.Platform) error {
 		return err
 	}
 	PutSysroot(req, r)
+	if on, ok := ts.hostPackagesRequest(r, p); ok {
+		PutHostPackages(req, on)
+	}
 	lib, wanted, err := ts.CXXRequest(p)
 	if wanted {
 		PutSysroot(req, lib)
@@ -93,7 +96,7 @@ func (ts *Tools) AddSysroot(req *resolve.Requests, p platform.Platform) error {
 	return err
 }
 
-// PutToolchain, PutSysroot and PutPart add a request that is not there yet.
+// PutToolchain, PutSysroot, PutPart and PutHostPackages add a request that is not there yet.
 func PutToolchain(req *resolve.Requests, r resolve.ToolchainRequest) {
 	if !slices.ContainsFunc(req.Toolchains, func(x resolve.ToolchainRequest) bool {
 		return x.Def.Name == r.Def.Name && x.For() == r.For()
@@ -116,5 +119,11 @@ func PutPart(req *resolve.Requests, r resolve.PartRequest) {
 		return x.Def == r.Def && x.Target == r.Target && slices.Equal(x.Promised, r.Promised)
 	}) {
 		req.Parts = append(req.Parts, r)
+	}
+}
+
+func PutHostPackages(req *resolve.Requests, r resolve.HostPackagesRequest) {
+	if !slices.ContainsFunc(req.HostPackages, r.Same) {
+		req.HostPackages = append(req.HostPackages, r)
 	}
 }
