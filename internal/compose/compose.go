@@ -139,6 +139,7 @@ type Sysroot struct {
 	files                []lock.File
 	onHost               *Toolchain // packages for the host whose programs are called by their places in it
 	multiarch            string     // of the platform, where onHost is set
+	more                 bool       // it has libraries that a C library's own packages do not bring
 }
 
 // NewSysroot says what the tree of a locked sysroot will be in the store at root.
@@ -163,7 +164,8 @@ func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot 
 	parts := append([]string{fmt.Sprint(def.Drop)}, hashes(locked.Files)...)
 	if s.Libc {
 		parts = append(parts, sysrootGeneration, fmt.Sprint(def.Expose))
-		if len(locked.Roots) > len(def.Packages) { // a C library alone has no files of CMake's
+		s.more = len(locked.Roots) > len(def.Packages)
+		if s.more { // a C library alone has no files of CMake's
 			parts = append(parts, fmt.Sprintf(calledScript, "NAME"))
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"xbuild/internal/archive"
 	"xbuild/internal/catalog"
 	"xbuild/internal/inspect"
+	"xbuild/internal/lazyregexp"
 	"xbuild/internal/lock"
 	"xbuild/internal/platform"
 )
@@ -52,6 +53,14 @@ func (s Sysroot) WithHostPackages(root string, t Toolchain, p platform.Platform)
 	s.Key, s.id = key(name, []string{s.Key, t.Key, hostScript}), key(name, []string{s.anywhere(), t.ID, hostScript})
 	s.Dir = treeDir(root, s.Key)
 	return s
+}
+
+// WithHostPackages returns a host view whose build systems find packages that are of the host and not libraries of its
+// sysroot: wayland-scanner, by Meson's dependency(native: true).
+func (v View) WithHostPackages(root string, t Toolchain) View {
+	v.beside = t.Key
+	v.besideID = t.ID
+	return v.keyed(root, "host-")
 }
 
 // HostPackages are those that belong to the sysroot, if any.
@@ -172,6 +181,35 @@ func writeFound(dir, final string, programs []string) error {
 			err = os.Symlink(filepath.Join("..", path), link)
 		}
 		if err != nil {
+			return err
+		}
+	}
+	return writePkgConfig(dir, final)
+}
+
+// nativeFiles is the directory in a tree of packages for the host of pkg-config's files for a host view.
+const nativeFiles = "pkgconfig"
+
+// usrVariable begins a variable of a .pc file that names a place below /usr.
+var usrVariable = lazyregexp.New(`(?m)^([A-Za-z0-9_.]+[ \t]*=[ \t]*)/usr\b`)
+
+// writePkgConfig writes pkg-config's files of a tree of packages for the host, which will lie at final, as a host view
+// reads them: pkg-config puts the sysroot before each place, and the tree lies beside that.
+func writePkgConfig(dir, final string) error {
+	if err := os.Mkdir(filepath.Join(dir, nativeFiles), 0o755); err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "usr/share/pkgconfig/*.pc"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		text = usrVariable.ReplaceAll(text, []byte("${1}/../"+filepath.Base(final)+"/usr"))
+		if err := os.WriteFile(filepath.Join(dir, nativeFiles, filepath.Base(file)), text, 0o644); err != nil {
 			return err
 		}
 	}

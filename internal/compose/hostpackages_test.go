@@ -26,6 +26,7 @@ func TestHostPackages(t *testing.T) {
 		archivetest.File{Name: "./usr/bin/nowhere", Link: "left-out"},
 		archivetest.File{Name: "./usr/lib/gui/libexec/moc", Body: echo("host"), Mode: 0o755},
 		archivetest.File{Name: "./usr/lib/gui/libexec/data", Body: "text"},
+		archivetest.File{Name: "./usr/share/pkgconfig/gen.pc", Body: "prefix=/usr\nbindir = ${prefix}/bin\nother=/usrlocal\n"},
 		archivetest.File{Name: "./usr/share/gui/example", Body: echo("host"), Mode: 0o755},
 	)
 	library := d.deb("libgui1-host", "",
@@ -100,6 +101,10 @@ func TestHostPackages(t *testing.T) {
 		if _, err := os.Lstat(none); err == nil {
 			t.Errorf("there is %s", strings.TrimPrefix(none, st.Dir()))
 		}
+	}
+	want := "prefix=/../" + on.Key + "/usr\nbindir = ${prefix}/bin\nother=/usrlocal\n"
+	if text, err := os.ReadFile(filepath.Join(on.Dir, "pkgconfig/gen.pc")); err != nil || string(text) != want {
+		t.Errorf("for the host's pkg-config there is %q, %v; want %q", text, err, want)
 	}
 	if text, err := os.ReadFile(filepath.Join(plain.Dir, "usr/lib/gui/libexec/moc")); err != nil || !strings.HasPrefix(string(text), "\x7fELF") {
 		t.Errorf("the sysroot without them has %q, %v: what equal files share was written to", text, err)

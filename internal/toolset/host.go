@@ -135,6 +135,9 @@ func (ts *Tools) HostView(p platform.Platform) (compose.View, error) {
 		}
 	}
 	v := compose.NewHostView(ts.Store, ts.Host, append(b.CFlags(), b.Macros()...), compiler, pkgconf, sysroot)
+	if t, ok := ts.besideHost(p); ok {
+		v = v.WithHostPackages(ts.Store, t)
+	}
 	narrow, ok := ts.narrow(ts.Host, p)
 	if !ok {
 		return v, nil

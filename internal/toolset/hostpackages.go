@@ -86,3 +86,21 @@ func (ts *Tools) withHostPackages(
 	}
 	return s.WithHostPackages(ts.Store, t, p), nil
 }
+
+// besideHost are the packages for the host that belong to a platform's sysroot; false where there are none, and where
+// the lock has no sysroot of the platform: nothing is compiled for it then.
+func (ts *Tools) besideHost(p platform.Platform) (compose.Toolchain, bool) {
+	if p.Name == "" || !p.HasSysroot() {
+		return compose.Toolchain{}, false
+	}
+	of, err := ts.sysrootRequest(p)
+	if err != nil {
+		return compose.Toolchain{}, false
+	}
+	r, ok := ts.hostPackagesRequest(of, p)
+	if !ok {
+		return compose.Toolchain{}, false
+	}
+	t, ok, err := ts.HostPackages(r)
+	return t, ok && err == nil
+}
