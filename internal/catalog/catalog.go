@@ -372,6 +372,11 @@ type HostPackages struct {
 	Drop     []string `toml:"drop"`
 	RPath    []string `toml:"rpath"`    // as of a toolchain
 	Relocate []string `toml:"relocate"` // as of a toolchain
+	// Apart are globs of programs that are called by their places in the sysroot alone: on PATH they would tell a build
+	// where the host's libraries are.
+	Apart []string `toml:"apart"`
+	// Path are the directories whose programs are on PATH; of two by one name the first counts.
+	Path []string `toml:"path"`
 }
 
 // HostPackagesName is the name of what HostPackages are locked and composed as.

@@ -63,7 +63,8 @@ type Toolchain struct {
 	def           *catalog.Toolchain
 	files         []lock.File
 	host          platform.Platform
-	roots         []string // of packages for the host: those whose programs are found
+	roots         []string              // of packages for the host: those whose programs are found
+	on            *catalog.HostPackages // the same: how they are composed
 }
 
 // NewToolchain says what the tree of a locked toolchain will be in the store at root. def is the definition with its
@@ -481,7 +482,7 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain, p *packages) erro
 				return err
 			}
 		}
-		return writeFound(tmp, final, found)
+		return t.writeFound(tmp, final, found)
 	})
 	return err
 }

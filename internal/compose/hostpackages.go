@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bmatcuk/doublestar/v4"
+
 	"xbuild/internal/archive"
 	"xbuild/internal/catalog"
 	"xbuild/internal/inspect"
@@ -38,9 +40,10 @@ func NewHostPackages(
 	}, lock.Toolchain{
 		Name: locked.Name, Version: locked.Suite, Host: host.Name, Archive: locked.Archive, Files: locked.Files,
 	})
-	t.roots = locked.Roots
-	t.Key, t.ID = key(t.Name+"-"+locked.Suite, append([]string{t.Key}, t.roots...)),
-		key(t.Name+"-"+locked.Suite, append([]string{t.ID}, t.roots...))
+	t.roots, t.on = locked.Roots, how
+	parts := append([]string{hostScript, fmt.Sprint(how.Path, how.Apart)}, t.roots...)
+	name := t.Name + "-" + locked.Suite
+	t.Key, t.ID = key(name, append(parts, t.Key)), key(name, append(parts, t.ID))
 	t.Dir = treeDir(root, t.Key)
 	return t, err
 }
@@ -97,7 +100,8 @@ func (t Toolchain) unpack(
 }
 
 // programsIn are the programs in a tree, by their paths in it: what can be run and is no library. What a link leads to
-// may be of a package that is not there yet.
+// may be of a package that is not there yet. Those that say where libraries are (xml2-config) are of no use: the
+// platform's own say it.
 func programsIn(dir string) ([]string, error) {
 	out := []string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -112,6 +116,9 @@ func programsIn(dir string) ([]string, error) {
 			if rel == "usr/share" {
 				return fs.SkipDir
 			}
+			return nil
+		}
+		if strings.HasSuffix(d.Name(), "config") {
 			return nil
 		}
 		if d.Type()&fs.ModeSymlink != 0 {
@@ -145,11 +152,11 @@ func startable(path string) (bool, error) {
 	return n > 2 && string(head[:2]) == "#!" || n == 4 && bytes.Equal(head, []byte("\x7fELF")), nil
 }
 
-// writeFound notes the programs of packages for the host, and puts those that are on PATH of a system into the
-// directory programs of their tree, which lies at tmp and will lie at final. A link to a script does not do: a script
-// finds what is beside it by the name that it is called by. One of /usr/bin wins over one of /usr/sbin.
-func writeFound(dir, final string, programs []string) error {
-	if programs == nil {
+// writeFound notes the programs of packages for the host, and puts those that belong on PATH into the directory
+// programs of their tree, which lies at dir and will lie at final. A link to a script does not do: a script finds what
+// is beside it by the name that it is called by.
+func (t Toolchain) writeFound(dir, final string, programs []string) error {
+	if t.on == nil {
 		return nil
 	}
 	held, err := programsIn(dir)
@@ -166,9 +173,17 @@ func writeFound(dir, final string, programs []string) error {
 			return err
 		}
 	}
-	for _, path := range programs {
-		at, name := filepath.Split(path)
-		if at != "usr/bin/" && at != "usr/sbin/" {
+	var path []string // of PATH, in its order
+	for _, at := range t.on.Path {
+		for _, program := range programs {
+			if filepath.Dir(program) == at {
+				path = append(path, program)
+			}
+		}
+	}
+	for _, path := range path {
+		name := filepath.Base(path)
+		if slices.ContainsFunc(t.on.Apart, func(glob string) bool { return doublestar.MatchUnvalidated(glob, name) }) {
 			continue
 		}
 		link := filepath.Join(dir, "programs", name)

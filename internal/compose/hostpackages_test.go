@@ -21,10 +21,13 @@ func TestHostPackages(t *testing.T) {
 	echo := func(words string) string { return "#!/bin/sh\necho " + words + " \"${0##*/}\" \"$@\"\n" }
 	tools := d.deb("gui-tools", "",
 		archivetest.File{Name: "./usr/bin/gen", Body: echo("host"), Mode: 0o755},
+		archivetest.File{Name: "./usr/bin/gui-config", Body: echo("host"), Mode: 0o755},
+		archivetest.File{Name: "./usr/bin/qmake6", Body: echo("host"), Mode: 0o755},
 		archivetest.File{Name: "./usr/bin/moc", Link: "../lib/gui/libexec/moc"},
 		archivetest.File{Name: "./usr/bin/schemas", Link: "../lib/x86_64-linux-gnu/gui/schemas"},
 		archivetest.File{Name: "./usr/bin/nowhere", Link: "left-out"},
 		archivetest.File{Name: "./usr/lib/gui/libexec/moc", Body: echo("host"), Mode: 0o755},
+		archivetest.File{Name: "./usr/lib/gui/libexec/uic", Body: echo("host"), Mode: 0o755},
 		archivetest.File{Name: "./usr/lib/gui/libexec/data", Body: "text"},
 		archivetest.File{Name: "./usr/share/pkgconfig/gen.pc", Body: "prefix=/usr\nbindir = ${prefix}/bin\nother=/usrlocal\n"},
 		archivetest.File{Name: "./usr/share/gui/example", Body: echo("host"), Mode: 0o755},
@@ -50,7 +53,9 @@ func TestHostPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	def := &catalog.Sysroot{Name: "glibc", HostPackages: &catalog.HostPackages{}}
+	def := &catalog.Sysroot{Name: "glibc", HostPackages: &catalog.HostPackages{
+		Apart: []string{"qmake*"}, Path: []string{"usr/bin", "usr/lib/gui/libexec"},
+	}}
 	on, err := NewHostPackages(st.Dir(), def, host, lock.Sysroot{
 		Name: catalog.HostPackagesName, Arch: "amd64", Suite: "trixie", Roots: []string{"gui-tools"},
 		Files: []lock.File{tools, library},
@@ -82,7 +87,9 @@ func TestHostPackages(t *testing.T) {
 	}
 	for program, want := range map[string]string{
 		filepath.Join(on.Bin(), "gen"):                                "host gen a b",
+		filepath.Join(on.Bin(), "uic"):                                "host uic a b",
 		filepath.Join(on.Bin(), "moc"):                                "host moc a b",
+		filepath.Join(s.Dir, "usr/bin/qmake6"):                        "host qmake6 a b",
 		filepath.Join(s.Dir, "usr/bin/gen"):                           "host gen a b",
 		filepath.Join(s.Dir, "usr/bin/schemas"):                       "host schemas a b",
 		filepath.Join(s.Dir, "usr/lib/gui/libexec/moc"):               "host moc a b",
@@ -95,6 +102,7 @@ func TestHostPackages(t *testing.T) {
 	}
 	for _, none := range []string{
 		filepath.Join(on.Bin(), "interpreter"), filepath.Join(on.Bin(), "nowhere"),
+		filepath.Join(on.Bin(), "qmake6"), filepath.Join(on.Bin(), "gui-config"), filepath.Join(s.Dir, "usr/bin/gui-config"),
 		filepath.Join(s.Dir, "usr/bin/interpreter"), filepath.Join(s.Dir, "usr/bin/nowhere"),
 		filepath.Join(s.Dir, "usr/lib/gui/libexec/data"), filepath.Join(s.Dir, "usr/share/gui/example"),
 	} {
