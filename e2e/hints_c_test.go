@@ -99,13 +99,4 @@ var hintsOfC = []hintCase{
 		files:  map[string]string{"main.c": "char *none(void) { return 1 - 0; }\nint main(void) { return !none(); }\n"},
 		hint:   "int-conversion is an error of clang in C that GCC 13 had as a warning: correct it, or write lenient = true in xbuild.toml:3: [target.app]",
 		mend:   "lenient = true\n"},
-	{name: "register in C++17", row: `clang: register|c\+\+11-narrowing`, platform: "linux/arm/v7",
-		target: "recipe = \"make\"\noutputs = [\"app\"]\n",
-		files: map[string]string{
-			"Makefile": "app: a.cc b.cc\n\t$(CXX) -c a.cc\n\t$(CC) -c b.cc\n\t$(CXX) -o $@ a.o b.o\n", // each compiler by its name
-			"a.cc":     "int twice(int);\nint main() { register int i = 21; return twice(i) - 42; }\n",
-			"b.cc":     "int twice(int n) { register int i = n; return 2 * i; }\n",
-		},
-		hint: "register is an error of clang in C++ that GCC has as a warning at most: correct it, or write lenient = true in xbuild.toml:3: [target.app]",
-		mend: "lenient = true\n"},
 }

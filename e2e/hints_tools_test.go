@@ -64,10 +64,10 @@ var hintsOfTools = []hintCase{
 	{name: "a generator by a prefix", row: `recipe make: Exec format error`, platform: "linux/s390x",
 		target: "recipe = \"make\"\noutputs = [\"app\"]\n",
 		files: map[string]string{"gen.c": "#include <stdio.h>\nint main(void) { return puts(\"int main(void) { return 0; }\") < 0; }\n",
-			"Makefile": "CROSS_PREFIX ?=\nHOST_CC = gcc\nCC = $(CROSS_PREFIX)gcc\nifneq ($(CROSS_PREFIX),)\nGENCC = $(HOST_CC)\nelse\nGENCC = $(CC)\nendif\n" +
+			"Makefile": "TOOLPREFIX ?=\nHOST_CC = gcc\nCC = $(TOOLPREFIX)gcc\nifneq ($(TOOLPREFIX),)\nGENCC = $(HOST_CC)\nelse\nGENCC = $(CC)\nendif\n" +
 				"app: app.c\n\t$(CC) -o app app.c\napp.c: gen\n\t./gen >app.c\ngen: gen.c\n\t$(GENCC) -o gen gen.c\n"},
 		hint: "takes \"$(CROSS_COMPILE)\"",
-		mend: "vars = { CROSS_PREFIX = \"$(CROSS_COMPILE)\" }\n"},
+		mend: "vars = { TOOLPREFIX = \"$(CROSS_COMPILE)\" }\n"},
 	{name: "a generator of configure", row: `recipe autotools: Exec format error`, platform: "linux/s390x",
 		target: "recipe = \"autotools\"\noutputs = [\"app\"]\n",
 		files: map[string]string{"gen.c": "#include <stdio.h>\nint main(void) { return puts(\"int main(void) { return 0; }\") < 0; }\n",

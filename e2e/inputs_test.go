@@ -499,8 +499,9 @@ func checkInputs(t *testing.T, dir, platform, program string, inputs []input) {
 	}
 }
 
-// TestRoot: what lies above the source is not in the copy that make runs in. The error names the key, which is tried; a
-// link that leads there leads to the same file.
+// TestRoot: what lies above the source is in the copy that make runs in where a Makefile mentions it. What is looked for
+// without a word there is not, and the error names the key, which is tried; a link that leads there leads to the same
+// file.
 func TestRoot(t *testing.T) {
 	needNetwork(t)
 	platform := "linux/" + runtime.GOARCH
@@ -510,7 +511,7 @@ func TestRoot(t *testing.T) {
 	dir := write(t, map[string]string{
 		"xbuild.toml": toml(""), "common/c.h": "#define C \"1\"\n", "common/flags.mk": "CFLAGS += -DFLAG=1\n",
 		"app/main.c":   "#include <stdio.h>\n#include C_H\n#ifndef FLAG\n#define FLAG 0\n#endif\nint main(void) { printf(\"c=%s flag=%d\\n\", C, FLAG); }\n",
-		"app/Makefile": "-include ../common/flags.mk\np: main.c\n\t$(CC) $(CFLAGS) -DC_H='\"../common/c.h\"' -o $@ main.c\n",
+		"app/Makefile": "UP = ..\n-include $(UP)/common/flags.mk\np: main.c\n\t$(CC) $(CFLAGS) -DC_H='\"$(UP)/common/c.h\"' -o $@ main.c\n",
 	})
 	prints := func(want string) {
 		t.Helper()
@@ -538,6 +539,17 @@ func TestRoot(t *testing.T) {
 	if r := xbuild(t, dir, "build"); r.code != 1 || !strings.Contains(r.stderr, `root "inner" is not the source or a directory above it`) {
 		t.Errorf("root below the source: %v", r)
 	}
+
+	content("xbuild.toml", toml(""))(t, dir)
+	content("app/Makefile", "-include ../common/flags.mk\np: main.c\n\t$(CC) $(CFLAGS) -o $@ main.c\n")(t, dir)
+	build(t, dir)
+	prints("flag=1\n")
+	content("common/flags.mk", "CFLAGS += -DFLAG=2\n")(t, dir)
+	build(t, dir)
+	prints("flag=2\n")
+	content("xbuild.toml", toml("root = \".\"\n"))(t, dir)
+	build(t, dir)
+	prints("flag=0\n")
 
 	content("xbuild.toml", toml(""))(t, dir)
 	relink("app/linked", "../common")(t, dir)

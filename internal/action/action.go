@@ -15,7 +15,6 @@ import (
 	"xbuild/internal/env"
 	"xbuild/internal/node"
 	"xbuild/internal/platform"
-	"xbuild/internal/probe"
 )
 
 // Jobs stands in a command for the number of jobs that it may run; the number is filled in when the command is started,
@@ -115,7 +114,7 @@ type Action struct {
 
 // A Strict says how tests are found that fail because clang is stricter than GCC was.
 type Strict struct {
-	Groups probe.Groups  // clang's names of the errors that were warnings
+	Groups []string      // clang's names of the errors that were warnings
 	CC     string        // the platform's compiler
 	Logs   []catalog.Log // where build systems write of the tests that they compile
 	Where  string        // the target, for what the user is told

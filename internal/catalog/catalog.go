@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 
-	burntsushi "github.com/BurntSushi/toml"
 	"github.com/pelletier/go-toml/v2"
 	"golang.org/x/sync/errgroup"
 
@@ -61,8 +60,8 @@ type Toolchain struct {
 	// Lenient are, of clang, the groups of its errors in C that older compilers had as warnings.
 	Lenient []string `toml:"lenient" json:"-"`
 
-	// LenientCXX are those in C++ that GCC has as warnings; a source may add some.
-	LenientCXX []string `toml:"lenient_cxx" json:"-"`
+	// Warned are errors of clang in C++ that GCC has as warnings, which they are here too; a source may add some.
+	Warned []string `toml:"warned" json:"-"`
 
 	// Unheeded are, of clang, options of GNU ld that change nothing, which its linker does not know.
 	Unheeded []string `toml:"unheeded" json:"-"`
@@ -204,8 +203,8 @@ type Source struct {
 	Runtime string `toml:"runtime" json:"-"`           // the Debian suite of the definition's runtime
 	// Needs are the features that each of its programs needs although the platform does not promise them, because the
 	// compiler or its runtime takes them for granted: by platform. Where the project promises them, all is well.
-	Needs      map[string][]string `toml:"needs" json:"needs,omitempty"`
-	LenientCXX []string            `toml:"lenient_cxx" json:"-"` // of clang: more than the toolchain's
+	Needs  map[string][]string `toml:"needs" json:"needs,omitempty"`
+	Warned []string            `toml:"warned" json:"-"` // of clang: more than the toolchain's
 
 	// Compat is, of clang, the release whose names of C++ functions are those of GCC, which made the
 	// platforms' libraries.
@@ -484,15 +483,15 @@ var Load = sync.OnceValues(func() (*Catalog, error) {
 	c := &Catalog{}
 	var g errgroup.Group // it is a third of what a short command does
 	g.Go(func() (err error) {
-		c.Toolchains, err = read(toolchains.Files, "toolchains", decode, func(t *Toolchain) string { return t.Name })
+		c.Toolchains, err = read(toolchains.Files, "toolchains", func(t *Toolchain) string { return t.Name })
 		return err
 	})
 	g.Go(func() (err error) {
-		c.Sysroots, err = read(sysroots.Files, "sysroots", decode, func(s *Sysroot) string { return s.Name })
+		c.Sysroots, err = read(sysroots.Files, "sysroots", func(s *Sysroot) string { return s.Name })
 		return err
 	})
 	g.Go(func() (err error) {
-		c.Recipes, err = read(recipes.Files, "recipes", decodeRecipe, func(r *Recipe) string { return r.Name })
+		c.Recipes, err = read(recipes.Files, "recipes", func(r *Recipe) string { return r.Name })
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -566,9 +565,6 @@ var Load = sync.OnceValues(func() (*Catalog, error) {
 	return c, nil
 })
 
-// A decoder reads a definition. A key that it does not know is an error.
-type decoder func(data []byte, v any) error
-
 // decode is go-toml, which takes a quarter of the time that the decoder takes which says more of what a user wrote:
 // each start reads these.
 func decode(data []byte, v any) error {
@@ -580,20 +576,7 @@ func decode(data []byte, v any) error {
 	return err
 }
 
-// decodeRecipe is the other one: an argument of a recipe is a string or a table, and go-toml hands a type that reads
-// itself a table that lacks its end.
-func decodeRecipe(data []byte, v any) error {
-	meta, err := burntsushi.NewDecoder(bytes.NewReader(data)).Decode(v)
-	if err != nil {
-		return err
-	}
-	if keys := meta.Undecoded(); len(keys) > 0 {
-		return fmt.Errorf("unknown key %q", keys[0].String())
-	}
-	return nil
-}
-
-func read[T any](files fs.FS, dir string, decode decoder, name func(*T) string) ([]*T, error) {
+func read[T any](files fs.FS, dir string, name func(*T) string) ([]*T, error) {
 	paths, err := fs.Glob(files, "*.toml")
 	if err != nil {
 		return nil, err

@@ -682,18 +682,16 @@ func TestFaultyDefinitions(t *testing.T) {
 	for text, want := range map[string]string{
 		"name = 'x'\ncolour = 'red'\n":                                `recipes/x.toml: unknown key "colour"`,
 		"name = 'y'\n":                                                `recipes/x.toml: name is "y", want "x" as the file's`,
-		"name = 'x'\n[[step]]\ncommand = [1]\n":                       `want a string or a table with when and args`,
-		"name = 'x'\n[[step]]\ncommand = [{ wen = 'a' }]\n":           `unknown key "wen"`,
-		"name = 'x'\n[[step]]\ncommand = [{ when = 1 }]\n":            `when: want a string`,
-		"name = 'x'\n[[step]]\ncommand = [{ args = 'a' }]\n":          `args: want a list`,
-		"name = 'x'\n[[step]]\ncommand = [{ args = [1] }]\n":          `args: want strings`,
-		"name = 'x'\n[env]\nA = { wen = 'x', then = '1' }\n":          `unknown key "wen"`,
-		"name = 'x'\n[env]\nA = { when = true, then = '1' }\n":        `when: want a string`,
-		"name = 'x'\n[env]\nA = 1\n":                                  `want a string or a table with when, then, else`,
+		"name = 'x'\n[[step]]\ncommand = [{ wen = 'a' }]\n":           `unknown key "step.wen"`,
+		"name = 'x'\n[[step]]\ncommand = [{ when = 1 }]\n":            `Arg.When of type string`,
+		"name = 'x'\n[[step]]\ncommand = [{ args = 'a' }]\n":          `Arg.Args of type []string`,
+		"name = 'x'\n[[step]]\ncommand = [{ args = [1] }]\n":          `Arg.Args of type string`,
+		"name = 'x'\n[env]\nA = { wen = 'x', then = '1' }\n":          `unknown key "env.wen"`,
+		"name = 'x'\n[env]\nA = { when = true, then = '1' }\n":        `Value.When of type string`,
 		"name = 'x'\n[[option]]\nname = 'a'\ntype = 'bool'\nhlp = ''": `unknown key "option.hlp"`,
 		"name = ": `recipes/x.toml: `,
 	} {
-		_, err := read(fstest.MapFS{"x.toml": {Data: []byte(text)}}, "recipes", decodeRecipe, func(r *Recipe) string { return r.Name })
+		_, err := read(fstest.MapFS{"x.toml": {Data: []byte(text)}}, "recipes", func(r *Recipe) string { return r.Name })
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want one with %q", text, err, want)
 		}
@@ -704,7 +702,7 @@ func TestFaultyDefinitions(t *testing.T) {
 		"name = 'x'\n[programs]\ncc = ['a', 'list']": `toolchains/x.toml: `,
 		"name = ": `toolchains/x.toml: `,
 	} {
-		_, err := read(fstest.MapFS{"x.toml": {Data: []byte(text)}}, "toolchains", decode, func(t *Toolchain) string { return t.Name })
+		_, err := read(fstest.MapFS{"x.toml": {Data: []byte(text)}}, "toolchains", func(t *Toolchain) string { return t.Name })
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want one with %q", text, err, want)
 		}

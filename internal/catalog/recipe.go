@@ -15,7 +15,9 @@ type Recipe struct {
 	// of what it builds, where that needs more than stands here (package lang)
 	Language   string `toml:"language" json:"-"`
 	CopySource bool   `toml:"copy_source" json:"-"` // the commands write into the source: work in a copy, one a platform
-	Refuses    string `toml:"refuses" json:"-"`     // characters that its tools do not take in the path of the source
+	// Above are globs of files below the source: what they mention by ../ is copied too, where the target has no root.
+	Above   []string `toml:"above" json:"-"`
+	Refuses string   `toml:"refuses" json:"-"` // characters that its tools do not take in the path of the source
 	// the build system optimises by itself, and opt is passed on only where a target sets it
 	OwnOpt bool `toml:"own_opt" json:"-"`
 	// Optimise are keys of options, by the option's name, which say how much is optimised: where a target sets one and
@@ -151,78 +153,28 @@ type Log struct {
 // An Arg is one argument or, under a condition, several. With Each there are as many of them for each item of that
 // list: {each}.
 type Arg struct {
-	When string
-	Each string
-	Args []string
+	When string   `toml:"when"`
+	Each string   `toml:"each"`
+	Args []string `toml:"args"`
 }
 
-// UnmarshalTOML accepts "argument" and { when = "…", each = "…", args = ["…"] }.
-func (a *Arg) UnmarshalTOML(v any) error {
-	switch v := v.(type) {
-	case string:
-		a.Args = []string{v}
-		return nil
-	case map[string]any:
-		for key, val := range v {
-			switch key {
-			case "when", "each":
-				s, ok := val.(string)
-				if !ok {
-					return fmt.Errorf("%s: want a string", key)
-				}
-				if key == "when" {
-					a.When = s
-				} else {
-					a.Each = s
-				}
-			case "args":
-				list, ok := val.([]any)
-				if !ok {
-					return fmt.Errorf("args: want a list")
-				}
-				for _, x := range list {
-					s, ok := x.(string)
-					if !ok {
-						return fmt.Errorf("args: want strings")
-					}
-					a.Args = append(a.Args, s)
-				}
-			default:
-				return fmt.Errorf("unknown key %q", key)
-			}
-		}
-		return nil
-	}
-	return fmt.Errorf("want a string or a table with when and args")
+// UnmarshalText accepts "argument" in the place of { when = "…", each = "…", args = ["…"] }.
+func (a *Arg) UnmarshalText(text []byte) error {
+	a.Args = []string{string(text)}
+	return nil
 }
 
 // A Value is a string, or one of two by a condition.
 type Value struct {
-	When, Then, Else string
+	When string `toml:"when"`
+	Then string `toml:"then"`
+	Else string `toml:"else"`
 }
 
-// UnmarshalTOML accepts "value" and { when = "…", then = "…", else = "…" }.
-func (w *Value) UnmarshalTOML(v any) error {
-	switch v := v.(type) {
-	case string:
-		w.Then = v
-		return nil
-	case map[string]any:
-		fields := map[string]*string{"when": &w.When, "then": &w.Then, "else": &w.Else}
-		for key, val := range v {
-			dst := fields[key]
-			if dst == nil {
-				return fmt.Errorf("unknown key %q", key)
-			}
-			s, ok := val.(string)
-			if !ok {
-				return fmt.Errorf("%s: want a string", key)
-			}
-			*dst = s
-		}
-		return nil
-	}
-	return fmt.Errorf("want a string or a table with when, then, else")
+// UnmarshalText accepts "value" in the place of { when = "…", then = "…", else = "…" }.
+func (w *Value) UnmarshalText(text []byte) error {
+	w.Then = string(text)
+	return nil
 }
 
 // Vars are the values that placeholders and conditions see: string, bool, int64, []string or map[string]string.

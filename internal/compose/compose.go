@@ -57,7 +57,7 @@ type Toolchain struct {
 	compat        string              // of clang: the release whose names of C++ functions it is to use
 	driver        map[string][]string // of clang: flags that this release needs for a platform
 	Lenient       []string            // of clang: the groups of errors in C that a lenient view has as warnings
-	LenientCXX    []string            // the same in C++
+	warned        []string            // of clang: the groups of errors in C++ that are warnings
 	unheeded      []string            // of clang: options that its linker is not given
 	absent        []catalog.Absent
 	def           *catalog.Toolchain
@@ -75,19 +75,19 @@ func NewToolchain(root string, def *catalog.Toolchain, locked lock.Toolchain) (T
 		return Toolchain{}, err
 	}
 	t := Toolchain{
-		Name:       locked.Name,
-		Version:    locked.Version,
-		def:        def,
-		files:      from(locked.Archive, locked.Files),
-		host:       host,
-		Lenient:    def.Lenient,
-		LenientCXX: def.LenientCXX,
-		unheeded:   def.Unheeded,
-		absent:     def.Absent,
+		Name:     locked.Name,
+		Version:  locked.Version,
+		def:      def,
+		files:    from(locked.Archive, locked.Files),
+		host:     host,
+		Lenient:  def.Lenient,
+		warned:   def.Warned,
+		unheeded: def.Unheeded,
+		absent:   def.Absent,
 	}
 	if len(def.Sources) == 1 {
 		t.Slot, t.compat, t.driver = def.Sources[0].Slot, def.Sources[0].Compat, def.Sources[0].Driver
-		t.LenientCXX = slices.Concat(t.LenientCXX, def.Sources[0].LenientCXX)
+		t.warned = slices.Concat(t.warned, def.Sources[0].Warned)
 	}
 	// The programs name their loader by an absolute path, so that a store at another place is another tree.
 	parts := []string{host.Name, fmt.Sprint(def.Keep, def.Drop, def.RPath, def.Programs)}

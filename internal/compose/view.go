@@ -216,10 +216,8 @@ func (v View) base(target string) string {
 	if v.Clang.compat != "" {
 		fmt.Fprintf(&b, "-fclang-abi-compat=%s\n", v.Clang.compat)
 	}
-	for _, f := range v.Flags {
-		fmt.Fprintln(&b, f)
-	}
 	for _, f := range slices.Concat(
+		v.Flags, LenientFlags(v.Clang.warned),
 		v.Platform.Driver, v.Clang.driver[v.Platform.Name], v.Sysroot.In(tree(v.Sysroot.Key)),
 	) {
 		fmt.Fprintln(&b, f)
@@ -252,16 +250,9 @@ func (v View) base(target string) string {
 }
 
 // lenient are the files of flags that a lenient view has, by name; the driver reads the one of its name beside the
-// platform's file. What is called by the name of a C compiler
-// compiles C++ too, by a source's suffix. The flags stand before those of a command line, so that a project that wants
-// an error still has it.
+// platform's file. The flags stand before those of a command line, so that a project that wants an error still has it.
 func (v View) lenient() map[string]string {
-	lines := func(groups []string) string { return strings.Join(LenientFlags(groups), "\n") + "\n" }
-	out := map[string]string{v.Clang.compiler().C + ".cfg": lines(slices.Concat(v.Clang.Lenient, v.Clang.LenientCXX))}
-	for _, name := range v.Clang.compiler().CXXDrivers {
-		out[name+".cfg"] = lines(v.Clang.LenientCXX)
-	}
-	return out
+	return map[string]string{v.Clang.compiler().C + ".cfg": strings.Join(LenientFlags(v.Clang.Lenient), "\n") + "\n"}
 }
 
 // lenientHeader makes the same warnings by pragmas, which count whatever stands on the command line.

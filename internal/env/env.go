@@ -82,6 +82,7 @@ func ForC(v compose.View, s Settings, xbuild string) Environment {
 		e.Set(tool.name, v.Tool(tool.tool))
 	}
 	e.Set("CROSS_COMPILE", v.Bin()+"/"+p.Triplet+"-")
+	e.Set("CROSS_PREFIX", v.Bin()+"/"+p.Triplet+"-") // of Makefiles that name their helper's compiler apart only with it
 	for _, f := range []struct {
 		name  string
 		flags []string

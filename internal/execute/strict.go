@@ -40,7 +40,7 @@ func (e *strictError) Error() string {
 }
 
 func (e *strictError) hint() string {
-	return "write lenient = true in " + e.where + ", and its C and C++ are configured and compiled as GCC 13 did it; " +
+	return "write lenient = true in " + e.where + ", and its C is configured and compiled as GCC 13 did it; " +
 		"or lenient = false, where these tests are to fail"
 }
 
@@ -195,7 +195,7 @@ func (r *runner) logged(ctx context.Context, a *action.Action, refused []probe.R
 // where it is one of the C library's, as a test of a declaration has it ("(void) strchr;"), and GCC never: without
 // builtins clang is alike.
 func asGCC(a *action.Action, refused ...probe.Refusal) []string {
-	flags := compose.LenientFlags(a.Strict.Groups.All())
+	flags := compose.LenientFlags(a.Strict.Groups)
 	named := func(f probe.Refusal) bool { return strings.Contains(f.Message, "library function") }
 	if slices.ContainsFunc(refused, named) {
 		flags = append(flags, "-fno-builtin")

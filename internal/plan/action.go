@@ -116,7 +116,7 @@ func (pl *Planner) action(d *drawing, t project.Target, p platform.Platform, hos
 			return nil, err
 		}
 	}
-	if err := pl.copied(a, vars); err != nil {
+	if err := pl.copied(a, recipe, vars); err != nil {
 		return nil, err
 	}
 	if err := pl.takes(recipe, t, source); err != nil {
@@ -278,14 +278,26 @@ func optimises(recipe *catalog.Recipe, t project.Target) bool {
 	return false
 }
 
-// copied says what is copied and where to: the source, or what root names, in which the source lies as it does there.
-func (pl *Planner) copied(a *action.Action, vars catalog.Vars) error {
+// copied says what is copied and where to: the source, or what root names, or what the build's files mention above it,
+// in which the source lies as it does there.
+func (pl *Planner) copied(a *action.Action, recipe *catalog.Recipe, vars catalog.Vars) error {
 	a.Root, a.Top = a.Source, a.Build
 	root, _ := vars["root"].(string)
-	if root == "" || !a.Copy {
+	if !a.Copy {
 		return nil
 	}
-	a.Root, a.Rooted = filepath.Join(a.Source, filepath.FromSlash(root)), true
+	a.Rooted = root != ""
+	if !a.Rooted {
+		up, err := pl.Files.Above(a.Source, pl.Project.Dir, recipe.Above)
+		if err != nil {
+			return err
+		}
+		root = up
+	}
+	if root == "" {
+		return nil
+	}
+	a.Root = filepath.Join(a.Source, filepath.FromSlash(root))
 	rel, err := filepath.Rel(a.Root, a.Source)
 	if err != nil || filepath.IsAbs(root) || !filepath.IsLocal(rel) {
 		return fmt.Errorf("root %q is not the source or a directory above it, relative to the source (%s)", root, a.Source)

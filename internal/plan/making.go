@@ -16,7 +16,6 @@ import (
 	"xbuild/internal/hosttools"
 	"xbuild/internal/lang"
 	"xbuild/internal/lang/table"
-	"xbuild/internal/probe"
 	"xbuild/internal/project"
 )
 
@@ -196,7 +195,7 @@ func (m *making) compilers() error {
 		}
 		m.View = m.AsLenient(m.View)
 		m.Action.Strict = &action.Strict{
-			Groups: probe.Groups{C: m.View.Clang.Lenient, CXX: m.View.Clang.LenientCXX}, CC: m.View.CC(), Logs: m.Recipe.Logs,
+			Groups: m.View.Clang.Lenient, CC: m.View.CC(), Logs: m.Recipe.Logs,
 			Where: fmt.Sprintf("%s:%d: [target.%s]", m.Project.File, m.Target.Line, m.Target.Name),
 		}
 		m.Set.View(m.View)

@@ -33,22 +33,13 @@ func (r Refusal) String() string {
 	return message
 }
 
-// Groups are clang's names of its errors that GCC 13 had as warnings, by the language. In C++ GCC refuses what it let
-// pass in C.
-type Groups struct{ C, CXX []string }
-
-// All are the groups of both.
-func (g Groups) All() []string { return slices.Concat(g.C, g.CXX) }
-
 // cxx are the suffixes of C++.
 var cxx = []string{".cc", ".cpp", ".cxx", ".c++", ".C", ".mm"}
 
-// narrowed begins the message of the one error of a C++ group that is one of GCC too: a constant that does not fit.
-const narrowed = "constant expression evaluates to "
-
 // Refusals reads what clang writes where CC_LOG_DIAGNOSTICS is set (LogDiagnosticPrinter.cpp): a plist's dictionary for
-// each compilation that had something to say. It returns those that failed for errors of the groups alone.
-func Refusals(log string, groups Groups) ([]Refusal, error) {
+// each compilation that had something to say. It returns those in C that failed for errors alone which GCC 13 had as
+// warnings: groups has them, by clang's names.
+func Refusals(log string, groups []string) ([]Refusal, error) {
 	// A source's line or a file's name may hold what no XML may.
 	clean := strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\n' && r != '\t' || r == 0xFFFE || r == 0xFFFF {
@@ -80,11 +71,10 @@ func Refusals(log string, groups Groups) ([]Refusal, error) {
 	}
 }
 
-func refusal(compilation map[string]any, of Groups) (Refusal, bool) {
+func refusal(compilation map[string]any, groups []string) (Refusal, bool) {
 	main, _ := compilation["main-file"].(string)
-	groups := of.C
 	if slices.Contains(cxx, path.Ext(main)) {
-		groups = of.CXX
+		return Refusal{}, false
 	}
 	var first Refusal
 	list, _ := compilation["diagnostics"].([]any)
@@ -96,7 +86,7 @@ func refusal(compilation map[string]any, of Groups) (Refusal, bool) {
 		default:
 			continue
 		}
-		if !slices.Contains(groups, text("WarningOption")) || strings.HasPrefix(text("message"), narrowed) {
+		if !slices.Contains(groups, text("WarningOption")) {
 			return Refusal{}, false
 		}
 		if first.Group == "" {

@@ -14,6 +14,9 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"xbuild/internal/disk"
+	"xbuild/internal/lazyregexp"
 )
 
 // Files are the files of projects. The zero value is ready; it is for one goroutine.
@@ -133,4 +136,47 @@ func (f *Files) Mentions(dir string, globs []string, word *regexp.Regexp) (bool,
 		}
 		return found, nil
 	})
+}
+
+// upwards is a path that leads above the directory that it is looked for in, and to a file or directory there.
+var upwards = lazyregexp.New(`(?m)(?:^|[^\w./-])(?:-[ILl])?((?:\./)?(?:\.\./)+\w[\w.+-]*(?:/\w[\w.+-]*)*)`)
+
+// Above is the directory above one, as "..", that files below it which globs name mention paths in: one that is there,
+// and not above top. It is "" where they mention none.
+func (f *Files) Above(dir, top string, globs []string) (string, error) {
+	name := "above\x00" + dir + "\x00" + top + "\x00" + strings.Join(globs, "\x00")
+	return Once(f, name, func() (string, error) {
+		highest, root := "", os.DirFS(dir)
+		for _, glob := range globs {
+			err := doublestar.GlobWalk(root, glob, func(name string, _ fs.DirEntry) error {
+				data, err := fs.ReadFile(root, name)
+				if err != nil {
+					return err
+				}
+				for _, m := range upwards.FindAllSubmatch(data, -1) {
+					wanted := filepath.Join(dir, filepath.Dir(filepath.FromSlash(name)), filepath.FromSlash(string(m[1])))
+					up := above(dir, wanted)
+					if len(up) > len(highest) && disk.Within(wanted, top) && f.Exists(wanted) {
+						highest = up
+					}
+				}
+				return nil
+			}, doublestar.WithFilesOnly(), doublestar.WithNoFollow())
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return "", fmt.Errorf("%s: %w", dir, err)
+			}
+		}
+		return highest, nil
+	})
+}
+
+// above is the way from a directory to the nearest one above it that a path lies in, as "../..", and "" where the path
+// lies in the directory itself.
+func above(dir, path string) string {
+	rel, err := filepath.Rel(dir, path)
+	if err != nil {
+		return ""
+	}
+	ups := strings.Count("/"+filepath.ToSlash(rel), "/..")
+	return strings.TrimSuffix(strings.Repeat("../", ups), "/")
 }

@@ -83,3 +83,41 @@ func TestUpwards(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 }
+
+func TestAbove(t *testing.T) {
+	tests := []struct {
+		name, file, text, want string
+	}{
+		{"a script beside the source", "Makefile", "ARCH := $(shell ../scripts/arch.sh)\n", ".."},
+		{"of a Makefile further down, which lies in the source", "sub/Makefile", "include ../config.mk\n", ""},
+		{"of a Makefile further down, above the source", "sub/Makefile", "include ../../common/config.mk\n", ".."},
+		{"two up", "Makefile", "CFLAGS += -I../../far/include\n", "../.."},
+		{"the highest", "Makefile", "A = ../common/config.mk ../../far/include\n", "../.."},
+		{"what is not there", "Makefile", "-include ../local.mk\n", ""},
+		{"above what may be seen", "Makefile", "A = ../../../outside\n", ""},
+		{"behind a variable, which may be anything", "Makefile", "A = $(TOP)/../common/config.mk\n", ""},
+		{"another file", "README", "../scripts/arch.sh\n", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			top := t.TempDir()
+			for name, text := range map[string]string{
+				"outside": "", "p/far/include/a.h": "", "p/x/scripts/arch.sh": "", "p/x/common/config.mk": "",
+				"p/x/src/config.mk": "", "p/x/src/" + test.file: test.text,
+			} {
+				name = filepath.Join(top, name)
+				if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var files Files
+			got, err := files.Above(filepath.Join(top, "p/x/src"), filepath.Join(top, "p"), []string{"*akefile*", "*/*akefile*"})
+			if got != test.want || err != nil {
+				t.Errorf("got %q, %v; want %q", got, err, test.want)
+			}
+		})
+	}
+}

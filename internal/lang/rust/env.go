@@ -20,8 +20,8 @@ func ForRustc(v compose.RustView) env.Environment {
 // forHost are the variables of a C environment by which every compiler on the machine is chosen. cargo also compiles
 // build scripts and proc macros, for the host: they must see none of them, only what names a target.
 var forHost = []string{
-	"CC", "CXX", "CPP", "LD", "AR", "RANLIB", "NM", "STRIP", "OBJCOPY", "READELF", "SIZE", "STRINGS", "CROSS_COMPILE",
-	"CFLAGS", "CXXFLAGS", "LDFLAGS",
+	"CC", "CXX", "CPP", "LD", "AR", "RANLIB", "NM", "STRIP", "OBJCOPY", "READELF", "SIZE", "STRINGS",
+	"CROSS_COMPILE", "CROSS_PREFIX", "CFLAGS", "CXXFLAGS", "LDFLAGS",
 	"CMAKE_TOOLCHAIN_FILE", "PKG_CONFIG", "PKG_CONFIG_SYSROOT_DIR", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_PATH",
 	"PKG_CONFIG_ALLOW_CROSS",
 }
