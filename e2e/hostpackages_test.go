@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"xbuild/internal/platform"
 )
@@ -132,6 +133,30 @@ func TestHostPackagesQt(t *testing.T) {
 	}
 }
 
+// TestHostPackagesQtBytes: what Qt's programs write is the same wherever and whenever they run.
+func TestHostPackagesQtBytes(t *testing.T) {
+	needNetwork(t)
+	var first []byte
+	for _, age := range []time.Duration{0, 400 * 24 * time.Hour} {
+		dir := project(t, "hostpackages/qt")
+		for _, name := range []string{"text.txt", "window_de.ts", "window.qrc"} {
+			if err := os.Chtimes(filepath.Join(dir, name), time.Time{}, time.Now().Add(-age)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		build(t, dir, "-p", "linux/arm64", "window")
+		data, err := os.ReadFile(built(dir, "linux/arm64", "usr/bin/window"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = data
+		} else if !bytes.Equal(first, data) {
+			t.Error("the program of a copy of the project, whose files are older, is another")
+		}
+	}
+}
+
 // drawn looks at the window: white letters on blue.
 func drawn(t *testing.T, name, picture string) {
 	t.Helper()
@@ -203,6 +228,56 @@ fn main() {
 	}
 	if r := underQEMU(t, dir, "linux/arm64", built(dir, "linux/arm64", "crate")); r.stdout != "cbf43926\n" {
 		t.Errorf("the build script's sum: %v", r)
+	}
+}
+
+// TestHostPackagesGTK: a program of GTK 4 whose resource is stripped of blanks by a program that host_packages names.
+func TestHostPackagesGTK(t *testing.T) {
+	needNetwork(t)
+	platforms := []string{"linux/arm64", "linux/riscv64"}
+	if full() {
+		platforms = four
+	}
+	dir := write(t, map[string]string{
+		"xbuild.toml": "[project]\nplatforms = " + quoted(platforms) + `
+[sysroot]
+packages = ["libgtk-4-dev"]
+host_packages = ["libxml2-utils"]
+[target.window]
+recipe = "meson"
+outputs = ["window"]
+`,
+		"meson.build": `project('window', 'c')
+gnome = import('gnome')
+res = gnome.compile_resources('window-resources', 'window.gresource.xml', c_name: 'window')
+executable('window', 'main.c', res, dependencies: dependency('gtk4'))
+`,
+		"window.gresource.xml": `<?xml version="1.0" encoding="UTF-8"?>
+<gresources><gresource prefix="/org/example"><file preprocess="xml-stripblanks">window.ui</file></gresource></gresources>
+`,
+		"window.ui": `<?xml version="1.0" encoding="UTF-8"?>
+<interface>
+  <object class="GtkLabel" id="label">
+    <property name="label">Hello</property>
+  </object>
+</interface>
+`,
+		"main.c": `#include <gtk/gtk.h>
+int main(void)
+{
+    gboolean display = gtk_init_check();
+    GBytes *ui = g_resources_lookup_data("/org/example/window.ui", G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
+    printf("GTK %u, display %d, ui of %zu bytes\n", gtk_get_major_version(), display, g_bytes_get_size(ui));
+    return 0;
+}
+`,
+	})
+	build(t, dir)
+	for _, name := range platforms {
+		r := underQEMU(t, dir, name, built(dir, name, "window"))
+		if want := "GTK 4, display 0, ui of 147 bytes\n"; r.code != 0 || r.stdout != want {
+			t.Errorf("%s: %v\nwant %q", name, r, want)
+		}
 	}
 }
 

@@ -376,6 +376,8 @@ type HostPackages struct {
 	Apart []string `toml:"apart"`
 	// Path are the directories whose programs are on PATH; of two by one name the first counts.
 	Path []string `toml:"path"`
+	// Env are variables for builds that run the programs: what keeps the moment and the machine out of what they write.
+	Env map[string]string `toml:"env"`
 }
 
 // HostPackagesName is the name of what HostPackages are locked and composed as.

@@ -74,6 +74,14 @@ func (s Sysroot) HostPackages() []Toolchain {
 	return []Toolchain{*s.onHost}
 }
 
+// Variables are those of builds that run programs of packages for the host.
+func (t Toolchain) Variables() map[string]string {
+	if t.on == nil {
+		return nil
+	}
+	return t.on.Env
+}
+
 // unpack puts a toolchain's packages into its tree. It returns the programs of those packages for the host that are
 // found by them.
 func (t Toolchain) unpack(

@@ -130,6 +130,7 @@ func (m *making) hostPackages() error {
 	for _, t := range list {
 		m.Set.Toolchain(t)
 		m.Action.Path = append(m.Action.Path, t.Bin())
+		m.Action.Env = m.Action.Env.With(t.Variables())
 	}
 	return nil
 }
