@@ -27,10 +27,9 @@ var hintsOfCMake = []hintCase{
 		files: with(cmakeFiles(""), "CMakeLists.txt", "cmake_minimum_required(VERSION 3.20)\nproject(app C CXX)\n"+
 			"find_package(libzip CONFIG REQUIRED)\nfind_package(Flatbuffers CONFIG REQUIRED)\n"+
 			"add_custom_command(OUTPUT gen.h COMMAND flatbuffers::flatc --version >gen.h)\nadd_executable(app main.c gen.h)\ntarget_link_libraries(app libzip::zip)\n"),
-		hint:      "write host_tools = [\"flatc\"] in [target.app]",
-		old:       "recipe = \"cmake\"\n",
-		mend:      "recipe = \"cmake\"\nhost_tools = [\"flatc\"]\n",
-		installed: "flatc"},
+		hint: "write host_packages = [\"flatbuffers-compiler\"] in xbuild.toml:3: [target.app]",
+		old:  "recipe = \"cmake\"\n",
+		mend: "recipe = \"cmake\"\nhost_packages = [\"flatbuffers-compiler\"]\n"},
 	{name: "a program of a CMake project's message", row: "cmake: CMake Error at", platform: "linux/arm64", full: true,
 		target:    cmakeTarget,
 		files:     cmakeFiles("find_program(SCDOC scdoc)\nif(NOT SCDOC)\n  message(FATAL_ERROR \"scdoc not found: manpages cannot be built\")\nendif()\n"),

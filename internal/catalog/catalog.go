@@ -393,7 +393,37 @@ type Sysroot struct {
 	Program string  `toml:"program" json:"program,omitempty"`
 	Builds  []Build `toml:"build" json:"builds,omitempty"`
 
+	// HostPackages says how the packages are composed whose programs run on the host while something is built with the
+	// sysroot's libraries; nil where there are none.
+	HostPackages *HostPackages `toml:"host_packages" json:"-"`
+
 	others []*Sysroot // that provide it from other archives
+}
+
+// HostPackages say what of packages for the host is left out, with what they depend on.
+type HostPackages struct {
+	Skip     []string `toml:"skip"` // as of a sysroot
+	Drop     []string `toml:"drop"`
+	RPath    []string `toml:"rpath"`    // as of a toolchain
+	Relocate []string `toml:"relocate"` // as of a toolchain
+	// Apart are globs of programs that are called by their places in the sysroot alone: on PATH they would tell a build
+	// where the host's libraries are.
+	Apart []string `toml:"apart"`
+	// Path are the directories whose programs are on PATH; of two by one name the first counts.
+	Path []string `toml:"path"`
+	// Env are variables for builds that run the programs: what keeps the moment and the machine out of what they write.
+	Env map[string]string `toml:"env"`
+}
+
+// HostPackagesName is the name of what HostPackages are locked and composed as.
+const HostPackagesName = "host-packages"
+
+// OnHost is the definition of the sysroot's packages for the host, nil where there are none.
+func (s *Sysroot) OnHost() *Sysroot {
+	if s.HostPackages == nil {
+		return nil
+	}
+	return &Sysroot{Name: HostPackagesName, Skip: s.HostPackages.Skip, Suites: s.Suites}
 }
 
 // For returns the definition of a toolchain's library for the archive that the toolchain came from, nil where there is

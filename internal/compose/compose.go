@@ -63,6 +63,8 @@ type Toolchain struct {
 	def           *catalog.Toolchain
 	files         []lock.File
 	host          platform.Platform
+	roots         []string              // of packages for the host: those whose programs are found
+	on            *catalog.HostPackages // the same: how they are composed
 }
 
 // NewToolchain says what the tree of a locked toolchain will be in the store at root. def is the definition with its
@@ -143,6 +145,9 @@ type Sysroot struct {
 	gcc                  string // the release of GCC whose libraries it has
 	id                   string // a name that is the same in every store, where Key is not
 	files                []lock.File
+	onHost               *Toolchain // packages for the host whose programs are called by their places in it
+	multiarch            string     // of the platform, where onHost is set
+	more                 bool       // it has libraries that a C library's own packages do not bring
 }
 
 // NewSysroot says what the tree of a locked sysroot will be in the store at root.
@@ -168,7 +173,8 @@ func NewSysroot(root string, def *catalog.Sysroot, locked lock.Sysroot) Sysroot 
 	parts := append([]string{fmt.Sprint(def.Drop)}, hashes(locked.Files)...)
 	if s.Libc {
 		parts = append(parts, sysrootGeneration, fmt.Sprint(def.Expose))
-		if len(locked.Roots) > len(def.Packages) { // a C library alone has no files of CMake's
+		s.more = len(locked.Roots) > len(def.Packages)
+		if s.more { // a C library alone has no files of CMake's
 			parts = append(parts, fmt.Sprintf(calledScript, "NAME"))
 		}
 	}
@@ -218,6 +224,11 @@ func (s Set) Names() map[string]string {
 	}
 	for _, v := range s.RustViews {
 		out[v.Dir] = v.ID
+	}
+	for _, r := range s.Sysroots {
+		if r.onHost != nil {
+			out[r.Dir] = r.id
+		}
 	}
 	for _, b := range s.Stds {
 		out[b.Dir], out[b.Builder.Dir] = b.ID, b.Builder.ID
@@ -305,6 +316,9 @@ func (s *Set) Toolchain(t Toolchain) {
 func (s *Set) Sysroot(r Sysroot) {
 	if !slices.ContainsFunc(s.Sysroots, func(x Sysroot) bool { return x.Key == r.Key }) {
 		s.Sysroots = append(s.Sysroots, r)
+	}
+	if r.onHost != nil {
+		s.Toolchain(*r.onHost)
 	}
 }
 
@@ -401,11 +415,26 @@ func (c *Composer) All(ctx context.Context, set Set) error {
 	defer p.release()
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(2, runtime.NumCPU()))
+	stands := map[string]chan struct{}{} // of each toolchain, closed when it does
 	for _, t := range missing.Toolchains {
-		g.Go(func() error { return c.toolchain(gctx, t, p) })
+		done := make(chan struct{})
+		stands[t.Key] = done
+		g.Go(func() error {
+			defer close(done)
+			return c.toolchain(gctx, t, p)
+		})
 	}
+	// A sysroot may wait for a toolchain: all of these go on already.
 	for _, s := range missing.Sysroots {
-		g.Go(func() error { return c.sysroot(gctx, s, p) })
+		g.Go(func() error {
+			if s.onHost != nil && stands[s.onHost.Key] != nil {
+				<-stands[s.onHost.Key]
+			}
+			if err := gctx.Err(); err != nil {
+				return err
+			}
+			return c.sysroot(gctx, s, p)
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -443,13 +472,15 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain, p *packages) erro
 			Drop:     append(slices.Clone(t.def.Drop), "usr/share/doc/**", "usr/lib/*/gconv/**"),
 			UsrMerge: true,
 		}
-		if err := p.unpack(ctx, tmp, t.files, opt); err != nil {
+		found, err := t.unpack(ctx, p, tmp, opt)
+		if err != nil {
+			return err
+		}
+		// Before interpreters become the tree's own, whose paths have /usr/bin in them too.
+		if err := rewrite(tmp, final, t.def.Relocate); err != nil {
 			return err
 		}
 		if err := relocateTree(ctx, tmp, final, t.host.Multiarch, t.def.RPath, t.def.Loaded); err != nil {
-			return err
-		}
-		if err := rewrite(tmp, final, t.def.Relocate); err != nil {
 			return err
 		}
 		if err := hide(tmp, t.def.Hide); err != nil {
@@ -480,7 +511,7 @@ func (c *Composer) toolchain(ctx context.Context, t Toolchain, p *packages) erro
 				return err
 			}
 		}
-		return nil
+		return t.writeFound(tmp, final, found)
 	})
 	return err
 }
@@ -537,6 +568,9 @@ func (c *Composer) sysroot(ctx context.Context, s Sysroot, p *packages) error {
 		if err := expose(tmp, s.expose); err != nil {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
 		}
+		if err := s.callHost(tmp); err != nil {
+			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
+		}
 		if err := calledPrograms(tmp); err != nil {
 			return fmt.Errorf("sysroot %s of %s: %w", s.Arch, s.Suite, err)
 		}
@@ -589,12 +623,15 @@ func rewrite(tmp, final string, globs []string) error {
 			if err != nil {
 				return err
 			}
+			if !info.Mode().IsRegular() {
+				continue // a link
+			}
 			data, err := os.ReadFile(path)
 			if err != nil {
 				return err
 			}
-			if !info.Mode().IsRegular() || bytes.IndexByte(data, 0) >= 0 {
-				continue // a link, or no text
+			if bytes.IndexByte(data, 0) >= 0 {
+				continue // no text
 			}
 			data = absolute.ReplaceAllFunc(data, func(p []byte) []byte {
 				if _, err := os.Stat(filepath.Join(tmp, string(p))); err != nil {

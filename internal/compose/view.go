@@ -36,6 +36,8 @@ type View struct {
 	ID       string // the same in every store
 
 	runtimeID string // of that tree
+
+	beside, besideID string // the tree of packages for the host that a host view finds beside its sysroot's, "" for none
 }
 
 // NewView says what the view of a platform will be in the store at root.
@@ -86,6 +88,7 @@ func (v View) keyed(root, name string) View {
 // anywhere is the view with names in it that are the same in every store, as no tree has them.
 func (v View) anywhere() View {
 	v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key, v.runtime = v.Clang.ID, v.Pkgconf.ID, v.Sysroot.anywhere(), v.runtimeID
+	v.beside = v.besideID
 	if v.narrow != nil {
 		narrow := v.narrow.anywhere()
 		v.narrow = &narrow
@@ -253,6 +256,9 @@ func (v View) base(target string) string {
 		// RPATH, not RUNPATH: build tools set LD_LIBRARY_PATH for the programs that they start (cargo does).
 		lib := tree(v.runtime) + "/usr/lib/" + v.Platform.Multiarch
 		fmt.Fprintf(&b, "-Wl,--dynamic-linker=%s/%s,-rpath,%s,-rpath,%s,--disable-new-dtags\n", lib, path.Base(v.Platform.Interp), lib, tree(v.runtime)+"/usr/lib")
+		if v.Sysroot.more && v.runtime != v.Sysroot.Key { // what these libraries ask for is in a newer C library too
+			fmt.Fprintf(&b, "-Wl,-rpath,%s/usr/lib/%s\n", tree(v.Sysroot.Key), v.Platform.Multiarch)
+		}
 	}
 	return b.String()
 }
@@ -310,7 +316,11 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-strip" CACHE FILEPATH "")
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../%[4]s")
+# Packages that look beside their own files do so by the path without "..", and CMake has to know it for the sysroot's.
+get_filename_component(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../%[4]s" ABSOLUTE)
+foreach(language C CXX) # by that path headers are found too
+  set(CMAKE_${language}_FLAGS_INIT "-ffile-prefix-map=${CMAKE_SYSROOT}=/usr/%[3]s")
+endforeach()
 set(CMAKE_LIBRARY_ARCHITECTURE %[5]s)
 set(CMAKE_C_LIBRARY_ARCHITECTURE %[5]s)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE %[5]s)
@@ -414,7 +424,11 @@ func (v View) meson() string {
 		b.WriteString("cmake = 'cmake'\n") // the one that tools brings; without it there is none
 	}
 	root := "@DIRNAME@/../" + v.Sysroot.Key
-	properties := fmt.Sprintf("\n[properties]\nsys_root = '%[1]s'\npkg_config_libdir = ['%[1]s/usr/lib/%[2]s/pkgconfig', '%[1]s/usr/share/pkgconfig']\n", root, p.Multiarch)
+	libdir := fmt.Sprintf("'%[1]s/usr/lib/%[2]s/pkgconfig', '%[1]s/usr/share/pkgconfig'", root, p.Multiarch)
+	if v.beside != "" {
+		libdir += ", '@DIRNAME@/../" + v.beside + "/" + nativeFiles + "'"
+	}
+	properties := fmt.Sprintf("\n[properties]\nsys_root = '%s'\npkg_config_libdir = [%s]\n", root, libdir)
 	endian := "little"
 	if p.BigEndian() {
 		endian = "big"

@@ -140,6 +140,9 @@ func (s *surroundings) vars(xbuild string) env.Environment {
 				e.Set(kv.Name, own) // the caller knows on which kernels it is to run
 			}
 		}
+		for _, t := range s.view.Sysroot.HostPackages() {
+			e = e.With(t.Variables())
+		}
 		if !s.alone {
 			e = e.Merge(table.ForHost(s.view, s.host, s.plain, s.settings, os.Getenv("MAKEFLAGS")))
 		}
@@ -165,6 +168,9 @@ func (s *surroundings) path() []string {
 			} else {
 				out = append(out, l.path()...)
 			}
+		}
+		for _, t := range s.view.Sysroot.HostPackages() {
+			out = append(out, t.Bin())
 		}
 		out = append(out, s.view.Absent())
 	}

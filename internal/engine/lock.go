@@ -92,6 +92,7 @@ func (e *Engine) requireAll() ([]plan.Requirement, error) {
 		}
 		all[i].Toolchains = append(all[i].Toolchains, host.Toolchains...)
 		all[i].Sysroots = append(all[i].Sysroots, host.Sysroots...)
+		all[i].HostPackages = append(all[i].HostPackages, host.HostPackages...)
 	}
 	// As one of its own: what is wrong with a target does not stop it.
 	return append(all, plan.Requirement{Target: "xbuild run", Platform: e.pl.Host.Name, Requests: qemu}), nil

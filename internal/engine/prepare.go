@@ -287,6 +287,22 @@ func (e *Engine) lacking(req resolve.Requests) string {
 			out = append(out, "sysroot for "+r.Where)
 		}
 	}
+	for _, p := range req.HostPackages {
+		for _, name := range resolve.Hosts {
+			host, err := platform.Parse(name)
+			if err != nil {
+				continue // they are constants
+			}
+			r, ok, err := p.In(e.pl.Lock, host)
+			if err == nil && ok {
+				_, ok = resolve.FindSysroot(e.pl.Lock, r)
+				ok = !ok
+			}
+			if err != nil || ok {
+				out = append(out, fmt.Sprintf("%s: host_packages for host %s", p.Where, name))
+			}
+		}
+	}
 	for _, p := range req.Parts {
 		r, err := p.In(e.pl.Lock)
 		if err == nil {

@@ -38,7 +38,8 @@ func bind(root *tomlfile.Node) (*Lock, error) {
 	}
 	var s Sysroot
 	fields = map[string]any{"name": &s.Name, "arch": &s.Arch, "version": &s.Version, "archive": &s.Archive,
-		"suite": &s.Suite, "date": &s.Date, "roots": &s.Roots, "files": &files}
+		"suite": &s.Suite, "date": &s.Date, "roots": &s.Roots,
+		"programs": &s.Programs, "files": &files}
 	err = tables(sysroots, fields, func() (err error) {
 		s.Files, err = bindFiles(files)
 		l.Sysroots = append(l.Sysroots, s)

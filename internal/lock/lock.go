@@ -56,7 +56,9 @@ type Sysroot struct {
 	Suite   string   `toml:"suite"`
 	Date    string   `toml:"date"`  // as in Toolchain
 	Roots   []string `toml:"roots"` // the packages that the definition and the project ask for
-	Files   []File   `toml:"files"`
+	// Programs are those packages among Files that builds run programs of, which are the host's then.
+	Programs []string `toml:"programs"`
+	Files    []File   `toml:"files"`
 }
 
 // FindToolchain finds what was locked for exactly this request. An entry for
@@ -150,7 +152,7 @@ func (t Toolchain) ordered() Toolchain {
 }
 
 func (s Sysroot) ordered() Sysroot {
-	s.Roots, s.Files = sortedSet(s.Roots), sortedFiles(s.Files)
+	s.Roots, s.Programs, s.Files = sortedSet(s.Roots), sortedSet(s.Programs), sortedFiles(s.Files)
 	return s
 }
 

@@ -331,7 +331,12 @@ func TestRoundTrip(t *testing.T) {
 		var l Lock
 		for range random.IntN(4) {
 			l.PutToolchain(Toolchain{word(), []string{"", word()}[random.IntN(2)], word(), word(), word(), word(), word(), word(), words(), files()})
-			l.PutSysroot(Sysroot{word(), word(), word(), word(), word(), word(), words(), files()})
+			own := files()
+			var programs []string
+			for _, f := range own[:random.IntN(len(own)+1)] {
+				programs = append(programs, f.Name)
+			}
+			l.PutSysroot(Sysroot{word(), word(), word(), word(), word(), word(), words(), programs, own})
 		}
 		text := l.encode()
 		bySlow, err := anyTOML(text)

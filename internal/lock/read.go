@@ -181,6 +181,12 @@ func check(l Lock) (place, error) {
 		); err != nil {
 			return where, err
 		}
+		for at, name := range s.Programs {
+			if !slices.ContainsFunc(s.Files, func(f File) bool { return f.Name == name }) {
+				return place{"sysroot", strconv.Itoa(i), "programs", strconv.Itoa(at)},
+					fmt.Errorf("%s: programs names %q, which is none of its files", what, name)
+			}
+		}
 	}
 	return nil, nil
 }

@@ -83,6 +83,9 @@ func (l *Lock) encode() []byte {
 		w.text("suite", s.Suite)
 		w.text("date", s.Date)
 		w.list("roots", s.Roots)
+		if len(s.Programs) > 0 {
+			w.list("programs", s.Programs)
+		}
 		w.files(s.Files)
 	}
 	return w.Bytes()

@@ -64,10 +64,17 @@ func (pl *Planner) bring(program string, t project.Target) string {
 	if library, ok := strings.CutSuffix(program, "-config"); ok && library != "pkg" {
 		return fmt.Sprintf("it says where a library of the host is; pkg-config says it of the platform's (CONFIG=\"pkg-config %s\", by the name that the build has for such a variable)", library)
 	}
-	install := "xbuild does not bring it, install it on the host"
-	if found := pl.holders(pl.Host, program, true); len(found) > 0 {
-		install += " (of Debian's packages " + strings.Join(found, " or ") + " has it)"
+	found := pl.holders(pl.Host, program, true)
+	found = slices.DeleteFunc(found, func(quoted string) bool { return strings.HasSuffix(quoted, `-dev"`) })
+	if len(found) > 0 {
+		which := ""
+		if len(found) > 1 {
+			which = " (or with " + strings.Join(found[1:], " or ") + " in its place)"
+		}
+		return fmt.Sprintf("write host_packages = [%s] in %s:%d: [target.%s]%s",
+			found[0], pl.Project.File, t.Line, t.Name, which)
 	}
+	install := "xbuild does not bring it, install it on the host"
 	if hosttools.Listed(program) {
 		return install
 	}

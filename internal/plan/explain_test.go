@@ -97,6 +97,8 @@ install = true
 			return []string{"libsasl2-dev"}
 		case name == "frobnicate" && program && p.Name == pl.Host.Name:
 			return []string{"frob-tools"}
+		case name == "several" && program:
+			return []string{"one", "lib-dev", "two"}
 		}
 		return nil
 	}
@@ -131,7 +133,8 @@ install = true
 		{"make", "Package 'zlib', required by 'virtual:world', not found", `although "zlib1g-dev" is in`, "add "},
 		{"cmake", "--   Package 'libsasl2', required by 'libcrypto', not found", `add "libsasl2-dev" to packages`, ""},
 		{"make", "Package libnothing was not found in the pkg-config search path.", `apt-file`, ""},
-		{"make", "/bin/sh: 1: frobnicate: not found", `(of Debian's packages "frob-tools" has it)`, ""},
+		{"make", "/bin/sh: 1: frobnicate: not found", `write host_packages = ["frob-tools"] in `, "install it"},
+		{"make", "/bin/sh: 1: several: not found", `write host_packages = ["one"] in ` + pl.Project.File + `:13: [target.make] (or with "two" in its place)`, "-dev"},
 	} {
 		got := strings.Join(explain.Hints(actions[c.target], c.log), "\n")
 		if !strings.Contains(got, c.want) || c.not != "" && strings.Contains(got, c.not) {

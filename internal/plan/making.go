@@ -28,7 +28,7 @@ type making struct {
 }
 
 func (m *making) environment() error {
-	for _, add := range []func() error{m.tools, m.compilers, m.spoken, m.dialects} {
+	for _, add := range []func() error{m.tools, m.compilers, m.hostPackages, m.spoken, m.dialects} {
 		if err := add(); err != nil {
 			return err
 		}
@@ -111,6 +111,31 @@ func (m *making) tools() error {
 	}
 	m.hostTools()
 	m.Action.Explain = m.explanations(m.Target, m.Platform, m.Needs.Toolchains)
+	return nil
+}
+
+// hostPackages puts programs on PATH, behind all others that xbuild brings: the target's own packages', then those that
+// belong to the platform's sysroot.
+func (m *making) hostPackages() error {
+	list := m.View.Sysroot.HostPackages()
+	if len(m.Target.HostPackages) > 0 && !m.Action.Host {
+		r, err := m.TargetHostPackages(m.Target, m.Platform)
+		if err != nil {
+			return err
+		}
+		t, ok, err := m.Planner.HostPackages(r)
+		if err != nil {
+			return err
+		}
+		if ok {
+			list = append([]compose.Toolchain{t}, list...)
+		}
+	}
+	for _, t := range list {
+		m.Set.Toolchain(t)
+		m.Action.Path = append(m.Action.Path, t.Bin())
+		m.Action.Env = m.Action.Env.With(t.Variables())
+	}
 	return nil
 }
 

@@ -82,6 +82,9 @@ func Merged(all []Requirement) resolve.Requests {
 		for _, p := range r.Parts {
 			toolset.PutPart(&out, p)
 		}
+		for _, p := range r.HostPackages {
+			toolset.PutHostPackages(&out, p)
+		}
 	}
 	return out
 }
@@ -134,6 +137,13 @@ func (pl *Planner) require(req *resolve.Requests, t project.Target, p platform.P
 				}
 			}
 		}
+	}
+	if len(t.HostPackages) > 0 {
+		r, err := pl.TargetHostPackages(t, p)
+		if err != nil {
+			return err
+		}
+		toolset.PutHostPackages(req, r)
 	}
 	return nil
 }

@@ -41,8 +41,8 @@ var faults = []struct{ name, text, want string }{
 		`xbuild.toml:3: unknown key "colour" in [project] (want build, dist, name, platforms)`},
 	{"unknown keys in order",
 		"[sysroot]\nzz = 1\naa = 1\n[project]\nnaem = \"x\"\n",
-		`xbuild.toml:2: unknown key "zz" in [sysroot] (want cxx, glibc, libc, packages, stdlib, suite)` +
-			"\n" + `xbuild.toml:3: unknown key "aa" in [sysroot] (want cxx, glibc, libc, packages, stdlib, suite)` +
+		`xbuild.toml:2: unknown key "zz" in [sysroot] (want cxx, glibc, host_packages, libc, packages, stdlib, suite)` +
+			"\n" + `xbuild.toml:3: unknown key "aa" in [sysroot] (want cxx, glibc, host_packages, libc, packages, stdlib, suite)` +
 			"\n" + `xbuild.toml:5: unknown key "naem" in [project]; did you mean "name"? (want build, dist, name, platforms)`},
 	{"unknown dotted key",
 		"project.dsit.x = 1\n",
@@ -164,7 +164,7 @@ var faults = []struct{ name, text, want string }{
 		`xbuild.toml:3: platform "linux/arm64" has two tables (line 1 is the other)`},
 	{"unknown key of a platform",
 		"[platform.\"linux/arm64\"]\ncflag = []\n",
-		`xbuild.toml:2: unknown key "cflag" in [platform."linux/arm64"]; did you mean "cflags"? (want cc, cflags, cpu, cxx, cxxflags, env, features, glibc, ldflags, libc, packages, page, stdlib, suite)`},
+		`xbuild.toml:2: unknown key "cflag" in [platform."linux/arm64"]; did you mean "cflags"? (want cc, cflags, cpu, cxx, cxxflags, env, features, glibc, host_packages, ldflags, libc, packages, page, stdlib, suite)`},
 	{"pages that no kernel has",
 		"[platform.\"linux/arm64\"]\npage = 5\n",
 		`xbuild.toml:2: page in [platform."linux/arm64"]: no kernel for linux/arm64 has pages of 5 KB (want 4, 16, 64)`},
@@ -211,7 +211,7 @@ var faults = []struct{ name, text, want string }{
 			"\n" + `xbuild.toml:3: target name ".." may have only letters, digits and _ . + -, and starts with a letter, a digit or _`},
 	{"unknown key of a target",
 		"[target.hello]\nrecipe = \"cc\"\nsources = []\nsorces = [\"a.c\"]\n",
-		`xbuild.toml:4: unknown key "sorces" in [target.hello]; did you mean "sources"? (recipe cc allows bench, cc, dest, dispatched, env, equal, external, headers, host_tools, includes, inputs, kind, lenient, libs, needs, opt, outputs, platform, platforms, recipe, source, sources, static, stdlib, strip, test, tools, uname, unaudited)`},
+		`xbuild.toml:4: unknown key "sorces" in [target.hello]; did you mean "sources"? (recipe cc allows bench, cc, dest, dispatched, env, equal, external, headers, host_packages, host_tools, includes, inputs, kind, lenient, libs, needs, opt, outputs, platform, platforms, recipe, source, sources, static, stdlib, strip, test, tools, uname, unaudited)`},
 	{"missing option",
 		"[target.hello]\nrecipe = \"cc\"\n",
 		`xbuild.toml:1: [target.hello] lacks "sources", which recipe cc needs: source files, as globs`},

@@ -276,17 +276,25 @@ func (r *reader) sysroot(t *table) SysrootRequest {
 			r.report.at(t.pos.Key("glibc"), "%v", err)
 		}
 	}
-	for _, e := range t.elements("packages") {
+	q.Packages = r.packages(t, "packages", "libssl-dev")
+	q.HostPackages = r.packages(t, "host_packages", "libglib2.0-dev-bin")
+	return q
+}
+
+// packages are names of packages: nil where the file has no such key, not nil where its list is empty.
+func (r *reader) packages(t *table, key, example string) []string {
+	var out []string
+	for _, e := range t.elements(key) {
 		if !packageName.MatchString(e.string) {
-			r.report.at(e.pos, "package %q in %s is no name of a Debian package (such as %q)", e.string, t.name, "libssl-dev")
+			r.report.at(e.pos, "package %q in %s is no name of a Debian package (such as %q)", e.string, t.name, example)
 			continue
 		}
-		q.Packages = append(q.Packages, e.string)
+		out = append(out, e.string)
 	}
-	if _, ok := t.values["packages"]; ok && q.Packages == nil {
-		q.Packages = []string{}
+	if _, ok := t.values[key]; ok && out == nil {
+		out = []string{}
 	}
-	return q
+	return out
 }
 
 func (r *reader) platformConfigs(t *table) map[string]PlatformConfig {

@@ -85,6 +85,10 @@ type SysrootRequest struct {
 	CXX      bool   // a C++ library that is built from source is wanted even where no target is seen to compile C++
 	Stdlib   string // the C++ library; "" for that of the sysroot
 	Packages []string
+
+	// HostPackages are packages whose programs run while the project is built; those whose names end in -dev are linked
+	// with what is compiled for the host.
+	HostPackages []string
 }
 
 // A PlatformConfig holds settings of one platform.
@@ -131,6 +135,8 @@ type Target struct {
 	Headers    []string       // folders, relative to Source, with the headers for those that need it
 	Options    map[string]any // string, bool, int64, []string or map[string]string
 	Line       int
+
+	HostPackages []string // packages whose programs the build runs, beside those of the sysroot
 
 	variants map[string]Target // by the platform's printed name: as it is built for that; For finds it
 }
@@ -193,7 +199,7 @@ func (p *Project) Nearest(name string) string {
 // [sysroot].
 func (p *Project) Config(pl platform.Platform) PlatformConfig {
 	c := PlatformConfig{Sysroot: p.Sysroot, Env: map[string]string{}}
-	var packages []string
+	var packages, programs []string
 	for _, name := range configNames(pl) {
 		own, ok := p.PlatformConfig[name]
 		if !ok {
@@ -206,6 +212,7 @@ func (p *Project) Config(pl platform.Platform) PlatformConfig {
 		overrideList(&c.CXXFlags, own.CXXFlags)
 		overrideList(&c.LDFlags, own.LDFlags)
 		overrideList(&packages, own.Sysroot.Packages)
+		overrideList(&programs, own.Sysroot.HostPackages)
 		maps.Copy(c.Env, own.Env)
 		if own.Page != 0 {
 			c.Page = own.Page
@@ -218,13 +225,20 @@ func (p *Project) Config(pl platform.Platform) PlatformConfig {
 			c.Sysroot.Glibc, c.Sysroot.Suite = own.Sysroot.Glibc, own.Sysroot.Suite
 		}
 	}
-	c.Sysroot.Packages = nil
-	for _, name := range slices.Concat(p.Sysroot.Packages, packages) {
-		if !slices.Contains(c.Sysroot.Packages, name) {
-			c.Sysroot.Packages = append(c.Sysroot.Packages, name)
+	c.Sysroot.Packages = once(p.Sysroot.Packages, packages)
+	c.Sysroot.HostPackages = once(p.Sysroot.HostPackages, programs)
+	return c
+}
+
+// once are the words of two lists, each once, in their order; nil for none.
+func once(a, b []string) []string {
+	var out []string
+	for _, word := range slices.Concat(a, b) {
+		if !slices.Contains(out, word) {
+			out = append(out, word)
 		}
 	}
-	return c
+	return out
 }
 
 func override(dst *string, own string) {

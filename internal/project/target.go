@@ -50,6 +50,7 @@ func (r *reader) target(name string, t *table) Target {
 		Headers:    r.directories(t, "headers"),
 		Line:       t.pos.Line,
 	}
+	out.HostPackages = r.hostPackages(t)
 	if strip := t.bool("strip"); strip != nil {
 		out.Strip = *strip
 	}
@@ -266,6 +267,19 @@ func (r *reader) programs(t *table, key string) []string {
 		}
 	}
 	return plain(list)
+}
+
+// hostPackages are packages whose programs the build runs. What is compiled for the host is compiled alike in all
+// targets of a platform, and so is what it links with.
+func (r *reader) hostPackages(t *table) []string {
+	names := r.packages(t, "host_packages", "libglib2.0-dev-bin")
+	for _, name := range names {
+		if strings.HasSuffix(name, "-dev") {
+			r.report.at(t.pos.Key("host_packages"), "host_packages in %s: %q is a library, with which programs for the host "+
+				"are linked: name it in host_packages of [sysroot]", t.name, name)
+		}
+	}
+	return names
 }
 
 // functionGlobs are names of functions, in which * stands for anything. One that fits all would end the audit.

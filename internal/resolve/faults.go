@@ -55,6 +55,11 @@ func (f *Faults) Of(req Requests) error {
 			return err
 		}
 	}
+	for _, r := range req.HostPackages {
+		if err := f.of[r.key()]; err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

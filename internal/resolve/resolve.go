@@ -124,9 +124,10 @@ type PartRequest struct {
 
 // Requests are all that a project needs.
 type Requests struct {
-	Toolchains []ToolchainRequest
-	Sysroots   []SysrootRequest
-	Parts      []PartRequest
+	Toolchains   []ToolchainRequest
+	Sysroots     []SysrootRequest
+	Parts        []PartRequest
+	HostPackages []HostPackagesRequest
 }
 
 // In returns the request for the sysroot that a part is, where the lock holds its toolchain. The first host's entry
@@ -305,6 +306,9 @@ func (a *Archive) Update(ctx context.Context, old *lock.Lock, req Requests, upda
 			e.Platform = r.For()
 			out.PutToolchain(e)
 		}
+	}
+	if err := a.hostPackages(ctx, old, out, req.HostPackages, update, &faults); err != nil {
+		return nil, err
 	}
 	// Parts follow the toolchains that they belong to.
 	for _, p := range req.Parts {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"debug/elf"
 	"fmt"
+	"slices"
 
 	"xbuild/internal/compose"
 	"xbuild/internal/platform"
@@ -17,6 +18,11 @@ import (
 func (ts *Tools) hostRequest(host, p platform.Platform) (resolve.SysrootRequest, error) {
 	if p.Rust != "" && host.Rust == p.Rust {
 		r, err := ts.sysrootRequest(p)
+		for _, name := range ts.hostLibraries(p) {
+			if !slices.Contains(r.Packages, name) {
+				r.Packages = append(slices.Clip(r.Packages), name)
+			}
+		}
 		return r, err
 	}
 	def := ts.Catalog.Sysroot("gnu")
@@ -24,7 +30,8 @@ func (ts *Tools) hostRequest(host, p platform.Platform) (resolve.SysrootRequest,
 	if !ok {
 		return resolve.SysrootRequest{}, fmt.Errorf("sysroots/%s.toml: host names the unknown suite %q", def.Name, def.Host)
 	}
-	return resolve.SysrootRequest{Def: def, Arch: host.Debian, Suite: suite.Name, Where: "host " + host.Name}, nil
+	return resolve.SysrootRequest{Def: def, Arch: host.Debian, Suite: suite.Name, Packages: ts.hostLibraries(p),
+		Where: "host " + host.Name}, nil
 }
 
 // AddHost asks for the sysroot of each host that xbuild runs on, so that the lock is the same whoever writes it.
@@ -41,6 +48,9 @@ func (ts *Tools) AddHost(req *resolve.Requests, p platform.Platform) error {
 		PutSysroot(req, r)
 		if source := ts.hostCXX(host, p, ""); source != "" {
 			PutSysroot(req, ts.cxxSource(source, r.Where))
+		}
+		if on, ok := ts.onHost(r, host, p); ok {
+			PutHostPackages(req, on)
 		}
 		if narrow, ok := ts.narrow(host, p); ok {
 			if r, err = ts.narrowRequest(host, narrow); err != nil {
@@ -162,12 +172,20 @@ func (ts *Tools) hostView(p platform.Platform, cxx string) (compose.View, error)
 		return compose.View{}, err
 	}
 	sysroot := compose.NewSysroot(ts.Store, r.Def, e)
+	if on, ok := ts.onHost(r, ts.Host, p); ok {
+		if sysroot, err = ts.withHostPackages(sysroot, on, ts.Host); err != nil {
+			return compose.View{}, err
+		}
+	}
 	if cxx != "" {
 		if sysroot, err = ts.built(sysroot, ts.cxxSource(cxx, r.Where)); err != nil {
 			return compose.View{}, err
 		}
 	}
 	v := compose.NewHostView(ts.Store, ts.Host, append(b.CFlags(), b.Macros()...), compiler, pkgconf, sysroot)
+	if t, ok := ts.besideHost(p); ok {
+		v = v.WithHostPackages(ts.Store, t)
+	}
 	narrow, ok := ts.narrow(ts.Host, p)
 	if !ok {
 		return v, nil

@@ -74,6 +74,11 @@ func (ts *Tools) sysrootWith(p platform.Platform, stdlib string) (compose.Sysroo
 	}
 	suite, _ := r.Def.Suite(r.Suite)
 	s := compose.NewSysroot(ts.Store, r.Def, e).For(ts.Store, r.Def, suite, p)
+	if on, ok := ts.hostPackagesRequest(r, p); ok {
+		if s, err = ts.withHostPackages(s, on, p); err != nil {
+			return compose.Sysroot{}, err
+		}
+	}
 	lib, wanted, err := ts.CXXRequest(p, stdlib)
 	if err != nil || !wanted {
 		return s, err

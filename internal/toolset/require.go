@@ -114,6 +114,9 @@ func (ts *Tools) AddSysroot(req *resolve.Requests, p platform.Platform) error {
 		return err
 	}
 	PutSysroot(req, r)
+	if on, ok := ts.hostPackagesRequest(r, p); ok {
+		PutHostPackages(req, on)
+	}
 	asked := []string{""}
 	for _, t := range ts.Project.Targets {
 		own := t.For(p)
@@ -141,7 +144,7 @@ func (ts *Tools) AddSysroot(req *resolve.Requests, p platform.Platform) error {
 	return nil
 }
 
-// PutToolchain, PutSysroot and PutPart add a request that is not there yet.
+// PutToolchain, PutSysroot, PutPart and PutHostPackages add a request that is not there yet.
 func PutToolchain(req *resolve.Requests, r resolve.ToolchainRequest) {
 	if !slices.ContainsFunc(req.Toolchains, func(x resolve.ToolchainRequest) bool {
 		return x.Def.Name == r.Def.Name && x.For() == r.For()
@@ -164,5 +167,11 @@ func PutPart(req *resolve.Requests, r resolve.PartRequest) {
 		return x.Def == r.Def && x.Target == r.Target && slices.Equal(x.Promised, r.Promised)
 	}) {
 		req.Parts = append(req.Parts, r)
+	}
+}
+
+func PutHostPackages(req *resolve.Requests, r resolve.HostPackagesRequest) {
+	if !slices.ContainsFunc(req.HostPackages, r.Same) {
+		req.HostPackages = append(req.HostPackages, r)
 	}
 }

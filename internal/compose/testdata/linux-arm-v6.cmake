@@ -11,7 +11,11 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabi-strip" CACHE FI
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabi-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabi-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabi-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-armel-trixie-2f6c82a345fe2a17")
+# Packages that look beside their own files do so by the path without "..", and CMake has to know it for the sysroot's.
+get_filename_component(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-armel-trixie-2f6c82a345fe2a17" ABSOLUTE)
+foreach(language C CXX) # by that path headers are found too
+  set(CMAKE_${language}_FLAGS_INIT "-ffile-prefix-map=${CMAKE_SYSROOT}=/usr/arm-linux-gnueabi")
+endforeach()
 set(CMAKE_LIBRARY_ARCHITECTURE arm-linux-gnueabi)
 set(CMAKE_C_LIBRARY_ARCHITECTURE arm-linux-gnueabi)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE arm-linux-gnueabi)

@@ -11,7 +11,11 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabihf-strip" CACHE 
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabihf-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabihf-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/arm-linux-gnueabihf-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-armhf-trixie-fa2837482eacdbb7")
+# Packages that look beside their own files do so by the path without "..", and CMake has to know it for the sysroot's.
+get_filename_component(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-armhf-trixie-fa2837482eacdbb7" ABSOLUTE)
+foreach(language C CXX) # by that path headers are found too
+  set(CMAKE_${language}_FLAGS_INIT "-ffile-prefix-map=${CMAKE_SYSROOT}=/usr/arm-linux-gnueabihf")
+endforeach()
 set(CMAKE_LIBRARY_ARCHITECTURE arm-linux-gnueabihf)
 set(CMAKE_C_LIBRARY_ARCHITECTURE arm-linux-gnueabihf)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE arm-linux-gnueabihf)

@@ -11,7 +11,11 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/aarch64-linux-gnu-strip" CACHE FI
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/aarch64-linux-gnu-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/aarch64-linux-gnu-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/aarch64-linux-gnu-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-arm64-trixie-318a15137b9a5dad")
+# Packages that look beside their own files do so by the path without "..", and CMake has to know it for the sysroot's.
+get_filename_component(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-arm64-trixie-318a15137b9a5dad" ABSOLUTE)
+foreach(language C CXX) # by that path headers are found too
+  set(CMAKE_${language}_FLAGS_INIT "-ffile-prefix-map=${CMAKE_SYSROOT}=/usr/aarch64-linux-gnu")
+endforeach()
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 set(CMAKE_C_LIBRARY_ARCHITECTURE aarch64-linux-gnu)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE aarch64-linux-gnu)

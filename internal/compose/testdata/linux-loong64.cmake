@@ -11,7 +11,11 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/loongarch64-linux-gnu-strip" CACH
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/loongarch64-linux-gnu-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/loongarch64-linux-gnu-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/loongarch64-linux-gnu-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-loong64-trixie-1e89f0bdc1116579")
+# Packages that look beside their own files do so by the path without "..", and CMake has to know it for the sysroot's.
+get_filename_component(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-loong64-trixie-1e89f0bdc1116579" ABSOLUTE)
+foreach(language C CXX) # by that path headers are found too
+  set(CMAKE_${language}_FLAGS_INIT "-ffile-prefix-map=${CMAKE_SYSROOT}=/usr/loongarch64-linux-gnu")
+endforeach()
 set(CMAKE_LIBRARY_ARCHITECTURE loongarch64-linux-gnu)
 set(CMAKE_C_LIBRARY_ARCHITECTURE loongarch64-linux-gnu)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE loongarch64-linux-gnu)

@@ -11,7 +11,11 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/mips64el-linux-gnuabi64-strip" CA
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/mips64el-linux-gnuabi64-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/mips64el-linux-gnuabi64-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/mips64el-linux-gnuabi64-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-mips64el-trixie-5006b5a0bf60eada")
+# Packages that look beside their own files do so by the path without "..", and CMake has to know it for the sysroot's.
+get_filename_component(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-mips64el-trixie-5006b5a0bf60eada" ABSOLUTE)
+foreach(language C CXX) # by that path headers are found too
+  set(CMAKE_${language}_FLAGS_INIT "-ffile-prefix-map=${CMAKE_SYSROOT}=/usr/mips64el-linux-gnuabi64")
+endforeach()
 set(CMAKE_LIBRARY_ARCHITECTURE mips64el-linux-gnuabi64)
 set(CMAKE_C_LIBRARY_ARCHITECTURE mips64el-linux-gnuabi64)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE mips64el-linux-gnuabi64)

@@ -11,7 +11,11 @@ set(CMAKE_STRIP "${CMAKE_CURRENT_LIST_DIR}/bin/powerpc64le-linux-gnu-strip" CACH
 set(CMAKE_OBJCOPY "${CMAKE_CURRENT_LIST_DIR}/bin/powerpc64le-linux-gnu-objcopy" CACHE FILEPATH "")
 set(CMAKE_READELF "${CMAKE_CURRENT_LIST_DIR}/bin/powerpc64le-linux-gnu-readelf" CACHE FILEPATH "")
 set(CMAKE_LINKER "${CMAKE_CURRENT_LIST_DIR}/bin/powerpc64le-linux-gnu-ld" CACHE FILEPATH "")
-set(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-ppc64el-trixie-c2543ab5659a7a04")
+# Packages that look beside their own files do so by the path without "..", and CMake has to know it for the sysroot's.
+get_filename_component(CMAKE_SYSROOT "${CMAKE_CURRENT_LIST_DIR}/../sysroot-ppc64el-trixie-c2543ab5659a7a04" ABSOLUTE)
+foreach(language C CXX) # by that path headers are found too
+  set(CMAKE_${language}_FLAGS_INIT "-ffile-prefix-map=${CMAKE_SYSROOT}=/usr/powerpc64le-linux-gnu")
+endforeach()
 set(CMAKE_LIBRARY_ARCHITECTURE powerpc64le-linux-gnu)
 set(CMAKE_C_LIBRARY_ARCHITECTURE powerpc64le-linux-gnu)
 set(CMAKE_CXX_LIBRARY_ARCHITECTURE powerpc64le-linux-gnu)

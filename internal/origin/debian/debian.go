@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -187,9 +188,11 @@ func stamp(t time.Time) string { return t.UTC().Format("20060102T150405Z") }
 
 func closure(ix *archive.Index, roots []string, opt archive.ResolveOptions) ([]lock.File, error) {
 	pkgs, err := archive.Resolve(ix, roots, opt)
-	if err != nil {
-		return nil, err
-	}
+	return locked(pkgs), err
+}
+
+// locked are packages as files of a lock.
+func locked(pkgs []archive.Package) []lock.File {
 	files := make([]lock.File, len(pkgs))
 	for i, p := range pkgs {
 		files[i] = lock.File{
@@ -201,7 +204,7 @@ func closure(ix *archive.Index, roots []string, opt archive.ResolveOptions) ([]l
 			SHA256:  p.SHA256,
 		}
 	}
-	return files, nil
+	return files
 }
 
 // served returns what choose takes from the index of a suite and architecture, and the date of the Release that names
@@ -317,6 +320,7 @@ func (a *Archive) Sysroot(ctx context.Context, r origin.Sysroot) (lock.Sysroot, 
 	if r.Def.Of != "" {
 		named = roots[0]
 	}
+	var programs []string
 	files, date, err := a.served(ctx, r.Suite, index, func(ix *archive.Index) ([]lock.File, error) {
 		if named != "" {
 			pkgs, err := ix.Lookup(named)
@@ -325,7 +329,11 @@ func (a *Archive) Sysroot(ctx context.Context, r origin.Sysroot) (lock.Sysroot, 
 			}
 			version = Upstream(pkgs[0].Version)
 		}
-		return closure(ix, roots, archive.ResolveOptions{Skip: r.Def.Skip, Suite: r.Suite, Arch: index})
+		pkgs, err := archive.Resolve(ix, roots, archive.ResolveOptions{Skip: r.Def.Skip, Suite: r.Suite, Arch: index})
+		if r.Def.HostPackages != nil && err == nil {
+			programs, err = onHost(pkgs, roots, r.Def.HostPackages.Skip)
+		}
+		return locked(pkgs), err
 	})
 	if err != nil {
 		return lock.Sysroot{}, fmt.Errorf("sysroot of %s (%s): %w", r.Where, r.Arch, err)
@@ -348,6 +356,27 @@ func (a *Archive) Sysroot(ctx context.Context, r origin.Sysroot) (lock.Sysroot, 
 		Version: version,
 		Archive: "debian",
 		Roots:   roots,
-		Files:   files,
+
+		Programs: programs,
+		Files:    files,
 	}, nil
+}
+
+// onHost are the packages of a closure whose programs are the host's, but for those that are left out there.
+func onHost(closure []archive.Package, roots, skip []string) ([]string, error) {
+	var out []string
+	for _, name := range archive.Programs(closure, roots) {
+		skipped := false
+		for _, pattern := range skip {
+			ok, err := path.Match(pattern, name)
+			if err != nil {
+				return nil, fmt.Errorf("skip pattern %q: %w", pattern, err)
+			}
+			skipped = skipped || ok
+		}
+		if !skipped {
+			out = append(out, name)
+		}
+	}
+	return out, nil
 }
