@@ -112,6 +112,7 @@ type Compiler struct {
 	Tools      map[string]string `toml:"tools"`      // names of binary tools, and the program behind each
 	Strippers  map[string]string `toml:"strippers"`  // those that can take symbols away
 	Linker     string            `toml:"linker"`     // the one of them that links
+	Pragma     string            `toml:"pragma"`     // the word that its pragmas about warnings begin with
 	PkgConfig  string            `toml:"pkg_config"` // the toolchain that has pkg-config
 }
 

@@ -36,7 +36,8 @@ func TestMentions(t *testing.T) {
 // TestCXXLink: what the linker is given beside the C++ library, and which libraries it is not given.
 func TestCXXLink(t *testing.T) {
 	dir := t.TempDir()
-	v := View{Clang: Toolchain{Key: "clang"}, Sysroot: Sysroot{Key: "sysroot", stdlib: "libstdc++",
+	compiler := &catalog.Toolchain{Compiler: &catalog.Compiler{Linker: "ld.lld"}}
+	v := View{Clang: Toolchain{Key: "clang", def: compiler}, Sysroot: Sysroot{Key: "sysroot", stdlib: "libstdc++",
 		CXX: &BuiltCXX{Library: &catalog.Library{Name: "libc++", Link: []string{"-lpthread"}}}}}
 	put := func(path, text string) {
 		t.Helper()

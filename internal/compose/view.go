@@ -271,14 +271,10 @@ func (v View) lenient() map[string]string {
 
 // lenientHeader makes the same warnings by pragmas, which count whatever stands on the command line.
 func (v View) lenientHeader() string {
-	by := "clang"
-	if v.GCC() {
-		by = "GCC"
-	}
 	var b strings.Builder
 	b.WriteString("#if !defined(__cplusplus) && !defined(__ASSEMBLER__)\n")
 	for _, g := range v.Clang.Lenient {
-		fmt.Fprintf(&b, "#pragma %s diagnostic warning \"-W%s\"\n", by, g)
+		fmt.Fprintf(&b, "#pragma %s diagnostic warning \"-W%s\"\n", v.Clang.compiler().Pragma, g)
 	}
 	b.WriteString("#endif\n")
 	return b.String()
