@@ -971,6 +971,6 @@ func strays(a *action.Action, paths []string) string {
 		paths, more = paths[:some], fmt.Sprintf(" and %d more files", n)
 	}
 	return fmt.Sprintf("%s%s: written on this machine, and not in dist, because the project does not put DESTDIR "+
-		"in front: give it such a folder behind $(DESTDIR), by a variable or an option in [target.%s], or name what is wanted "+
-		"in outputs, in the place of install", strings.Join(paths, ", "), more, a.Target)
+		"in front: give it such a folder behind $(DESTDIR), by a variable or an option in [target.%s], or name "+
+		"what is wanted in outputs, in the place of install", strings.Join(paths, ", "), more, a.Target)
 }
