@@ -157,6 +157,62 @@ func TestHostPackagesQtBytes(t *testing.T) {
 	}
 }
 
+// TestHostPackagesQt5: the same of Qt 5, whose files of CMake's name a qmake behind a link to what no sysroot has.
+func TestHostPackagesQt5(t *testing.T) {
+	needNetwork(t)
+	dir := project(t, "hostpackages/qt")
+	for name, text := range map[string]string{
+		"xbuild.toml": `[project]
+platforms = ["linux/arm64"]
+[sysroot]
+glibc = "2.36"
+packages = ["qtbase5-dev"]
+[target.window]
+recipe = "cmake"
+outputs = ["window"]
+[target.meson]
+recipe = "meson"
+outputs = ["window"]
+dest = "meson"
+`,
+		"CMakeLists.txt": `cmake_minimum_required(VERSION 3.21)
+project(window CXX)
+set(CMAKE_CXX_STANDARD 17)
+set(CMAKE_AUTOMOC ON)
+set(CMAKE_AUTOUIC ON)
+set(CMAKE_AUTORCC ON)
+find_package(Qt5 REQUIRED COMPONENTS Widgets)
+add_executable(window main.cpp window.cpp window.ui window.qrc)
+target_link_libraries(window PRIVATE Qt5::Widgets)
+`,
+		"meson.build": `project('window', 'cpp', default_options: ['cpp_std=c++17'])
+qt = import('qt5')
+widgets = dependency('qt5', modules: ['Widgets'])
+generated = qt.preprocess(moc_headers: 'window.h', ui_files: 'window.ui', qresources: 'window.qrc', dependencies: widgets)
+executable('window', 'main.cpp', 'window.cpp', generated, dependencies: widgets)
+`,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build(t, dir)
+	sysroot := variables(t, dir, "linux/arm64")["PKG_CONFIG_SYSROOT_DIR"]
+	t.Setenv("QT_PLUGIN_PATH", filepath.Join(sysroot, "usr/lib/aarch64-linux-gnu/qt5/plugins"))
+	t.Setenv("QT_QPA_FONTDIR", filepath.Join(sysroot, "usr/share/fonts/truetype/dejavu"))
+	t.Setenv("QT_QPA_PLATFORM", "offscreen")
+	t.Setenv("LC_ALL", "C.UTF-8")
+	for _, file := range []string{"window", "meson/window"} {
+		picture := filepath.Join(t.TempDir(), "window.png")
+		r := underQEMU(t, dir, "linux/arm64", built(dir, "linux/arm64", file), picture)
+		if want := "0 Window Hello: a resource\n"; r.code != 0 || r.stdout != want {
+			t.Errorf("%s: %v\nwant %q", file, r, want)
+			continue
+		}
+		drawn(t, file, picture)
+	}
+}
+
 // drawn looks at the window: white letters on blue.
 func drawn(t *testing.T, name, picture string) {
 	t.Helper()

@@ -249,6 +249,7 @@ func (s Sysroot) callHost(dir string) error {
 	if s.onHost == nil {
 		return nil
 	}
+	named := map[string]string{} // paths of what is found
 	for _, list := range []string{foundFile, heldFile} {
 		text, err := os.ReadFile(filepath.Join(s.onHost.Dir, list))
 		if err != nil {
@@ -256,6 +257,9 @@ func (s Sysroot) callHost(dir string) error {
 		}
 		for path := range strings.Lines(string(text)) {
 			path = strings.TrimSpace(path)
+			if list == foundFile {
+				named[filepath.Base(path)] = path
+			}
 			place := filepath.Join(dir, s.placeOf(path))
 			// It may be a link, or one of several names of a file: nothing is written through it.
 			err := os.Remove(place)
@@ -268,13 +272,33 @@ func (s Sysroot) callHost(dir string) error {
 			if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
 				return err
 			}
-			script := fmt.Appendf(nil, hostScript, filepath.Join(s.onHost.Dir, path))
-			if err := os.WriteFile(place, script, 0o755); err != nil {
+			if err := s.call(place, path); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	// Debian's Qt 5 has its qmake behind a link to a script of the platform's, which is not in a sysroot.
+	return filepath.WalkDir(filepath.Join(dir, "usr/lib"), func(place string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || d.Type()&fs.ModeSymlink == 0 || filepath.Base(filepath.Dir(place)) != "bin" {
+			return err
+		}
+		path := named[d.Name()]
+		if _, err := os.Stat(place); err == nil || path == "" {
+			return nil
+		}
+		if err := os.Remove(place); err != nil {
+			return err
+		}
+		return s.call(place, path)
+	})
+}
+
+// call puts a script into a place that calls a program of the tree for the host.
+func (s Sysroot) call(place, program string) error {
+	return os.WriteFile(place, fmt.Appendf(nil, hostScript, filepath.Join(s.onHost.Dir, program)), 0o755)
 }
 
 // placeOf is where a sysroot has what a tree of the host has at a path.

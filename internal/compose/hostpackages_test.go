@@ -39,6 +39,8 @@ func TestHostPackages(t *testing.T) {
 	platforms := d.deb("libgui1", "",
 		archivetest.File{Name: "./usr/lib/riscv64-linux-gnu/gui/schemas", Body: "\x7fELF of the platform", Mode: 0o755},
 		archivetest.File{Name: "./usr/lib/gui/libexec/moc", Body: "\x7fELF of the platform", Mode: 0o755},
+		archivetest.File{Name: "./usr/lib/riscv64-linux-gnu/gui/bin/gen", Link: "../../../../bin/riscv64-linux-gnu-gen"},
+		archivetest.File{Name: "./usr/lib/riscv64-linux-gnu/gui/bin/other", Link: "../../../../bin/other"},
 		archivetest.File{Name: "./usr/lib/gui/bin/moc", Link: "../libexec/moc"},
 	)
 	st, err := store.Open(filepath.Join(t.TempDir(), "store"))
@@ -91,6 +93,7 @@ func TestHostPackages(t *testing.T) {
 		filepath.Join(on.Bin(), "moc"):                                "host moc a b",
 		filepath.Join(s.Dir, "usr/bin/qmake6"):                        "host qmake6 a b",
 		filepath.Join(s.Dir, "usr/bin/gen"):                           "host gen a b",
+		filepath.Join(s.Dir, "usr/lib/riscv64-linux-gnu/gui/bin/gen"): "host gen a b",
 		filepath.Join(s.Dir, "usr/bin/schemas"):                       "host schemas a b",
 		filepath.Join(s.Dir, "usr/lib/gui/libexec/moc"):               "host moc a b",
 		filepath.Join(s.Dir, "usr/lib/gui/bin/moc"):                   "host moc a b",

@@ -114,6 +114,9 @@ func (pl *Planner) locked(t *testing.T, sel Selection) {
 		pl.Lock.PutSysroot(lock.Sysroot{Name: r.Def.Name, Arch: r.Arch, Suite: r.Suite, Version: suite.Glibc, Roots: append(r.Def.Roots(suite), r.Packages...),
 			Files: []lock.File{{Name: "libc6", SHA256: strings.Repeat("2", 64)}}})
 	}
+	for _, of := range req.HostPackages {
+		pl.lockHostPackages(t, of)
+	}
 	for _, part := range req.Parts {
 		r, err := part.In(pl.Lock)
 		if err != nil {
