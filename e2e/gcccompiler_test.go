@@ -113,17 +113,22 @@ int main() {
 	}
 }
 
-// TestGCCFloor: what GCC 14 links on an old sysroot asks for that sysroot's libraries.
+// TestGCCFloor: what GCC 14 links on an old sysroot asks for that sysroot's libraries, that of OpenMP among them.
 func TestGCCFloor(t *testing.T) {
 	needNetwork(t)
 	dir := write(t, map[string]string{
-		"xbuild.toml": "[project]\nplatforms = [\"linux/amd64\", \"linux/arm64\", \"linux/arm/v7\"]\n[toolchains]\ncc = \"gcc@14\"\n[sysroot]\nglibc = \"2.31\"\n[target.old]\nrecipe = \"cc\"\nsources = [\"*.cc\"]\n",
+		"xbuild.toml": "[project]\nplatforms = [\"linux/amd64\", \"linux/arm64\", \"linux/arm/v7\"]\n[toolchains]\ncc = \"gcc@14\"\n[sysroot]\nglibc = \"2.31\"\npackages = [\"libgomp1\"]\n[target.old]\nrecipe = \"cc\"\nsources = [\"*.cc\"]\ncxxflags = [\"-fopenmp\"]\nldflags = [\"-fopenmp\"]\n",
 		"old.cc": `#include <iostream>
 #include <stdexcept>
 #include <sys/stat.h>
 int main() {
+	long sum = 0;
+#pragma omp parallel for reduction(+ : sum) num_threads(2)
+	for (int i = 0; i < 1000; i++) {
+		sum += i;
+	}
 	try {
-		throw std::runtime_error("thrown");
+		throw std::runtime_error(sum == 499500 ? "thrown" : "lost");
 	} catch (const std::exception &e) {
 		// Libraries of this suite have 32 bits for time_t where long has.
 		std::cout << e.what() << " " << (sizeof(time_t) == sizeof(long)) << std::endl;
