@@ -223,7 +223,7 @@ func TestFortranBLAS(t *testing.T) {
 	build(t, dir)
 	onEach(t, platforms, func(t *testing.T, p string) {
 		for _, name := range tests {
-			r := underQEMU(t, dir, p, built(dir, p, "bin/"+name))
+			r := underQEMU(t, dir, p, built(dir, p, name))
 			if said := r.stdout; r.code != 0 || strings.Contains(said, "FAIL") || strings.Count(said, "PASS") < 5 {
 				t.Errorf("%s for %s: %v", name, p, r)
 			}
