@@ -18,8 +18,8 @@ import (
 
 // A View is a directory of compiler and binary tools that work for one platform, whatever name they are called by.
 //
-// Of clang it holds copies of the driver, because that looks for its configuration file beside its own program with links
-// resolved (Clang User's Manual, "Configuration files"); all else in it is links. Of GCC see gccDir.
+// Of clang it holds copies of the driver, because that looks for its configuration file beside its own program with
+// links resolved (Clang User's Manual, "Configuration files"); all else in it is links. Of GCC see gccDir.
 type View struct {
 	Platform platform.Platform
 	Flags    []string  // the baseline's flags
