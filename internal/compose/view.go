@@ -262,7 +262,7 @@ func (v View) lenient() map[string]string {
 
 // lenientHeader makes the same warnings by pragmas, which count whatever stands on the command line.
 func (v View) lenientHeader() string {
-	by := "clang"
+	by := v.Clang.Name // as its pragmas have it
 	if v.GCC() {
 		by = "GCC"
 	}
