@@ -3,10 +3,10 @@
 // platform and no other. It needs no root.
 //
 // Compilers are called without a script before them, but for GCC, and for gcc and g++ where a build asks these for the
-// machine's name. Scripts are: as, ld, strip and objcopy; the tools without a triplet in their names that read the machine from
-// it; those that say why a tool is missing; uname and its like, which answer for the platform; and one for each script
-// of a sysroot, such as xml2-config. It starts no program but clang and llvm-ar, for what a sysroot lacks: a function
-// of the C library, the C++ library.
+// machine's name. Scripts are: as, ld, strip and objcopy; the tools without a triplet in their names that read the
+// machine from it; those that say why a tool is missing; uname and its like, which answer for the platform; and one for
+// each script of a sysroot, such as xml2-config. It starts no program but clang and llvm-ar, for what a sysroot lacks:
+// a function of the C library, the C++ library.
 //
 // What a tree will contain and where it will lie is known before it exists: the values of this package are pure,
 // Composer alone has files fetched and writes trees.

@@ -26,7 +26,7 @@ func (v View) gccConfig() string {
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		b.WriteString(names[name])
 	}
-	return b.String() + v.gccSpecs() + v.Sysroot.gcc + " installed 3"
+	return b.String() + v.gccSpecs() + v.Sysroot.gcc + " installed 4"
 }
 
 // gccOptions are the options of every call, as words of a shell: $trees is where all trees lie, $view is the view.
@@ -163,7 +163,7 @@ func (v View) gcc(dir string) error {
 	if err := in.entries(lib, filepath.Join(v.Sysroot.Dir, old), libraries); err != nil {
 		return err
 	}
-	if err := in.quadmath(lib); err != nil {
+	if err := in.support(lib); err != nil {
 		return err
 	}
 	exec := filepath.Join("libexec", kind, machine, slot)
@@ -206,13 +206,17 @@ func (v View) gcc(dir string) error {
 	return nil
 }
 
-// quadmath adds the library of floats of 128 bits, which Fortran links with where the machine has none. The sysroot has
-// it where other libraries need it, and for programs alone.
-func (in installation) quadmath(lib string) error {
+// support adds the libraries of OpenMP, and of floats of 128 bits, which Fortran links with where the machine has none.
+// A sysroot has them where a package of the project needs them, and for programs alone; else they are linked in.
+func (in installation) support(lib string) error {
 	v := in.view
+	shared := filepath.Join(v.Sysroot.Dir, "usr/lib", v.Platform.Multiarch)
+	static := filepath.Join(v.Clang.Dir, "usr", lib)
 	for name, from := range map[string]string{
-		"libquadmath.so": filepath.Join(v.Sysroot.Dir, "usr/lib", v.Platform.Multiarch, "libquadmath.so.0"),
-		"libquadmath.a":  filepath.Join(v.Clang.Dir, "usr", lib, "libquadmath.a"),
+		"libgomp.so":     filepath.Join(shared, "libgomp.so.1"),
+		"libgomp.a":      filepath.Join(static, "libgomp.a"),
+		"libquadmath.so": filepath.Join(shared, "libquadmath.so.0"),
+		"libquadmath.a":  filepath.Join(static, "libquadmath.a"),
 	} {
 		if _, err := os.Stat(from); err != nil {
 			continue

@@ -18,12 +18,12 @@ import (
 
 // A View is a directory of compiler and binary tools that work for one platform, whatever name they are called by.
 //
-// It holds copies of the clang driver, because clang looks for its configuration file beside its own program with links
-// resolved (Clang User's Manual, "Configuration files"); all else in it is links.
+// Of clang it holds copies of the driver, because that looks for its configuration file beside its own program with
+// links resolved (Clang User's Manual, "Configuration files"); all else in it is links. Of GCC see gccDir.
 type View struct {
 	Platform platform.Platform
-	Flags    []string // the baseline's flags
-	Clang    Toolchain
+	Flags    []string  // the baseline's flags
+	Clang    Toolchain // the compiler: clang, or GCC
 	Pkgconf  Toolchain
 	Sysroot  Sysroot
 	Lenient  bool // what its clang has as errors in C and older compilers had as warnings are warnings

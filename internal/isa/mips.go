@@ -20,8 +20,8 @@ func mipsDecode(m *machine, pc uint64, code []byte, in *inst) {
 	rs, rt, rd := w>>21&31, w>>16&31, w>>11&31
 	imm := uint64(int64(int16(w)))
 	switch {
-	case m.goCode: // Go's code keeps it at zero
-		m.set(28, 0)
+	case m.goCode: // the upper half of the addresses of code (cmd/internal/obj/mips, REGSB)
+		m.set(28, pc&^0xffffffff)
 	case m.img.toc != 0:
 		m.set(28, m.img.toc) // gp
 	}

@@ -28,7 +28,9 @@ func (f *Files) FortranOrder(dir string, files []string) ([]string, error) {
 		for _, m := range fortranDefines.FindAllStringSubmatch(text, -1) {
 			defines[strings.ToLower(m[1])] = name
 		}
-		for _, m := range slices.Concat(fortranUses.FindAllStringSubmatch(text, -1), fortranParent.FindAllStringSubmatch(text, -1)) {
+		for _, m := range slices.Concat(
+			fortranUses.FindAllStringSubmatch(text, -1), fortranParent.FindAllStringSubmatch(text, -1),
+		) {
 			uses[name] = append(uses[name], strings.ToLower(m[1]))
 		}
 	}

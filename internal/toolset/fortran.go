@@ -7,8 +7,8 @@ import (
 	"xbuild/internal/platform"
 )
 
-// FortranSuffixes are those of files that a Fortran compiler compiles; those in capitals are preprocessed (GCC's manual,
-// "Options Controlling the Kind of Output").
+// FortranSuffixes are those of files that a Fortran compiler compiles; those in capitals are preprocessed (GCC's
+// manual, "Options Controlling the Kind of Output").
 var FortranSuffixes = []string{".f", ".for", ".f77", ".f90", ".f95", ".f03", ".f08",
 	".F", ".FOR", ".F90", ".F95", ".F03", ".F08"}
 

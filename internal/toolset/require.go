@@ -69,8 +69,9 @@ func (ts *Tools) toolchainRequest(name string, p platform.Platform) (resolve.Too
 		}
 		def, of = def.To(p), p.Base().Name
 	}
-	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint, Only: def.For(p), Platform: of,
-		Open: asked.Constraint == "" || asked.Least != ""}
+	r := resolve.ToolchainRequest{Def: def.From(asked.Source), Constraint: asked.Constraint, Only: def.For(p),
+		Platform: of,
+		Open:     asked.Constraint == "" || asked.Least != ""}
 	if asked.Line > 0 {
 		file := ts.Project.File
 		if asked.File != "" {
