@@ -22,7 +22,7 @@ func (pl *Planner) standard(asked string, t project.Target, p platform.Platform)
 	where := fmt.Sprintf("%s:%d: [target.%s]", pl.Project.File, t.Line, t.Name)
 	switch asked { // the namespaces of libc++ and of libstdc++, in what is undefined
 	case "__1", "__cxx11":
-		if built == (asked == "__1") {
+		if built == (asked == "__1") && !pl.needsOther(t, p, built) {
 			return "" // a function of its own that is missing
 		}
 		return fmt.Sprintf("std::__1 is libc++'s and std::__cxx11 libstdc++'s: what is linked here comes in part from the other C++ library than %s is compiled with. All of a program has one: give the targets that it needs the same stdlib, and build what comes from the archive from its source, or take libstdc++",
@@ -92,4 +92,16 @@ func (pl *Planner) standard(asked string, t project.Target, p platform.Platform)
 		return fmt.Sprintf("%s, and no C++ library that xbuild has for %s has it", of, p.Name)
 	}
 	return fmt.Sprintf("%s: %s. Write %s (with -std=c++%d)", of, library, strings.Join(ways, ", or "), since.Std)
+}
+
+// needsOther tells whether a target links with one that is compiled with another C++ library.
+func (pl *Planner) needsOther(t project.Target, p platform.Platform, built bool) bool {
+	return slices.ContainsFunc(t.For(p).Needs, func(n project.Need) bool {
+		next, ok := pl.Project.Target(n.Target)
+		if !ok || n.Host {
+			return false
+		}
+		_, other, err := pl.CXXRequest(p, next.For(p).Stdlib)
+		return err == nil && other != built
+	})
 }

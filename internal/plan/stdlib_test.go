@@ -97,3 +97,18 @@ func TestStandardHints(t *testing.T) {
 		})
 	}
 }
+
+// TestStdlibOfNeeds: a target that links with one of the other C++ library is told so, by the names that it misses.
+func TestStdlibOfNeeds(t *testing.T) {
+	for stdlib, want := range map[string]bool{"libc++": true, "libstdc++": false} {
+		pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/arm64\"]\n[target.greet]\nrecipe = \"cc\"\nkind = \"static\"\nsources = [\"greet.cc\"]\n"+
+			"[target.app]\nrecipe = \"cc\"\nsources = [\"main.cc\"]\nneeds = [\"greet\"]\nstdlib = \""+stdlib+"\"\n-- main.cc --\n-- greet.cc --\n")
+		for _, a := range pl.plan(t, Selection{}).Actions {
+			space := map[string]string{"libc++": "__1", "libstdc++": "__cxx11"}[stdlib]
+			got := strings.Join(explain.Hints(a, "ld.lld: error: undefined symbol: greet(std::"+space+"::basic_string<char> const&)"), "\n")
+			if a.Target == "app" && strings.Contains(got, "std::__1 is libc++'s") != want {
+				t.Errorf("%s: %q, want a hint %v", stdlib, got, want)
+			}
+		}
+	}
+}
