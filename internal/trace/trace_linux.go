@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -38,11 +39,6 @@ func supported() error {
 }
 
 func run(cmd *exec.Cmd, r *Record, name string) error {
-	quit, end, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer quit.Close()
 	started, waited := make(chan error), make(chan struct{})
 	watched := make(chan struct{})
 	go func() {
@@ -55,26 +51,28 @@ func run(cmd *exec.Cmd, r *Record, name string) error {
 			started <- fmt.Errorf("seccomp: %w", err)
 			return
 		}
+		w := &watch{record: r, name: name, listener: listener, self: uint32(os.Getpid())}
 		go func() {
 			defer close(watched)
 			defer unix.Close(listener)
-			w := &watch{record: r, name: name, listener: listener, self: uint32(os.Getpid())}
-			w.readers, w.known = map[string]string{}, map[image]string{}
+			w.readers, w.known, w.parents = map[string]string{}, map[int]map[uint64]string{}, map[int]int{}
 			// On one processor, where the caller waits anyway (Linux 6.6).
 			unix.IoctlSetInt(listener, unix.SECCOMP_IOCTL_NOTIF_SET_FLAGS, unix.SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP)
-			w.serve(int(quit.Fd()))
+			w.serve()
 		}()
 		err = cmd.Start()
 		started <- err
 		if err == nil {
 			<-waited
 		}
+		w.ended.Store(true)
+		unix.Faccessat(unix.AT_FDCWD, "", 0, 0) // it is asked for, and names nothing: w sees that it is to end
 	}()
-	if err = <-started; err == nil {
+	err := <-started
+	if err == nil {
 		err = cmd.Wait()
 		close(waited)
 	}
-	end.Close()
 	<-watched
 	return err
 }
@@ -85,18 +83,12 @@ type watch struct {
 	name     string // of all readers, where there is one
 	listener int
 	self     uint32
-	readers  map[string]string // by arguments
-	known    map[image]string  // readers, by where they call from
+	ended    atomic.Bool               // the command has
+	readers  map[string]string         // by arguments
+	known    map[int]map[uint64]string // readers, by process and by where they call from
+	parents  map[int]int               // of processes that started others
 	buf      [4096]byte
 	args     [64 << 10]byte
-}
-
-// An image is a place in a program's code, in one process. Another program in the same process has its code elsewhere:
-// where it lies is chosen at random. The loader of the GNU C library, which begins each dynamic program, tells where
-// that is turned off.
-type image struct {
-	pid int
-	ip  uint64
 }
 
 // preload is the first file that the GNU C library's loader looks for (ld.so(8)).
@@ -120,61 +112,50 @@ type response struct {
 	flags uint32
 }
 
-// serve answers until quit is closed and nothing asks.
-func (w *watch) serve(quit int) {
-	fds := []unix.PollFd{{Fd: int32(w.listener), Events: unix.POLLIN}, {Fd: int32(quit), Events: unix.POLLIN}}
+// serve answers until the command has ended and nothing asks.
+func (w *watch) serve() {
 	for {
-		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
-			return
-		}
-		if fds[0].Revents&unix.POLLIN == 0 {
-			if fds[1].Revents != 0 {
-				return
-			}
-			continue
-		}
 		var n notif
 		fd := uintptr(w.listener)
-		if _, _, e := unix.Syscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&n))); e != 0 {
-			continue // the one that asked was killed
+		if _, _, e := unix.Syscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&n))); e == 0 {
+			if n.pid != w.self {
+				w.call(&n)
+			}
+			// The kernel goes on with the call (seccomp_unotify(2), SECCOMP_USER_NOTIF_FLAG_CONTINUE): nothing is decided
+			// here.
+			resp := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
+			unix.Syscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&resp)))
+		} // else the one that asked was killed
+		if w.ended.Load() {
+			fds := []unix.PollFd{{Fd: int32(w.listener), Events: unix.POLLIN}}
+			if n, err := unix.Poll(fds, 0); err != unix.EINTR && (n == 0 || fds[0].Revents&unix.POLLIN == 0) {
+				return
+			}
 		}
-		if n.pid != w.self {
-			w.call(&n)
-		}
-		// The kernel goes on with the call (seccomp_unotify(2), SECCOMP_USER_NOTIF_FLAG_CONTINUE): nothing is decided
-		// here.
-		resp := response{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-		unix.Syscall(unix.SYS_IOCTL, fd, unix.SECCOMP_IOCTL_NOTIF_SEND, uintptr(unsafe.Pointer(&resp)))
 	}
 }
 
-// program is the reader that a process is. Its file is read too.
+// program is the reader that a process is, by the place in its code that the call comes from. Another program in the
+// same process has its code elsewhere: where it lies is chosen at random. The loader of the GNU C library, which begins
+// each dynamic program, tells where that is turned off. The program's file is read too.
 func (w *watch) program(pid int, ip uint64) string {
-	at := image{pid, ip}
-	if reader, ok := w.known[at]; ok {
+	if reader, ok := w.known[pid][ip]; ok {
 		return reader
 	}
-	if len(w.known) > 20000 { // before numbers of processes come again
+	if len(w.known) > 2000 { // before numbers of processes come again
 		clear(w.known)
+		clear(w.parents)
 	}
 	reader := w.ask(pid)
-	w.known[at] = reader
+	if w.known[pid] == nil {
+		w.known[pid] = map[uint64]string{}
+	}
+	w.known[pid][ip] = reader
 	return reader
 }
 
 func (w *watch) ask(pid int) string {
-	n := 0
-	if fd, err := unix.Open(fmt.Sprintf("/proc/%d/cmdline", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0); err == nil {
-		for n < len(w.args) {
-			got, err := unix.Read(fd, w.args[n:])
-			if got <= 0 || err != nil {
-				break
-			}
-			n += got
-		}
-		unix.Close(fd)
-	}
-	args := string(w.args[:n])
+	args := string(readFile(fmt.Sprintf("/proc/%d/cmdline", pid), w.args[:]))
 	asker, dir := w.asker(pid), readLink(fmt.Sprintf("/proc/%d/cwd", pid))
 	key := asker + "\x00" + dir + "\x00" + args
 	if reader, ok := w.readers[key]; ok {
@@ -202,7 +183,11 @@ func (w *watch) asker(pid int) string {
 		return ""
 	}
 	for pid != int(w.self) {
-		parent := parentOf(pid)
+		parent, ok := w.parents[pid]
+		if !ok {
+			parent = w.parentOf(pid)
+			w.parents[pid] = parent
+		}
 		if parent <= 1 {
 			return ""
 		}
@@ -220,15 +205,14 @@ func (w *watch) asker(pid int) string {
 }
 
 // parentOf is 0 where there is no such process any more.
-func parentOf(pid int) int {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
+func (w *watch) parentOf(pid int) int {
+	stat := readFile(fmt.Sprintf("/proc/%d/stat", pid), w.buf[:])
+	// Its name may hold anything (proc_pid_stat(5)). The state and the parent come behind it.
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 2 {
 		return 0
 	}
-	var state string
-	var parent int
-	// Its name may hold anything (proc_pid_stat(5)).
-	fmt.Sscan(string(stat[bytes.LastIndexByte(stat, ')')+1:]), &state, &parent)
+	parent, _ := strconv.Atoi(string(fields[1]))
 	return parent
 }
 
@@ -306,11 +290,8 @@ func (w *watch) used(n *notif, path string, opened, list bool) {
 	switch {
 	case path == preload:
 		// A program has begun, and may read nothing else.
-		for at := range w.known {
-			if at.pid == int(n.pid) {
-				delete(w.known, at)
-			}
-		}
+		delete(w.known, int(n.pid))
+		delete(w.parents, int(n.pid))
 		w.program(int(n.pid), n.ip)
 	case !w.record.Ignore(path):
 		w.record.use(path, w.program(int(n.pid), n.ip), opened, list)
@@ -388,6 +369,25 @@ func readMemory(pid int, addr uintptr, buf []byte) int {
 		return 0
 	}
 	return -1
+}
+
+// readFile is the beginning of a file, as much as there is room for; what cannot be read is empty. It asks the kernel
+// for no more than that: os.ReadFile makes three times as many calls, for each process that a build starts.
+func readFile(path string, buf []byte) []byte {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	n := 0
+	for n < len(buf) {
+		got, err := unix.Read(fd, buf[n:])
+		if got <= 0 || err != nil {
+			break
+		}
+		n += got
+	}
+	return buf[:n]
 }
 
 func readLink(path string) string {
