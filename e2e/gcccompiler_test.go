@@ -203,15 +203,15 @@ func TestGCCArchive(t *testing.T) {
 	}
 }
 
-// TestFortranBLAS: the reference BLAS of LAPACK, which is Fortran 77 and 90, is built by its own CMake files for eight
-// platforms, and its own tests pass there.
+// TestFortranBLAS: the reference BLAS of LAPACK, which is Fortran 77 and 90, is built by its own CMake files, and its own
+// tests pass there.
 func TestFortranBLAS(t *testing.T) {
 	needNetwork(t)
 	dir, version := upstream(t, "lapack")
 	t.Logf("lapack %s", version)
 	// Those that read no file, of real numbers: of complex ones the norm of what has infinities in it comes out as NaN.
 	tests := []string{"xblat1s", "xblat1d"}
-	platforms := []string{"linux/amd64", "linux/386", "linux/arm64", "linux/arm/v7", "linux/ppc64le", "linux/s390x", "linux/riscv64", "linux/mips64le"}
+	platforms := []string{"linux/arm64", "linux/s390x"}
 	if full() {
 		platforms = eleven
 	}
