@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -111,5 +112,57 @@ func main() { fmt.Println(folded([]byte("a_b-c__dabcdefgh"))) }
 		if r := underQEMU(t, dir, name, built(dir, name, "p")); r.stdout != "12\n" {
 			t.Errorf("%s: %v", name, r)
 		}
+	}
+}
+
+// TestFilesAskedByGo: a Go function that returns what it reads in /proc/cpuinfo has asked (github.com/minio/sha256-simd
+// 0.1.1, haveArmSha), and a variable that does not come from it is no answer.
+func TestFilesAskedByGo(t *testing.T) {
+	needNetwork(t)
+	const source = `package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+)
+
+var haveSVE = inCPUInfo()
+
+func sum() uint64
+
+//go:noinline
+func inCPUInfo() bool {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	return err == nil && bytes.Contains(text, []byte(" sve "))
+}
+
+var other bool
+
+func init() { other = len(os.Args) > 1 }
+
+func main() {
+	if haveSVE {
+		fmt.Println("SVE", sum())
+	} else {
+		fmt.Println("none", other)
+	}
+}
+`
+	dir := write(t, map[string]string{
+		"xbuild.toml": "[project]\nname = \"files\"\nplatforms = [\"linux/arm64\"]\n[target.p]\nrecipe = \"go\"\n",
+		"go.mod":      "module example.invalid/p\n\ngo 1.22\n",
+		"main.go":     source,
+		"sum_arm64.s": "TEXT ·sum(SB), 4, $0-8\n\tWORD $0x04e14000\n\tWORD $0x9e660000\n\tMOVD R0, ret+0(FP)\n\tRET\n",
+	})
+	build(t, dir)
+	if out, err := os.ReadFile("/proc/cpuinfo"); err != nil || !strings.Contains(string(out), " sve ") {
+		if r := underQEMU(t, dir, "linux/arm64", built(dir, "linux/arm64", "p")); r.stdout != "none false\n" {
+			t.Errorf("on a machine without SVE: %v", r)
+		}
+	}
+	content("main.go", strings.Replace(source, "if haveSVE {", "if other {", 1))(t, dir)
+	if r := xbuild(t, dir, "build"); r.code != 1 || !strings.Contains(r.stderr, "needs sve") {
+		t.Errorf("with a variable that is no answer: %v", r)
 	}
 }

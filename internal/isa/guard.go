@@ -477,7 +477,7 @@ func (p *program) readingFiles() map[int]bool {
 			continue
 		}
 		for _, name := range askedFiles {
-			text := append([]byte(name), 0)
+			text := []byte(name) // in Go and Rust no zero ends it
 			for from := 0; ; {
 				k := bytes.Index(s.data[from:], text)
 				if k < 0 {
@@ -516,6 +516,10 @@ func (p *program) findWords() {
 				p.asking[i] = true
 			}
 		}
+	}
+	reading := p.readingFiles()
+	for f := range reading {
+		p.asking[f] = true
 	}
 	writes := map[uint64][]uint64{} // variables and the instructions that write them
 	stores := map[int]bool{}
@@ -619,8 +623,7 @@ func (p *program) findWords() {
 			}
 		}
 	}
-	for f := range p.readingFiles() {
-		p.asking[f] = true
+	for f := range reading {
 		keep(f, nil, true, 0)
 	}
 	for f := range p.asking {

@@ -50,7 +50,7 @@ var known = []struct{ glob, feature, why string }{
 	{"aes_v8_*", "", "OpenSSL takes it only where OPENSSL_armcap_P says so (crypto/evp, HWAES_CAPABLE)"},
 	{"gcm_*_v8*", "", "OpenSSL takes it only where OPENSSL_armcap_P says so (crypto/modes/gcm128.c)"},
 	{"*/cpu.xgetbv", "xsave", "Go asks cpuid for OSXSAVE first (internal/cpu/cpu_x86.go)"},
-	{"github.com/minio/sha256-simd.block*Sha*", "", "sha256-simd asks cpuid when it is initialized (cpuid_other.go, sha256.go)"},
+	{"github.com/minio/sha256-simd.block*", "", "sha256-simd asks cpuid, and /proc/cpuinfo on arm64, when it is initialized (cpuid.go, cpuid_other.go, cpuid_linux_arm64.go, sha256.go)"},
 	{"github.com/klauspost/reedsolomon.getVectorLength", "sve", "reedsolomon asks cpuid for SVE first (galois_arm64.go)"},
 	{"github.com/klauspost/cpuid/v2.asmXgetbv", "xsave", "cpuid asks for OSXSAVE first (cpuid.go, support)"},
 	{"crypto/internal/fips140/sha3.keccakF1600NEON", "sha3", "Go asks useSHA3 first, which only darwin sets (crypto/internal/fips140/sha3/sha3_arm64.go)"},
