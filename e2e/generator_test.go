@@ -24,19 +24,28 @@ func TestGeneratorOfANewerLibrary(t *testing.T) {
 	if err != nil || minor >= 39 {
 		t.Skipf("the host has %s", out)
 	}
-	toml := "[project]\nplatforms = [\"" + platform.Host().Name + "\"]\n[sysroot]\nglibc = \"2.41\"\n[target.app]\nrecipe = \"make\"\noutputs = [\"app\"]\n"
-	dir := write(t, map[string]string{
-		"xbuild.toml": toml,
-		"gen.c": "#define _GNU_SOURCE\n#include <spawn.h>\n#include <stdio.h>\n#if __GLIBC_PREREQ(2, 39)\nvoid *used = (void *)pidfd_spawnp;\n#endif\n" +
-			"int main(void) { return puts(\"int main(void) { return 0; }\") < 0; }\n",
-		"Makefile": "GENCC = $(CC)\napp: app.c\n\t$(CC) -o app app.c\napp.c: gen\n\t./gen >app.c\ngen: gen.c\n\t$(GENCC) -o gen gen.c\n",
-	})
-	r := xbuild(t, dir, "build", "-q")
-	if r.code != 1 || !regexp.MustCompile(`hint: the build runs \./gen on this machine, whose C library is older than .*\(GLIBC_2\.39\)`).MatchString(r.stderr) {
-		t.Fatalf("want it to fail with a hint\n%v", r)
-	}
-	edit(t, filepath.Join(dir, "xbuild.toml"), "recipe = \"make\"\n", "recipe = \"make\"\nvars = { GENCC = \"$(CC_FOR_BUILD)\" }\n")
-	if r := xbuild(t, dir, "build", "-q"); r.code != 0 {
-		t.Fatalf("what is advised does not work\n%v", r)
+	gen := "#define _GNU_SOURCE\n#include <spawn.h>\n#include <stdio.h>\n#if __GLIBC_PREREQ(2, 39)\nvoid *used = (void *)pidfd_spawnp;\n#endif\n" +
+		"int main(void) { return puts(\"int main(void) { return 0; }\") < 0; }\n"
+	for _, c := range []struct{ recipe, file, text, hint, old, mend string }{
+		{"make", "Makefile", "GENCC = $(CC)\napp: app.c\n\t$(CC) -o app app.c\napp.c: gen\n\t./gen >app.c\ngen: gen.c\n\t$(GENCC) -o gen gen.c\n",
+			`hint: the build runs \./gen on this machine, whose C library is older than .*\(GLIBC_2\.39\)`, "recipe = \"make\"\n", "recipe = \"make\"\nvars = { GENCC = \"$(CC_FOR_BUILD)\" }\n"},
+		{"cmake", "CMakeLists.txt", "cmake_minimum_required(VERSION 3.20)\nproject(app C)\nadd_executable(app gen.c)\nadd_custom_target(check ALL $<TARGET_FILE:app>)\n",
+			`hint: the build runs \S+/app on this machine, whose C library is older than .*\(GLIBC_2\.39\).*: suite in \[sysroot\]`, "glibc = \"2.41\"", "suite = \"bookworm\""},
+		{"meson", "meson.build", "project('app', 'c')\napp = executable('app', 'gen.c')\ncustom_target('checked', output: 'checked', build_by_default: true, depends: app,\n" +
+			"  command: ['sh', '-c', '\"$0\" >\"$1\"', app.full_path(), '@OUTPUT@'])\n",
+			`hint: the build runs \S+/app on this machine, whose C library is older than .*\(GLIBC_2\.39\).*: suite in \[sysroot\]`, "glibc = \"2.41\"", "suite = \"bookworm\""},
+	} {
+		dir := write(t, map[string]string{
+			"xbuild.toml": "[project]\nplatforms = [\"" + platform.Host().Name + "\"]\n[sysroot]\nglibc = \"2.41\"\n[target.app]\nrecipe = \"" + c.recipe + "\"\noutputs = [\"app\"]\n",
+			"gen.c":       gen, c.file: c.text,
+		})
+		r := xbuild(t, dir, "build", "-q")
+		if r.code != 1 || !regexp.MustCompile(c.hint).MatchString(r.stderr) {
+			t.Fatalf("%s: want it to fail with a hint\n%v", c.recipe, r)
+		}
+		edit(t, filepath.Join(dir, "xbuild.toml"), c.old, c.mend)
+		if r := xbuild(t, dir, "build", "-q"); r.code != 0 {
+			t.Fatalf("%s: what is advised does not work\n%v", c.recipe, r)
+		}
 	}
 }

@@ -29,6 +29,12 @@ var hintsOfCMake = []hintCase{
 		hint: "write host_packages = [\"flatbuffers-compiler\"] in xbuild.toml:3: [target.app]",
 		old:  "recipe = \"cmake\"\n",
 		mend: "recipe = \"cmake\"\nhost_packages = [\"flatbuffers-compiler\"]\n"},
+	{name: "a program of the platform in CMake", row: "cmake: Exec format error", platform: "linux/s390x",
+		target: cmakeTarget,
+		files: with(cmakeFiles(""), "CMakeLists.txt", "cmake_minimum_required(VERSION 3.20)\nproject(app C)\noption(CHECK \"runs the program\" ON)\n"+
+			"add_executable(app main.c)\nif(CHECK)\n  add_custom_target(check ALL $<TARGET_FILE:app>)\nendif()\n"),
+		hint: "Where the project has an option that leaves it out, set it in defines of xbuild.toml:3: [target.app]",
+		mend: "defines = { CHECK = \"OFF\" }\n"},
 	{name: "a program of a CMake project's message", row: "cmake: CMake Error at", platform: "linux/arm64", full: true,
 		target:    cmakeTarget,
 		files:     cmakeFiles("find_program(SCDOC scdoc)\nif(NOT SCDOC)\n  message(FATAL_ERROR \"scdoc not found: manpages cannot be built\")\nendif()\n"),
@@ -66,6 +72,12 @@ const mesonTarget = "recipe = \"meson\"\noutputs = [\"app\"]\n"
 
 // hintsOfMeson: what Meson and pkg-config say.
 var hintsOfMeson = []hintCase{
+	{name: "a program of the platform in Meson", row: "meson: Exec format error", platform: "linux/s390x",
+		target: mesonTarget,
+		files: with(mesonFiles("app = executable('app', 'main.c')\nif get_option('check')\n  custom_target('checked', output: 'checked', build_by_default: true, depends: app,\n"+
+			"    command: ['sh', '-c', '\"$0\" >\"$1\"', app.full_path(), '@OUTPUT@'])\nendif\n"), "meson_options.txt", "option('check', type: 'boolean', value: true)\n"),
+		hint: "Where the project has an option that leaves it out, set it in options of xbuild.toml:3: [target.app]",
+		mend: "options = { check = \"false\" }\n"},
 	{name: "a dependency of Meson's, by another name", row: "meson: Dependency \"", listed: true, platform: "linux/arm64", full: true,
 		target: mesonTarget + "[sysroot]\npackages = [\"libfreetype-dev\"]\n",
 		files:  mesonFiles("executable('app', 'main.c', dependencies: dependency('freetype'))\n"),

@@ -19,6 +19,11 @@ var hintsOfGo = []hintCase{
 			"answer/a.go": "package answer\n\n// static int get(void) { return 42; }\nimport \"C\"\n\nfunc Get() int { return int(C.get()) }\n"},
 		hint: "a package has no Go file for linux/arm64, or wants cgo: write cgo = true into xbuild.toml:3: [target.app]",
 		mend: "cgo = true\n"},
+	{name: "a choice of programs", row: "go: ^no Go files in", platform: "linux/arm64",
+		target: "recipe = \"go\"\n",
+		files:  map[string]string{"go.mod": "module app\n\ngo 1.19\n", "cmd/a/main.go": "package main\n\nfunc main() {}\n", "cmd/b/main.go": "package main\n\nfunc main() {}\n"},
+		hint:   "write package = \"./cmd/NAME\" into xbuild.toml:3: [target.app]",
+		mend:   "package = \"./cmd/a\"\n"},
 	{name: "a package with cgo beside Go", row: `go: [0-9]+: undefined: `, platform: "linux/arm64", full: true,
 		target: "recipe = \"go\"\n",
 		files: map[string]string{"go.mod": "module app\n\ngo 1.19\n", "main.go": "package main\n\nfunc main() { println(answer()) }\n",
@@ -214,6 +219,8 @@ var hintsElsewhere = []struct {
 	why  string // where the advice is not done: the reason
 }{
 	{row: "recipe make: GLIBC_", test: "TestGeneratorOfANewerLibrary"},
+	{row: "cmake: GLIBC_", test: "TestGeneratorOfANewerLibrary"},
+	{row: "meson: GLIBC_", test: "TestGeneratorOfANewerLibrary"},
 	{row: "clang: speaks libstdc", test: "TestStdlibMixed"},
 	{row: "clang: std::(__1", test: "TestStdlibMixed"},
 	{row: "clang: initializer element", test: "TestGCCOnly"},
@@ -222,8 +229,8 @@ var hintsElsewhere = []struct {
 	{row: "clang: use of unknown builtin", test: "TestGCCOnly"},
 	{row: "clang: error in backend", test: "TestGCCOnly"},
 	{row: "clang: unknown register name", test: "TestGCCOnly"},
+	{row: "clang: error: optimization flag", test: "TestGCCOnly"},
 	{row: "clang: GNU decimal type", test: "TestGCCOnly"},
 	{row: "clang: unknown directive", test: "TestGCCOnly"},
-	{row: "clang: optimization flag", test: "TestGCCOnly"},
 	{row: "recipe make: found but is not working", why: "binfmt install changes the machine; TestBinfmt does it where it may"},
 }

@@ -240,7 +240,8 @@ var warned = map[string]string{
 }
 
 // TestWarnings: what a test in C++ finds and what a source says is what GCC lets pass, by the name of a C++ compiler and
-// of a C compiler, although clang has errors there. A project that wants such an error has it.
+// of a C compiler, although clang has errors there, beside
+// -Werror and options that clang does not know too. A project that wants such an error has it.
 func TestWarnings(t *testing.T) {
 	needNetwork(t)
 	platforms := []string{"linux/s390x"}
@@ -263,9 +264,10 @@ func TestWarnings(t *testing.T) {
 		"xbuild.toml": "[project]\nplatforms = " + quoted(platforms) + "\n[target.warned]\nrecipe = \"cmake\"\nsource = \"cmake\"\noutputs = [\"warned\"]\n" +
 			"[target.made]\nrecipe = \"make\"\nsource = \"make\"\noutputs = [\"made\"]\n",
 		"cmake/CMakeLists.txt": cmake, "cmake/warned.cc": "#include <cstdio>\n" + program + "int main() {\n" + calls + "}\n",
-		"make/Makefile": "made: a.cc b.cc\n\t$(CXX) -c a.cc\n\t$(CC) -c b.cc\n\t$(CXX) -o $@ a.o b.o\n", // each compiler by its name
-		"make/a.cc":     "#include <cstdio>\nint twice(int);\nint main() { register int i = 21; printf(\"%d\\n\", twice(i)); }\n",
-		"make/b.cc":     "int twice(int n) { register int i = n; return 2 * i; }\n",
+		"make/Makefile": "W = -Werror -Wbool-compare -Wimplicit-fallthrough=5 -Wno-error=maybe-uninitialized\n" + // as 7-Zip's warn_gcc.mak
+			"made: a.cc b.cc\n\t$(CXX) $(W) -c a.cc\n\t$(CC) $(W) -c b.cc\n\t$(CXX) -o $@ a.o b.o\n", // each compiler by its name
+		"make/a.cc": "#include <cstdio>\nint twice(int);\nint main() { register int i = 21; printf(\"%d\\n\", twice(i)); }\n",
+		"make/b.cc": "int twice(int n) { register int i = n; return 2 * i; }\n",
 	})
 	build(t, dir)
 	for _, p := range platforms {

@@ -18,7 +18,8 @@ import (
 
 // Language is Go.
 var Language = lang.Language{
-	Name: "golang", Environment: environment, Word: word, HostRelease: hostRelease, Called: called, Targets: targets,
+	Name: "golang", Vars: vars, Environment: environment, Word: word, HostRelease: hostRelease, Called: called,
+	Targets: targets,
 	Flags: map[string]func(platform.Baseline, string) []string{"go": flags},
 }
 
