@@ -20,7 +20,7 @@ import (
 var Language = lang.Language{
 	Name: "golang", Vars: vars, Environment: environment, Word: word, HostRelease: hostRelease, Called: called,
 	Targets: targets,
-	Flags: map[string]func(platform.Baseline, string) []string{"go": flags},
+	Flags:   map[string]func(platform.Baseline, string) []string{"go": flags},
 }
 
 // toolchain is the name of the toolchain.
