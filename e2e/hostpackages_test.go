@@ -105,7 +105,7 @@ func TestHostPackagesGLib(t *testing.T) {
 func TestHostPackagesQt(t *testing.T) {
 	needNetwork(t)
 	dir := project(t, "hostpackages/qt")
-	platforms := []string{"linux/arm64", "linux/arm/v7"}
+	platforms := []string{"linux/arm/v7"}
 	if full() {
 		platforms = four
 	}

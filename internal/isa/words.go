@@ -67,6 +67,8 @@ var known = []struct{ glob, feature, why string }{
 	{"*aes_hw_*", "", "BoringSSL and ring take it only where OPENSSL_ia32cap_P says so (crypto/fipsmodule/aes)"},
 	{"*vpaes_*", "", "OpenSSL takes it only where OPENSSL_ia32cap_P says so (include/crypto/aes_platform.h, VPAES_CAPABLE)"},
 	{"*bsaes_*", "", "OpenSSL takes it only where OPENSSL_ia32cap_P says so (include/crypto/aes_platform.h, BSAES_CAPABLE)"},
+	{"AesC*_HW*", "", "7-Zip takes it only where CPU_IsSupported_AES says so (C/Aes.c, AesGenTables)"},
+	{"CrcUpdate_HW", "crc", "7-Zip takes it only where CPU_IsSupported_CRC32 says so (C/7zCrc.c, CrcGenerateTable)"},
 	{"x25519_fe64_*", "adx", "OpenSSL asks x25519_fe64_eligible first (crypto/ec/curve25519.c)"},
 	{"asm_aescbc_sha*_hmac", "", "OpenSSL offers these ciphers only where OPENSSL_armcap_P says so (providers/implementations/ciphers, HWAES_CBC_HMAC_SHA1_ETM_CAPABLE)"},
 	{"asm_sha*_hmac_aescbc_dec", "", "OpenSSL offers these ciphers only where OPENSSL_armcap_P says so (providers/implementations/ciphers, HWAES_CBC_HMAC_SHA1_ETM_CAPABLE)"},
