@@ -55,7 +55,7 @@ func (v View) writeAbsent(bin, dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	for i, a := range v.Clang.absent {
+	for i, a := range v.Compiler.absent {
 		script := fmt.Sprintf(".%d", i)
 		text := fmt.Sprintf(`#!/bin/sh
 printf 'xbuild: %%s is not among the tools of %s: ' "${0##*/}" >&2

@@ -324,7 +324,7 @@ func (s *Set) Sysroot(r Sysroot) {
 
 // View adds a compiler view and what it stands on.
 func (s *Set) View(v View) {
-	s.Toolchain(v.Clang)
+	s.Toolchain(v.Compiler)
 	s.Toolchain(v.Pkgconf)
 	s.Sysroot(v.Sysroot)
 	if v.narrow != nil {

@@ -74,7 +74,7 @@ func (c *Composer) cxx(ctx context.Context, v View) error {
 			return err
 		}
 		args := append([]string{"rcsD", filepath.Join(tmp, "lib", lib.Name+".a")}, objects...)
-		ar := exec.CommandContext(ctx, v.Clang.Program(v.Clang.compiler().Tools["ar"]), args...)
+		ar := exec.CommandContext(ctx, v.Compiler.Program(v.Compiler.compiler().Tools["ar"]), args...)
 		if out, err := ar.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %s: %w\n%s", what, filepath.Base(ar.Path), err, out)
 		}
@@ -158,7 +158,7 @@ func unitFiles(u catalog.Unit, source string) ([]string, error) {
 func (v View) direct(config string) []string {
 	args := []string{"-Qunused-arguments"}
 	for _, a := range compiling(config) {
-		args = append(args, strings.ReplaceAll(a, "<CFGDIR>/../..", filepath.Dir(v.Clang.Dir)))
+		args = append(args, strings.ReplaceAll(a, "<CFGDIR>/../..", filepath.Dir(v.Compiler.Dir)))
 	}
 	return args
 }
@@ -172,10 +172,11 @@ func compiling(config string) []string {
 
 // run runs the compiler by itself. What the caller's environment says to a compiler (CPATH) does not count.
 func (v View) run(ctx context.Context, dir string, args []string) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(v.Clang.Dir, v.Clang.compiler().Bin, v.Clang.compiler().C), args...)
+	made := v.Compiler.compiler()
+	cmd := exec.CommandContext(ctx, filepath.Join(v.Compiler.Dir, made.Bin, made.C), args...)
 	cmd.Dir, cmd.Env = dir, []string{"LC_ALL=C"}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", v.Clang.Name, err, out)
+		return fmt.Errorf("%s: %w\n%s", v.Compiler.Name, err, out)
 	}
 	return nil
 }

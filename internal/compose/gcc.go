@@ -11,7 +11,7 @@ import (
 )
 
 // GCC says whether the view's compiler is one.
-func (v View) GCC() bool { return v.Clang.compiler().GCC }
+func (v View) GCC() bool { return v.Compiler.compiler().GCC }
 
 // A GCC finds what belongs to it from where its driver lies (its manual, GCC_EXEC_PREFIX), and reads no file for a
 // platform. So a view has a copy of the drivers below gcc/, and around it what an installation has: the compiler's own
@@ -42,11 +42,11 @@ func (v View) gccOptions() []string {
 			out = append(out, f)
 		}
 	}
-	out = append(append(out, v.Clang.driver[v.Platform.Name]...), v.Sysroot.In("$trees/"+v.Sysroot.Key)...)
+	out = append(append(out, v.Compiler.driver[v.Platform.Name]...), v.Sysroot.In("$trees/"+v.Sysroot.Key)...)
 	// The same sources give the same bytes wherever the store lies.
 	out = append(out,
 		"-ffile-prefix-map=$trees/"+v.Sysroot.Key+"=/usr/"+v.Platform.Triplet,
-		"-ffile-prefix-map=$trees/"+v.Clang.Key+"=/usr/gcc",
+		"-ffile-prefix-map=$trees/"+v.Compiler.Key+"=/usr/gcc",
 		"-ffile-prefix-map=$view/"+gccDir+"=/usr/gcc")
 	if v.Platform.Machine != elf.EM_NONE {
 		out = append(out, "-Wl,--build-id=sha1")
@@ -59,7 +59,7 @@ func (v View) gccOptions() []string {
 
 // gccScripts are the programs of bin that call the drivers, by their names without a triplet.
 func (v View) gccScripts() map[string]string {
-	made := v.Clang.compiler()
+	made := v.Compiler.compiler()
 	out := map[string]string{}
 	for _, name := range made.Drivers {
 		program, options := made.C, v.gccOptions()
@@ -81,7 +81,7 @@ func (v View) gccScripts() map[string]string {
 			if program == made.CXX {
 				options = append(options, "-fpermissive")
 			} else if program == made.C {
-				options = append(options, LenientFlags(v.Clang.Lenient)...)
+				options = append(options, LenientFlags(v.Compiler.Lenient)...)
 			}
 		}
 		quoted := make([]string, len(options))
@@ -112,7 +112,7 @@ func (v View) gccSpecs() string {
 	var b strings.Builder
 	// Debian's GCC 14 has 64 bits for time_t on 32-bit Arm by itself, which libraries of earlier suites have not.
 	b.WriteString("*distro_defaults_cpp:\n\n\n")
-	if v.Sysroot.gcc != v.Clang.Slot {
+	if v.Sysroot.gcc != v.Compiler.Slot {
 		b.WriteString("*libgcc:\n+ -lgcc_of_compiler\n\n")
 	}
 	if slices.ContainsFunc(v.Platform.Driver, func(f string) bool { return strings.Contains(f, "-latomic") }) {
@@ -134,27 +134,27 @@ func (v View) gcc(dir string) error {
 		return err
 	}
 	in := installation{view: v, root: filepath.Join(dir, gccDir)}
-	machine, slot, made := v.Platform.GCC, v.Clang.Slot, v.Clang.compiler()
+	machine, slot, made := v.Platform.GCC, v.Compiler.Slot, v.Compiler.compiler()
 	if err := os.MkdirAll(filepath.Join(in.root, "bin"), 0o755); err != nil {
 		return err
 	}
 	for _, name := range []string{made.C, made.CXX, made.Fortran, "cpp"} {
-		from := filepath.Join(v.Clang.Dir, made.Bin, machine+"-"+name+"-"+slot)
+		from := filepath.Join(v.Compiler.Dir, made.Bin, machine+"-"+name+"-"+slot)
 		if err := copyFile(from, filepath.Join(in.root, "bin", v.Platform.Triplet+"-"+name)); err != nil {
 			return err
 		}
 	}
 	// A compiler for another machine than its own lies in gcc-cross.
 	kind := "gcc-cross"
-	if _, err := os.Stat(filepath.Join(v.Clang.Dir, "usr/lib", kind, machine, slot)); err != nil {
+	if _, err := os.Stat(filepath.Join(v.Compiler.Dir, "usr/lib", kind, machine, slot)); err != nil {
 		kind = "gcc"
 	}
 	lib, old := filepath.Join("lib", kind, machine, slot), filepath.Join("usr/lib/gcc", machine, v.Sysroot.gcc)
 	own := func(name string) bool { return !strings.HasSuffix(name, ".a") }
-	if err := in.entries(lib, filepath.Join(v.Clang.Dir, "usr", lib), own); err != nil {
+	if err := in.entries(lib, filepath.Join(v.Compiler.Dir, "usr", lib), own); err != nil {
 		return err
 	}
-	if err := in.link(lib+"/libgcc_of_compiler.a", filepath.Join(v.Clang.Dir, "usr", lib, "libgcc.a")); err != nil {
+	if err := in.link(lib+"/libgcc_of_compiler.a", filepath.Join(v.Compiler.Dir, "usr", lib, "libgcc.a")); err != nil {
 		return err
 	}
 	libraries := func(name string) bool {
@@ -167,13 +167,13 @@ func (v View) gcc(dir string) error {
 		return err
 	}
 	exec := filepath.Join("libexec", kind, machine, slot)
-	if _, err := os.Stat(filepath.Join(v.Clang.Dir, "usr", exec)); err == nil {
-		if err := in.link(exec, filepath.Join(v.Clang.Dir, "usr", exec)); err != nil {
+	if _, err := os.Stat(filepath.Join(v.Compiler.Dir, "usr", exec)); err == nil {
+		if err := in.link(exec, filepath.Join(v.Compiler.Dir, "usr", exec)); err != nil {
 			return err
 		}
 	}
 	for tool, program := range made.Tools {
-		if err := in.link(filepath.Join(machine, "bin", tool), v.Clang.Program(program)); err != nil {
+		if err := in.link(filepath.Join(machine, "bin", tool), v.Compiler.Program(program)); err != nil {
 			return err
 		}
 	}
@@ -211,7 +211,7 @@ func (v View) gcc(dir string) error {
 func (in installation) support(lib string) error {
 	v := in.view
 	shared := filepath.Join(v.Sysroot.Dir, "usr/lib", v.Platform.Multiarch)
-	static := filepath.Join(v.Clang.Dir, "usr", lib)
+	static := filepath.Join(v.Compiler.Dir, "usr", lib)
 	for name, from := range map[string]string{
 		"libgomp.so":     filepath.Join(shared, "libgomp.so.1"),
 		"libgomp.a":      filepath.Join(static, "libgomp.a"),

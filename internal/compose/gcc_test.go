@@ -74,12 +74,12 @@ func TestGCCInstallation(t *testing.T) {
 	}
 	const of = "usr/lib/gcc-cross/aarch64-linux-gnu/14"
 	for _, name := range []string{"gcc", "g++", "gfortran", "cpp"} {
-		put(filepath.Join(v.Clang.Dir, "usr/bin/aarch64-linux-gnu-"+name+"-14"), "#!/bin/sh\necho "+name+" \"$*\"\n")
+		put(filepath.Join(v.Compiler.Dir, "usr/bin/aarch64-linux-gnu-"+name+"-14"), "#!/bin/sh\necho "+name+" \"$*\"\n")
 	}
 	for _, name := range []string{"include/stddef.h", "libgcc.a"} {
-		put(filepath.Join(v.Clang.Dir, of, name), "compiler's")
+		put(filepath.Join(v.Compiler.Dir, of, name), "compiler's")
 	}
-	put(filepath.Join(v.Clang.Dir, "usr/libexec/gcc-cross/aarch64-linux-gnu/14/cc1"), "compiler's")
+	put(filepath.Join(v.Compiler.Dir, "usr/libexec/gcc-cross/aarch64-linux-gnu/14/cc1"), "compiler's")
 	for _, name := range []string{"include/stddef.h", "libgcc.a", "crtbegin.o", "libstdc++.so", "libgfortran.a"} {
 		put(filepath.Join(v.Sysroot.Dir, "usr/lib/gcc/aarch64-linux-gnu/12", name), "sysroot's")
 	}

@@ -37,7 +37,7 @@ func TestMentions(t *testing.T) {
 func TestCXXLink(t *testing.T) {
 	dir := t.TempDir()
 	compiler := &catalog.Toolchain{Compiler: &catalog.Compiler{Linker: "ld.lld"}}
-	v := View{Clang: Toolchain{Key: "clang", def: compiler}, Sysroot: Sysroot{Key: "sysroot", stdlib: "libstdc++",
+	v := View{Compiler: Toolchain{Key: "clang", def: compiler}, Sysroot: Sysroot{Key: "sysroot", stdlib: "libstdc++",
 		CXX: &BuiltCXX{Library: &catalog.Library{Name: "libc++", Link: []string{"-lpthread"}}}}}
 	put := func(path, text string) {
 		t.Helper()

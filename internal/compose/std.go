@@ -52,7 +52,7 @@ func NewBuiltStd(
 		}
 		return key("rust-std-"+target, parts)
 	}
-	b.Key, b.ID = of(b.Builder.Key, view.Clang.Key), of(b.Builder.ID, view.Clang.ID)
+	b.Key, b.ID = of(b.Builder.Key, view.Compiler.Key), of(b.Builder.ID, view.Compiler.ID)
 	b.Dir = treeDir(root, b.Key)
 	b.Crates = filepath.Join(b.SourceDir(), "vendor")
 	if source.crates == catalog.Fetched {

@@ -15,15 +15,15 @@ import (
 // as the compiler does.
 func (v View) stripper(program string) string {
 	keep := `exec "${XBUILD:-xbuild}" unstripped "$tool" "$@"`
-	if program == v.Clang.compiler().Linker {
+	if program == v.Compiler.compiler().Linker {
 		stripping := strings.Join(slices.Concat(unstripped.StripAll, unstripped.DiscardAll), " | ")
 		keep = fmt.Sprintf("for arg; do case $arg in %s | @*) %s ;; esac; done", stripping, keep)
 	}
 	unheeded := ""
-	if program == v.Clang.compiler().Linker && len(v.Clang.unheeded) > 0 {
+	if program == v.Compiler.compiler().Linker && len(v.Compiler.unheeded) > 0 {
 		// A list is looked through once; only where one of the options is in it, it is put together anew.
-		patterns := make([]string, len(v.Clang.unheeded))
-		for i, o := range v.Clang.unheeded {
+		patterns := make([]string, len(v.Compiler.unheeded))
+		for i, o := range v.Compiler.unheeded {
 			patterns[i] = fmt.Sprintf(`*" %s "*`, o)
 			if name, ok := strings.CutSuffix(o, "*"); ok {
 				patterns[i] = fmt.Sprintf(`*" %s"*`, name)
@@ -40,17 +40,17 @@ func (v View) stripper(program string) string {
   done
   ;;
 esac
-`, strings.Join(patterns, " | \\\n"), strings.Join(v.Clang.unheeded, " | "))
+`, strings.Join(patterns, " | \\\n"), strings.Join(v.Compiler.unheeded, " | "))
 	}
 	needs := ""
-	if v.GCC() && program == v.Clang.compiler().Linker {
+	if v.GCC() && program == v.Compiler.compiler().Linker {
 		// What optimises while it links has make run its parts, and the host's may not know this way to be given jobs.
 		unheeded = `case $MAKEFLAGS in
 *--jobserver-auth=fifo:*) case $(command -v make) in */toolchain-make-*) ;; *) unset MAKEFLAGS ;; esac ;;
 esac
 `
 	}
-	if program == v.Clang.compiler().Linker {
+	if program == v.Compiler.compiler().Linker {
 		at := `"-L$dir/lib"`
 		if v.Host {
 			// Programs of the host are started from their prefix, or where they were linked: at the top of the build
@@ -77,5 +77,5 @@ if test ! -x "$tool"; then
 fi
 %[6]s%[7]stest -z "$%[4]s" || %[5]s
 exec "$tool" "$@"
-`, program, v.Platform.Name, v.Clang.Key, unstripped.Variable, keep, unheeded, needs)
+`, program, v.Platform.Name, v.Compiler.Key, unstripped.Variable, keep, unheeded, needs)
 }

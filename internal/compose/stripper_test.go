@@ -18,7 +18,7 @@ func TestStrippers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := View{Clang: Toolchain{Key: "clang", unheeded: []string{"--no-warn-rwx-segments", "--hash-size=*"}, def: all.Compiler()}}
+	v := View{Compiler: Toolchain{Key: "clang", unheeded: []string{"--no-warn-rwx-segments", "--hash-size=*"}, def: all.Compiler()}}
 	put := func(path, text string) {
 		t.Helper()
 		path = filepath.Join(dir, path)

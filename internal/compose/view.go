@@ -23,7 +23,7 @@ import (
 type View struct {
 	Platform platform.Platform
 	Flags    []string  // the baseline's flags
-	Clang    Toolchain // the compiler: clang, or GCC
+	Compiler Toolchain // the compiler: clang, or GCC
 	Pkgconf  Toolchain
 	Sysroot  Sysroot
 	Lenient  bool // what its clang has as errors in C and older compilers had as warnings are warnings
@@ -41,15 +41,15 @@ type View struct {
 }
 
 // NewView says what the view of a platform will be in the store at root.
-func NewView(root string, p platform.Platform, flags []string, clang, pkgconf Toolchain, sysroot Sysroot) View {
-	return View{Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot}.keyed(root, "view-")
+func NewView(root string, p platform.Platform, flags []string, compiler, pkgconf Toolchain, sysroot Sysroot) View {
+	return View{Platform: p, Flags: flags, Compiler: compiler, Pkgconf: pkgconf, Sysroot: sysroot}.keyed(root, "view-")
 }
 
 // NewHostView says what the view of the host will be, whose programs run while a project is built: build scripts,
 // generators, compiler plug-ins.
-func NewHostView(root string, p platform.Platform, flags []string, clang, pkgconf Toolchain, sysroot Sysroot) View {
+func NewHostView(root string, p platform.Platform, flags []string, compiler, pkgconf Toolchain, sysroot Sysroot) View {
 	return View{
-		Platform: p, Flags: flags, Clang: clang, Pkgconf: pkgconf, Sysroot: sysroot,
+		Platform: p, Flags: flags, Compiler: compiler, Pkgconf: pkgconf, Sysroot: sysroot,
 		Host: true, runtime: sysroot.Key, runtimeID: sysroot.anywhere(),
 	}.keyed(root, "host-")
 }
@@ -87,8 +87,8 @@ func (v View) keyed(root, name string) View {
 
 // anywhere is the view with names in it that are the same in every store, as no tree has them.
 func (v View) anywhere() View {
-	v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key, v.runtime = v.Clang.ID, v.Pkgconf.ID, v.Sysroot.anywhere(), v.runtimeID
-	v.beside = v.besideID
+	v.Compiler.Key, v.Pkgconf.Key, v.Sysroot.Key = v.Compiler.ID, v.Pkgconf.ID, v.Sysroot.anywhere()
+	v.runtime, v.beside = v.runtimeID, v.besideID
 	if v.narrow != nil {
 		narrow := v.narrow.anywhere()
 		v.narrow = &narrow
@@ -102,9 +102,9 @@ func (v View) parts() []string {
 	parts := []string{
 		p.Triplet, v.config(p.LLVM) + v.Sysroot.NoCXX, strings.Join(v.triples(), " "),
 		v.cmake(), v.configSite(), v.meson(), v.configScript("config"),
-		v.stripper("strip"), v.stripper(v.Clang.compiler().Linker), v.assembler(),
-		fmt.Sprint(v.Clang.absent), fmt.Sprint(v.Clang.compiler().Tools),
-		v.Clang.Key, v.Pkgconf.Key, v.Sysroot.Key,
+		v.stripper("strip"), v.stripper(v.Compiler.compiler().Linker), v.assembler(),
+		fmt.Sprint(v.Compiler.absent), fmt.Sprint(v.Compiler.compiler().Tools),
+		v.Compiler.Key, v.Pkgconf.Key, v.Sysroot.Key,
 	}
 	if len(v.Sysroot.Tools) > 0 {
 		parts = append(parts, fmt.Sprint(v.Sysroot.Tools), v.plain("tool")) // fmt sorts maps
@@ -132,7 +132,7 @@ func (v View) parts() []string {
 // triple, cc and the other names without one for that which clang was built for, and under a --target for what that
 // says. Rust's cc crate gives every compilation a --target of Rust's name for the machine.
 func (v View) triples() []string {
-	out := []string{v.Platform.LLVM, v.Clang.host.LLVM, strings.Replace(v.Clang.host.LLVM, "-unknown-", "-pc-", 1)}
+	out := []string{v.Platform.LLVM, v.Compiler.host.LLVM, strings.Replace(v.Compiler.host.LLVM, "-unknown-", "-pc-", 1)}
 	if v.Platform.Rust != "" && !slices.Contains(out, v.Platform.Rust) {
 		out = append(out, v.Platform.Rust)
 	}
@@ -161,12 +161,12 @@ func (v View) Tool(name string) string {
 }
 
 // CC and CXX are the paths of the compiler, for C and for C++.
-func (v View) CC() string  { return v.Tool(v.Clang.compiler().C) }
-func (v View) CXX() string { return v.Tool(v.Clang.compiler().CXX) }
+func (v View) CC() string  { return v.Tool(v.Compiler.compiler().C) }
+func (v View) CXX() string { return v.Tool(v.Compiler.compiler().CXX) }
 
 // FC is the path of the compiler of Fortran, "" where there is none.
 func (v View) FC() string {
-	if name := v.Clang.compiler().Fortran; name != "" {
+	if name := v.Compiler.compiler().Fortran; name != "" {
 		return v.Tool(name)
 	}
 	return ""
@@ -182,13 +182,13 @@ func (t Toolchain) compiler() catalog.Compiler {
 
 // ResourceDir is the directory of the compiler's own headers.
 func (v View) ResourceDir() string {
-	return filepath.Join(v.Clang.Dir, v.Clang.compiler().Resources)
+	return filepath.Join(v.Compiler.Dir, v.Compiler.compiler().Resources)
 }
 
 // RustLinker is the program that rustc links with: the C compiler, or where there is none a linker.
 func (v View) RustLinker() string {
 	if v.Platform.RustLinker != "" {
-		return filepath.Join(v.Clang.Dir, v.Clang.compiler().Bin, v.Platform.RustLinker)
+		return filepath.Join(v.Compiler.Dir, v.Compiler.compiler().Bin, v.Platform.RustLinker)
 	}
 	return v.CC()
 }
@@ -225,20 +225,20 @@ func (v View) base(target string) string {
 	fmt.Fprintf(&b, "# %s: made by xbuild\n", v.Platform.Name)
 	fmt.Fprintf(&b, "--target=%s\n", target)
 	fmt.Fprintf(&b, "--sysroot=%s\n", tree(v.Sysroot.Key))
-	fmt.Fprintf(&b, "-resource-dir=%s\n", tree(v.Clang.Key)+"/"+v.Clang.compiler().Resources)
+	fmt.Fprintf(&b, "-resource-dir=%s\n", tree(v.Compiler.Key)+"/"+v.Compiler.compiler().Resources)
 	fmt.Fprintln(&b, "--ld-path=<CFGDIR>/ld.lld")
-	if v.Clang.compat != "" {
-		fmt.Fprintf(&b, "-fclang-abi-compat=%s\n", v.Clang.compat)
+	if v.Compiler.compat != "" {
+		fmt.Fprintf(&b, "-fclang-abi-compat=%s\n", v.Compiler.compat)
 	}
 	for _, f := range slices.Concat(
-		v.Flags, LenientFlags(v.Clang.warned),
-		v.Platform.Driver, v.Clang.driver[v.Platform.Name], v.Sysroot.In(tree(v.Sysroot.Key)),
+		v.Flags, LenientFlags(v.Compiler.warned),
+		v.Platform.Driver, v.Compiler.driver[v.Platform.Name], v.Sysroot.In(tree(v.Sysroot.Key)),
 	) {
 		fmt.Fprintln(&b, f)
 	}
 	// The same sources give the same bytes wherever the store lies.
 	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/%s\n", tree(v.Sysroot.Key), v.Platform.Triplet)
-	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/clang\n", tree(v.Clang.Key))
+	fmt.Fprintf(&b, "-ffile-prefix-map=%s=/usr/clang\n", tree(v.Compiler.Key))
 	if v.Platform.Machine != elf.EM_NONE { // of other formats lld knows no SHA-1
 		fmt.Fprintln(&b, "-Wl,--build-id=sha1")
 		// As GNU ld does: what __start_NAME and __stop_NAME ask for stays under --gc-sections (ld.lld(1), -z
@@ -266,15 +266,15 @@ func (v View) base(target string) string {
 // lenient are the files of flags that a lenient view has, by name; the driver reads the one of its name beside the
 // platform's file. The flags stand before those of a command line, so that a project that wants an error still has it.
 func (v View) lenient() map[string]string {
-	return map[string]string{v.Clang.compiler().C + ".cfg": strings.Join(LenientFlags(v.Clang.Lenient), "\n") + "\n"}
+	return map[string]string{v.Compiler.compiler().C + ".cfg": strings.Join(LenientFlags(v.Compiler.Lenient), "\n") + "\n"}
 }
 
 // lenientHeader makes the same warnings by pragmas, which count whatever stands on the command line.
 func (v View) lenientHeader() string {
 	var b strings.Builder
 	b.WriteString("#if !defined(__cplusplus) && !defined(__ASSEMBLER__)\n")
-	for _, g := range v.Clang.Lenient {
-		fmt.Fprintf(&b, "#pragma %s diagnostic warning \"-W%s\"\n", v.Clang.compiler().Pragma, g)
+	for _, g := range v.Compiler.Lenient {
+		fmt.Fprintf(&b, "#pragma %s diagnostic warning \"-W%s\"\n", v.Compiler.compiler().Pragma, g)
 	}
 	b.WriteString("#endif\n")
 	return b.String()
@@ -343,7 +343,7 @@ endif()
 set(PKG_CONFIG_EXECUTABLE "${CMAKE_CURRENT_LIST_DIR}/bin/%[3]s-pkg-config" CACHE FILEPATH "")
 %[8]s`,
 		v.Platform.Name, v.Platform.CMake, v.Platform.Triplet, v.Sysroot.Key, v.Platform.Multiarch, v.Platform.CMakeSystem,
-		v.Needs(), v.cmakeEmulator(), v.Clang.compiler().C, v.Clang.compiler().CXX, fortran)
+		v.Needs(), v.cmakeEmulator(), v.Compiler.compiler().C, v.Compiler.compiler().CXX, fortran)
 }
 
 // cmakeEmulator says how CMake starts what it has compiled: the host's programs as they are, which know their loader.
@@ -395,9 +395,9 @@ func (v View) meson() string {
 	p := v.Platform
 	fmt.Fprintf(&b, "# %s: made by xbuild\n[binaries]\n", p.Name)
 	for _, tool := range [][2]string{
-		{"c", v.Clang.compiler().C},
-		{"cpp", v.Clang.compiler().CXX},
-		{"fortran", v.Clang.compiler().Fortran},
+		{"c", v.Compiler.compiler().C},
+		{"cpp", v.Compiler.compiler().CXX},
+		{"fortran", v.Compiler.compiler().Fortran},
 		{"ar", "ar"},
 		{"nm", "nm"},
 		{"ranlib", "ranlib"},
@@ -453,7 +453,8 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		if err := os.Mkdir(bin, 0o755); err != nil {
 			return err
 		}
-		made, drivers := v.Clang.compiler(), v.clang
+		made, drivers := v.Compiler.compiler(), v.clang
+		tree := filepath.Join("../..", v.Compiler.Key) // from bin
 		if v.GCC() {
 			drivers = v.gcc
 		}
@@ -462,7 +463,7 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		}
 		for name, program := range made.Tools {
 			for _, n := range []string{name, v.Platform.Triplet + "-" + name} {
-				if err := os.Symlink(filepath.Join("../..", v.Clang.Key, "programs", program), filepath.Join(bin, n)); err != nil {
+				if err := os.Symlink(filepath.Join(tree, "programs", program), filepath.Join(bin, n)); err != nil {
 					return err
 				}
 			}
@@ -476,7 +477,7 @@ func (c *Composer) view(ctx context.Context, v View) error {
 		}
 		for name, program := range v.Sysroot.Tools {
 			named := v.Platform.Triplet + "-" + name
-			if err := os.Symlink(filepath.Join("../..", v.Clang.Key, made.Bin, program), filepath.Join(bin, named)); err != nil {
+			if err := os.Symlink(filepath.Join(tree, made.Bin, program), filepath.Join(bin, named)); err != nil {
 				return err
 			}
 			if err := os.WriteFile(filepath.Join(bin, name), []byte(v.plain(name)), 0o755); err != nil {
@@ -545,9 +546,9 @@ func (c *Composer) view(ctx context.Context, v View) error {
 
 // clang puts the drivers into a view at dir, and the files that they read.
 func (v View) clang(dir string) error {
-	bin, made := filepath.Join(dir, "bin"), v.Clang.compiler()
+	bin, made := filepath.Join(dir, "bin"), v.Compiler.compiler()
 	stub := filepath.Join(bin, v.Platform.Triplet+"-"+made.C)
-	if err := copyFile(filepath.Join(v.Clang.Dir, made.Bin, made.C), stub); err != nil {
+	if err := copyFile(filepath.Join(v.Compiler.Dir, made.Bin, made.C), stub); err != nil {
 		return err
 	}
 	for _, name := range made.Drivers {

@@ -211,7 +211,7 @@ func (m *Making) HostView() (compose.View, error) {
 	v, ok := m.Views[name]
 	if !ok {
 		var err error
-		if v, err = m.Tools.HostViewWith(m.Platform, m.Target.Stdlib); err != nil {
+		if v, err = m.Tools.HostView(m.Platform); err != nil {
 			return v, err
 		}
 		m.Views[name] = v

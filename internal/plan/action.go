@@ -407,7 +407,7 @@ func (pl *Planner) sourceVars(vars catalog.Vars, source string, s env.Settings, 
 		cxx = cxx || slices.Contains(toolset.CXXSuffixes, path.Ext(f))
 	}
 	if len(fortran) > 0 && v.FC() == "" {
-		return hint.Add(fmt.Errorf("sources: %s is Fortran, which %s does not compile", fortran[0], v.Clang.Name),
+		return hint.Add(fmt.Errorf("sources: %s is Fortran, which %s does not compile", fortran[0], v.Compiler.Name),
 			"write cc = \"gcc\" into the target")
 	}
 	if fortran, err = once(globbed, "fortran "+key, func() ([]string, error) {

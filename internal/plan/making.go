@@ -186,25 +186,24 @@ func (m *making) compilers() error {
 		if err != nil {
 			return err
 		}
-		m.View = compose.View{Platform: m.Platform, Clang: compiler}
+		m.View = compose.View{Platform: m.Platform, Compiler: compiler}
 		if m.Target.Strip {
 			m.Action.Strip = compiler.Program(m.Catalog.Compiler().Compiler.Strippers["strip"])
 		}
 	case m.Needs.Sysroot:
-		name, view := m.Making.Tools.Compiler(m.Platform).Name+" for "+m.Platform.Name, m.Making.Tools.ViewWith
+		name, view := m.Making.Tools.Compiler(m.Platform).Name+" for "+m.Platform.Name, m.Making.Tools.View
 		if m.Action.Host {
-			name, view = onHost, m.OwnView
+			name, view = onHost, m.Making.Tools.OwnView
 		}
-		with := m.Target.Stdlib
-		if m.View, err = once(m.Views, strings.TrimSpace(name+" "+with), func() (compose.View, error) {
-			return view(m.Platform, with)
+		if m.View, err = once(m.Views, strings.TrimSpace(name+" "+m.Target.Stdlib), func() (compose.View, error) {
+			return view(m.Platform)
 		}); err != nil {
 			return err
 		}
 		m.View = m.AsLenient(m.View)
 		if !m.View.GCC() { // whose errors those of GCC are no news to a project
 			m.Action.Strict = &action.Strict{
-				Groups: m.View.Clang.Lenient, CC: m.View.CC(), Logs: m.Recipe.Logs,
+				Groups: m.View.Compiler.Lenient, CC: m.View.CC(), Logs: m.Recipe.Logs,
 				Where: fmt.Sprintf("%s:%d: [target.%s]", m.Project.File, m.Target.Line, m.Target.Name),
 			}
 		}

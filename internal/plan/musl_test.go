@@ -99,7 +99,7 @@ func TestMuslCXX(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/amd64\"]\n[sysroot]\nlibc = \"musl\"\n"+test.sysroot+"\n"+test.targets+"-- main.c --\n-- deep/x.cpp --\n-- plain/main.c --\n")
-			r, wanted, err := pl.CXXRequest(platforms(t, "linux/amd64")[0], "")
+			r, wanted, err := pl.CXXRequest(platforms(t, "linux/amd64")[0])
 			if err != nil || wanted != test.want || r.Def.Name != "libcxx" {
 				t.Fatalf("%v, %v: the library of %v; want %v", wanted, err, r.Def, test.want)
 			}
@@ -116,7 +116,7 @@ func TestMuslCXX(t *testing.T) {
 			}
 		})
 	}
-	if _, wanted, err := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/amd64\"]\n[target.t]\nrecipe = \"cc\"\nsources = [\"x.cpp\"]\n-- x.cpp --\n").CXXRequest(platforms(t, "linux/amd64")[0], ""); wanted || err != nil {
+	if _, wanted, err := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\"linux/amd64\"]\n[target.t]\nrecipe = \"cc\"\nsources = [\"x.cpp\"]\n-- x.cpp --\n").CXXRequest(platforms(t, "linux/amd64")[0]); wanted || err != nil {
 		t.Errorf("glibc: %v, %v; its packages have a C++ library", wanted, err)
 	}
 }

@@ -113,7 +113,7 @@ func (pl *Planner) requireOnHost(req *resolve.Requests, t project.Target) error 
 		}
 		for _, need := range needs {
 			if need.Sysroot || need.Host {
-				if err := pl.AddOwn(req, host, own.Stdlib); err != nil {
+				if err := pl.For(own).AddOwn(req, host); err != nil {
 					return err
 				}
 			}

@@ -482,8 +482,8 @@ func TestCompilerOfAPlatform(t *testing.T) {
 			t.Fatal(err)
 		}
 		h, err := pl.HostView(q)
-		if err != nil || h.Clang.Key != v.Clang.Key {
-			t.Errorf("%s: host %s, platform %s: %v", name, h.Clang.Key, v.Clang.Key, err)
+		if err != nil || h.Compiler.Key != v.Compiler.Key {
+			t.Errorf("%s: host %s, platform %s: %v", name, h.Compiler.Key, v.Compiler.Key, err)
 		}
 	}
 }

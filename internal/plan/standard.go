@@ -15,7 +15,7 @@ import (
 // of what is none. asked is a header, or a name and what it was looked for in, as the compiler says it.
 func (pl *Planner) standard(asked string, t project.Target, p platform.Platform) string {
 	name, scope, member := strings.Cut(asked, " ")
-	lib, built, err := pl.CXXRequest(p, t.Stdlib)
+	lib, built, err := pl.For(t).CXXRequest(p)
 	if err != nil {
 		return ""
 	}
@@ -101,7 +101,7 @@ func (pl *Planner) needsOther(t project.Target, p platform.Platform, built bool)
 		if !ok || n.Host {
 			return false
 		}
-		_, other, err := pl.CXXRequest(p, next.For(p).Stdlib)
+		_, other, err := pl.For(next.For(p)).CXXRequest(p)
 		return err == nil && other != built
 	})
 }

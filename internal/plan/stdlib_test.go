@@ -53,7 +53,7 @@ func TestStdlibRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			pl := planner(t, "-- xbuild.toml --\n[project]\nplatforms = [\""+c.platform+"\"]\n[sysroot]\n"+c.sysroot+"\n[target.a]\nrecipe = \"cc\"\nsources = [\"main.cc\"]\n-- main.cc --\n")
-			_, _, err := pl.CXXRequest(platforms(t, c.platform)[0], "")
+			_, _, err := pl.CXXRequest(platforms(t, c.platform)[0])
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "[platform.\""+c.platform+"\"]") {
 				t.Errorf("got %v, want %q", err, c.want)
 			}

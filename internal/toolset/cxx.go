@@ -15,15 +15,15 @@ import (
 // CXXSuffixes are those of files that a C++ compiler compiles.
 var CXXSuffixes = []string{".cc", ".cpp", ".cxx", ".c++", ".C", ".mm"}
 
-// CXXRequest asks for the source of the C++ library that is built for a platform, own being the one that a target
-// names. The second result is false where the sysroot's packages have it, and where nobody compiles C++ for the
-// platform and nobody names it: to build it takes a minute.
-func (ts *Tools) CXXRequest(p platform.Platform, own string) (resolve.SysrootRequest, bool, error) {
+// CXXRequest asks for the source of the C++ library that is built for a platform. The second result is false where the
+// sysroot's packages have it, and where nobody compiles C++ for the platform and nobody names it: to build it takes a
+// minute.
+func (ts *Tools) CXXRequest(p platform.Platform) (resolve.SysrootRequest, bool, error) {
 	def, _, err := ts.Suite(p)
 	if err != nil {
 		return resolve.SysrootRequest{}, false, err
 	}
-	asked := cmp.Or(own, ts.Project.Config(p).Sysroot.Stdlib)
+	asked := cmp.Or(ts.Stdlib, ts.Project.Config(p).Sysroot.Stdlib)
 	source := def.CXX
 	if asked != "" && asked != def.Stdlib {
 		source = ""

@@ -46,7 +46,7 @@ func (ts *Tools) AddHost(req *resolve.Requests, p platform.Platform) error {
 			return err
 		}
 		PutSysroot(req, r)
-		if source := ts.hostCXX(host, p, ""); source != "" {
+		if source := ts.hostCXX(host, p); source != "" {
 			PutSysroot(req, ts.cxxSource(source, r.Where))
 		}
 		if on, ok := ts.onHost(r, host, p); ok {
@@ -65,23 +65,23 @@ func (ts *Tools) AddHost(req *resolve.Requests, p platform.Platform) error {
 // OwnView returns the host's compiler view for targets that are built for the host, because others run them. It has the
 // sysroot of the host as a platform, with its packages, where that has glibc, and the C++ library that the target or
 // the project names.
-func (ts *Tools) OwnView(_ platform.Platform, stdlib string) (compose.View, error) {
-	return ts.hostView(ts.HostAsPlatform(ts.Host), ts.otherCXX(ts.Host, stdlib))
+func (ts *Tools) OwnView(platform.Platform) (compose.View, error) {
+	return ts.hostView(ts.HostAsPlatform(ts.Host), ts.otherCXX(ts.Host))
 }
 
 // AddOwn asks for what the view of targets that are built for a host is made of.
-func (ts *Tools) AddOwn(req *resolve.Requests, host platform.Platform, stdlib string) error {
-	if source := ts.otherCXX(host, stdlib); source != "" {
+func (ts *Tools) AddOwn(req *resolve.Requests, host platform.Platform) error {
+	if source := ts.otherCXX(host); source != "" {
 		PutSysroot(req, ts.cxxSource(source, host.Name))
 	}
 	return ts.AddHost(req, ts.HostAsPlatform(host))
 }
 
 // otherCXX names the source of the C++ library that programs for a host are built with in the place of the sysroot's,
-// own being what a target asks for; "" where that serves.
-func (ts *Tools) otherCXX(host platform.Platform, own string) string {
+// "" where that serves.
+func (ts *Tools) otherCXX(host platform.Platform) string {
 	def := ts.Catalog.Sysroot("gnu")
-	if asked := cmp.Or(own, ts.Project.Config(host).Sysroot.Stdlib); asked == "" || asked == def.Stdlib {
+	if asked := cmp.Or(ts.Stdlib, ts.Project.Config(host).Sysroot.Stdlib); asked == "" || asked == def.Stdlib {
 		return ""
 	}
 	return def.OtherCXX
@@ -133,20 +133,17 @@ func (ts *Tools) RequireHostView(p platform.Platform) (resolve.Requests, error) 
 
 // hostCXX is otherCXX of programs that run while a project is built for p: where one set of flags serves both (see
 // hostRequest), one C++ library does.
-func (ts *Tools) hostCXX(host, p platform.Platform, own string) string {
+func (ts *Tools) hostCXX(host, p platform.Platform) string {
 	if p.Rust == "" || host.Rust != p.Rust {
 		return ""
 	}
-	return ts.otherCXX(p, own)
+	return ts.otherCXX(p)
 }
 
 // HostView returns the host's compiler view for building for p, as the lock has it. Its compiler is the one that builds
 // for p where a project names none, so that a project of one platform fetches one.
-func (ts *Tools) HostView(p platform.Platform) (compose.View, error) { return ts.HostViewWith(p, "") }
-
-// HostViewWith is that beside a target that names a C++ library.
-func (ts *Tools) HostViewWith(p platform.Platform, stdlib string) (compose.View, error) {
-	return ts.hostView(p, ts.hostCXX(ts.Host, p, stdlib))
+func (ts *Tools) HostView(p platform.Platform) (compose.View, error) {
+	return ts.hostView(p, ts.hostCXX(ts.Host, p))
 }
 
 func (ts *Tools) hostView(p platform.Platform, cxx string) (compose.View, error) {

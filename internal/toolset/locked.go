@@ -32,10 +32,10 @@ func (ts *Tools) Toolchain(name string, p platform.Platform) (compose.Toolchain,
 	return compose.NewToolchain(ts.Store, def, e)
 }
 
-// For are the tools that a target is built with, which may name its compiler of C.
+// For are the tools that a target is built with, which may name its compiler of C and its C++ library.
 func (ts *Tools) For(t project.Target) *Tools {
 	of := *ts
-	of.CC = t.CC
+	of.CC, of.Stdlib = t.CC, t.Stdlib
 	return &of
 }
 
@@ -60,10 +60,7 @@ func (ts *Tools) Compiling() []string {
 }
 
 // Sysroot returns a platform's sysroot as the lock has it.
-func (ts *Tools) Sysroot(p platform.Platform) (compose.Sysroot, error) { return ts.sysrootWith(p, "") }
-
-// sysrootWith is that with the C++ library of a target that names one.
-func (ts *Tools) sysrootWith(p platform.Platform, stdlib string) (compose.Sysroot, error) {
+func (ts *Tools) Sysroot(p platform.Platform) (compose.Sysroot, error) {
 	r, err := ts.sysrootRequest(p)
 	if err != nil {
 		return compose.Sysroot{}, err
@@ -79,7 +76,7 @@ func (ts *Tools) sysrootWith(p platform.Platform, stdlib string) (compose.Sysroo
 			return compose.Sysroot{}, err
 		}
 	}
-	lib, wanted, err := ts.CXXRequest(p, stdlib)
+	lib, wanted, err := ts.CXXRequest(p)
 	if err != nil || !wanted {
 		return s, err
 	}
@@ -125,10 +122,7 @@ func (ts *Tools) Baseline(p platform.Platform) (platform.Baseline, error) {
 }
 
 // View returns a platform's compiler view as the lock has it.
-func (ts *Tools) View(p platform.Platform) (compose.View, error) { return ts.ViewWith(p, "") }
-
-// ViewWith is that with the C++ library of a target that names one.
-func (ts *Tools) ViewWith(p platform.Platform, stdlib string) (compose.View, error) {
+func (ts *Tools) View(p platform.Platform) (compose.View, error) {
 	p, err := ts.WithLibc(p)
 	if err != nil {
 		return compose.View{}, err
@@ -146,7 +140,7 @@ func (ts *Tools) ViewWith(p platform.Platform, stdlib string) (compose.View, err
 	if err != nil {
 		return compose.View{}, err
 	}
-	sysroot, err := ts.sysrootWith(p, stdlib)
+	sysroot, err := ts.Sysroot(p)
 	if err != nil {
 		return compose.View{}, err
 	}

@@ -118,23 +118,22 @@ func (ts *Tools) AddSysroot(req *resolve.Requests, p platform.Platform) error {
 	if on, ok := ts.hostPackagesRequest(r, p); ok {
 		PutHostPackages(req, on)
 	}
-	asked := []string{""}
+	asked, done := []*Tools{ts}, []string{""}
 	for _, t := range ts.Project.Targets {
 		own := t.For(p)
 		if own.Stdlib == "" && own.CC == "" || !builtFor(t, p) {
 			continue
 		}
-		of := *ts
-		of.CC = own.CC
-		if _, _, err := of.CXXRequest(p, own.Stdlib); err != nil {
+		of := ts.For(own)
+		if _, _, err := of.CXXRequest(p); err != nil {
 			return fmt.Errorf("%s:%d: [target.%s]: %w", ts.Project.File, t.Line, t.Name, err)
 		}
-		if !slices.Contains(asked, own.Stdlib) {
-			asked = append(asked, own.Stdlib)
+		if !slices.Contains(done, own.Stdlib) {
+			asked, done = append(asked, of), append(done, own.Stdlib)
 		}
 	}
-	for _, stdlib := range asked {
-		lib, wanted, err := ts.CXXRequest(p, stdlib)
+	for _, of := range asked {
+		lib, wanted, err := of.CXXRequest(p)
 		if err != nil {
 			return err
 		}

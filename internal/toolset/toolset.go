@@ -19,4 +19,5 @@ type Tools struct {
 	Host    platform.Platform
 	Files   scan.Files // all that is read of the project
 	CC      string     // the compiler of C that a target names; "" where the platform or the project says it
+	Stdlib  string     // the C++ library, the same
 }

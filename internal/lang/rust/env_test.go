@@ -28,7 +28,7 @@ func TestCargo(t *testing.T) {
 		}
 		v, h := envtest.View(t, p), envtest.View(t, host)
 		root := compose.NewSysroot("/store", &catalog.Sysroot{Name: "glibc"}, lock.Sysroot{Name: "glibc", Arch: "amd64", Suite: "bullseye"})
-		h = compose.NewHostView("/store", host, nil, h.Clang, h.Pkgconf, root)
+		h = compose.NewHostView("/store", host, nil, h.Compiler, h.Pkgconf, root)
 		s := env.Settings{CFlags: []string{"-O2", "-fno-plt"}, LDFlags: []string{"-Wl,-z,now"}, Static: true}
 		e := ForCargo(env.ForC(v, s, "/bin/xbuild"), v, h, s)
 		for _, w := range e {
