@@ -561,3 +561,28 @@ func TestRoot(t *testing.T) {
 	build(t, dir)
 	prints("c=2\n")
 }
+
+// TestInputsOfItself: CMake and Meson run programs of the platform by xbuild, which reads xbuild.toml there. What is
+// written for another target builds nothing of theirs again; what is written for the platform does.
+func TestInputsOfItself(t *testing.T) {
+	needNetwork(t)
+	toml := "[project]\nplatforms = [\"linux/arm64\"]\n[target.cmake]\nrecipe = \"cmake\"\nsource = \"c\"\noutputs = [\"asks\"]\n" +
+		"[target.meson]\nrecipe = \"meson\"\nsource = \"m\"\noutputs = [\"asked\"]\n[target.own]\nrecipe = \"cc\"\nsource = \"o\"\nsources = [\"main.c\"]\n"
+	const program = "int main(void) { return 0; }\n"
+	dir := write(t, map[string]string{
+		"xbuild.toml": toml, "o/main.c": program, "c/main.c": program, "m/main.c": program,
+		"c/CMakeLists.txt": "cmake_minimum_required(VERSION 3.13)\nproject(asks C)\ninclude(CheckCSourceRuns)\ncheck_c_source_runs(\"" +
+			"int main(void) { return 0; }\" RUNS)\nif(NOT RUNS)\nmessage(FATAL_ERROR \"it does not run\")\nendif()\nadd_executable(asks main.c)\n",
+		"m/meson.build": "project('asks', 'c')\nassert(meson.get_compiler('c').run('int main(void) { return 0; }').returncode() == 0)\nexecutable('asked', 'main.c')\n",
+	})
+	build(t, dir)
+	for _, c := range []struct{ old, new, built string }{
+		{"sources = [\"main.c\"]\n", "sources = [\"main.c\"]\ndefines = [\"A\"]\n", "1 built, 2 up to date"},
+		{"[target.own]\n", "[platform.\"linux/arm64\"]\nfeatures = [\"crc\"]\n[target.own]\n", "3 built, 0 up to date"},
+	} {
+		edit(t, filepath.Join(dir, "xbuild.toml"), c.old, c.new)
+		if r := xbuild(t, dir, "build", "--no-cache", "--explain"); r.code != 0 || !strings.Contains(r.stderr, c.built) {
+			t.Errorf("with %q: %v\nwant %s", c.new, r, c.built)
+		}
+	}
+}

@@ -22,6 +22,7 @@ import (
 	"xbuild/internal/action"
 	"xbuild/internal/disk"
 	"xbuild/internal/lock"
+	"xbuild/internal/project"
 	"xbuild/internal/trace"
 )
 
@@ -58,6 +59,8 @@ const settled = 2 * time.Second
 type inputs struct {
 	build string   // the project's build directory, links resolved
 	skip  []string // absolute directories that are never inputs
+
+	project, self string // the project's directory, and xbuild's own name among those who read
 	// Absolute paths below which nothing is an input: the store, the kernel's, caches of tools that check what they
 	// hold.
 	ignore []string
@@ -90,9 +93,10 @@ var caches = []string{
 func newInputs(opt Options) *inputs {
 	in := &inputs{build: real(opt.Build), now: map[string]seen{}, sums: map[string]string{}, reals: map[string]string{}}
 	in.skip = append([]string{opt.Build, opt.Dist}, opt.Skip...)
-	project := cmp.Or(opt.Project, opt.Build)
+	top := cmp.Or(opt.Project, opt.Build)
+	in.project, in.self = top, filepath.Base(opt.XBuild)
 	add := func(path string) {
-		if path == "" || path == "/" || disk.Within(project, path) || disk.Within(real(project), path) {
+		if path == "" || path == "/" || disk.Within(top, path) || disk.Within(real(top), path) {
 			return // a project may lie in a cache
 		}
 		in.ignore = append(in.ignore, path)
@@ -602,7 +606,7 @@ func (in *inputs) recorded(a *action.Action, st *state, rec *trace.Record) map[s
 			continue
 		}
 		path, listed := strings.CutSuffix(path, "/")
-		if path == "" {
+		if path == "" || in.itself(path, f) {
 			continue // the root directory
 		}
 		// A script of the host comes by the link that its interpreter was given.
@@ -786,6 +790,21 @@ func real(path string) string {
 		return filepath.Join(dir, filepath.Base(path))
 	}
 	return filepath.Clean(path)
+}
+
+// itself tells whether xbuild alone read one of its own files of the project, as the emulator that runs a program of
+// the platform: what it goes by there is in the action already, and another target's options are not.
+func (in *inputs) itself(path string, f trace.File) bool {
+	if name := filepath.Base(path); name != project.FileName && name != lock.FileName {
+		return false
+	}
+	for reader := range f.Readers {
+		if name, _, _ := strings.Cut(reader, " "); name != in.self {
+			return false
+		}
+	}
+	dir := filepath.Dir(path)
+	return dir == in.project || dir == real(in.project)
 }
 
 // skipped tells what lies in the project's build directory and is no result that the action needs, or where temporary
