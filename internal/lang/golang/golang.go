@@ -18,7 +18,7 @@ import (
 
 // Language is Go.
 var Language = lang.Language{
-	Name: "golang", Vars: vars, Environment: environment, Word: word, HostRelease: hostRelease, Called: called,
+	Name: "golang", Ask: ask, Vars: vars, Environment: environment, Word: word, HostRelease: hostRelease, Called: called,
 	Targets: targets,
 	Flags:   map[string]func(platform.Baseline, string) []string{"go": flags},
 }

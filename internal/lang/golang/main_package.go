@@ -2,6 +2,7 @@ package golang
 
 import (
 	"errors"
+	"fmt"
 	"go/build"
 	"io/fs"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"xbuild/internal/catalog"
+	"xbuild/internal/hint"
 	"xbuild/internal/project"
 	"xbuild/internal/toolset"
 )
@@ -19,22 +21,37 @@ import (
 // more than one program keep them (go.dev/doc/modules/layout).
 func vars(ts *toolset.Tools, t project.Target, vars catalog.Vars) {
 	if vars["package"] == "." {
-		vars["package"] = mainPackage(filepath.Join(ts.Project.Dir, filepath.FromSlash(t.Source)), t.Name)
+		vars["package"], _ = mainPackage(filepath.Join(ts.Project.Dir, filepath.FromSlash(t.Source)), t.Name)
 	}
+}
+
+// ask refuses a source with several programs of which none is chosen: go build makes of a package that is no program
+// what nobody can run, and says nothing.
+func ask(ts *toolset.Tools, t project.Target) error {
+	if several, _ := t.Options["packages"].([]string); len(several) > 0 || t.Options["package"] != "." {
+		return nil
+	}
+	_, choice := mainPackage(filepath.Join(ts.Project.Dir, filepath.FromSlash(t.Source)), t.Name)
+	if len(choice) == 0 {
+		return nil
+	}
+	return hint.Add(fmt.Errorf("the source's own directory has no main package, and there are %s", strings.Join(choice, ", ")),
+		"write package = %q in [target.%s], or packages = […] for several of them", choice[0], t.Name)
 }
 
 // others are folders with packages that are none of the module's programs.
 var others = []string{"testdata", "vendor", "node_modules"}
 
 // mainPackage is the main package in or below a directory, as go build takes it: that of the directory; that of a name,
-// in cmd or beside it; the only one in cmd; the only one at all. It is "." where there is none or a choice.
-func mainPackage(dir, name string) string {
+// in cmd or beside it; the only one in cmd; the only one at all. It is "." where there is none, and where there are
+// several, which are the choice then.
+func mainPackage(dir, name string) (pkg string, choice []string) {
 	if what, err := packageName(dir); what == "main" || err != nil {
-		return "."
+		return ".", nil
 	}
 	for _, sub := range []string{"cmd/" + name, name} {
 		if what, _ := packageName(filepath.Join(dir, filepath.FromSlash(sub))); what == "main" {
-			return "./" + sub
+			return "./" + sub, nil
 		}
 	}
 	var all, inCmd []string
@@ -59,10 +76,13 @@ func mainPackage(dir, name string) string {
 	}
 	for _, list := range [][]string{inCmd, all} {
 		if len(list) == 1 {
-			return list[0]
+			return list[0], nil
 		}
 	}
-	return "."
+	if len(inCmd) > 0 {
+		return ".", inCmd
+	}
+	return ".", all
 }
 
 // packageName is the name of the package in a directory, "" where there is none. An error is one that go build tells.

@@ -36,11 +36,12 @@ func TestMainPackage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := mainPackage(dir, "tool"); got != c.want {
-			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		got, choice := mainPackage(dir, "tool")
+		if got != c.want || (c.name == "a choice") != (len(choice) > 0) {
+			t.Errorf("%s: %q of %q, want %q", c.name, got, choice, c.want)
 		}
 	}
-	if got := mainPackage(filepath.Join(t.TempDir(), "none"), "tool"); got != "." {
+	if got, _ := mainPackage(filepath.Join(t.TempDir(), "none"), "tool"); got != "." {
 		t.Errorf("of a folder that is not there: %q", got)
 	}
 }
