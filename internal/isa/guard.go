@@ -477,7 +477,10 @@ func (p *program) readingFiles() map[int]bool {
 			continue
 		}
 		for _, name := range askedFiles {
-			text := []byte(name) // in Go and Rust no zero ends it
+			text := []byte(name)
+			if len(p.img.goNames) == 0 {
+				text = append(text, 0)
+			}
 			for from := 0; ; {
 				k := bytes.Index(s.data[from:], text)
 				if k < 0 {
@@ -519,7 +522,10 @@ func (p *program) findWords() {
 	}
 	reading := p.readingFiles()
 	for f := range reading {
-		p.asking[f] = true
+		// In C such a function counts processors as often (glibc's get_nprocs): its callers have asked nothing.
+		if len(p.img.goNames) > 0 {
+			p.asking[f] = true
+		}
 	}
 	writes := map[uint64][]uint64{} // variables and the instructions that write them
 	stores := map[int]bool{}
@@ -624,6 +630,7 @@ func (p *program) findWords() {
 		}
 	}
 	for f := range reading {
+		p.asking[f] = true
 		keep(f, nil, true, 0)
 	}
 	for f := range p.asking {

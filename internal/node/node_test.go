@@ -80,11 +80,11 @@ func TestInstalled(t *testing.T) {
 		"node_modules/b/package.json":                  `{"name": "b", "version": "2.0.0"}`,
 		"node_modules/@s/c/package.json":               `{"name": "@s/c"}`,
 		"node_modules/@s/c/test/fixtures/package.json": `{"name": "no package of the tree"}`,
-		"node_modules/work@":                           "../packages/work",
-		"node_modules/again@":                          "../packages/work",
+		"node_modules/work@":                           "../packages/desk",
+		"node_modules/again@":                          "../packages/desk",
 		"node_modules/outside@":                        outside,
 		"node_modules/dangling@":                       "../packages/gone",
-		"packages/work/package.json":                   `{"name": "work"}`,
+		"packages/desk/package.json":                   `{"name": "work"}`,
 	})
 	found, err := Installed(root)
 	if err != nil {
@@ -95,7 +95,7 @@ func TestInstalled(t *testing.T) {
 		rel, _ := filepath.Rel(root, p.Dir)
 		got = append(got, p.Name+" "+p.Version+" "+rel)
 	}
-	want := []string{"@s/c  node_modules/@s/c", "a  node_modules/a", "b 1.0.0 node_modules/a/node_modules/b", "b 2.0.0 node_modules/b", "work  packages/work"}
+	want := []string{"@s/c  node_modules/@s/c", "a  node_modules/a", "b 1.0.0 node_modules/a/node_modules/b", "b 2.0.0 node_modules/b", "work  packages/desk"}
 	if !slices.Equal(got, want) {
 		t.Errorf("Installed:\n got %q\nwant %q", got, want)
 	}

@@ -28,14 +28,11 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// TestWord: whether the package of a file is compiled with cgo alone on a platform, and whether it is compiled so.
-func TestWord(t *testing.T) {
+// write makes a folder with files.
+func write(t *testing.T, files map[string]string) string {
+	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"plain/a.go":      "package plain\n",
-		"cgo/a.go":        "package cgo\n\nimport \"C\"\n",
-		"here/a_linux.go": "package here\n\nimport \"C\"\n",
-	} {
+	for name, text := range files {
 		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
@@ -44,6 +41,16 @@ func TestWord(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return dir
+}
+
+// TestWord: whether the package of a file is compiled with cgo alone on a platform, and whether it is compiled so.
+func TestWord(t *testing.T) {
+	dir := write(t, map[string]string{
+		"plain/a.go":      "package plain\n",
+		"cgo/a.go":        "package cgo\n\nimport \"C\"\n",
+		"here/a_linux.go": "package here\n\nimport \"C\"\n",
+	})
 	for _, c := range []struct {
 		platform, file string
 		cgo            bool

@@ -1,7 +1,6 @@
 package golang
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 )
@@ -26,17 +25,7 @@ func TestMainPackage(t *testing.T) {
 		{"none", map[string]string{"a.go": library}, "."},
 		{"a fault in it", map[string]string{"a.go": "pack\n", "cmd/tool/a.go": program}, "."},
 	} {
-		dir := t.TempDir()
-		for name, text := range c.files {
-			file := filepath.Join(dir, name)
-			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, choice := mainPackage(dir, "tool")
+		got, choice := mainPackage(write(t, c.files), "tool")
 		if got != c.want || (c.name == "a choice") != (len(choice) > 0) {
 			t.Errorf("%s: %q of %q, want %q", c.name, got, choice, c.want)
 		}
